@@ -1,0 +1,1 @@
+"""Facts that must survive: manifests, plans, jobs."""

@@ -1,0 +1,59 @@
+"""How the database is opened: the one place that knows which database it is.
+
+Two engines on one file. Readers: a few connections in autocommit, so that every query sees the newest commit and none
+holds a snapshot open. Writer: one connection whose transactions take the write lock at once (BEGIN IMMEDIATE): one that
+began as a reader would fail with SQLITE_BUSY_SNAPSHOT at its first write, which no busy timeout waits out.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, event
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+READERS = 4  # aiosqlite gives each a thread; a large manifest being read does not hold up the small queries
+
+_PRAGMAS = (
+    "PRAGMA busy_timeout = 10000",  # ms; the first of them, because switching to WAL takes a lock too
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",  # in WAL, NORMAL would not fsync the commit: an acknowledged create could be lost
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA journal_size_limit = 16777216",  # one huge manifest must not leave a huge journal behind
+)
+
+
+def open_engines(path: Path) -> tuple[AsyncEngine, AsyncEngine]:
+    """(readers, writer) on the SQLite file `path`, which is created for its owner alone where it is missing."""
+    # Presigned URLs are credentials. SQLite gives the journal files the mode that it finds on the database.
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    readers = _engine(path, READERS, (*_PRAGMAS, "PRAGMA query_only = ON"))
+    writer = _engine(path, 1, _PRAGMAS)
+    event.listen(writer.sync_engine, "begin", _take_write_lock)
+    return readers, writer
+
+
+def _engine(path: Path, connections: int, pragmas: tuple[str, ...]) -> AsyncEngine:
+    engine = create_async_engine(
+        URL.create("sqlite+aiosqlite", database=str(path)),
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=connections,
+        max_overflow=0,
+        # Python's sqlite3 would begin transactions by its own rules; with None it leaves that to us.
+        connect_args={"isolation_level": None},
+        hide_parameters=True,  # an error's text would carry the documents, and in them whole URLs
+    )
+
+    def connected(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(pragma)
+        cursor.close()
+
+    event.listen(engine.sync_engine, "connect", connected)
+    return engine
+
+
+def _take_write_lock(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

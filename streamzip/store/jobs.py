@@ -1,0 +1,96 @@
+"""The queue of work that survives a restart: what is to be done, not who is doing it.
+
+A job stays until it is done, cancelled or given up; the process that runs it keeps that in memory alone, so that after
+a crash every unfinished job is due again without anybody's lease to wait for.
+"""
+
+import dataclasses
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamzip.store.reading import Reads
+from streamzip.store.rows import JobRow
+from streamzip.store.statements import insert_absent
+from streamzip.store.tables import jobs
+from streamzip.store.writer import Writer
+
+QUEUED = "queued"
+FAILED = "failed"
+
+_COLUMNS = [jobs.c[field.name] for field in dataclasses.fields(JobRow)]
+_add_job = insert_absent(jobs, "kind", "hash")
+
+
+class Jobs:
+    """At most one job of a kind for an archive; a deleted archive takes its jobs with it."""
+
+    def __init__(self, reads: Reads, writer: Writer) -> None:
+        self._reads = reads
+        self._writer = writer
+
+    async def add(self, kind: str, hash: str, *, now: float) -> None:
+        """Queue it, due at once (`now`: epoch s); one that waits for a retry or was given up starts afresh.
+
+        Raises NotFound where the archive is gone.
+        """
+        await self._writer.apply(lambda connection: add_job(connection, kind, hash, now))
+
+    async def due(self, now: float, *, limit: int = 100) -> list[JobRow]:
+        """Queued jobs whose time has come, the longest waiting first. It claims none: the caller knows what it runs."""
+        query = select(*_COLUMNS).where(jobs.c.state == QUEUED, jobs.c.not_before <= now)
+        return await self._jobs(query.order_by(jobs.c.not_before, jobs.c.id).limit(limit))
+
+    async def next_due(self) -> float | None:
+        """When the earliest queued job is due (epoch s, it may be past); None where nothing is queued."""
+        rows = await self._reads.rows(select(func.min(jobs.c.not_before)).where(jobs.c.state == QUEUED))
+        due: float | None = rows[0][0]
+        return due
+
+    async def pending(self, kind: str, hash: str) -> JobRow | None:
+        """The job of that kind which is still to be done for the archive."""
+        found = await self._jobs(select(*_COLUMNS).where(_of(kind, hash), jobs.c.state == QUEUED))
+        return found[0] if found else None
+
+    async def done(self, id: int) -> None:
+        """It is done; nothing is left of it. No error where it was cancelled meanwhile."""
+
+        async def change(connection: AsyncConnection) -> None:
+            await connection.execute(delete(jobs).where(jobs.c.id == id))
+
+        await self._writer.apply(change)
+
+    async def fail(self, id: int, *, not_before: float | None) -> None:
+        """An attempt failed: try again from `not_before` (epoch s) on, or never (None) until it is added again."""
+        values: dict[str, Any] = {"attempts": jobs.c.attempts + 1, "state": FAILED}
+        if not_before is not None:
+            values |= {"state": QUEUED, "not_before": not_before}
+
+        async def change(connection: AsyncConnection) -> None:
+            await connection.execute(update(jobs).where(jobs.c.id == id).values(**values))
+
+        await self._writer.apply(change)
+
+    async def cancel(self, kind: str, hash: str) -> bool:
+        """Take it back; False where there was none."""
+
+        async def change(connection: AsyncConnection) -> bool:
+            return (await connection.execute(delete(jobs).where(_of(kind, hash)))).rowcount > 0
+
+        return await self._writer.apply(change)
+
+    async def _jobs(self, query: Select[Any]) -> list[JobRow]:
+        return [JobRow(**row._mapping) for row in await self._reads.rows(query)]
+
+
+async def add_job(connection: AsyncConnection, kind: str, hash: str, now: float) -> None:
+    """Queue a job as part of a larger change; see Jobs.add."""
+    fresh = {"state": QUEUED, "attempts": 0, "not_before": now}
+    inserted = await connection.execute(_add_job, {"kind": kind, "hash": hash, "created_at": now, **fresh})
+    if inserted.rowcount == 0:
+        await connection.execute(update(jobs).where(_of(kind, hash)).values(**fresh))
+
+
+def _of(kind: str, hash: str) -> ColumnElement[bool]:
+    return (jobs.c.kind == kind) & (jobs.c.hash == hash)

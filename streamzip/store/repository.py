@@ -1,0 +1,211 @@
+"""The facts that must survive: archives, their signed documents, what was learned of them, and jobs.
+
+A method that writes returns once its change is durable (fsynced); writers at the same time share the fsync (writer.py).
+Every method may raise errors.NotReady (`store_unavailable`: disk full, locked) and errors.Damaged (`store_damaged`).
+"""
+
+import dataclasses
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import Delete, Row, Select, Update, delete, func, select, update
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from streamzip.store.engine import open_engines
+from streamzip.store.faults import public_fault
+from streamzip.store.jobs import Jobs, add_job
+from streamzip.store.migrations import migrate
+from streamzip.store.reading import Reads
+from streamzip.store.rows import ArchiveRow, PlanRow, Sealed
+from streamzip.store.statements import insert_absent, put
+from streamzip.store.tables import archives, documents, plans
+from streamzip.store.writer import Writer
+
+MANIFEST = "manifest"
+LAYOUT = "layout"
+CRCS = "crcs"
+
+_PAGE = 1000
+
+_ARCHIVE_COLUMNS = [archives.c[field.name] for field in dataclasses.fields(ArchiveRow)]
+_add_archive = insert_absent(archives, "hash")
+_add_document = insert_absent(documents, "hash", "kind")
+
+
+class Repository:
+    """One store; `jobs` is its queue of work. Made by `await Repository.open(path)`, ended by `close()`."""
+
+    def __init__(self, reads: Reads, writer: Writer, engines: Sequence[AsyncEngine]) -> None:
+        self._reads = reads
+        self._writer = writer
+        self._engines = engines
+        self.jobs = Jobs(reads, writer)
+
+    @classmethod
+    async def open(cls, path: Path) -> Self:
+        """Open the SQLite file `path`, made where it is missing, and bring its schema up to date.
+
+        Raises migrations.SchemaTooNewError, errors.NotReady (locked, full), errors.Damaged, and the file system's
+        OSError.
+        """
+        engines = open_engines(path)
+        readers, writer = engines
+        try:
+            async with writer.begin() as connection:
+                await connection.run_sync(migrate)
+        except BaseException as error:
+            for engine in engines:
+                await engine.dispose()
+            if isinstance(error, DBAPIError):
+                raise public_fault(error) from error
+            raise
+        return cls(Reads(readers), Writer(writer), engines)
+
+    async def close(self) -> None:
+        """Finish the accepted writes and let the file go."""
+        await self._writer.close()
+        for engine in self._engines:
+            await engine.dispose()
+
+    async def ping(self) -> None:
+        """Read one row, or raise as any method does: the store answers."""
+        await self._reads.rows(select(archives.c.hash).limit(1))
+
+    # Archives
+
+    async def create(self, archive: ArchiveRow, manifest: Sealed, *, job: str | None = None) -> bool:
+        """Keep a new archive with its manifest, and queue a `job` of that kind with it; False where the hash exists."""
+
+        async def change(connection: AsyncConnection) -> bool:
+            if (await connection.execute(_add_archive, dataclasses.asdict(archive))).rowcount == 0:
+                return False
+            await connection.execute(_add_document, _document(archive.hash, MANIFEST, manifest))
+            if job is not None:
+                await add_job(connection, job, archive.hash, archive.created_at)
+            return True
+
+        return await self._writer.apply(change)
+
+    async def get(self, hash: str) -> ArchiveRow | None:
+        """The archive's facts: one small row, whatever the size of its manifest."""
+        return await self._archive(select(*_ARCHIVE_COLUMNS).where(archives.c.hash == hash))
+
+    async def latest(self, manifest_key: str) -> ArchiveRow | None:
+        """The newest generation of a manifest."""
+        query = select(*_ARCHIVE_COLUMNS).where(archives.c.manifest_key == manifest_key)
+        return await self._archive(query.order_by(archives.c.generation.desc()).limit(1))
+
+    async def manifest(self, hash: str) -> Sealed | None:
+        """The stored manifest, to be verified by the caller."""
+        return (await self._documents(hash, MANIFEST)).get(MANIFEST)
+
+    async def replace_manifest(self, hash: str, manifest: Sealed) -> bool:
+        """Put newer URLs in place of the old (entries with an `id`); False where the archive is gone."""
+        where = (documents.c.hash == hash) & (documents.c.kind == MANIFEST)
+        return await self._changed(update(documents).where(where).values(**_sealed(manifest)))
+
+    async def delete(self, hash: str) -> bool:
+        """Remove the archive, its documents, plan and jobs; False where it was gone already."""
+        return await self._changed(delete(archives).where(archives.c.hash == hash))
+
+    async def mark_released(self, hash: str) -> bool:
+        """Bytes of the body are about to be given out; False where the archive is gone."""
+        return await self._set(hash, released=True)
+
+    async def set_code(self, hash: str, code: str | None) -> bool:
+        """Why the archive failed; None takes it back, for a fresh try. False where the archive is gone."""
+        return await self._set(hash, code=code)
+
+    async def set_completed(self, hash: str, *, at: float, size: int, crcs: Sealed | None = None) -> bool:
+        """A full pass was made and its copy is durable: `at` (epoch s), `size` in bytes; any failure is over.
+
+        A later pass leaves the first one's time. False where the archive is gone.
+        """
+
+        async def change(connection: AsyncConnection) -> bool:
+            first = func.coalesce(archives.c.completed_at, at)
+            statement = update(archives).where(archives.c.hash == hash)
+            done = await connection.execute(statement.values(completed_at=first, size=size, code=None))
+            if done.rowcount and crcs is not None:
+                await put(connection, documents, {"hash": hash, "kind": CRCS}, _sealed(crcs))
+            return done.rowcount > 0
+
+        return await self._writer.apply(change)
+
+    async def hashes(self) -> AsyncIterator[str]:
+        """Every archive's hash, in order, read in pages: archives that come or go meanwhile may be in it or not."""
+        after = ""
+        while True:
+            query = select(archives.c.hash).where(archives.c.hash > after).order_by(archives.c.hash).limit(_PAGE)
+            page = [row.hash for row in await self._reads.rows(query)]
+            for hash in page:
+                yield hash
+            if len(page) < _PAGE:
+                return
+            after = page[-1]
+
+    # Plans
+
+    async def plan(self, hash: str) -> PlanRow:
+        """What was learned of an archive; an empty plan where nothing was."""
+        found = await self._documents(hash, LAYOUT, CRCS)
+        return PlanRow(layout=found.get(LAYOUT), crcs=found.get(CRCS), errors=await self.errors(hash))
+
+    async def errors(self, hash: str) -> tuple[Mapping[str, Any], ...]:
+        """The records of entries that failed or were left out, as `set_errors` kept them."""
+        rows = await self._reads.rows(select(plans.c.errors).where(plans.c.hash == hash))
+        return tuple(rows[0].errors) if rows else ()
+
+    async def set_layout(self, hash: str, layout: Sealed) -> Sealed:
+        """Freeze the layout, once: returns the one that stands, the first to come. Raises NotFound: archive gone."""
+
+        async def change(connection: AsyncConnection) -> Sealed:
+            if (await connection.execute(_add_document, _document(hash, LAYOUT, layout))).rowcount:
+                return layout
+            query = _select_documents(hash, LAYOUT)
+            return _to_sealed((await connection.execute(query)).one())
+
+        return await self._writer.apply(change)
+
+    async def set_crcs(self, hash: str, crcs: Sealed) -> None:
+        """Keep the member CRCs learned so far in place of those kept before. Raises NotFound: archive gone."""
+        await self._writer.apply(lambda to: put(to, documents, {"hash": hash, "kind": CRCS}, _sealed(crcs)))
+
+    async def set_errors(self, hash: str, errors: Sequence[Mapping[str, Any]]) -> None:
+        """Keep these entry errors (JSON values) in place of those kept before. Raises NotFound: archive gone."""
+        values = {"errors": [dict(error) for error in errors]}
+        await self._writer.apply(lambda to: put(to, plans, {"hash": hash}, values))
+
+    async def _archive(self, query: Select[Any]) -> ArchiveRow | None:
+        rows = await self._reads.rows(query)
+        return ArchiveRow(**rows[0]._mapping) if rows else None
+
+    async def _documents(self, hash: str, *kinds: str) -> dict[str, Sealed]:
+        return {row.kind: _to_sealed(row) for row in await self._reads.rows(_select_documents(hash, *kinds))}
+
+    async def _set(self, hash: str, **values: Any) -> bool:
+        return await self._changed(update(archives).where(archives.c.hash == hash).values(**values))
+
+    async def _changed(self, statement: Update | Delete) -> bool:
+        async def change(connection: AsyncConnection) -> bool:
+            return (await connection.execute(statement)).rowcount > 0
+
+        return await self._writer.apply(change)
+
+
+def _select_documents(hash: str, *kinds: str) -> Select[Any]:
+    return select(documents).where(documents.c.hash == hash, documents.c.kind.in_(kinds))
+
+
+def _sealed(sealed: Sealed) -> dict[str, Any]:
+    return {"body": sealed.body, "key_id": sealed.key_id, "signature": sealed.signature}
+
+
+def _document(hash: str, kind: str, sealed: Sealed) -> dict[str, Any]:
+    return {"hash": hash, "kind": kind, **_sealed(sealed)}
+
+
+def _to_sealed(row: Row[Any]) -> Sealed:
+    return Sealed(body=row.body, key_id=row.key_id, signature=row.signature)

@@ -1,0 +1,58 @@
+"""What the store gives back: plain frozen records, whole or not at all."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A stored document with the signature made over it. The store keeps it; the caller verifies it at every load."""
+
+    body: bytes = field(repr=False)  # it holds whole URLs, which no log or traceback may show
+    key_id: str
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveRow:
+    """The small facts of one archive.
+
+    `manifest_key` is the hash of its first generation, shared by every later one. `released`: bytes of its body were
+    given out. `code`: why it failed, where it did. `completed_at` (epoch s) and `size` (bytes) stand from the first
+    full pass on, also when the copy is gone.
+    """
+
+    hash: str
+    manifest_key: str
+    generation: int
+    filename: str
+    entries: int
+    prefetch: bool
+    created_at: float
+    released: bool = False
+    code: str | None = None
+    completed_at: float | None = None
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """What was learned of an archive: its `layout`, once frozen; member CRCs; the records of entries that failed."""
+
+    layout: Sealed | None = None
+    crcs: Sealed | None = None
+    errors: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """One piece of work that survives a restart. `state`: `queued`, or `failed` once given up; times in epoch s."""
+
+    id: int
+    kind: str
+    hash: str
+    state: str
+    attempts: int
+    not_before: float
+    created_at: float

@@ -1,0 +1,74 @@
+"""The schema, in SQLAlchemy Core: what the queries are written against, on SQLite now and PostgreSQL later.
+
+The migrations build it step by step and keep their own frozen copies; a test holds the two equal.
+What changes often is kept away from what is large: SQLite rewrites a whole row where one of its columns grows, and an
+archive's documents may be a hundred megabytes.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+archives = Table(
+    "archives",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("manifest_key", Text, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("entries", Integer, nullable=False),
+    Column("prefetch", Boolean, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("released", Boolean, nullable=False),
+    Column("code", Text),
+    Column("completed_at", Double),
+    Column("size", BigInteger),
+    UniqueConstraint("manifest_key", "generation"),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("hash", ForeignKey("archives.hash", ondelete="CASCADE"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("key_id", Text, nullable=False),
+    Column("signature", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+plans = Table(
+    "plans",
+    metadata,
+    Column("hash", ForeignKey("archives.hash", ondelete="CASCADE"), primary_key=True),
+    Column("errors", JSON, nullable=False),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("hash", ForeignKey("archives.hash", ondelete="CASCADE"), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("not_before", Double, nullable=False),
+    Column("created_at", Double, nullable=False),
+    UniqueConstraint("kind", "hash"),
+    Index("jobs_due", "state", "not_before"),
+    Index("jobs_hash", "hash"),  # what the cascade from `archives` looks up
+    sqlite_autoincrement=True,  # an id is never used twice: the end of a cancelled job cannot end its successor
+)
