@@ -1,0 +1,47 @@
+# Each target does its own set-up. The commands are in scripts/, which CI calls through `make test` (.ci/run).
+.DEFAULT_GOAL := help
+.PHONY: help run demo install test test-tools lint prove docker-check lock clean
+
+RUN := .venv/.run
+DEV := .venv/.dev
+ARGS ?=
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+run: $(RUN) ## the gateway on 127.0.0.1:8000, its data in ./data (ARGS="--port 9000 …")
+	.venv/bin/streamzip serve --data ./data $(ARGS)
+
+demo: $(RUN) ## the main job by itself, in under a minute: an origin, a gateway, a download, a failure
+	.venv/bin/python examples/demo.py
+
+install: $(DEV) ## .venv with the gateway and its tests' packages
+
+test: $(if $(filter true,$(CI)),test-tools) $(DEV) ## everything that proves it: style, types, layers, tests (ARGS="-k name")
+	scripts/lint
+	scripts/test -n 2 $(ARGS)
+
+test-tools: ## the programs tests call beyond PyPI, on Debian (needs root)
+	scripts/test-tools
+
+lint: $(DEV) ## style, types and layers alone
+	scripts/lint
+
+prove: $(DEV) ## the slow proofs: gigabytes, minutes
+	scripts/test -m slow --timeout 1800 $(ARGS)
+
+docker-check: ## builds and runs the Dockerfile without Docker or a registry (Debian, root)
+	scripts/docker-check
+
+lock: ## the lock files anew from pyproject.toml (ARGS=--upgrade takes the newest)
+	scripts/lock $(ARGS)
+
+clean: ## away with caches and .venv; ./data stays
+	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find streamzip tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUN): requirements/run.lock requirements/build.lock pyproject.toml
+	scripts/install run
+
+$(DEV): requirements/run.lock requirements/build.lock requirements/dev.lock pyproject.toml
+	scripts/install dev
