@@ -1,0 +1,95 @@
+"""Which tests run: those whose programs are here, and the slow ones only where they are asked for.
+
+    @pytest.mark.needs("unzip", "7z")   calls these programs; where one is missing: skipped, and named at the end
+    @pytest.mark.slow                   deselected, unless `--slow` or an `-m` that names slow is given
+
+Under CI=true a missing program fails the test: CI must not pass for want of its tools.
+"""
+
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Iterable
+
+import pytest
+
+# The name a test asks for, and the program it stands for: what Debian's package of that name puts on the PATH.
+PROGRAMS = {
+    "nginx": "nginx",
+    "unzip": "unzip",
+    "7z": "7z",
+    "bsdtar": "bsdtar",
+    "java": "java",
+    "aria2": "aria2c",
+    "wget": "wget",
+    "curl": "curl",
+    "strace": "strace",
+    "ps": "ps",
+}
+
+# Debian keeps servers in /usr/sbin, which a user's PATH may lack.
+SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+
+MISSING = "missing program"
+
+
+def missing_programs(names: Iterable[str], search_path: str = SEARCH_PATH) -> list[str]:
+    """Those of the names whose program is not on the path; KeyError for a name that is not in PROGRAMS."""
+    return [name for name in names if shutil.which(PROGRAMS[name], path=search_path) is None]
+
+
+def needed(item: pytest.Item) -> list[str]:
+    """The programs the item's marks ask for, each once."""
+    return list(dict.fromkeys(name for mark in item.iter_markers("needs") for name in mark.args))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run the slow proofs too (alone: -m slow)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Tests call nginx by its name; on the workers of xdist too, for each of them configures itself.
+    os.environ["PATH"] = SEARCH_PATH
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        for name in needed(item):
+            if name not in PROGRAMS:
+                raise pytest.UsageError(f"{item.nodeid} needs {name!r}, which tests/conftest.py does not know")
+    if config.getoption("--slow") or "slow" in config.getoption("-m"):
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    if slow:
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
+
+
+@pytest.hookimpl(tryfirst=True)  # before the fixtures, some of which start the programs
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    missing = missing_programs(needed(item))
+    if not missing:
+        return
+    # A property of the report, because with xdist the summary is written by another process than the test's.
+    item.user_properties.extend((MISSING, name) for name in missing)
+    reason = f"not installed: {', '.join(missing)}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{reason}; with CI=true that is a failure", pytrace=False)
+    pytest.skip(reason)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    tests: defaultdict[str, list[str]] = defaultdict(list)
+    for outcome in ("skipped", "failed", "error"):
+        for report in terminalreporter.getreports(outcome):
+            for key, value in report.user_properties:
+                if key == MISSING:
+                    tests[str(value)].append(report.nodeid)
+    if not tests:
+        return
+    terminalreporter.section("not tested: programs are missing", yellow=True)
+    for name, nodeids in sorted(tests.items()):
+        terminalreporter.write_line(f"{name}:")
+        for nodeid in nodeids:
+            terminalreporter.write_line(f"    {nodeid}")
+    terminalreporter.write_line("To install them on Debian: make test-tools")
