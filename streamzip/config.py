@@ -1,0 +1,208 @@
+"""Every setting, declared once: type, default, help. Each is `STREAMZIP_<NAME>` and a flag of `serve` (flag >
+environment > default); cli.py makes the flags from this model, and a test holds docs/configuration.md to it."""
+
+import difflib
+import os
+import re
+import secrets
+import tempfile
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, FilePath, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+ENV_PREFIX = "STREAMZIP_"
+
+Network = IPv4Network | IPv6Network
+
+_GIB = 1024**3
+_MIB = 1024**2
+_HOST_PORT = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:/@\[\]*?#]+):([0-9]{1,5})", re.ASCII)
+
+
+class SetupError(Exception):
+    """The gateway cannot start; the message says what the operator should do."""
+
+
+def _split(value: Any) -> Any:
+    """An environment variable or a flag holds a list as `a, b`; code may hand in a collection."""
+    return [part for raw in value.split(",") if (part := raw.strip())] if isinstance(value, str) else value
+
+
+def _origins(value: Any) -> frozenset[str]:
+    origins = frozenset(str(origin).lower() for origin in _split(value))
+    for origin in origins:
+        match = _HOST_PORT.fullmatch(origin)
+        if match is None or not 1 <= int(match[2]) <= 65535:
+            raise ValueError(f"{origin!r} is not an exact host:port, as files.internal:8080 or [fd00::1]:443")
+    return origins
+
+
+def _networks(value: Any) -> tuple[Network, ...]:
+    return tuple(ip_network(network) for network in _split(value))
+
+
+def _one_worker(value: int) -> int:
+    if value > 1:
+        raise ValueError("more than one worker is not supported yet; set it to 1")
+    return value
+
+
+def _public_url(value: str) -> str:
+    if re.fullmatch(r"https?://[^\s/?#@\\]+(/[^\s?#\\]*)?", value) is None:
+        raise ValueError("must be an absolute http or https URL without credentials, query or fragment")
+    return value.rstrip("/")
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+Origins = Annotated[frozenset[str], NoDecode, BeforeValidator(_origins)]
+Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+LogLevel = Literal["off", "error", "warning", "info", "debug"]
+
+
+class Settings(BaseSettings):
+    """What the operator chose. Raises pydantic's ValidationError, which names each wrong setting."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_ignore_empty=True,  # compose files pass `${VAR:-}`, which means "not set"
+        frozen=True,
+        hide_input_in_errors=True,  # a wrong value may be a secret in the wrong variable
+    )
+
+    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    data_dir: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] = Field(
+        Path("data"),
+        validate_default=True,
+        description="Folder for the store, the copies and the generated secret.",
+        json_schema_extra={"flag": "--data"},
+    )
+    workers: Annotated[int, AfterValidator(_one_worker)] = Field(
+        1, ge=1, description="Server processes; only 1 for now."
+    )
+    public_url: Annotated[str, AfterValidator(_public_url)] | None = Field(
+        None, description="Base of the URLs that are given out; without it, the scheme and Host of each request."
+    )
+    secret_keys: SecretStr | None = Field(
+        None,
+        description="Signing secrets as id:secret, comma-separated, the new one first; without it, one is made in the "
+        "data folder. A flag can be read by every user of the machine: use the environment.",
+    )
+    allow_hosts: Origins = Field(
+        frozenset(), description="Exact host:port origins that may have private addresses, comma-separated."
+    )
+    allow_networks: Networks = Field(
+        (), description="Private networks in CIDR form that origins may lie in, comma-separated."
+    )
+    ca_file: FilePath | None = Field(None, description="PEM file of the authorities trusted for origins' certificates.")
+    cache_max_bytes: ByteSize = Field(
+        ByteSize(10 * _GIB), ge=0, description="Disk for the copies, in bytes or as 20GiB; 0 keeps no copy."
+    )
+    max_entries: int = Field(100_000, ge=1, description="Entries in one archive.")
+    max_body_bytes: ByteSize = Field(
+        ByteSize(128 * _MIB), ge=1, description="Largest request body, in bytes or as 64MiB."
+    )
+    sendfile: Literal["off", "x-accel"] = Field(
+        "off", description="x-accel: the nginx in front sends finished copies (X-Accel-Redirect)."
+    )
+    prefetch: Literal["off", "urls", "all"] = Field(
+        "off", description='Which creates are built at once without asking: none, the plain {"urls": […]} form, or all.'
+    )
+    probe_wait: Seconds = Field(30.0, description="Seconds a download waits for the probe before it answers 503.")
+    trusted_proxies: Networks = Field(
+        (IPv4Network("127.0.0.1"),),
+        description="Addresses or networks whose X-Forwarded-* headers are believed, comma-separated.",
+    )
+    log_level: Annotated[LogLevel, BeforeValidator(_lower)] = Field("info", description="How much is logged.")
+    connections_per_origin: int = Field(32, ge=1, description="Connections at once to one origin.")
+    connect_timeout: Seconds = Field(10.0, description="Seconds to reach an origin.")
+    read_timeout: Seconds = Field(30.0, description="Seconds an origin may be silent.")
+    max_attempts: int = Field(5, ge=1, description="Attempts at one entry before it counts as unavailable.")
+    write_timeout: Seconds = Field(60.0, description="Seconds a reader may take nothing before its download is cut.")
+    lookahead: int = Field(32, ge=1, description="Parts fetched ahead of a reader.")
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return ENV_PREFIX + name.upper()
+
+
+def unknown_variables(environment: Iterable[str]) -> dict[str, str | None]:
+    """Variables that look like settings and are none, each with the setting that was probably meant.
+
+    Only for a warning: Kubernetes sets STREAMZIP_SERVICE_HOST and its like beside a service of that name.
+    """
+    known = [variable(name) for name in Settings.model_fields]
+    unknown = sorted(name for name in environment if name.upper().startswith(ENV_PREFIX) and name.upper() not in known)
+    return {name: next(iter(difflib.get_close_matches(name.upper(), known, n=1)), None) for name in unknown}
+
+
+def prepare_data_dir(settings: Settings) -> None:
+    """Make the data folder, for its owner alone, and prove that it can be written. Raises SetupError.
+
+    A folder that is there keeps its mode: nginx may need to reach the finished copies.
+    """
+    path = settings.data_dir
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):  # os.access knows nothing of read-only mounts and quotas
+            pass
+    except OSError as error:
+        raise SetupError(
+            f"cannot write the data folder {path} as uid {os.getuid()}: {error.strerror}. "
+            f"Let that uid own it (chown {os.getuid()} {path}), or name another: --data, {variable('data_dir')}."
+        ) from error
+
+
+def load_key_ring_text(settings: Settings) -> str:
+    """The signing secrets, for KeyRing.parse: as set, else those in `data_dir/secret.keys`, made on the first start.
+
+    What is returned is on disk for good: links are signed with it. Raises SetupError.
+    """
+    if settings.secret_keys is not None:
+        return settings.secret_keys.get_secret_value()
+    path = settings.data_dir / "secret.keys"
+    try:
+        if not path.exists():
+            _generate(path)
+        # Also where another process made it: its own fsync may still be on the way.
+        _fsync_folder(path.parent)
+        text = path.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SetupError(f"cannot use the secret in {path} as uid {os.getuid()}: {error}") from error
+    if not text:
+        raise SetupError(f"{path} is empty: restore it, or delete it and with it every archive's link")
+    return text
+
+
+def _generate(path: Path) -> None:
+    """Write a whole file aside, then link it into place: of two processes one wins, and nobody reads half a secret."""
+    aside = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(f"k{secrets.token_hex(4)}:{secrets.token_hex(32)}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(aside, path)
+        except FileExistsError:
+            return
+    finally:
+        aside.unlink()
+
+
+def _fsync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
