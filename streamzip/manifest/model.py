@@ -1,0 +1,108 @@
+"""The manifest: what a client asked for, normalised, and the two ways it is written down.
+
+`canonical()` is what the archive's hash covers; `document()` is what the store keeps. Both are
+`{"archive": {options}, "entries": [...]}` as compact JSON in UTF-8 with sorted keys and the defaults left out, so that
+a field added later changes neither the hash nor the document of a manifest that does not use it.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from itertools import islice
+from typing import Any, Literal, get_args
+
+from streamzip.errors import Damaged
+
+Compression = Literal["auto", "store", "deflate"]
+OnError = Literal["skip", "fail"]
+
+# Entries rendered at a time: a million of them as dicts at once would be 300 MB, a batch is 0.3.
+_BATCH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file to pack.
+
+    `name` is the member's path in the archive, already safe and unique. `id` stands for the url in the hash, where the
+    client signs its URLs anew each time. `size` in bytes and `crc32` as a number are the client's claims, verified as
+    bytes pass; `mtime` is in seconds since the epoch, UTC.
+    """
+
+    url: str
+    name: str
+    id: str | None = None
+    size: int | None = None
+    crc32: int | None = None
+    mtime: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The entries in archive order, and every option that changes the archive's bytes or who may have them.
+
+    `generation` counts the snapshots taken of the same list, from 1; `owner` is the API key's name where keys are set.
+    """
+
+    entries: tuple[Entry, ...]
+    filename: str = "archive.zip"
+    compression: Compression = "auto"
+    on_error: OnError = "skip"
+    generation: int = 1
+    owner: str | None = None
+
+    def canonical(self) -> bytes:
+        """What the hash covers: an entry that has an id stands there with the id instead of its url."""
+        return self._rendered(_identity)
+
+    def document(self) -> bytes:
+        """Everything, to be stored: an entry's url beside its id."""
+        return self._rendered(_everything)
+
+    @classmethod
+    def from_document(cls, document: bytes) -> "Manifest":
+        """The manifest that `document` was written from; raises `Damaged` for bytes that no manifest writes."""
+        try:
+            stored = json.loads(document)
+            manifest = cls(entries=tuple(Entry(**entry) for entry in stored["entries"]), **stored["archive"])
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise Damaged("The stored manifest cannot be read") from error
+        if manifest.compression not in get_args(Compression) or manifest.on_error not in get_args(OnError):
+            raise Damaged("The stored manifest holds an option that this version does not know")
+        return manifest
+
+    def _rendered(self, describe: Callable[[Entry], dict[str, Any]]) -> bytes:
+        options = {name: getattr(self, name) for name in _DEFAULTS if getattr(self, name) != _DEFAULTS[name]}
+        return b'{"archive":%b,"entries":[%b]}' % (_json(options), b",".join(self._batches(describe)))
+
+    def _batches(self, describe: Callable[[Entry], dict[str, Any]]) -> Iterator[bytes]:
+        entries = iter(self.entries)
+        while batch := [describe(entry) for entry in islice(entries, _BATCH)]:
+            yield _json(batch)[1:-1]
+
+
+_DEFAULTS = {option.name: option.default for option in fields(Manifest) if option.name != "entries"}
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _everything(entry: Entry) -> dict[str, Any]:
+    row: dict[str, Any] = {"url": entry.url, "name": entry.name}
+    if entry.id is not None:
+        row["id"] = entry.id
+    if entry.size is not None:
+        row["size"] = entry.size
+    if entry.crc32 is not None:
+        row["crc32"] = entry.crc32
+    if entry.mtime is not None:
+        row["mtime"] = entry.mtime
+    return row
+
+
+def _identity(entry: Entry) -> dict[str, Any]:
+    row = _everything(entry)
+    if entry.id is not None:
+        del row["url"]
+    return row

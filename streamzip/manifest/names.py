@@ -1,0 +1,173 @@
+"""Names as they stand in the archive: safe on every system that unpacks it, and unique there.
+
+A name is cleaned, never refused. The rules, each of which some program broke on:
+
+1.  NFC, so that two spellings of one text are one name.
+2.  `\\` separates folders as `/` does.
+3.  Empty parts, `.` and `..` are dropped: no leading `/`, no way out of the folder.
+4.  Controls, format characters (bidi, zero width), line separators, surrogates, private and unassigned ones become `_`.
+5.  So do `<>:"|?*`, which Windows forbids.
+6.  A part neither begins with a space nor ends in a space or dot: Explorer rejects the whole archive.
+7.  DOS device names get a `_` in front, whatever their extension.
+8.  A part is at most 255 bytes of UTF-8, cut between code points, its extension kept.
+9.  The whole is at most 1024: innermost folders are left out.
+10. What is left empty is `file`.
+11. Names are unique and no file has a folder's name, after NFC and case folding: to Windows `A.png` is `a.png`.
+"""
+
+import re
+from bisect import bisect_left
+from collections.abc import Sequence
+from itertools import count
+from unicodedata import category, normalize
+from urllib.parse import unquote
+
+_MAX_PART = 255
+_SUFFIX_ROOM = 12  # bytes a number may take in a name: " (100000)" and then some
+_MAX_WHOLE = 1024 - _SUFFIX_ROOM
+_MAX_EXTENSION = 20  # bytes; what is longer after a dot is no extension worth keeping
+_NO_NAME = "file"
+_ARCHIVE = "archive"
+
+# Most names need no cleaning, and this sees it in one step: ASCII, dots and spaces single and inside, no device name.
+_RUN = r"[A-Za-z0-9_!#$%&'()+,;=@\[\]^`{}~-]+"
+_DEVICE_STEM = r"(?i:con|prn|aux|nul|clock\$|conin\$|conout\$|(?:com|lpt)[0-9¹²³])\s*"
+_USUAL_PART = rf"(?!{_DEVICE_STEM}(?:[./]|\Z))\.?{_RUN}(?:[. ]{_RUN})*"
+_USUAL = re.compile(rf"(?=.{{1,{_MAX_PART}}}\Z){_USUAL_PART}(?:/{_USUAL_PART})*")
+_DEVICE = re.compile(rf"{_DEVICE_STEM}(?:\.|\Z)")
+_FORBIDDEN = re.compile(r'[<>:"|?*]')
+_SPACES = " \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+
+
+def clean_name(requested: str) -> str:
+    """The name under which a client's wish may stand in an archive; the same for a name that is already clean."""
+    if _USUAL.fullmatch(requested):
+        return requested
+    return _joined(_parts(requested)) or _NO_NAME
+
+
+def name_from_url(url: str) -> str:
+    """The clean name that a URL suggests: its last path segment, percent-decoded; `file` where there is none."""
+    segment = url.partition("#")[0].partition("?")[0].partition("://")[2].partition("/")[2].rpartition("/")[2]
+    if "%" in segment:
+        # Bytes that are no UTF-8 become U+FFFD. A slash that was encoded is a letter of the name, no folder.
+        segment = unquote(segment).replace("\ufffd", "_").replace("/", "_").replace("\\", "_")
+    return clean_name(segment)
+
+
+def unique_names(requested: Sequence[str]) -> list[str]:
+    """Every name cleaned and made unique, in the same order.
+
+    The first of several that clash keeps its name, the others are numbered as `a (2).png`; so is a file that has the
+    name of a folder, and the folder's files stay together. A number avoids every name that was asked for.
+    """
+    names = [clean_name(name) for name in requested]
+    keys = [_key(name) for name in names]
+    taken = _Taken(keys)
+    numbers: dict[str, int] = {}
+    given: set[str] = set()
+    for index, key in enumerate(keys):
+        if key in given or taken.is_folder(key):
+            names[index] = _numbered(names[index], taken, numbers)
+        else:
+            given.add(key)
+    return names
+
+
+def clean_filename(requested: str) -> str:
+    """The archive's own file name: one part, ending in `.zip`; `archive.zip` where nothing of the wish is left."""
+    stem = requested[:-4] if requested[-4:].lower() == ".zip" else requested
+    return _cut("_".join(_parts(stem)) or _ARCHIVE, ".zip")
+
+
+def _parts(requested: str) -> list[str]:
+    parts = (_clean_part(part) for part in normalize("NFC", requested).replace("\\", "/").split("/"))
+    return [part for part in parts if part]
+
+
+def _clean_part(part: str) -> str:
+    part = _FORBIDDEN.sub("_", part)
+    if not part.isprintable():
+        # False for the categories Cc Cf Cs Co Cn Zl Zp, and for spaces other than " ", which may stand.
+        part = "".join(char if char.isprintable() or category(char) == "Zs" else "_" for char in part)
+    part = _trimmed(part)
+    if len(part.encode()) > _MAX_PART:
+        part = _cut(*_split_extension(part))
+    if _DEVICE.match(part):
+        part = _cut(*_split_extension("_" + part))
+    return part
+
+
+def _trimmed(part: str) -> str:
+    return part.lstrip(_SPACES).rstrip(_SPACES + ".")
+
+
+def _split_extension(part: str) -> tuple[str, str]:
+    stem, dot, extension = part.rpartition(".")
+    if stem and len(extension.encode()) <= _MAX_EXTENSION:
+        return stem, dot + extension
+    return part, ""
+
+
+def _cut(stem: str, extension: str, room: int = _MAX_PART) -> str:
+    """The part of at most `room` bytes: the stem cut between two code points, the extension whole."""
+    kept = stem.encode()[: room - len(extension.encode())].decode(errors="ignore")
+    return _trimmed(kept + extension)
+
+
+def _joined(parts: list[str]) -> str:
+    """The parts as one path, without the innermost folders that would make it too long."""
+    room = _MAX_WHOLE - len(parts[-1].encode()) if parts else 0
+    folders = []
+    for folder in parts[:-1]:
+        room -= len(folder.encode()) + 1
+        if room < 0:
+            break
+        folders.append(folder)
+    return "/".join([*folders, *parts[-1:]])
+
+
+def _key(name: str) -> str:
+    """What two names share that some file system takes for one: canonical caseless match, Unicode 3.13 D145."""
+    if name.isascii():
+        return name.lower()
+    return normalize("NFC", normalize("NFD", name).casefold())
+
+
+class _Taken:
+    """The keys that names may not get: those asked for, those given, and their folders'.
+
+    Folders are found in the sorted keys: a set of them would take 260 kB for one name of 1 kB with 500 slashes.
+    """
+
+    def __init__(self, keys: list[str]) -> None:
+        self._keys = set(keys)
+        self._paths = sorted(key for key in self._keys if "/" in key)
+
+    def is_folder(self, key: str) -> bool:
+        """Whether any name asked for lies beneath `key`."""
+        beneath = key + "/"
+        index = bisect_left(self._paths, beneath)
+        return index < len(self._paths) and self._paths[index].startswith(beneath)
+
+    def take(self, key: str) -> bool:
+        """Take `key` for a new name; False if it is not free."""
+        if key in self._keys or self.is_folder(key):
+            return False
+        self._keys.add(key)
+        return True
+
+
+def _numbered(name: str, taken: _Taken, numbers: dict[str, int]) -> str:
+    """`name` with the first free number. `numbers` remembers where to go on: 100,000 equal names take 100,000 steps."""
+    folder, slash, part = name.rpartition("/")
+    stem, extension = _split_extension(part)
+    # Cut for the longest number at once: names that differ only in what is cut off share one count, not n² attempts.
+    stem = _cut(stem, "", _MAX_PART - _SUFFIX_ROOM - len(extension.encode()))
+    counted = _key(f"{folder}{slash}{stem}{extension}")
+    for number in count(numbers.get(counted, 2)):
+        candidate = f"{folder}{slash}{stem} ({number}){extension}"
+        if taken.take(_key(candidate)):
+            numbers[counted] = number + 1
+            return candidate
+    raise AssertionError("numbers do not end")

@@ -1,0 +1,263 @@
+"""A create's body, read and judged: JSON in, manifest out; every wrong field named by its JSON Pointer."""
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, get_args
+
+from streamzip.errors import FieldError, InvalidRequest, TooLarge
+from streamzip.manifest.model import Compression, Entry, Manifest
+from streamzip.manifest.names import clean_filename, name_from_url, unique_names
+from streamzip.manifest.strict_json import quoted, read_json
+from streamzip.manifest.urls import check_url
+
+_Reader = Callable[[Any], Any]  # the value as the manifest has it; ValueError with a public sentence if it is wrong
+
+_COMPRESSIONS: tuple[str, ...] = get_args(Compression)
+
+_VALUES_PER_ENTRY = 8  # six members, the object, and room to say what is wrong with one
+_MAX_ID = 1024
+_MAX_SIZE = 2**53 - 1  # RFC 7493: beyond it JSON's numbers differ from reader to reader
+_MAX_TOTAL = 2**62  # of all sizes given, so that no offset in the archive passes 63 bits
+_MAX_ERRORS = 100  # collected before giving up: enough to see what is wrong with a list
+
+_CRC32 = re.compile(r"[0-9A-Fa-f]{8}")
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one create may ask for. Lengths in bytes of UTF-8, depth in levels of JSON."""
+
+    max_entries: int
+    max_url: int = 8192
+    max_name: int = 65535
+    max_depth: int = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """An entry (counted from 0) that stands in the archive under another name than was asked for."""
+
+    index: int
+    requested: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRequest:
+    """An accepted create. `plain`: it came as `{"urls": [...]}`; `prefetch`: None where the client did not say."""
+
+    manifest: Manifest
+    renamed: tuple[Rename, ...]
+    prefetch: bool | None
+    plain: bool
+
+
+def parse_create(
+    body: bytes, limits: Limits, *, owner: str | None = None, allow: frozenset[str] = frozenset()
+) -> CreateRequest:
+    """The request that `body` makes. `owner`: the API key's name; `allow`: see `check_url`.
+
+    Raises `NotJson` (400), `InvalidRequest` (422) with at most a hundred wrong fields, `TooLarge` (413).
+    """
+    document = read_json(body, max_depth=limits.max_depth, max_values=_VALUES_PER_ENTRY * limits.max_entries + 100)
+    if not isinstance(document, dict):
+        raise InvalidRequest([FieldError("", 'an object is expected, such as {"urls": ["https://…"]}')])
+    errors = _Errors()
+    options = _members(document, "", _option_readers(limits), errors)
+    errors.raise_any()
+    plain = "urls" in options
+    if plain == ("entries" in options):
+        raise InvalidRequest([FieldError("/urls", "either `urls` or `entries` is required, and not both")])
+    wished = _plain(options, limits, allow, errors) if plain else _full(options, limits, allow, errors)
+    errors.raise_any()
+    if sum(entry.size or 0 for entry in wished) > _MAX_TOTAL:
+        raise InvalidRequest([FieldError("/entries", f"the sizes add up to more than {_MAX_TOTAL} bytes")])
+    entries, renamed = _named(wished)
+    chosen = {key: options[key] for key in ("filename", "compression") if key in options}
+    manifest = Manifest(entries=entries, owner=owner, **chosen)
+    return CreateRequest(manifest, renamed, options.get("prefetch"), plain)
+
+
+class _BadValueError(ValueError):
+    """A value that may not stand, in a public sentence."""
+
+
+class _Errors:
+    """The wrong fields found so far."""
+
+    def __init__(self) -> None:
+        self._found: list[FieldError] = []
+
+    def add(self, pointer: str, detail: str) -> None:
+        """Keep one more; raise them all when there are enough."""
+        self._found.append(FieldError(pointer, detail))
+        if len(self._found) == _MAX_ERRORS:
+            self.raise_any()
+
+    def raise_any(self) -> None:
+        """Raise `InvalidRequest` if any field was wrong."""
+        if self._found:
+            raise InvalidRequest(self._found)
+
+
+def _plain(options: dict[str, Any], limits: Limits, allow: frozenset[str], errors: _Errors) -> list[Entry]:
+    wished = []
+    for index, value in enumerate(options["urls"]):
+        try:
+            url = _url(value, limits, allow)
+        except ValueError as error:
+            errors.add(f"/urls/{index}", str(error))
+        else:
+            wished.append(Entry(url, name_from_url(url)))
+    return wished
+
+
+def _full(options: dict[str, Any], limits: Limits, allow: frozenset[str], errors: _Errors) -> list[Entry]:
+    readers = _entry_readers(limits, allow)
+    wished = []
+    for index, row in enumerate(options["entries"]):
+        pointer = f"/entries/{index}"
+        if not isinstance(row, dict):
+            errors.add(pointer, "an object is expected, with at least a `url`")
+            continue
+        fields = _members(row, pointer, readers, errors)
+        if "url" in fields:
+            wished.append(Entry(**{"name": name_from_url(fields["url"])} | fields))
+        elif row.get("url") is None:
+            errors.add(f"{pointer}/url", "the file's URL is required")
+    return wished
+
+
+def _named(wished: list[Entry]) -> tuple[tuple[Entry, ...], tuple[Rename, ...]]:
+    """The entries under names that may stand in one archive, and which of them were asked for under other ones."""
+    names = unique_names([entry.name for entry in wished])
+    renamed = []
+    for index, name in enumerate(names):
+        entry = wished[index]
+        if name != entry.name:
+            renamed.append(Rename(index, entry.name, name))
+            wished[index] = replace(entry, name=name)
+    return tuple(wished), tuple(renamed)
+
+
+def _members(row: dict[str, Any], pointer: str, readers: Mapping[str, _Reader], errors: _Errors) -> dict[str, Any]:
+    """The values of one object as their readers give them; null is as good as absent."""
+    values = {}
+    for key, value in row.items():
+        reader = readers.get(key)
+        if reader is None:
+            errors.add(f"{pointer}/{_escaped(key)}", _unknown(key, readers))
+        elif value is not None:
+            try:
+                values[key] = reader(value)
+            except ValueError as error:
+                errors.add(f"{pointer}/{key}", str(error))
+    return values
+
+
+def _escaped(key: str) -> str:
+    return key[:60].encode(errors="backslashreplace").decode().replace("~", "~0").replace("/", "~1")
+
+
+def _unknown(key: str, readers: Mapping[str, _Reader]) -> str:
+    nearest = difflib.get_close_matches(key[:60], readers, n=1)
+    hint = f"did you mean `{nearest[0]}`?" if nearest else f"known are {', '.join(readers)}"
+    return f"the key {quoted(key)} is unknown; {hint}"
+
+
+def _option_readers(limits: Limits) -> dict[str, _Reader]:
+    return {
+        "urls": lambda value: _rows(value, limits),
+        "entries": lambda value: _rows(value, limits),
+        "filename": lambda value: clean_filename(_text(value, limits.max_name)),
+        "compression": _compression,
+        "prefetch": _flag,
+    }
+
+
+def _entry_readers(limits: Limits, allow: frozenset[str]) -> dict[str, _Reader]:
+    return {
+        "url": lambda value: _url(value, limits, allow),
+        "id": _id,
+        "name": lambda value: _text(value, limits.max_name),
+        "size": _size,
+        "crc32": _crc32,
+        "mtime": _mtime,
+    }
+
+
+def _rows(value: Any, limits: Limits) -> list[Any]:
+    if not isinstance(value, list):
+        raise _BadValueError("a list is expected")
+    if not value:
+        raise _BadValueError("the list is empty")
+    if len(value) > limits.max_entries:
+        raise TooLarge(f"{len(value)} entries; this gateway takes at most {limits.max_entries} in one archive")
+    return value
+
+
+def _url(value: Any, limits: Limits, allow: frozenset[str]) -> str:
+    if not isinstance(value, str):
+        raise _BadValueError("a URL as a string is expected")
+    if len(value) > limits.max_url or (not value.isascii() and len(value.encode(errors="replace")) > limits.max_url):
+        raise _BadValueError(f"the URL is longer than {limits.max_url} bytes")
+    check_url(value, allow)
+    return value
+
+
+def _text(value: Any, room: int) -> str:
+    if not isinstance(value, str):
+        raise _BadValueError("a string is expected")
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError as error:
+        raise _BadValueError("the text holds half of a surrogate pair, which is no character") from error
+    if size > room:
+        raise _BadValueError(f"the text is longer than {room} bytes")
+    return value
+
+
+def _id(value: Any) -> str:
+    text = _text(value, _MAX_ID)
+    if not text or not text.isprintable():
+        raise _BadValueError("an id is not empty and holds printable characters only")
+    return text
+
+
+def _size(value: Any) -> int:
+    if type(value) is not int or not 0 <= value <= _MAX_SIZE:
+        raise _BadValueError("a whole number of bytes is expected, from 0 to 2^53 - 1")
+    return value
+
+
+def _crc32(value: Any) -> int:
+    if not isinstance(value, str) or not _CRC32.fullmatch(value):
+        raise _BadValueError('a CRC-32 is a string of 8 hex digits, such as "0a1b2c3d"')
+    return int(value, 16)
+
+
+def _mtime(value: Any) -> int:
+    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+        raise _BadValueError('a time is written as RFC 3339 has it, with its zone: "2026-05-01T10:00:00Z"')
+    try:
+        instant = datetime.fromisoformat(value.upper())
+    except ValueError as error:
+        raise _BadValueError("there is no such date or time of day") from error
+    return (instant - _EPOCH) // timedelta(seconds=1)
+
+
+def _compression(value: Any) -> str:
+    if value not in _COMPRESSIONS:
+        raise _BadValueError(f"one of {', '.join(_COMPRESSIONS)} is expected")
+    return str(value)
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _BadValueError("true or false is expected")
+    return value

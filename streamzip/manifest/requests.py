@@ -1,0 +1,85 @@
+"""The body of a create, as the OpenAPI document describes it.
+
+parse.py reads the requests themselves: a million entries as models would take gigabytes, and pydantic's messages speak
+of Python's types. A test holds the two to the same keys and the same judgement.
+"""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from streamzip.manifest.model import Compression
+
+_Url = Annotated[
+    str,
+    Field(
+        description="An absolute http:// or https:// URL of a public file, without user name or password.",
+        examples=["https://example.com/photos/a.png"],
+        min_length=1,
+    ),
+]
+
+
+class EntryBody(BaseModel):
+    """One file to pack."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    url: _Url
+    id: str | None = Field(
+        None,
+        description="Stands for the URL in the archive's hash, for URLs that are signed anew each time: the same ids "
+        "give the same archive. It has to change when the file changes.",
+        examples=["photo-17@3"],
+        min_length=1,
+        max_length=1024,
+    )
+    name: str | None = Field(
+        None,
+        description="The file's path in the archive. Made safe and unique where it is not; the answer lists what "
+        "was renamed. Default: the last path segment of the URL.",
+        examples=["holiday/a.png"],
+    )
+    size: int | None = Field(
+        None,
+        description="The file's size in bytes, where it is known. It saves a question to the origin, and is verified.",
+        examples=[5242880],
+        ge=0,
+        le=2**53 - 1,
+    )
+    crc32: str | None = Field(
+        None,
+        description="The file's CRC-32 as 8 hex digits, where it is known. It is verified.",
+        examples=["0a1b2c3d"],
+        pattern="^[0-9A-Fa-f]{8}$",
+    )
+    mtime: str | None = Field(
+        None,
+        description="The file's time in the archive, RFC 3339 with its zone. Default: the origin's Last-Modified.",
+        examples=["2026-05-01T10:00:00Z"],
+        json_schema_extra={"format": "date-time"},
+    )
+
+
+class CreateBody(BaseModel):
+    """What to pack: either `urls` or `entries`."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, json_schema_extra={"oneOf": [{"required": ["urls"]}, {"required": ["entries"]}]}
+    )
+
+    urls: list[_Url] | None = Field(None, description="The plain form: the files' URLs.", min_length=1)
+    entries: list[EntryBody] | None = Field(None, description="The full form: the files with options.", min_length=1)
+    filename: str | None = Field(
+        None,
+        description="The archive's own file name, for the download. Default: archive.zip.",
+        examples=["holiday.zip"],
+    )
+    compression: Compression | None = Field(
+        None,
+        description="`store`: no compression, so the length is known at once and any range can be had; `deflate`: "
+        "compress; `auto` (default): compress the types that gain by it.",
+    )
+    prefetch: bool | None = Field(
+        None, description="Build the archive in the background now. Default: as the gateway is configured."
+    )

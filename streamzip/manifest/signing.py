@@ -1,0 +1,116 @@
+"""Keyed hashes: an archive's name, the signature of what is stored, and tokens handed to clients.
+
+All are HMAC-SHA256 under a secret of the key ring. Each use begins its message with a word of its own, and every part
+is preceded by its length, so that no message can be read as another one, of this use or of a different one.
+"""
+
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from streamzip.errors import Damaged
+from streamzip.manifest.model import Manifest
+
+_HASH_BYTES = 16  # of the 32 of an HMAC: 128 bits cannot be guessed, and fit a URL as 32 hex digits
+
+
+class Signature(NamedTuple):
+    """Which key signed, and the 64 hex digits it gave."""
+
+    key_id: str
+    hex: str
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One secret and the id by which stored signatures name it."""
+
+    id: str
+    secret: bytes = field(repr=False)
+
+    def digest(self, use: bytes, *parts: bytes) -> bytes:
+        """The 32 bytes of HMAC-SHA256 over `use` and the length-prefixed `parts`."""
+        code = hmac.new(self.secret, use + b"\0", hashlib.sha256)
+        for part in parts:
+            code.update(len(part).to_bytes(8, "big"))
+            code.update(part)
+        return code.digest()
+
+
+class KeyRing:
+    """The secrets, the current one first. What older ones signed stays valid as long as they are in the ring."""
+
+    def __init__(self, keys: tuple[Key, ...]) -> None:
+        if not keys:
+            raise ValueError("at least one secret key is needed")
+        if len({key.id for key in keys}) != len(keys):
+            raise ValueError("two secret keys have the same id")
+        self._keys = keys
+
+    @classmethod
+    def parse(cls, text: str) -> "KeyRing":
+        """Read `id:secret` pairs or bare secrets, apart by commas, the current one first; `ValueError` if one is empty.
+
+        A bare secret's id is derived from it, so that `old` may become `new,old` and what `old` signed is still found.
+        """
+        return cls(tuple(_key(word.strip()) for word in text.split(",")))
+
+    @property
+    def current(self) -> Key:
+        """The key that signs what is new."""
+        return self._keys[0]
+
+    def archive_hash(self, manifest: Manifest) -> str:
+        """The archive's name, 32 hex digits: always the same for a manifest, not to be guessed without the secret."""
+        return _archive_hash(self.current, manifest.canonical())
+
+    def hashes_for(self, manifest: Manifest) -> list[str]:
+        """The archive's name under every key, the current one first: what was created before a rotation is found."""
+        canonical = manifest.canonical()
+        return [_archive_hash(key, canonical) for key in self._keys]
+
+    def sign(self, kind: str, document: bytes) -> Signature:
+        """Sign stored bytes as what they are: a signed layout is no signed manifest."""
+        return _signature(self.current, kind, document)
+
+    def verify(self, kind: str, document: bytes, signature: Signature) -> None:
+        """Raise `Damaged` unless `signature` was made over just this kind and document by a key of the ring."""
+        for key in self._keys:
+            if _same(key.id, signature.key_id) and _same(_signature(key, kind, document).hex, signature.hex):
+                return
+        raise Damaged(f"The stored {kind} does not match its signature")
+
+    def token(self, kind: str, text: str) -> str:
+        """A secret to give to the client of `text`, as 64 hex digits: who shows it again was given it."""
+        return _token(self.current, kind, text)
+
+    def is_token(self, kind: str, text: str, token: str) -> bool:
+        """Whether `token` was given for just this kind and text by a key of the ring."""
+        return any(_same(_token(key, kind, text), token) for key in self._keys)
+
+
+def _key(word: str) -> Key:
+    key_id, colon, secret = word.partition(":")
+    if not colon:
+        key_id, secret = hashlib.sha256(b"streamzip key id\0" + word.encode()).hexdigest()[:8], word
+    if not key_id or not secret:
+        raise ValueError("a secret key is written as `id:secret` or `secret`, and neither may be empty")
+    return Key(key_id, secret.encode())
+
+
+def _archive_hash(key: Key, canonical: bytes) -> str:
+    return key.digest(b"archive", canonical)[:_HASH_BYTES].hex()
+
+
+def _signature(key: Key, kind: str, document: bytes) -> Signature:
+    return Signature(key.id, key.digest(b"sign", key.id.encode(), kind.encode(), document).hex())
+
+
+def _token(key: Key, kind: str, text: str) -> str:
+    return key.digest(b"token", kind.encode(), text.encode()).hex()
+
+
+def _same(ours: str, theirs: str) -> bool:
+    # compare_digest takes str only where it is ASCII, and what a client sends need not be.
+    return hmac.compare_digest(ours.encode(), theirs.encode(errors="replace"))

@@ -1,0 +1,73 @@
+"""JSON as RFC 8259 has it and no further, read within bounds. What Python's parser allows beyond it is refused."""
+
+import json
+import re
+from typing import Any, NoReturn
+
+from streamzip.errors import NotJson, TooLarge
+
+_ESCAPE = re.compile(rb"\\.", re.DOTALL)
+_STRING = re.compile(rb'"[^"]*+"?')  # possessive: an unclosed one costs one pass, not n²
+_MARKS = b'"[]{},'
+_REST = bytes(set(range(256)) - set(_MARKS))
+_AS_ROUND = bytes.maketrans(b"[{]}", b"(())")
+
+
+def read_json(body: bytes, *, max_depth: int, max_values: int) -> Any:
+    """The value that `body` holds.
+
+    Raises `NotJson` for what is not UTF-8 or not JSON: a byte order mark, NaN, a key twice in one object, nesting
+    deeper than `max_depth`. Raises `TooLarge`, before anything is built, for more than `max_values` values.
+    """
+    marks = _structure(body)
+    if marks.count(b",") + marks.count(b"(") > max_values:
+        raise TooLarge(f"The body holds more than {max_values} JSON values")
+    if _is_deeper(marks, max_depth):
+        raise NotJson(f"The JSON is nested deeper than {max_depth} levels")
+    try:
+        return json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise NotJson(f"The body is not UTF-8 (at byte {error.start})") from error
+    except json.JSONDecodeError as error:
+        raise NotJson(f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from error
+    except RecursionError as error:  # brackets that are never closed
+        raise NotJson(f"The JSON is nested deeper than {max_depth} levels") from error
+    except ValueError as error:  # int() refuses numbers of more than 4300 digits
+        raise NotJson("A number in the JSON has too many digits") from error
+
+
+def quoted(text: str) -> str:
+    """Text from a request as it may stand in a public sentence: in quotes, ASCII, at most 60 characters of it."""
+    return json.dumps(text[:60]) + ("…" if len(text) > 60 else "")
+
+
+def _structure(body: bytes) -> bytes:
+    """The commas and brackets outside of strings, all brackets as round ones.
+
+    Ten thousand entries take 3 ms this way. Two quotes with nothing between them may go wherever they stand: what
+    follows is inside or outside a string as before.
+    """
+    if b"\\" in body:
+        body = _ESCAPE.sub(b"", body)
+    marks = body.translate(None, _REST).replace(b'""', b"")
+    return _STRING.sub(b"", marks).translate(_AS_ROUND)
+
+
+def _is_deeper(marks: bytes, max_depth: int) -> bool:
+    brackets = marks.translate(None, b",")
+    for _ in range(max_depth):  # each step takes away the innermost level
+        brackets = brackets.replace(b"()", b"")
+    return b"()" in brackets
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise NotJson(f"The key {quoted(twice)} stands twice in one object")
+    return members
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    raise NotJson(f"{word} is not JSON")
