@@ -1,0 +1,157 @@
+"""One JSON line for each event, on stderr, safe to keep: no secret of a URL, no character that moves a terminal.
+
+    {"time": "2026-05-01T10:00:00.123Z", "level": "info", "logger": "streamzip.gateway", "event": "archive_created", …}
+
+Redaction sits here, in the formatter, because it is the one door that every line passes, uvicorn's and a library's too.
+"""
+
+import json
+import logging
+import math
+import re
+import sys
+import traceback
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+from streamzip.config import LogLevel
+
+LIMIT = 2048  # bytes of one value as it stands in the line, escapes included
+_SCANNED = 16_384  # characters of a text that are looked at: bounds the work for one value
+_WIDTH = 20  # members of one list or mapping that are shown
+_DEPTH = 3
+
+_LEVELS: dict[LogLevel, int] = {
+    "off": logging.CRITICAL + 1,
+    "error": logging.ERROR,
+    "warning": logging.WARNING,
+    "info": logging.INFO,
+    "debug": logging.DEBUG,
+}
+
+_HIDDEN = "[redacted]"
+_SECRET_NAME = re.compile(r"authorization|cookie|secret|token|password|passwd|signature|api.?key|credential", re.I)
+# Every pattern is linear in the text: what is logged was chosen by a client, and 16 KiB of "://" must not cost seconds.
+_TOKEN = re.compile(r"[^\s\"'<>]+")
+_REDACTIONS = (
+    (re.compile(r"//[^/\s?#]*@"), f"//{_HIDDEN}@"),  # userinfo
+    # A text that begins as a URL is cut at its query: what is logged as refused may hold blanks and line feeds.
+    (re.compile(r"\A([a-z][a-z0-9+.-]*:[/\\][^?#]*)[?#].*\Z", re.I | re.S), rf"\1?{_HIDDEN}"),
+    (re.compile(r"\?[^ \n\"]+"), f"?{_HIDDEN}"),
+    (re.compile(r"\b(bearer|basic|digest) +[^\s\"',]+", re.I), rf"\1 {_HIDDEN}"),
+    (re.compile(r"\bwhsec_[\w+/=-]+"), _HIDDEN),
+    (re.compile(rf"((?:{_SECRET_NAME.pattern})[\"']?\s*[:=]\s*[\"']?)(?![\[ ])[^\s\"',;&]+", re.I), rf"\1{_HIDDEN}"),
+)
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def event(logger: logging.Logger, level: int, name: str, /, **fields: Any) -> None:
+    """Log the event `name` (snake_case) with its fields; they are rendered, redacted and cut by the formatter."""
+    logger.log(level, name, extra={"fields": fields})
+
+
+def configure(level: LogLevel) -> None:
+    """Send every logger's lines, uvicorn's too, to stderr as JSON. Call uvicorn with `log_config=None`.
+
+    Libraries stay at `warning`: at `debug`, aiosqlite would log each statement with its parameters.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(max(_LEVELS[level], logging.WARNING))
+    for name in ("streamzip", "uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers = []
+        logger.propagate = True
+        logger.setLevel(_LEVELS[level])
+    logging.captureWarnings(True)
+
+
+class JsonFormatter(logging.Formatter):
+    """A record as one line of ASCII JSON. It never raises: a line that fails would be lost, or printed unredacted."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, without its line feed."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[:-6] + "Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": clean(_message(record)),
+        }
+        for name, value in getattr(record, "fields", {}).items():
+            line[f"{name}_" if name in line else name] = _HIDDEN if _SECRET_NAME.search(name) else clean(value)
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            line["error"] = clean(f"{type(error).__name__}: {_text(error)}")
+            line["trace"] = _cut(redact("".join(traceback.format_exception(error))[-_SCANNED:]), tail=True)
+        return _dumps(line)
+
+
+def redact(text: str) -> str:
+    """The text without what may be secret in it: userinfo, queries and fragments of URLs, credentials by their name."""
+    text = _TOKEN.sub(_without_fragment, text)
+    for pattern, replacement in _REDACTIONS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def clean(value: Any) -> Any:
+    """The value as a line may show it: JSON types, texts redacted, at most LIMIT bytes."""
+    shown = _plain(value, _DEPTH)
+    return _cut(shown if isinstance(shown, str) else _dumps(shown)) if len(_dumps(shown)) > LIMIT else shown
+
+
+def _plain(value: Any, depth: int) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int) and value.bit_length() <= 64:
+        return int(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return float(value)
+    if depth and isinstance(value, Mapping):
+        members = ((_plain(_text(name), 0), name, member) for name, member in islice(value.items(), _WIDTH))
+        return {
+            shown: _HIDDEN if _SECRET_NAME.search(_text(name)) else _plain(member, depth - 1)
+            for shown, name, member in members
+        }
+    if depth and isinstance(value, list | tuple | set | frozenset):
+        return [_plain(member, depth - 1) for member in islice(value, _WIDTH)]
+    return redact(_text(value)[:_SCANNED])
+
+
+def _text(value: Any) -> str:
+    try:
+        text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+    except Exception:  # some library's __str__
+        text = f"<{type(value).__name__}>"
+    return _SURROGATES.sub("\ufffd", text)  # strict parsers refuse a line with half a pair
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:  # arguments that do not fit the format
+        return _text(record.msg)
+
+
+def _without_fragment(token: re.Match[str]) -> str:
+    """A URL up to its fragment, where some services put tokens; any other word as it is."""
+    text = token[0]
+    return text.partition("#")[0] + f"#{_HIDDEN}" if "://" in text and "#" in text else text
+
+
+def _cut(text: str, *, tail: bool = False) -> str:
+    """As much of the beginning (`tail`: of the end) as fits LIMIT."""
+    text = text[-LIMIT:] if tail else text[:LIMIT]
+    while len(_dumps(text)) > LIMIT:
+        kept = len(text) * 3 // 4
+        text = text[-kept:] if tail else text[:kept]
+    return text
+
+
+def _dumps(value: Any) -> str:
+    """ASCII JSON on one line: bidi marks, C1 controls, line separators and DEL all leave as \\uXXXX."""
+    return json.dumps(value, ensure_ascii=True).replace("\x7f", "\\u007f")
