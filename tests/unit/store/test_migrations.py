@@ -1,0 +1,102 @@
+"""The steps lead to the schema that the queries are written against, on either database."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, create_engine, inspect, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateTable
+
+from streamzip.store import migrations
+from streamzip.store.migrations import SchemaTooNewError, migrate
+from streamzip.store.repository import Repository
+from streamzip.store.statements import insert_absent
+from streamzip.store.tables import archives, documents, jobs, metadata
+
+
+def schema(engine: Engine) -> dict[str, Any]:
+    """Everything the database knows of its tables, but for the migrations' own."""
+    inspector = inspect(engine)
+    return {
+        table: (
+            [{**column, "type": str(column["type"])} for column in inspector.get_columns(table)],
+            inspector.get_pk_constraint(table),
+            inspector.get_foreign_keys(table),
+            sorted(inspector.get_indexes(table), key=str),
+            sorted(inspector.get_unique_constraints(table), key=str),
+            "AUTOINCREMENT" in str(inspector.get_table_options(table)) or _sql(engine, table).count("AUTOINCREMENT"),
+        )
+        for table in inspector.get_table_names()
+        if table != "schema"
+    }
+
+
+def _sql(engine: Engine, table: str) -> str:
+    with engine.connect() as connection:
+        query = text("SELECT sql FROM sqlite_master WHERE name = :table")
+        return str(connection.execute(query, {"table": table}).scalar_one())
+
+
+def test_steps_build_what_tables_declare_when_all_are_applied() -> None:
+    """The migrations' frozen copies, taken together, are the schema of tables.py, column by column."""
+    migrated, declared = create_engine("sqlite://"), create_engine("sqlite://")
+    with migrated.begin() as connection:
+        assert migrate(connection) == len(migrations.STEPS)
+    metadata.create_all(declared)
+    assert schema(migrated) == schema(declared)
+    assert set(schema(migrated)) == {"archives", "documents", "plans", "jobs"}
+    migrated.dispose()
+    declared.dispose()
+
+
+def test_migrate_applies_only_what_is_missing_when_the_store_is_older(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new step runs once, after those that were applied before."""
+    engine = create_engine("sqlite://")
+    with engine.begin() as connection:
+        migrate(connection)
+
+    def add_a_table(connection: Connection) -> None:
+        connection.execute(text("CREATE TABLE later (x)"))
+
+    monkeypatch.setattr(migrations, "STEPS", (*migrations.STEPS, add_a_table))
+    with engine.begin() as connection:
+        assert migrate(connection) == 1
+        assert migrate(connection) == 0
+    assert "later" in inspect(engine).get_table_names()
+    engine.dispose()
+
+
+def test_migrate_refuses_when_the_store_is_newer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An older streamzip does not touch tables that it does not know."""
+    engine = create_engine("sqlite://")
+    with engine.begin() as connection:
+        migrate(connection)
+    monkeypatch.setattr(migrations, "STEPS", ())
+    with engine.begin() as connection, pytest.raises(SchemaTooNewError, match=r"has schema 1 .* knows 0"):
+        migrate(connection)
+    engine.dispose()
+
+
+async def test_open_succeeds_for_all_when_several_open_a_new_store_at_once(tmp_path: Path) -> None:
+    """The write lock lets one migrate; the others find the work done."""
+    opened = await asyncio.gather(*(Repository.open(tmp_path / "db") for _ in range(4)))
+    for repository in opened:
+        await repository.ping()
+        await repository.close()
+
+
+@pytest.mark.parametrize("table", metadata.sorted_tables, ids=lambda table: table.name)
+def test_tables_compile_when_the_database_is_postgresql(table: Any) -> None:
+    """The one schema is also PostgreSQL's."""
+    assert f"CREATE TABLE {table.name}" in str(CreateTable(table).compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]
+
+
+def test_inserts_compile_to_plain_sql_when_the_database_is_postgresql() -> None:
+    """Insert-if-absent uses nothing that one database alone understands, and leaves a generated id to the database."""
+    for table, key in ((archives, ["hash"]), (documents, ["hash", "kind"]), (jobs, ["kind", "hash"])):
+        sql = str(insert_absent(table, *key).compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]
+        names = [column.name for column in table.columns if column.name != "id"]
+        assert sql.startswith(f"INSERT INTO {table.name} ({', '.join(names)}) SELECT ")
+        assert "WHERE NOT (EXISTS (SELECT" in sql

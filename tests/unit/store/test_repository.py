@@ -1,0 +1,274 @@
+"""The repository: what was acknowledged is there, once, and nothing else is."""
+
+import asyncio
+import os
+import signal
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from streamzip.errors import Damaged, NotFound, NotReady
+from streamzip.store import repository as module
+from streamzip.store.engine import open_engines
+from streamzip.store.reading import Reads
+from streamzip.store.repository import Repository
+from streamzip.store.rows import PlanRow, Sealed
+from streamzip.store.writer import Writer
+from tests.unit.store.builders import an_archive, sealed
+
+HASH = "a" * 32
+
+
+async def test_create_keeps_every_fact_when_the_store_is_opened_again(tmp_path: Path) -> None:
+    """What create was given comes back equal from a new process's point of view."""
+    archive = an_archive(prefetch=True, filename="Ünïcode.zip", manifest_key="b" * 32, generation=3)
+    first = await Repository.open(tmp_path / "db")
+    assert await first.create(archive, sealed(b"\x00\xff manifest"))
+    await first.close()
+
+    second = await Repository.open(tmp_path / "db")
+    assert await second.get(HASH) == archive
+    assert await second.manifest(HASH) == sealed(b"\x00\xff manifest")
+    await second.close()
+
+
+async def test_create_changes_nothing_when_the_hash_exists(repository: Repository) -> None:
+    """A repeated create is answered False and leaves the first archive, its manifest and its jobs alone."""
+    await repository.create(an_archive(), sealed(b"first"))
+    assert not await repository.create(an_archive(filename="other.zip"), sealed(b"second"), job="prefetch")
+    row = await repository.get(HASH)
+    assert row is not None
+    assert row.filename == "archive.zip"
+    assert await repository.manifest(HASH) == sealed(b"first")
+    assert await repository.jobs.pending("prefetch", HASH) is None
+
+
+async def test_create_succeeds_once_when_many_create_the_same_archive(repository: Repository) -> None:
+    """Of fifty creates of one hash at the same time exactly one is told that it is new."""
+    created = await asyncio.gather(*(repository.create(an_archive(), sealed()) for _ in range(50)))
+    assert sum(created) == 1
+
+
+async def test_create_queues_its_job_when_one_is_asked_for(repository: Repository) -> None:
+    """The job is there with the archive, due at once."""
+    await repository.create(an_archive(created_at=7.0), sealed(), job="prefetch")
+    (job,) = await repository.jobs.due(7.0)
+    assert (job.kind, job.hash, job.attempts) == ("prefetch", HASH, 0)
+
+
+async def test_get_finds_nothing_when_the_hash_is_unknown(repository: Repository) -> None:
+    """Unknown archives have no facts, no manifest and an empty plan."""
+    assert await repository.get(HASH) is None
+    assert await repository.manifest(HASH) is None
+    assert await repository.latest(HASH) is None
+    assert await repository.plan(HASH) == PlanRow()
+
+
+async def test_latest_gives_the_highest_generation_when_there_are_several(repository: Repository) -> None:
+    """A manifest's newest archive is found by the hash of its first."""
+    for number, hash in ((1, "b"), (3, "c"), (2, "d")):
+        await repository.create(an_archive(hash, manifest_key="b", generation=number), sealed())
+    await repository.create(an_archive("e", generation=9), sealed())
+    row = await repository.latest("b")
+    assert row is not None
+    assert row.hash == "c"
+
+
+async def test_replace_manifest_puts_new_urls_in_place_when_the_archive_stands(repository: Repository) -> None:
+    """The newer document is the one given back; a deleted archive does not come to life."""
+    await repository.create(an_archive(), sealed(b"old"))
+    assert await repository.replace_manifest(HASH, sealed(b"new", "51"))
+    assert await repository.manifest(HASH) == sealed(b"new", "51")
+    assert not await repository.replace_manifest("b" * 32, sealed())
+    assert await repository.manifest("b" * 32) is None
+
+
+async def test_delete_takes_documents_plan_and_jobs_when_the_archive_goes(repository: Repository) -> None:
+    """Nothing of a deleted archive is left, and the same manifest can be created again."""
+    await repository.create(an_archive(), sealed(), job="prefetch")
+    await repository.set_layout(HASH, sealed())
+    await repository.set_crcs(HASH, sealed())
+    await repository.set_errors(HASH, [{"index": 0}])
+
+    assert await repository.delete(HASH)
+    assert not await repository.delete(HASH)
+
+    assert await repository.get(HASH) is None
+    assert await repository.manifest(HASH) is None
+    assert await repository.plan(HASH) == PlanRow()
+    assert await repository.jobs.due(2000.0) == []
+    assert await repository.create(an_archive(), sealed())
+
+
+async def test_facts_change_when_they_are_set(repository: Repository) -> None:
+    """Released and the failure's code are kept, and a code can be taken back."""
+    await repository.create(an_archive(), sealed())
+    assert await repository.mark_released(HASH)
+    assert await repository.set_code(HASH, "origin_changed")
+    assert await repository.get(HASH) == an_archive(released=True, code="origin_changed")
+    assert await repository.set_code(HASH, None)
+    assert await repository.get(HASH) == an_archive(released=True)
+
+
+async def test_setters_say_so_when_the_archive_is_gone(repository: Repository) -> None:
+    """A setter that finds no archive is answered False; what hangs on an archive raises NotFound."""
+    assert not await repository.mark_released(HASH)
+    assert not await repository.set_code(HASH, "no_entries")
+    assert not await repository.set_completed(HASH, at=1.0, size=1, crcs=sealed())
+    with pytest.raises(NotFound):
+        await repository.set_layout(HASH, sealed())
+    with pytest.raises(NotFound):
+        await repository.set_crcs(HASH, sealed())
+    with pytest.raises(NotFound):
+        await repository.set_errors(HASH, [])
+
+
+async def test_set_completed_ends_a_failure_when_a_full_pass_was_made(repository: Repository) -> None:
+    """Size, time and learned CRCs are kept together, the earlier failure is over, and a size may pass 4 GiB."""
+    await repository.create(an_archive(), sealed())
+    await repository.set_code(HASH, "origin_failed")
+    assert await repository.set_completed(HASH, at=2000.0, size=2**40, crcs=sealed(b"crcs"))
+    assert await repository.get(HASH) == an_archive(completed_at=2000.0, size=2**40)
+    assert (await repository.plan(HASH)).crcs == sealed(b"crcs")
+
+
+async def test_set_completed_keeps_the_first_time_when_the_copy_was_built_again(repository: Repository) -> None:
+    """completed_at is the end of the first full pass, also after an eviction and a rebuild."""
+    await repository.create(an_archive(), sealed())
+    await repository.set_completed(HASH, at=2000.0, size=5, crcs=sealed(b"first"))
+    await repository.set_completed(HASH, at=3000.0, size=5)
+    assert await repository.get(HASH) == an_archive(completed_at=2000.0, size=5)
+    assert (await repository.plan(HASH)).crcs == sealed(b"first")
+
+
+async def test_set_layout_lets_the_first_stand_when_two_freeze(repository: Repository) -> None:
+    """One hash, one layout: whoever comes second is given the first one's."""
+    await repository.create(an_archive(), sealed())
+    layouts = [sealed(str(number).encode()) for number in range(10)]
+    winners = await asyncio.gather(*(repository.set_layout(HASH, layout) for layout in layouts))
+    assert winners == [layouts[0]] * 10
+    assert (await repository.plan(HASH)).layout == layouts[0]
+
+
+async def test_plan_gives_the_latest_crcs_and_errors_when_they_were_learned_twice(repository: Repository) -> None:
+    """CRCs and errors replace those kept before; the layout is not touched."""
+    await repository.create(an_archive(), sealed())
+    await repository.set_layout(HASH, sealed(b"layout"))
+    for round in (b"1", b"2"):
+        await repository.set_crcs(HASH, sealed(round))
+        await repository.set_errors(HASH, [{"index": 3, "code": "http_404", "message": round.decode()}])
+    errors = ({"index": 3, "code": "http_404", "message": "2"},)
+    assert await repository.plan(HASH) == PlanRow(layout=sealed(b"layout"), crcs=sealed(b"2"), errors=errors)
+
+
+async def test_hashes_gives_every_archive_once_when_there_are_several_pages(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Paging loses nothing at a page's edge and repeats nothing."""
+    monkeypatch.setattr(module, "_PAGE", 3)
+    for count in (0, 3, 7):
+        for number in range(count):
+            await repository.create(an_archive(f"{number:032x}"), sealed())
+        assert [hash async for hash in repository.hashes()] == [f"{number:032x}" for number in range(count)]
+
+
+async def test_reads_go_on_when_many_were_cancelled(repository: Repository) -> None:
+    """A client that leaves in the middle of a query does not cost the store a connection."""
+    await repository.create(an_archive(), sealed(b"x" * 100_000))
+    for turns in range(40):
+        reading = asyncio.create_task(repository.plan(HASH))
+        for _ in range(turns % 13):
+            await asyncio.sleep(0)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+    found = await asyncio.wait_for(asyncio.gather(*(repository.manifest(HASH) for _ in range(20))), 10)
+    assert all(manifest is not None for manifest in found)
+
+
+async def test_create_is_whole_or_absent_when_its_caller_was_cancelled(repository: Repository) -> None:
+    """A cancelled create leaves an archive with its manifest, or nothing; and the next write is served."""
+    for turns in range(30):
+        hash = f"{turns:032x}"
+        creating = asyncio.create_task(repository.create(an_archive(hash), sealed()))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        creating.cancel()
+        await asyncio.gather(creating, return_exceptions=True)
+        await repository.set_code("nothing", None)  # the writer is past it now
+        assert (await repository.get(hash) is None) == (await repository.manifest(hash) is None)
+
+
+async def test_open_refuses_when_the_file_is_no_database(tmp_path: Path) -> None:
+    """A damaged store is named as such, and nothing is written over it."""
+    (tmp_path / "db").write_bytes(b"not a database" * 1000)
+    with pytest.raises(Damaged):
+        await Repository.open(tmp_path / "db")
+    assert (tmp_path / "db").read_bytes() == b"not a database" * 1000
+
+
+async def test_open_makes_files_for_the_owner_alone_when_the_umask_is_wide(tmp_path: Path) -> None:
+    """Presigned URLs are credentials: neither the database nor its journal can be read by others."""
+    before = os.umask(0)
+    try:
+        repository = await Repository.open(tmp_path / "db")
+        await repository.create(an_archive(), sealed())
+        modes = {name: stat.S_IMODE(os.stat(tmp_path / name).st_mode) for name in os.listdir(tmp_path)}
+        await repository.close()
+    finally:
+        os.umask(before)
+    assert modes == {"db": 0o600, "db-wal": 0o600, "db-shm": 0o600}
+
+
+async def test_ping_raises_when_the_store_cannot_be_read(repository: Repository, tmp_path: Path) -> None:
+    """Readiness asks the store itself: one that works answers, one without its tables does not."""
+    await repository.ping()
+    readers, engine = open_engines(tmp_path / "empty")
+    empty = Repository(Reads(readers), Writer(engine), (readers, engine))
+    with pytest.raises(NotReady):
+        await empty.ping()
+    await empty.close()
+
+
+def test_sealed_shows_no_document_when_it_is_printed() -> None:
+    """Whole URLs stay out of tracebacks and logs."""
+    assert "hunter2" not in repr(Sealed(b"https://host/?token=hunter2", "k1", "5e"))
+
+
+_ROOT = Path(__file__).parents[3]
+_CREATOR = """
+import asyncio, sys
+from pathlib import Path
+from streamzip.store.repository import Repository
+from tests.unit.store.builders import an_archive, sealed
+
+async def main():
+    repository = await Repository.open(Path(sys.argv[1]))
+    async def create(start):
+        for number in range(start, 10**9, 8):
+            await repository.create(an_archive(f"{number:032x}"), sealed(b"x" * 500), job="prefetch")
+            print(f"{number:032x}", flush=True)
+    await asyncio.gather(*(create(start) for start in range(8)))
+
+asyncio.run(main())
+"""
+
+
+async def test_create_survives_when_the_process_is_killed(tmp_path: Path) -> None:
+    """Every create that was acknowledged before kill -9 is there afterwards, with its manifest and its job."""
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _CREATOR, str(tmp_path / "db"), stdout=asyncio.subprocess.PIPE, cwd=_ROOT
+    )
+    assert child.stdout is not None
+    acknowledged = [(await child.stdout.readline()).decode().strip() for _ in range(200)]
+    child.send_signal(signal.SIGKILL)
+    acknowledged += (await child.stdout.read()).decode().split("\n")[:-1]
+    await child.wait()
+
+    repository = await Repository.open(tmp_path / "db")
+    for hash in acknowledged:
+        assert await repository.get(hash) is not None
+        assert await repository.manifest(hash) == sealed(b"x" * 500)
+        assert await repository.jobs.pending("prefetch", hash) is not None
+    await repository.close()
