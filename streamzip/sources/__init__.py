@@ -1,0 +1,1 @@
+"""WHERE bytes come from: one port (base), one adapter a scheme."""

@@ -1,0 +1,66 @@
+"""The port: what a source of bytes can be asked, whatever its scheme. One adapter lies beside this file per scheme.
+
+Every call is one attempt. Who calls decides whether and when to try again (net/retry.py), because only the caller knows
+what it holds already and who waits for it.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Validator:
+    """What names one representation of a file. Only a strong one promises the same bytes (RFC 9110, 8.8.1).
+
+    `value` is as it stands in the header field: an ETag with its quotes, or a Last-Modified date.
+    """
+
+    value: str
+    strong: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What an answer tells of the whole file, whichever part of it was asked for.
+
+    `size` in bytes, None where the origin did not say; `ranges`: it answers ranges with parts; `mtime` in seconds since
+    the epoch; `body` only where a probe was given all of it.
+    """
+
+    size: int | None
+    validator: Validator | None
+    ranges: bool
+    mtime: int | None
+    content_type: str | None
+    body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A live exchange. `start` is the offset in the file of the first chunk: 0 where the origin gave the whole file.
+
+    `chunks` can be walked once and raises OriginError. It ends without one only where every byte that the answer had
+    promised came; a body that promised no length ends where the connection does, and proves nothing.
+    """
+
+    facts: Facts
+    start: int
+    chunks: AsyncIterator[bytes]
+
+
+class Source(Protocol):
+    """Where the bytes of an entry come from. Raises OriginError, with its code, and whether it is worth another try."""
+
+    async def probe(self, url: str, *, keep: int = 0) -> Facts:
+        """The facts of the file at `url`, and its body where it has at most `keep` bytes."""
+
+    def open(
+        self, url: str, *, start: int = 0, stop: int | None = None, pin: Validator | None = None
+    ) -> AbstractAsyncContextManager[Opened]:
+        """The bytes `[start, stop)` of the file at `url`; `stop` None: to its end.
+
+        A strong `pin` is sent along (If-Range), so that another representation comes whole, and not as a part. An
+        origin may always answer with the whole file: look at `Opened.start`. Leaving early drops the connection.
+        """
