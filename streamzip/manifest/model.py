@@ -7,7 +7,7 @@ a field added later changes neither the hash nor the document of a manifest that
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import islice
 from typing import Any, Literal, get_args
 
@@ -58,6 +58,10 @@ class Manifest:
     def document(self) -> bytes:
         """Everything, to be stored: an entry's url beside its id."""
         return self._rendered(_everything)
+
+    def of_generation(self, generation: int) -> "Manifest":
+        """The same list as another snapshot."""
+        return self if generation == self.generation else replace(self, generation=generation)
 
     @classmethod
     def from_document(cls, document: bytes) -> "Manifest":

@@ -86,6 +86,8 @@ def _parts(requested: str) -> list[str]:
 
 
 def _clean_part(part: str) -> str:
+    if _USUAL.fullmatch(part):
+        return part
     part = _FORBIDDEN.sub("_", part)
     if not part.isprintable():
         # False for the categories Cc Cf Cs Co Cn Zl Zp, and for spaces other than " ", which may stand.

@@ -1,0 +1,77 @@
+import json
+
+import pytest
+
+from streamzip.errors import Damaged
+from streamzip.manifest.model import Entry, Manifest
+
+FULL = Manifest(
+    entries=(
+        Entry("https://h/a?sig=1", "a.png", id="photo-1", size=5, crc32=0xCBF43926, mtime=1777629600),
+        Entry("https://h/ü", "日本.txt", size=0, crc32=0, mtime=0),
+    ),
+    filename="holiday.zip",
+    compression="deflate",
+    on_error="fail",
+    generation=3,
+    owner="alice",
+)
+
+
+def test_canonical_is_written_as_it_always_was() -> None:
+    """The bytes that hashes cover are fixed: a change here would change every archive's hash."""
+    assert Manifest((Entry("https://h/a", "a"),)).canonical() == (
+        b'{"archive":{},"entries":[{"name":"a","url":"https://h/a"}]}'
+    )
+    assert FULL.canonical().decode() == (
+        '{"archive":{"compression":"deflate","filename":"holiday.zip","generation":3,"on_error":"fail","owner":"alice"},'
+        '"entries":[{"crc32":3421780262,"id":"photo-1","mtime":1777629600,"name":"a.png","size":5},'
+        '{"crc32":0,"mtime":0,"name":"日本.txt","size":0,"url":"https://h/ü"}]}'
+    )
+
+
+def test_canonical_leaves_the_url_out_when_there_is_an_id() -> None:
+    """A URL that is signed anew gives the same archive where an id stands for it."""
+    one, two = (Manifest((Entry(f"https://h/a?sig={sig}", "a", id="i"),)) for sig in "12")
+    assert one.canonical() == two.canonical()
+    assert one.document() != two.document()
+
+
+@pytest.mark.parametrize("count", [1, 999, 1000, 1001, 2500])
+def test_document_gives_the_manifest_back(count: int) -> None:
+    """What is stored is the whole manifest, in whatever batches it was written."""
+    manifest = Manifest(tuple(Entry(f"https://h/{n}", f"{n}", id=f"i{n}" if n % 2 else None) for n in range(count)))
+    assert Manifest.from_document(manifest.document()) == manifest
+    assert len(json.loads(manifest.canonical())["entries"]) == count
+
+
+def test_document_keeps_every_field() -> None:
+    """No field is lost on the way to the store and back."""
+    assert Manifest.from_document(FULL.document()) == FULL
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"1",
+        b"null",
+        b"{}",
+        b'{"archive":{}}',
+        b'{"archive":[],"entries":[]}',
+        b'{"archive":{},"entries":1}',
+        b'{"archive":{},"entries":[1]}',
+        b'{"archive":{},"entries":[{"url":"u"}]}',
+        b'{"archive":{},"entries":[{"url":"u","name":"n","later":1}]}',
+        b'{"archive":{"later":1},"entries":[]}',
+        b'{"archive":{"compression":"brotli"},"entries":[]}',
+        b'{"archive":{"on_error":"ignore"},"entries":[]}',
+        b"[" * 100_000,
+    ],
+)
+def test_from_document_raises_damaged_when_no_manifest_wrote_it(document: bytes) -> None:
+    """Bytes that are no manifest are refused as damage, never with another exception."""
+    with pytest.raises(Damaged):
+        Manifest.from_document(document)

@@ -1,0 +1,120 @@
+import time
+
+import pytest
+
+from streamzip.manifest.urls import check_url, origin_of
+from tests.support.hostile_urls import JUDGED_AT_DIAL, REFUSED, hostile_urls
+
+ACCEPTED = [
+    ("http://example.com", "example.com:80"),
+    ("https://example.com/", "example.com:443"),
+    ("HTTPS://Example.COM:8443/a.png?b=c&d=https://e#f", "example.com:8443"),
+    ("http://example.com?a@b", "example.com:80"),
+    ("http://example.com/@a:b//c", "example.com:80"),
+    ("http://example.com./", "example.com.:80"),
+    ("http://my_bucket.s3.amazonaws.com/k", "my_bucket.s3.amazonaws.com:80"),
+    ("http://origin:8080/a", "origin:8080"),
+    ("http://1e100.net/", "1e100.net:80"),
+    ("http://127.0.0.1.nip.io/", "127.0.0.1.nip.io:80"),
+    ("http://0xcafe.example/", "0xcafe.example:80"),
+    ("http://8.8.8.8:65535/", "8.8.8.8:65535"),
+    ("https://[2606:4700:4700::1111]/", "[2606:4700:4700::1111]:443"),
+    ("https://[2606:4700:4700:0:0:0:0:1111]:1/", "[2606:4700:4700::1111]:1"),
+    ("http://[::ffff:8.8.8.8]/", "[::ffff:808:808]:80"),
+    ("https://Bücher.example/ä/日本.png", "xn--bcher-kva.example:443"),
+    ("https://xn--bcher-kva.example/", "xn--bcher-kva.example:443"),
+    ("https://" + "a" * 63 + ".com/", "a" * 63 + ".com:443"),
+]
+
+
+def refusal(url: str, allow: frozenset[str] = frozenset()) -> str:
+    """The sentence with which `url` is refused; empty if it is not."""
+    try:
+        check_url(url, allow)
+    except ValueError as error:
+        assert type(error) is ValueError, "the sentence has to be ours, not an encoder's"
+        return str(error)
+    return ""
+
+
+def test_hostile_urls_are_enough() -> None:
+    """The table that the dial guard's tests share keeps its size and its classes."""
+    assert len(set(hostile_urls())) >= 250
+    assert len(REFUSED) >= 31
+
+
+@pytest.mark.parametrize("url", hostile_urls(), ids=ascii)
+def test_check_url_refuses_when_the_url_is_hostile(url: str) -> None:
+    """Each is refused with a sentence that repeats nothing of the URL, which may hold secrets."""
+    sentence = refusal(url)
+    assert sentence
+    assert len(url) < 8 or url not in sentence
+
+
+@pytest.mark.parametrize(("url", "origin"), ACCEPTED)
+def test_check_url_accepts_when_the_url_is_public(url: str, origin: str) -> None:
+    """Ordinary URLs pass, and their origin is named one way only."""
+    assert refusal(url) == ""
+    assert origin_of(url) == origin
+
+
+@pytest.mark.parametrize("url", JUDGED_AT_DIAL)
+def test_check_url_leaves_names_to_the_dial_guard(url: str) -> None:
+    """A name is not judged before it is resolved."""
+    assert refusal(url) == ""
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed", "passes"),
+    [
+        ("http://127.0.0.1:8080/a", "127.0.0.1:8080", True),
+        ("http://127.0.0.1/a", "127.0.0.1:80", True),
+        ("https://127.0.0.1/a", "127.0.0.1:443", True),
+        ("http://[0:0::1]:9000/a", "[::1]:9000", True),
+        ("http://127.0.0.1:8081/a", "127.0.0.1:8080", False),
+        ("https://127.0.0.1/a", "127.0.0.1:80", False),
+        ("http://127.0.0.2:8080/a", "127.0.0.1:8080", False),
+        ("http://[::ffff:127.0.0.1]:8080/a", "127.0.0.1:8080", False),
+        ("http://127.1:8080/a", "127.0.0.1:8080", False),
+        ("http://127.1:8080/a", "127.1:8080", False),
+        ("http://user@127.0.0.1:8080/a", "127.0.0.1:8080", False),
+        ("http://127.0.0.1:8080@127.0.0.1:22/", "127.0.0.1:8080", False),
+    ],
+)
+def test_check_url_exempts_exact_origins_only(url: str, allowed: str, passes: bool) -> None:
+    """The allow-list opens one host and port, and never excuses the URL's form."""
+    assert (refusal(url, frozenset({allowed})) == "") is passes
+
+
+def test_check_url_does_not_carry_an_exemption_over() -> None:
+    """A URL that passed under an allow-list is refused without it."""
+    assert refusal("http://10.0.0.1:81/", frozenset({"10.0.0.1:81"})) == ""
+    assert refusal("http://10.0.0.1:81/") != ""
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("upload:a.png", "upload: is not supported yet"),
+        ("ftp://example.com/", "only http:// and https://"),
+        ("example.com/a.png", "not an absolute URL"),
+        ("http:/example.com/", "two slashes"),
+        ("http://u:p@example.com/", "no user name or password"),
+        ("http://example.com:0/", "1 to 65535"),
+        ("http://127.1/", "ends in a number"),
+        ("http://127.0.0.1/", "public internet"),
+        ("http://a b/", "no spaces"),
+        ("http://a\\b/", "backslash"),
+    ],
+)
+def test_check_url_says_what_is_wrong(url: str, words: str) -> None:
+    """The sentence tells the client what to change."""
+    assert words in refusal(url)
+
+
+@pytest.mark.parametrize("piece", ["ü", "xn--", "xn--a.", "[", ":", "1.", "0x", "-", "a" * 63 + "."])
+def test_check_url_is_quick_when_the_host_is_long(piece: str) -> None:
+    """No host of 8 kB costs more than a moment: one list may hold a hundred thousand."""
+    began = time.process_time()
+    assert refusal(f"http://{piece * (8000 // len(piece))}/")
+    assert time.process_time() - began < 0.2
