@@ -77,57 +77,65 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,  # a wrong value may be a secret in the wrong variable
     )
 
-    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
-    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     data_dir: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] = Field(
-        Path("data"),
+        default=Path("data"),
         validate_default=True,
         description="Folder for the store, the copies and the generated secret.",
         json_schema_extra={"flag": "--data"},
     )
     workers: Annotated[int, AfterValidator(_one_worker)] = Field(
-        1, ge=1, description="Server processes; only 1 for now."
+        default=1, ge=1, description="Server processes; only 1 for now."
     )
     public_url: Annotated[str, AfterValidator(_public_url)] | None = Field(
-        None, description="Base of the URLs that are given out; without it, the scheme and Host of each request."
+        default=None,
+        description="Base of the URLs that are given out; without it, the scheme and Host of each request.",
     )
     secret_keys: SecretStr | None = Field(
-        None,
+        default=None,
         description="Signing secrets as id:secret, comma-separated, the new one first; without it, one is made in the "
         "data folder. A flag can be read by every user of the machine: use the environment.",
     )
     allow_hosts: Origins = Field(
-        frozenset(), description="Exact host:port origins that may have private addresses, comma-separated."
+        default=frozenset(), description="Exact host:port origins that may have private addresses, comma-separated."
     )
     allow_networks: Networks = Field(
-        (), description="Private networks in CIDR form that origins may lie in, comma-separated."
+        default=(), description="Private networks in CIDR form that origins may lie in, comma-separated."
     )
-    ca_file: FilePath | None = Field(None, description="PEM file of the authorities trusted for origins' certificates.")
+    ca_file: FilePath | None = Field(
+        default=None, description="PEM file of the authorities trusted for origins' certificates."
+    )
     cache_max_bytes: ByteSize = Field(
-        ByteSize(10 * _GIB), ge=0, description="Disk for the copies, in bytes or as 20GiB; 0 keeps no copy."
+        default=ByteSize(10 * _GIB), ge=0, description="Disk for the copies, in bytes or as 20GiB; 0 keeps no copy."
     )
-    max_entries: int = Field(100_000, ge=1, description="Entries in one archive.")
+    max_entries: int = Field(default=100_000, ge=1, description="Entries in one archive.")
     max_body_bytes: ByteSize = Field(
-        ByteSize(128 * _MIB), ge=1, description="Largest request body, in bytes or as 64MiB."
+        default=ByteSize(128 * _MIB), ge=1, description="Largest request body, in bytes or as 64MiB."
     )
     sendfile: Literal["off", "x-accel"] = Field(
-        "off", description="x-accel: the nginx in front sends finished copies (X-Accel-Redirect)."
+        default="off", description="x-accel: the nginx in front sends finished copies (X-Accel-Redirect)."
     )
     prefetch: Literal["off", "urls", "all"] = Field(
-        "off", description='Which creates are built at once without asking: none, the plain {"urls": […]} form, or all.'
+        default="off",
+        description='Which creates are built at once without asking: none, the plain {"urls": […]} form, or all.',
     )
-    probe_wait: Seconds = Field(30.0, description="Seconds a download waits for the probe before it answers 503.")
+    probe_wait: Seconds = Field(
+        default=30.0, description="Seconds a download waits for the probe before it answers 503."
+    )
     trusted_proxies: Networks = Field(
-        (IPv4Network("127.0.0.1"),),
+        default=(IPv4Network("127.0.0.1"),),
         description="Addresses or networks whose X-Forwarded-* headers are believed, comma-separated.",
     )
-    log_level: Annotated[LogLevel, BeforeValidator(_lower)] = Field("info", description="How much is logged.")
-    connections_per_origin: int = Field(32, ge=1, description="Connections at once to one origin.")
-    connect_timeout: Seconds = Field(10.0, description="Seconds to reach an origin.")
-    read_timeout: Seconds = Field(30.0, description="Seconds an origin may be silent.")
-    max_attempts: int = Field(5, ge=1, description="Attempts at one entry before it counts as unavailable.")
-    write_timeout: Seconds = Field(60.0, description="Seconds a reader may take nothing before its download is cut.")
-    lookahead: int = Field(32, ge=1, description="Parts fetched ahead of a reader.")
+    log_level: Annotated[LogLevel, BeforeValidator(_lower)] = Field(default="info", description="How much is logged.")
+    connections_per_origin: int = Field(default=32, ge=1, description="Connections at once to one origin.")
+    connect_timeout: Seconds = Field(default=10.0, description="Seconds to reach an origin.")
+    read_timeout: Seconds = Field(default=30.0, description="Seconds an origin may be silent.")
+    max_attempts: int = Field(default=5, ge=1, description="Attempts at one entry before it counts as unavailable.")
+    write_timeout: Seconds = Field(
+        default=60.0, description="Seconds a reader may take nothing before its download is cut."
+    )
+    lookahead: int = Field(default=32, ge=1, description="Parts fetched ahead of a reader.")
 
 
 def variable(name: str) -> str:
@@ -141,8 +149,12 @@ def unknown_variables(environment: Iterable[str]) -> dict[str, str | None]:
     Only for a warning: Kubernetes sets STREAMZIP_SERVICE_HOST and its like beside a service of that name.
     """
     known = [variable(name) for name in Settings.model_fields]
-    unknown = sorted(name for name in environment if name.upper().startswith(ENV_PREFIX) and name.upper() not in known)
-    return {name: next(iter(difflib.get_close_matches(name.upper(), known, n=1)), None) for name in unknown}
+    unknown = {}
+    for name in sorted(environment):
+        if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:
+            meant = difflib.get_close_matches(name.upper()[len(ENV_PREFIX) :].lower(), Settings.model_fields, n=1)
+            unknown[name] = variable(meant[0]) if meant else None
+    return unknown
 
 
 def prepare_data_dir(settings: Settings) -> None:

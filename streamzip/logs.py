@@ -37,12 +37,16 @@ _SECRET_NAME = re.compile(r"authorization|cookie|secret|token|password|passwd|si
 _TOKEN = re.compile(r"[^\s\"'<>]+")
 _REDACTIONS = (
     (re.compile(r"//[^/\s?#]*@"), f"//{_HIDDEN}@"),  # userinfo
-    # A text that begins as a URL is cut at its query: what is logged as refused may hold blanks and line feeds.
+    # A text that begins as a URL is judged as one whole: what is logged as refused may hold blanks and line feeds.
+    (re.compile(r"\A([a-z][a-z0-9+.-]*:[/\\]+)[^/\\?#]*@", re.I), rf"\1{_HIDDEN}@"),
     (re.compile(r"\A([a-z][a-z0-9+.-]*:[/\\][^?#]*)[?#].*\Z", re.I | re.S), rf"\1?{_HIDDEN}"),
     (re.compile(r"\?[^ \n\"]+"), f"?{_HIDDEN}"),
     (re.compile(r"\b(bearer|basic|digest) +[^\s\"',]+", re.I), rf"\1 {_HIDDEN}"),
     (re.compile(r"\bwhsec_[\w+/=-]+"), _HIDDEN),
-    (re.compile(rf"((?:{_SECRET_NAME.pattern})[\"']?\s*[:=]\s*[\"']?)(?![\[ ])[^\s\"',;&]+", re.I), rf"\1{_HIDDEN}"),
+    (
+        re.compile(rf"((?:{_SECRET_NAME.pattern})[\"']?\s*[:=]\s*[\"']?)(?!\[redacted)[^\s\"',;&]+", re.I),
+        rf"\1{_HIDDEN}",
+    ),
 )
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -85,8 +89,8 @@ class JsonFormatter(logging.Formatter):
             line[f"{name}_" if name in line else name] = _HIDDEN if _SECRET_NAME.search(name) else clean(value)
         error = record.exc_info[1] if record.exc_info else None
         if error is not None:
-            line["error"] = clean(f"{type(error).__name__}: {_text(error)}")
-            line["trace"] = _cut(redact("".join(traceback.format_exception(error))[-_SCANNED:]), tail=True)
+            line["error"] = _cut(_headline(error))
+            line["trace"] = _cut("\n".join(_trace(error, _DEPTH)), tail=True)
         return _dumps(line)
 
 
@@ -135,6 +139,22 @@ def _message(record: logging.LogRecord) -> str:
         return record.getMessage()
     except Exception:  # arguments that do not fit the format
         return _text(record.msg)
+
+
+def _headline(error: BaseException) -> str:
+    return f"{type(error).__name__}: {redact(_text(error)[:_SCANNED])}"
+
+
+def _trace(error: BaseException, depth: int) -> list[str]:
+    """Frames and message of an error, below those of its cause and of a group's members.
+
+    Made here, not by format_exception: each message is redacted alone, where it is known where it begins and ends.
+    """
+    causes: list[BaseException] = list(error.exceptions[:_DEPTH]) if isinstance(error, BaseExceptionGroup) else []
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    above = [line for inner in (cause, *causes) if inner and depth for line in _trace(inner, depth - 1)]
+    frames = traceback.extract_tb(error.__traceback__)[-_WIDTH:]
+    return [*above, *(f"  {frame.filename}:{frame.lineno} {frame.name}" for frame in frames), _headline(error)]
 
 
 def _without_fragment(token: re.Match[str]) -> str:
