@@ -20,18 +20,16 @@ def read_json(body: bytes, *, max_depth: int, max_values: int) -> Any:
     deeper than `max_depth`. Raises `TooLarge`, before anything is built, for more than `max_values` values.
     """
     marks = _structure(body)
+    if _is_deeper(marks[: 2 * max_values], max_depth):
+        raise NotJson(f"The JSON is nested deeper than {max_depth} levels")
     if marks.count(b",") + marks.count(b"(") > max_values:
         raise TooLarge(f"The body holds more than {max_values} JSON values")
-    if _is_deeper(marks, max_depth):
-        raise NotJson(f"The JSON is nested deeper than {max_depth} levels")
     try:
         return json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:
         raise NotJson(f"The body is not UTF-8 (at byte {error.start})") from error
     except json.JSONDecodeError as error:
         raise NotJson(f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from error
-    except RecursionError as error:  # brackets that are never closed
-        raise NotJson(f"The JSON is nested deeper than {max_depth} levels") from error
     except ValueError as error:  # int() refuses numbers of more than 4300 digits
         raise NotJson("A number in the JSON has too many digits") from error
 
@@ -57,7 +55,8 @@ def _is_deeper(marks: bytes, max_depth: int) -> bool:
     brackets = marks.translate(None, b",")
     for _ in range(max_depth):  # each step takes away the innermost level
         brackets = brackets.replace(b"()", b"")
-    return b"()" in brackets
+    # What remains is deeper, or has no partner: the brackets never closed lie in each other.
+    return b"()" in brackets or brackets.count(b"(") > max_depth
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
