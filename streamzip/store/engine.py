@@ -17,6 +17,7 @@ READERS = 4  # aiosqlite gives each a thread; a large manifest being read does n
 
 _PRAGMAS = (
     "PRAGMA busy_timeout = 10000",  # ms; the first of them, because switching to WAL takes a lock too
+    "PRAGMA auto_vacuum = FULL",  # a deleted manifest gives its disk back; counts only before the first table
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # in WAL, NORMAL would not fsync the commit: an acknowledged create could be lost
     "PRAGMA foreign_keys = ON",

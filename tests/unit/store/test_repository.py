@@ -102,6 +102,15 @@ async def test_delete_takes_documents_plan_and_jobs_when_the_archive_goes(reposi
     assert await repository.create(an_archive(), sealed())
 
 
+async def test_delete_gives_the_disk_back_when_the_manifest_was_large(tmp_path: Path) -> None:
+    """A store does not stay as large as the largest thing that was ever in it."""
+    repository = await Repository.open(tmp_path / "db")
+    await repository.create(an_archive(), sealed(b"x" * 5_000_000))
+    await repository.delete(HASH)
+    await repository.close()
+    assert os.stat(tmp_path / "db").st_size < 500_000
+
+
 async def test_facts_change_when_they_are_set(repository: Repository) -> None:
     """Released and the failure's code are kept, and a code can be taken back."""
     await repository.create(an_archive(), sealed())
