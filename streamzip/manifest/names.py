@@ -81,8 +81,10 @@ def clean_filename(requested: str) -> str:
 
 
 def _parts(requested: str) -> list[str]:
-    parts = (_clean_part(part) for part in normalize("NFC", requested).replace("\\", "/").split("/"))
-    return [part for part in parts if part]
+    wished = [part for part in normalize("NFC", requested).replace("\\", "/").split("/") if part]
+    if len(wished) > 2 * _MAX_WHOLE:  # more than fits at two bytes each: a name may be 64 kB of slashes
+        wished = wished[:_MAX_WHOLE] + wished[-_MAX_WHOLE:]
+    return [part for part in map(_clean_part, wished) if part]
 
 
 def _clean_part(part: str) -> str:
@@ -132,7 +134,7 @@ def _joined(parts: list[str]) -> str:
 def _key(name: str) -> str:
     """What two names share that some file system takes for one: canonical caseless match, Unicode 3.13 D145."""
     if name.isascii():
-        return name.lower()
+        return name if name.islower() else name.lower()  # itself, not a copy: a million names are 70 MB
     return normalize("NFC", normalize("NFD", name).casefold())
 
 

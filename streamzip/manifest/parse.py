@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
@@ -141,7 +141,7 @@ def _named(wished: list[Entry]) -> tuple[tuple[Entry, ...], tuple[Rename, ...]]:
         entry = wished[index]
         if name != entry.name:
             renamed.append(Rename(index, entry.name, name))
-            wished[index] = replace(entry, name=name)
+            wished[index] = Entry(entry.url, name, entry.id, entry.size, entry.crc32, entry.mtime)
     return tuple(wished), tuple(renamed)
 
 

@@ -1,16 +1,14 @@
 """JSON as RFC 8259 has it and no further, read within bounds. What Python's parser allows beyond it is refused."""
 
 import json
-import re
 from typing import Any, NoReturn
 
 from streamzip.errors import NotJson, TooLarge
 
-_ESCAPE = re.compile(rb"\\.", re.DOTALL)
-_STRING = re.compile(rb'"[^"]*+"?')  # possessive: an unclosed one costs one pass, not n²
 _MARKS = b'"[]{},'
 _REST = bytes(set(range(256)) - set(_MARKS))
 _AS_ROUND = bytes.maketrans(b"[{]}", b"(())")
+_WINDOW = 65536
 
 
 def read_json(body: bytes, *, max_depth: int, max_values: int) -> Any:
@@ -19,8 +17,9 @@ def read_json(body: bytes, *, max_depth: int, max_values: int) -> Any:
     Raises `NotJson` for what is not UTF-8 or not JSON: a byte order mark, NaN, a key twice in one object, nesting
     deeper than `max_depth`. Raises `TooLarge`, before anything is built, for more than `max_values` values.
     """
-    marks = _structure(body)
-    if _is_deeper(marks[: 2 * max_values], max_depth):
+    # Twice as many: each bracket that opens has one that closes, or the parser stops where it has not.
+    marks = _structure(body, 2 * max_values)
+    if _is_deeper(marks, max_depth):
         raise NotJson(f"The JSON is nested deeper than {max_depth} levels")
     if marks.count(b",") + marks.count(b"(") > max_values:
         raise TooLarge(f"The body holds more than {max_values} JSON values")
@@ -39,16 +38,24 @@ def quoted(text: str) -> str:
     return json.dumps(text[:60]) + ("…" if len(text) > 60 else "")
 
 
-def _structure(body: bytes) -> bytes:
-    """The commas and brackets outside of strings, all brackets as round ones.
+def _structure(body: bytes, enough: int) -> bytes:
+    """The commas and brackets outside of strings, all brackets as round ones; at least `enough` of them, if there are.
 
     Ten thousand entries take 3 ms this way. Two quotes with nothing between them may go wherever they stand: what
-    follows is inside or outside a string as before.
+    follows is inside or outside a string as before. So between two strings that remain there is a mark to be counted,
+    and a hostile body is left early. (A regular expression over all of it took 5 GB and 19 s for 60 million escapes.)
     """
-    if b"\\" in body:
-        body = _ESCAPE.sub(b"", body)
-    marks = body.translate(None, _REST).replace(b'""', b"")
-    return _STRING.sub(b"", marks).translate(_AS_ROUND)
+    unescaped = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    marks = unescaped.translate(None, _REST).replace(b'""', b"")
+    outside = bytearray()
+    inside = 0
+    for start in range(0, len(marks), _WINDOW):
+        runs = marks[start : start + _WINDOW].split(b'"')
+        outside += b"".join(runs[inside::2])
+        inside ^= (len(runs) - 1) & 1
+        if len(outside) > enough:
+            break
+    return bytes(outside).translate(_AS_ROUND)
 
 
 def _is_deeper(marks: bytes, max_depth: int) -> bool:
