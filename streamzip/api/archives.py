@@ -1,0 +1,82 @@
+"""The archive's resource: create, status, prefetch, delete."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from streamzip.api.bodies import read_body
+from streamzip.api.links import Links
+from streamzip.config import Settings
+from streamzip.gateway import Created, Gateway
+from streamzip.manifest.parse import CreateRequest, Limits, parse_create
+
+NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+@dataclass(frozen=True, slots=True)
+class Archives:
+    """The handlers, over one gateway."""
+
+    gateway: Gateway
+    settings: Settings
+    links: Links
+
+    async def parse(self, request: Request) -> CreateRequest:
+        """A create's body. Raises TooLarge, NotJson, InvalidRequest."""
+        body = await read_body(request, self.settings.max_body_bytes)
+        limits = Limits(max_entries=self.settings.max_entries)
+        return parse_create(body, limits, allow=self.settings.allow_hosts)
+
+    async def create(self, request: Request) -> Response:
+        """POST /api/archive/create"""
+        base = self.links.base(request)  # a Host that is none is refused before anything is stored
+        asked = await self.parse(request)
+        created = await self.gateway.create(asked, prefetch=self._prefetches(asked))
+        status = await self.gateway.status(created.row.hash)
+        document = self._created(request, created, status["status"])
+        headers = NO_STORE | {"Location": f"{base}/api/archive/status/{created.row.hash}"}
+        return JSONResponse(document, 200 if created.existed else 201, headers)
+
+    def _prefetches(self, asked: CreateRequest) -> bool:
+        if asked.prefetch is not None:
+            return asked.prefetch
+        return self.settings.prefetch == "all" or (self.settings.prefetch == "urls" and asked.plain)
+
+    def _created(self, request: Request, created: Created, status: str) -> dict[str, Any]:
+        return {
+            "archive_hash": created.row.hash,
+            "status": status,
+            **self.links.archive(request, created.row.hash),
+            "entries": created.row.entries,
+            "delete_token": created.delete_token,
+            "renamed": [
+                {"index": each.index, "requested": each.requested, "name": each.name} for each in created.renamed
+            ],
+            "expires_at": None,
+        }
+
+    async def status(self, request: Request) -> Response:
+        """GET /api/archive/status/{hash}"""
+        hash = request.path_params["hash"]
+        members = request.query_params.get("entries") == "1"
+        document = await self.gateway.status(hash, members=members)
+        return JSONResponse(document | self.links.archive(request, hash), headers=NO_STORE)
+
+    async def prefetch(self, request: Request) -> Response:
+        """POST /api/archive/prefetch/{hash}"""
+        hash = request.path_params["hash"]
+        queued = await self.gateway.prefetch(hash)
+        document = await self.gateway.status(hash)
+        return JSONResponse(document | self.links.archive(request, hash), 202 if queued else 200, NO_STORE)
+
+    async def cancel_prefetch(self, request: Request) -> Response:
+        """DELETE /api/archive/prefetch/{hash}"""
+        await self.gateway.cancel_prefetch(request.path_params["hash"])
+        return Response(status_code=204)
+
+    async def delete(self, request: Request) -> Response:
+        """DELETE /api/archive/{hash}"""
+        await self.gateway.delete(request.path_params["hash"], request.headers.get("x-delete-token"))
+        return Response(status_code=204)

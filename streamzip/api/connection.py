@@ -1,0 +1,50 @@
+"""The client's connection, for what ASGI cannot say: that it is to be cut, now, and that its client has left.
+
+After its first byte a response can fail only by a cut connection, so that no client takes a part for the whole (RFC
+9112 §8). uvicorn drops the connection when the application raises, but logs a trace each time, and has no write
+timeout: a reader that takes nothing would hold its socket for ever, because closing waits for its buffer. Both need the
+transport.
+"""
+
+import asyncio
+from typing import Any
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+SCOPE_KEY = "streamzip.connection"
+
+
+class Cut(Exception):
+    """The connection was cut after its first byte; raised where the server gives no transport, so that it drops it
+    itself.
+    """
+
+
+class Connection:
+    """One request's hold on its socket."""
+
+    def __init__(self, transport: asyncio.Transport | None) -> None:
+        self._transport = transport
+
+    async def cut(self) -> None:
+        """Drop the connection without the end of the body. Raises Cut where only an exception can do that."""
+        if self._transport is None:
+            raise Cut
+        self._transport.abort()
+        await asyncio.sleep(
+            0
+        )  # the server learns of it in the loop's next turn, and then asks nothing more of the response
+
+
+class Connections:
+    """The outermost ASGI layer: puts the Connection into the scope."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            # uvicorn's `send` is a method of its request cycle, which has the transport.
+            cycle: Any = getattr(send, "__self__", None)
+            scope[SCOPE_KEY] = Connection(getattr(cycle, "transport", None))
+        await self._app(scope, receive, send)

@@ -1,0 +1,84 @@
+"""Errors as RFC 9457 problem documents: a stable `code` beside the standard members, never a stack trace."""
+
+import json
+import logging
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from streamzip.errors import Problem
+from streamzip.logs import event
+
+logger = logging.getLogger(__name__)
+
+_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+
+
+class ProblemResponse(Response):
+    """A problem document; never stored by a cache."""
+
+    media_type = "application/problem+json"
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        title: str,
+        detail: str,
+        *,
+        members: dict[str, Any] | None = None,
+        retry_after: int | None = None,
+    ) -> None:
+        document = {
+            "type": "about:blank",
+            "title": title,
+            "status": status,
+            "detail": detail,
+            "code": code,
+            **(members or {}),
+        }
+        headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+        if retry_after is not None:
+            headers["Retry-After"] = str(retry_after)
+        body = json.dumps(document, ensure_ascii=False).encode(errors="replace")
+        super().__init__(body, status, headers)
+
+
+def respond(problem: Problem) -> Response:
+    """The problem as a response."""
+    return ProblemResponse(
+        problem.status,
+        problem.code,
+        problem.title,
+        problem.detail,
+        members=problem.members(),
+        retry_after=problem.retry_after,
+    )
+
+
+async def on_problem(_: Request, error: Exception) -> Response:
+    """Starlette's handler for our own errors."""
+    if not isinstance(error, Problem):
+        raise error
+    if error.status >= 500:
+        event(logger, logging.WARNING, "problem", code=error.code, detail=error.detail)
+    return respond(error)
+
+
+async def on_http_error(_: Request, error: Exception) -> Response:
+    """Starlette's handler for its own errors: no route, a method that the route does not have."""
+    if not isinstance(error, HTTPException):
+        raise error
+    response = ProblemResponse(
+        error.status_code, _CODES.get(error.status_code, "bad_request"), error.detail, error.detail
+    )
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def on_unexpected(_: Request, error: Exception) -> Response:
+    """Whatever nobody foresaw: logged with its trace, told without."""
+    logger.error("unexpected failure", exc_info=error)
+    return ProblemResponse(500, "internal", "The gateway failed", "An unexpected error; it has been logged.")

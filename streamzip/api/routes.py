@@ -1,0 +1,46 @@
+"""Every path of the HTTP interface, in one table."""
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from streamzip.api.archives import Archives
+from streamzip.api.connection import Connections
+from streamzip.api.download import Downloads
+from streamzip.api.links import Links
+from streamzip.api.operations import Operations
+from streamzip.api.problems import on_http_error, on_problem, on_unexpected
+from streamzip.clock import Clock
+from streamzip.config import Settings
+from streamzip.errors import Problem
+from streamzip.gateway import Gateway
+
+
+def build(gateway: Gateway, settings: Settings, clock: Clock) -> ASGIApp:
+    """The application: routes, error handlers, and the connection beneath them."""
+    archives = Archives(gateway, settings, Links(settings.public_url))
+    downloads = Downloads(gateway, settings, clock)
+    operations = Operations(gateway)
+
+    async def download_now(request: Request) -> Response:
+        """POST /api/archive/download: create's body; the answer is the archive itself."""
+        created = await gateway.create(await archives.parse(request), prefetch=False)
+        return await downloads.send(request, created.row.hash)
+
+    routes = [
+        Route("/api/archive/create", archives.create, methods=["POST"]),
+        Route("/api/archive/download", download_now, methods=["POST"]),
+        Route("/api/archive/status/{hash}", archives.status),
+        Route("/api/archive/prefetch/{hash}", archives.prefetch, methods=["POST"]),
+        Route("/api/archive/prefetch/{hash}", archives.cancel_prefetch, methods=["DELETE"]),
+        Route("/api/archive/{hash}", archives.delete, methods=["DELETE"]),
+        Route("/archive/get/{hash}.zip", downloads.get, methods=["GET", "HEAD"]),
+        Route("/healthz", operations.healthz),
+        Route("/readyz", operations.readyz),
+        Route("/health_check", operations.health_check),
+    ]
+    handlers = {Problem: on_problem, HTTPException: on_http_error, Exception: on_unexpected}
+    return Connections(Starlette(routes=routes, exception_handlers=handlers))

@@ -1,0 +1,75 @@
+"""A streamed response: sent as its reader takes it, ended at once when its client leaves, cut when it cannot be
+completed.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from streamzip.api.connection import SCOPE_KEY, Connection
+from streamzip.errors import Problem
+from streamzip.logs import event
+
+logger = logging.getLogger(__name__)
+
+
+class StreamedResponse(Response):
+    """`runs` is the body; `write_timeout`: seconds that a reader may take nothing before it is dropped."""
+
+    def __init__(
+        self, runs: AsyncGenerator[bytes, None], status: int, headers: dict[str, str], *, write_timeout: float
+    ) -> None:
+        super().__init__(status_code=status)
+        self.raw_headers = [
+            (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()
+        ]
+        self._runs = runs
+        self._write_timeout = write_timeout
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        connection: Connection = scope[SCOPE_KEY]
+        sending = asyncio.create_task(self._send(send))
+        # After a disconnect uvicorn's `send` returns at once and never waits: without this watch the whole archive
+        # would be pulled for nobody.
+        leaving = asyncio.create_task(_left(receive))
+        try:
+            await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            leaving.cancel()
+            if not sending.done():
+                sending.cancel()
+            await asyncio.wait((sending, leaving))
+        if sending.cancelled():
+            return
+        failure = sending.exception()
+        if failure is not None:
+            _log(failure)
+            await connection.cut()
+
+    async def _send(self, send: Send) -> None:
+        async with contextlib.aclosing(self._runs) as runs:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            async for run in runs:
+                async with asyncio.timeout(self._write_timeout):
+                    await send({"type": "http.response.body", "body": run, "more_body": True})
+            async with asyncio.timeout(self._write_timeout):
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _log(failure: BaseException) -> None:
+    if isinstance(failure, TimeoutError):
+        event(logger, logging.INFO, "download_cut", detail="its reader took nothing for too long")
+    elif isinstance(failure, Problem | OSError):
+        detail = failure.detail if isinstance(failure, Problem) else failure.strerror
+        event(logger, logging.WARNING, "download_cut", detail=detail)
+    else:
+        logger.error("download cut by an unexpected failure", exc_info=failure)

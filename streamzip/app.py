@@ -1,0 +1,130 @@
+"""The composition root: settings in, every part made and wired, the Starlette application out."""
+
+import asyncio
+import logging
+import os
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+import uvicorn
+import uvloop
+from starlette.types import ASGIApp
+
+from streamzip import logs
+from streamzip.api.routes import build
+from streamzip.archive.filling import Window, Works
+from streamzip.archive.lanes import Lanes
+from streamzip.archive.pulling import Patience
+from streamzip.clock import SystemClock
+from streamzip.config import Settings, SetupError, load_key_ring_text
+from streamzip.errors import Problem
+from streamzip.gateway import Gateway
+from streamzip.jobs.prefetch import Prefetches
+from streamzip.logs import event
+from streamzip.manifest.signing import KeyRing
+from streamzip.net.addresses import DialGuard
+from streamzip.net.transport import OriginTransport
+from streamzip.sources.http import HttpSource
+from streamzip.sources.registry import Registry
+from streamzip.spool.shelf import Shelf
+from streamzip.store.migrations import SchemaTooNewError
+from streamzip.store.repository import Repository
+
+logger = logging.getLogger(__name__)
+
+STOP_WITHIN = 30  # seconds that downloads under way get after SIGTERM
+
+
+class _Parts:
+    """What one process runs; made inside its event loop."""
+
+    def __init__(self, settings: Settings, repository: Repository) -> None:
+        clock = self.clock = SystemClock()
+        self.repository = repository
+        self.pool = ThreadPoolExecutor(max_workers=max(4, (os.cpu_count() or 1) + 2), thread_name_prefix="streamzip")
+        guard = DialGuard(settings.allow_hosts, settings.allow_networks)
+        self.transport = OriginTransport(
+            guard,
+            connect_timeout=settings.connect_timeout,
+            read_timeout=settings.read_timeout,
+            ca_file=settings.ca_file,
+        )
+        works = Works(
+            registry=Registry(HttpSource(self.transport, allow=settings.allow_hosts)),
+            lanes=Lanes(settings.connections_per_origin),
+            clock=clock,
+            pool=self.pool,
+            patience=Patience(fruitless=settings.max_attempts),
+            window=Window(parts=settings.lookahead),
+        )
+        self.gateway = Gateway(
+            repository=repository,
+            shelf=Shelf(settings.data_dir / "spool", budget=settings.cache_max_bytes),
+            works=works,
+            keys=KeyRing.parse(load_key_ring_text(settings)),
+            clock=clock,
+            probe_wait=settings.probe_wait,
+        )
+        self.prefetches = Prefetches(repository, self.gateway.fill, clock)
+        self.gateway.on_prefetch = self.prefetches.wake
+
+    async def close(self) -> None:
+        await self.gateway.close()
+        await self.transport.aclose()
+        await self.repository.close()
+        self.pool.shutdown()
+
+
+def serve(settings: Settings) -> None:
+    """Listen and answer until SIGINT or SIGTERM. Raises SetupError where a part cannot be made."""
+    logs.configure(settings.log_level)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    try:
+        repository = await Repository.open(settings.data_dir / "streamzip.db")
+    except (SchemaTooNewError, Problem, OSError) as error:
+        raise SetupError(f"the store in {settings.data_dir} cannot be opened: {error}") from error
+    try:
+        parts = _Parts(settings, repository)
+    except BaseException:
+        await repository.close()
+        raise
+    background = asyncio.create_task(parts.prefetches.run())
+    try:
+        await _Server(_uvicorn_config(settings, build(parts.gateway, settings, parts.clock))).serve()
+    finally:
+        background.cancel()
+        await asyncio.gather(background, return_exceptions=True)
+        await parts.close()
+
+
+def _uvicorn_config(settings: Settings, app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="none",
+        http="httptools",
+        ws="none",
+        lifespan="off",  # the parts are made before the server listens, and closed after its last response
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=True,
+        forwarded_allow_ips=[str(network) for network in settings.trusted_proxies],
+        timeout_graceful_shutdown=STOP_WITHIN,
+    )
+
+
+class _Server(uvicorn.Server):
+    """Says where it listens, in one line that people and scripts can read."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for server in self.servers:
+            for listening in server.sockets:
+                host, port = listening.getsockname()[:2]
+                event(logger, logging.INFO, "listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}")

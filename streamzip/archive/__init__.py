@@ -1,0 +1,1 @@
+"""HOW the zip lies and flows: plan, layout, records, pulls and readers."""

@@ -1,0 +1,64 @@
+"""Deflate whose bytes depend on the content alone: not on how the network cut it, nor on how many cores there are.
+
+Input is cut into fixed blocks, each compressed from a fresh state in a thread and ended by Z_SYNC_FLUSH, the last by
+Z_FINISH; put one after another they are one deflate stream (RFC 1951 §3.2.3). isal's own output differs with how its
+input was fed (tried: five cuts, five outputs); the blocks cost 0.1 % in size and let one member use every core.
+"""
+
+import asyncio
+import hashlib
+import zlib
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator
+from concurrent.futures import Executor
+
+from isal import isal_zlib
+
+BLOCK = 1 << 20
+LEVEL = 2  # 11–19 × zlib level 6 at +2 to +15 % size; level 0 grows random data by 23 % and is never used
+SHRINKS_BELOW = 0.97  # a first block that keeps more than this is not worth a reader's time to inflate
+
+
+def deflate_block(block: bytes, last: bool) -> bytes:
+    """One block as raw deflate; releases the interpreter lock."""
+    compressor = isal_zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return compressor.compress(block) + compressor.flush(zlib.Z_FINISH if last else zlib.Z_SYNC_FLUSH)
+
+
+def deflate(content: bytes) -> bytes:
+    """All of a small content at once, the same bytes as `deflated` gives."""
+    blocks = [content[start : start + BLOCK] for start in range(0, len(content), BLOCK)] or [b""]
+    return b"".join(deflate_block(block, last=index == len(blocks) - 1) for index, block in enumerate(blocks))
+
+
+def shrinks(block: bytes, compressed: bytes) -> bool:
+    """Whether the rule compresses a member that begins with this block."""
+    return len(compressed) < len(block) * SHRINKS_BELOW
+
+
+def compressor_identity() -> str:
+    """The digest of the compressor's output on a fixed sample: another release may compress to other bytes."""
+    sample = b"".join(b"%d,%x,streamzip\n" % (number, number * 2654435761 % 4294967296) for number in range(20000))
+    return hashlib.sha256(deflate(sample)).hexdigest()[:16]
+
+
+async def deflated(chunks: AsyncIterator[bytes], pool: Executor, *, ahead: int) -> AsyncGenerator[bytes, None]:
+    """The chunks as one raw deflate stream; up to `ahead` blocks are compressed at the same time."""
+    loop = asyncio.get_running_loop()
+    running: deque[asyncio.Future[bytes]] = deque()
+    held = bytearray()
+    try:
+        async for chunk in chunks:
+            held += chunk
+            # The last block is not known before the end, so a full one waits for the byte after it.
+            while len(held) > BLOCK:
+                running.append(loop.run_in_executor(pool, deflate_block, bytes(held[:BLOCK]), False))
+                del held[:BLOCK]
+            while running and (len(running) > ahead or running[0].done()):
+                yield await running.popleft()
+        running.append(loop.run_in_executor(pool, deflate_block, bytes(held), True))
+        while running:
+            yield await running.popleft()
+    finally:
+        for future in running:
+            future.cancel()

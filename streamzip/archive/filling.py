@@ -1,0 +1,396 @@
+"""One archive filling in: which parts its readers want, the pulls under way for them, and what of it is there.
+
+There is no build to own or hand over. A reader stands at a part and wants it and those after it (its window); a part
+that somebody wants is pulled, once, whoever wants it; a part that nobody wants any more gives its connection up.
+Readers wait here for bytes and are woken as each chunk lands.
+"""
+
+import asyncio
+import errno
+import logging
+from array import array
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+from streamzip.archive.lanes import Lanes
+from streamzip.archive.layout import UNKNOWN, Layout, Trait
+from streamzip.archive.places import Kind, Places
+from streamzip.archive.pulling import Patience
+from streamzip.clock import Clock
+from streamzip.errors import BuildFailed, OriginError, Problem, Stale
+from streamzip.logs import event
+from streamzip.manifest.model import Manifest
+from streamzip.sources.registry import Registry
+from streamzip.spool.file import Spool
+from streamzip.spool.journal import Settled
+
+logger = logging.getLogger(__name__)
+
+FOLLOW_INTERVAL = 0.02  # seconds between looks into the journal while another process pulls what is wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How far ahead of a reader parts are pulled: whichever bound is met first."""
+
+    parts: int = 32
+    size: int = 48 << 20  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Works:
+    """What every archive being filled in shares."""
+
+    registry: Registry
+    lanes: Lanes
+    clock: Clock
+    pool: Executor
+    patience: Patience = field(default_factory=Patience)
+    window: Window = field(default_factory=Window)
+
+
+def part_lengths(places: Places) -> "array[int]":
+    """The length of every part in the archive's bytes, UNKNOWN where it shows only when the part is there."""
+    lengths = array("q")
+    for member in range(places.layout.members):
+        parts = places.parts_of(member)
+        if len(parts) == 1:
+            lengths.append(places.stored[member])
+        else:
+            lengths.extend((part.stop or 0) - part.start for part in map(places.part, parts))
+    return lengths
+
+
+class Filling:
+    """The archive's state in this process, shared by its readers. `write_part` pulls one part into the spool
+    (writing.py).
+    """
+
+    def __init__(
+        self,
+        *,
+        manifest: Manifest,
+        layout: Layout,
+        places: Places,
+        spool: Spool,
+        works: Works,
+        write_part: "Callable[[Filling, int], Awaitable[None]]",
+        bodies: dict[int, bytes],
+    ) -> None:
+        self.manifest = manifest
+        self.layout = layout
+        self.places = places
+        self.spool = spool
+        self.works = works
+        self.bodies = bodies  # small members whose bytes the probe has kept
+        self.extents = spool.extents
+        self.settled = bytearray(layout.members)  # members whose header, bytes and descriptor are all in the file
+        self.begun = bytearray(layout.members)  # open members whose header may be read
+        self._write_part = write_part
+        self._wanted: dict[int, int] = {}
+        self._standing: dict[int, int] = {}
+        self._pulls: dict[int, asyncio.Task[None]] = {}
+        self._failures: dict[int, Exception] = {}
+        self._waiters: dict[int, list[asyncio.Future[None]]] = {}
+        self._placing: list[asyncio.Future[None]] = []
+        self._flush_due = False
+        self._cut: Problem | None = None
+        self.on_all_there: Callable[[], None] = lambda: None
+        self.on_failure: Callable[[int, Exception], None] = lambda _part, _error: None
+        for record in spool.settled.values():
+            self.take_settled(record)
+        self.extents = spool.extents
+
+    # -- wants -------------------------------------------------------------------------------------------
+
+    def demand(self) -> "Demand":
+        """A new reader's place."""
+        return Demand(self)
+
+    @property
+    def pulling(self) -> int:
+        """Pulls under way."""
+        return len(self._pulls)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody wants anything."""
+        return bool(self._wanted)
+
+    def want(self, part: int) -> None:
+        """One more reader wants the part; an earlier failure is forgotten, the new reader makes its own attempt."""
+        self._wanted[part] = self._wanted.get(part, 0) + 1
+        if not self.extents.done[part] and part not in self._pulls:
+            self._failures.pop(part, None)
+            task = asyncio.create_task(self._pull(part))
+            self._pulls[part] = task
+
+    def unwant(self, part: int) -> None:
+        """One reader fewer; the last one's leaving ends the pull and frees its connection."""
+        left = self._wanted[part] - 1
+        if left:
+            self._wanted[part] = left
+            return
+        del self._wanted[part]
+        task = self._pulls.get(part)
+        if task is not None:
+            task.cancel()
+
+    def stand(self, part: int, step: int) -> None:
+        """A reader has come to (+1) or leaves (-1) a part that it waits for."""
+        count = self._standing.get(part, 0) + step
+        if count:
+            self._standing[part] = count
+        else:
+            del self._standing[part]
+        if step > 0 and part in self._pulls:
+            self.works.lanes.nudge(self.origin(part))
+
+    def urgent(self, part: int) -> bool:
+        """Whether a reader waits for the part now."""
+        return part in self._standing
+
+    def origin(self, part: int) -> str:
+        """The origin (scheme, host, port) that the part is pulled from."""
+        return self.works.registry.origin(self.url(self.places.part(part).member))
+
+    def url(self, member: int) -> str:
+        """Where the member's bytes come from."""
+        return self.manifest.entries[self.layout.entries[member]].url
+
+    # -- pulls -------------------------------------------------------------------------------------------
+
+    async def _pull(self, part: int) -> None:
+        try:
+            await self._write_part(self, part)
+        except Exception as error:
+            self._failures[part] = error
+            if not isinstance(error, OriginError | Problem | OSError):
+                logger.exception("a pull failed unexpectedly")
+            self.on_failure(part, error)
+        finally:
+            del self._pulls[part]
+            # A reader may have come while this pull was being cancelled because the last one had left.
+            if part not in self._failures:
+                self.start_again(part)
+            self.wake(part)
+
+    def start_again(self, part: int) -> None:
+        """A part that is wanted still, and is not there (any more): pull it."""
+        if part in self._wanted and part not in self._pulls and not self.extents.done[part]:
+            self._pulls[part] = asyncio.create_task(self._pull(part))
+
+    @property
+    def members_done(self) -> int:
+        """How many members are all there."""
+        if self.extents.missing == 0:
+            return self.layout.members if self.places.complete else self.places.placed
+        return sum(self.done(member) for member in range(self.layout.members))
+
+    def done(self, member: int) -> bool:
+        """Whether all of the member's bytes are there."""
+        parts = self.places.parts_of(member)
+        return self.extents.done.find(0, parts.start, parts.stop) < 0
+
+    def take_settled(self, record: Settled) -> None:
+        """Another process, or an earlier life, has written an open member: its place and what follows from it are
+        known.
+        """
+        member = record.member
+        self.places.settle(member, traits=record.traits, size=record.size, stored=record.stored)
+        self.places.crcs[member] = record.crc
+        self.extents.know_length(self.places.parts_of(member).start, record.stored)
+        self.wake_placing()
+
+    def follow(self) -> None:
+        """Take up what other processes journalled."""
+        for record in self.spool.follow():
+            self.take_settled(record)
+
+    def missing_before(self, offset: int) -> int:
+        """Bytes that must be pulled before the archive byte at `offset` is known, beyond that byte's own part."""
+        places, extents = self.places, self.extents
+        if extents.missing == 0 or (not places.complete and offset >= places.offset(places.placed)):
+            return 0
+        piece = places.piece_at(offset)
+        if piece.kind is Kind.DIRECTORY:
+            parts = range(self.layout.parts)
+        elif piece.kind is Kind.DESCRIPTOR:
+            parts = places.parts_of(piece.member)
+        else:
+            return 0
+        return sum(max(extents.lengths[part], 0) - extents.filled[part] for part in parts if not extents.done[part])
+
+    # -- waiting -----------------------------------------------------------------------------------------
+
+    async def grown(self, part: int, beyond: int) -> None:
+        """Wait until more than `beyond` bytes of the part may be read, or all of it is there. Raises what ended its
+        pull.
+        """
+        extents = self.extents
+        self.check_cut()
+        while extents.filled[part] <= beyond and not extents.done[part]:
+            failure = self._failures.get(part)
+            if failure is not None:
+                raise as_problem(failure, self, part)
+            await self._wait(part)
+            self.check_cut()
+
+    def cut(self, problem: Problem) -> None:
+        """End every reader: the archive was deleted."""
+        self._cut = problem
+        for part in list(self._waiters):
+            self.wake(part)
+
+    def check_cut(self) -> None:
+        """Raise what ended the archive, where something did."""
+        if self._cut is not None:
+            raise self._cut
+
+    async def _wait(self, part: int) -> None:
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.setdefault(part, []).append(waiter)
+        await waiter
+
+    def wake(self, part: int) -> None:
+        """Something of the part landed, or its pull ended."""
+        for waiter in self._waiters.pop(part, ()):
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def placed(self, member: int) -> None:
+        """Wait until the member's place is known: all before it have ended."""
+        while self.places.placed < member:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._placing.append(waiter)
+            await waiter
+
+    def wake_placing(self) -> None:
+        """A member ended: the places after it are known."""
+        waiters, self._placing = self._placing, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    # -- the journal -------------------------------------------------------------------------------------
+
+    def journalled(self) -> None:
+        """Records were added: write them at the end of this turn of the loop, all with one call."""
+        if not self._flush_due:
+            self._flush_due = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_due = False
+        try:
+            self.spool.flush()
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+                raise
+            event(
+                logger,
+                logging.WARNING,
+                "the_journal_could_not_be_written",
+                archive=self.spool.paths.name,
+                error=error.strerror,
+            )
+
+    def check_all_there(self) -> None:
+        """Say so, once the last part is done."""
+        if self.extents.missing == 0 and self.places.complete:
+            self.on_all_there()
+
+
+class Demand:
+    """A reader's place: the part it stands at, and the window of parts that it wants."""
+
+    def __init__(self, filling: Filling) -> None:
+        self._filling = filling
+        self._window: deque[tuple[int, int]] = deque()  # (part, bytes), ascending
+        self._size = 0
+        self._next = 0
+        self._at: int | None = None
+
+    async def wait(self, part: int, beyond: int) -> None:
+        """Stand at the part until more than `beyond` of its bytes may be read. Raises what ended its pull."""
+        self.move(part)
+        filling = self._filling
+        filling.stand(part, 1)
+        try:
+            await filling.grown(part, beyond)
+        finally:
+            filling.stand(part, -1)
+
+    def move(self, part: int) -> None:
+        """Want this part and those after it; give up those before it."""
+        window, filling = self._window, self._filling
+        if self._at is not None and part < self._at:
+            self.close()
+        while window and window[0][0] < part:
+            self._drop()
+        if not window:
+            self._next = part
+        self._at = part
+        bounds, done = filling.works.window, filling.extents.done
+        while len(window) < bounds.parts and (self._size < bounds.size or not window):
+            wanted = done.find(0, self._next)
+            if wanted < 0:
+                return
+            size = max(filling.extents.lengths[wanted], 0) if filling.extents.lengths[wanted] != UNKNOWN else 1 << 20
+            if window and not self._may_run_ahead(wanted):
+                return
+            window.append((wanted, size))
+            self._size += size
+            self._next = wanted + 1
+            filling.want(wanted)
+
+    def _may_run_ahead(self, part: int) -> bool:
+        """A large member of unknown place would hold an idle connection while it waits for its turn; so only small ones
+        run ahead.
+        """
+        places = self._filling.places
+        member = places.part(part).member
+        if not places.traits[member] & Trait.OPEN or places.placed >= member:
+            return True
+        return bool(places.traits[member] & Trait.HELD)
+
+    def _drop(self) -> None:
+        part, size = self._window.popleft()
+        self._size -= size
+        self._filling.unwant(part)
+
+    def close(self) -> None:
+        """The reader leaves: want nothing more."""
+        while self._window:
+            self._drop()
+        self._at = None
+
+
+GONE = frozenset({"http_404", "http_410"})
+
+
+def as_problem(error: Exception, filling: Filling, part: int) -> Exception:
+    """What a reader is told when the part it waits for cannot be had.
+
+    The layout is frozen: where what the probe saw is no longer there, the snapshot can never be continued, and the
+    archive is stale.
+    """
+    if not isinstance(error, OriginError):
+        return error
+    member = filling.places.part(part).member
+    entry = filling.layout.entries[member]
+    probed = filling.manifest.entries[entry].size is None
+    sentence = f"entry {entry} ({filling.layout.names[member]}): {error.message}"
+    if error.code == "changed" or (probed and error.code in GONE | {"size_mismatch", "too_long"}):
+        return Stale(f"{sentence}. Create the archive anew to get the files as they are now.")
+    return BuildFailed(sentence, code=error.code if error.code.endswith("_mismatch") else "origin_failed")
+
+
+def missing_parts(filling: Filling) -> Iterator[int]:
+    """The parts that are not there, in order, as they are at the time of asking."""
+    part = filling.extents.first_missing()
+    while part >= 0:
+        yield part
+        part = filling.extents.first_missing(part + 1)

@@ -1,0 +1,49 @@
+"""The end of a full pass: the directory into the file, the file durable under its final name, only then `completed`."""
+
+import asyncio
+from dataclasses import dataclass
+
+from streamzip.archive.filling import FOLLOW_INTERVAL, Filling
+from streamzip.archive.reading import Reader, everything
+from streamzip.spans import Span
+from streamzip.spool.locks import FINISH
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A full pass that was made and proven: the archive's length in bytes, and what was learned of its members."""
+
+    size: int
+    learned: bytes
+
+
+async def finish(filling: Filling) -> Finished:
+    """Settle what is not settled, write the directory, make the copy durable. Raises OSError from the disk, and what
+    ended a pull.
+    """
+    reader = Reader(filling)
+    try:
+        await everything(filling, reader)
+    finally:
+        reader.close()
+    locks, loop = filling.spool.locks, asyncio.get_running_loop()
+    while not locks.try_exclusive(FINISH):  # noqa: ASYNC110 - the kernel tells nobody when a lock is free
+        await asyncio.sleep(FOLLOW_INTERVAL)
+    try:
+        filling.follow()
+        if not filling.spool.check_seal():
+            await loop.run_in_executor(filling.works.pool, _write_out, filling)
+    finally:
+        locks.release(FINISH)
+    return Finished(filling.places.length, filling.places.learned())
+
+
+def _write_out(filling: Filling) -> None:
+    places, spool = filling.places, filling.spool
+    position, length = places.directory_start, places.length
+    while position < length:
+        block = places.directory(Span(position, length))
+        spool.write(position, block)
+        position += len(block)
+    spool.truncate(length)
+    spool.finish(mtime=filling.layout.frozen_at)

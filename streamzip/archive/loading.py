@@ -1,0 +1,152 @@
+"""From a hash to all that opening takes: the verified manifest, and the layout, frozen once the origins have been
+asked.
+
+Planning runs once for an archive in this process, whoever waits for it; its outcome is stored, and where two processes
+come to one at the same time, the first layout stored is the archive's.
+"""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+
+from streamzip.archive.filling import Works
+from streamzip.archive.layout import Layout
+from streamzip.archive.opened import Frozen
+from streamzip.archive.planning import Planning
+from streamzip.errors import BuildFailed, NotFound, NotReady, Stale
+from streamzip.manifest.model import Manifest
+from streamzip.store.repository import Repository
+from streamzip.store.rows import ArchiveRow
+from streamzip.store.vault import Vault
+
+BACKGROUND_PLANS = 16  # archives whose origins are asked at once while nobody waits
+NO_ENTRIES = "no_entries"
+
+
+@dataclass(slots=True)
+class _Plan:
+    planning: Planning
+    waiting: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Loader:
+    """`probe_wait`: seconds that a reader waits for the origins' answers before it is told to come again."""
+
+    def __init__(self, repository: Repository, vault: Vault, works: Works, *, probe_wait: float) -> None:
+        self._repository = repository
+        self._vault = vault
+        self._works = works
+        self._probe_wait = probe_wait
+        self._plans: dict[str, _Plan] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._bodies: dict[str, dict[int, bytes]] = {}
+        self._background = asyncio.Semaphore(BACKGROUND_PLANS)
+
+    async def close(self) -> None:
+        """Stop asking."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def row(self, hash: str) -> ArchiveRow:
+        """The archive's facts. Raises NotFound."""
+        row = await self._repository.get(hash)
+        if row is None:
+            raise NotFound("there is no archive of this name")
+        return row
+
+    async def manifest(self, hash: str) -> Manifest:
+        """The archive's manifest, its signature verified. Raises NotFound, Damaged."""
+        sealed = await self._repository.manifest(hash)
+        if sealed is None:
+            raise NotFound("there is no archive of this name")
+        return Manifest.from_document(self._vault.unseal("manifest", hash, sealed))
+
+    async def load(self, hash: str) -> Frozen:
+        """Everything that opening takes. Raises NotFound, NotReady (the origins have not answered), Stale, BuildFailed,
+        Damaged.
+        """
+        row = await self.row(hash)
+        if row.code == Stale.code:
+            raise Stale("an origin's file changed after bytes of this archive were given out; create it anew")
+        manifest = await self.manifest(hash)
+        plan = await self._repository.plan(hash)
+        if plan.layout is None:
+            await self._planned(hash, manifest)
+            plan = await self._repository.plan(hash)
+            if plan.layout is None:
+                raise NotReady("the archive's origins have not answered yet", retry_after=2)
+        layout = Layout.decode(self._vault.unseal("layout", hash, plan.layout))
+        learned = None if plan.crcs is None else self._vault.unseal("learned", hash, plan.crcs)
+        return Frozen(hash, manifest, layout, learned, row.released, self._bodies.pop(hash, {}))
+
+    def begin(self, hash: str, manifest: Manifest) -> None:
+        """Ask the origins in the background."""
+        self._plan(hash, manifest)
+
+    def _plan(self, hash: str, manifest: Manifest) -> "asyncio.Task[None]":
+        if hash not in self._tasks:
+            plan = self._plans[hash] = _Plan(Planning(manifest, self._works))
+            task = self._tasks[hash] = asyncio.create_task(self._run(hash, plan))
+            task.add_done_callback(_retrieve)
+        return self._tasks[hash]
+
+    async def _planned(self, hash: str, manifest: Manifest) -> None:
+        task = self._plan(hash, manifest)
+        plan = self._plans[hash]
+        plan.planning.waited_for()
+        plan.waiting.set()
+        try:
+            await asyncio.wait_for(asyncio.shield(task), self._probe_wait)
+        except TimeoutError as error:
+            raise NotReady("the archive's origins are still being asked; try again", retry_after=2) from error
+
+    async def _run(self, hash: str, plan: _Plan) -> None:
+        try:
+            if not await self._in_background(plan) and not plan.waiting.is_set():
+                return
+            while not await plan.planning.probe():
+                pass
+            await self._freeze(hash, plan.planning)
+        finally:
+            del self._plans[hash], self._tasks[hash]
+
+    async def _in_background(self, plan: _Plan) -> bool:
+        """Ask in the background's turn; a reader that comes meanwhile need not wait for that turn."""
+        waiting, turn = asyncio.create_task(plan.waiting.wait()), asyncio.create_task(self._background.acquire())
+        try:
+            await asyncio.wait((waiting, turn), return_when=asyncio.FIRST_COMPLETED)
+            return await plan.planning.probe()
+        finally:
+            waiting.cancel()
+            if turn.done() and not turn.cancelled():
+                self._background.release()
+            else:
+                turn.cancel()
+
+    async def _freeze(self, hash: str, planning: Planning) -> None:
+        errors = [error.document() for error in planning.errors()]
+        if errors:
+            await self._repository.set_errors(hash, errors)
+        layout = planning.freeze(now=int(self._works.clock.wall()))
+        if not layout.members:
+            await self._repository.set_code(hash, NO_ENTRIES)
+            raise BuildFailed(
+                f"none of the {len(errors)} entries can be had; the first one: {errors[0]['message']}", code=NO_ENTRIES
+            )
+        body = layout.encode()
+        winner = await self._repository.set_layout(hash, self._vault.seal("layout", hash, body))
+        if (await self.row(hash)).code == NO_ENTRIES:
+            await self._repository.set_code(hash, None)
+        if winner.body == body and planning.bodies:
+            # Members are numbered by their place in the layout, the probe's answers by their entry.
+            members = {entry: member for member, entry in enumerate(layout.entries)}
+            self._bodies[hash] = {members[entry]: content for entry, content in planning.bodies.items()}
+            asyncio.get_running_loop().call_later(self._probe_wait, self._bodies.pop, hash, None)
+
+
+def _retrieve(task: "asyncio.Task[None]") -> None:
+    """A failure is told to whoever waits; with nobody waiting it is told to the next one, who asks anew."""
+    with contextlib.suppress(asyncio.CancelledError):
+        task.exception()

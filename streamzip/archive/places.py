@@ -1,0 +1,265 @@
+"""Where the members lie: the one table of pieces behind length, ranges and directory.
+
+Of an exact layout every place is known at once. Of an open one the places appear in order, at a frontier, as members
+are written; then it is as exact as the others. Pure arithmetic on columns; no bytes are held here.
+"""
+
+import zlib
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator
+from enum import Enum
+from typing import NamedTuple
+
+from streamzip.archive import records
+from streamzip.archive.layout import PART_SIZE, UNKNOWN, Layout, Trait, method_of
+from streamzip.spans import Span
+
+DIRECTORY_BLOCK = 2048  # records rendered at once: some 200 KiB, a few milliseconds
+
+
+class Kind(Enum):
+    """What a run of archive bytes is."""
+
+    HEADER = "local header"
+    BYTES = "member's bytes"
+    DESCRIPTOR = "data descriptor"
+    DIRECTORY = "central directory"  # with the end records
+
+
+class Piece(NamedTuple):
+    """A run of archive bytes of one kind, with a known offset. `member` is the member it belongs to, -1 for the
+    directory.
+    """
+
+    kind: Kind
+    member: int
+    span: Span
+
+
+class Part(NamedTuple):
+    """What one pull fetches: a run of one member's bytes. `stop` is None where the member's size is not known."""
+
+    number: int
+    member: int
+    start: int  # within the member's own bytes
+    stop: int | None
+
+
+class Places:
+    """The places of a layout's members, as far as they are known, and what was learned of them on the way."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.traits = bytearray(layout.traits)
+        self.sizes = array("q", layout.sizes)
+        self.stored = array(
+            "q", (UNKNOWN if t & Trait.OPEN else s for s, t in zip(layout.sizes, layout.traits, strict=True))
+        )
+        self.crcs = array("q", layout.crcs)
+        self._offsets = array("q", [0])
+        self._directory: array[int] | None = None
+        self._name_lengths = array("H", (len(name.encode()) for name in layout.names))
+        self._advance()
+
+    @property
+    def placed(self) -> int:
+        """How many members' ends are known: the frontier stands at the member of this number."""
+        return len(self._offsets) - 1
+
+    @property
+    def complete(self) -> bool:
+        """Whether every place is known, and with them the archive's length."""
+        return self.placed == self.layout.members
+
+    def settle(self, member: int, *, traits: int, size: int, stored: int) -> None:
+        """Note what a member of an open layout turned out to be; places move on as far as they now can."""
+        self.traits[member] = traits
+        self.sizes[member] = size
+        self.stored[member] = stored
+        self._advance()
+
+    def learned(self) -> bytes:
+        """What was learned of the members, to be stored once all of it is: sizes, stored sizes, CRCs and outcomes."""
+        return zlib.compress(
+            b"".join((self.sizes.tobytes(), self.stored.tobytes(), self.crcs.tobytes(), self.traits)), 1
+        )
+
+    def recall(self, learned: bytes) -> None:
+        """Take up what an earlier pass learned: every place is known, and every CRC is what a new pull must have."""
+        column, columns = 8 * self.layout.members, zlib.decompress(learned)
+        self.sizes = array("q", columns[:column])
+        self.stored = array("q", columns[column : 2 * column])
+        self.crcs = array("q", columns[2 * column : 3 * column])
+        self.traits = bytearray(columns[3 * column :])
+        self._advance()
+
+    def _advance(self) -> None:
+        offsets, stored = self._offsets, self.stored
+        for member in range(self.placed, self.layout.members):
+            if stored[member] == UNKNOWN:
+                return
+            offsets.append(offsets[-1] + self.header_length(member) + stored[member] + self.descriptor_length(member))
+
+    def header_length(self, member: int) -> int:
+        """Bytes of the member's local header."""
+        zip64 = bool(self.traits[member] & Trait.ZIP64)
+        return records.header_length(
+            name_length=self._name_lengths[member], mtime=self.layout.mtime(member), zip64=zip64
+        )
+
+    def descriptor_length(self, member: int) -> int:
+        """Bytes of the member's data descriptor: APPNOTE 4.3.9 with its signature, none, 16 or 24."""
+        traits = self.traits[member]
+        if not traits & Trait.DESCRIPTOR:
+            return 0
+        return 24 if traits & Trait.ZIP64 else 16
+
+    def offset(self, member: int) -> int:
+        """Where the member's local header begins. The member must be placed, or stand at the frontier."""
+        return self._offsets[member]
+
+    def end(self, member: int) -> int:
+        """Where the next member begins. The member must be placed."""
+        return self._offsets[member + 1]
+
+    def bytes_start(self, member: int) -> int:
+        """Where the member's own bytes begin in the archive."""
+        return self._offsets[member] + self.header_length(member)
+
+    # -- the whole ---------------------------------------------------------------------------------------
+
+    @property
+    def directory_start(self) -> int:
+        """Where the central directory begins. All places must be known."""
+        return self._offsets[self.layout.members]
+
+    def directory_offsets(self) -> "array[int]":
+        """The offset of each directory record from the directory's start, and its end. All places must be known."""
+        if self._directory is None:
+            offsets = array("q", [0])
+            for member in range(self.layout.members):
+                length = records.directory_length(
+                    name_length=self._name_lengths[member],
+                    mtime=self.layout.mtime(member),
+                    size=self.sizes[member],
+                    stored=self.stored[member],
+                    offset=self._offsets[member],
+                )
+                offsets.append(offsets[-1] + length)
+            self._directory = offsets
+        return self._directory
+
+    def end_records(self) -> bytes:
+        """The last bytes of the archive. All places must be known."""
+        length = self.directory_offsets()[-1]
+        return records.end_records(
+            entries=self.layout.members, directory_start=self.directory_start, directory_length=length
+        )
+
+    @property
+    def length(self) -> int:
+        """Bytes of the whole archive. All places must be known."""
+        return self.directory_start + self.directory_offsets()[-1] + len(self.end_records())
+
+    # -- pieces ------------------------------------------------------------------------------------------
+
+    def member_at(self, offset: int) -> int:
+        """The member whose header, bytes or descriptor hold this archive offset; the frontier's for what lies beyond
+        the places.
+        """
+        return min(bisect_right(self._offsets, offset) - 1, self.layout.members - 1)
+
+    def piece_at(self, offset: int) -> Piece:
+        """The piece that holds this archive offset, which must lie before the frontier's member or in it."""
+        if self.complete and offset >= self.directory_start:
+            return Piece(Kind.DIRECTORY, -1, Span(self.directory_start, self.length))
+        member = self.member_at(offset)
+        start = self.bytes_start(member)
+        if offset < start:
+            return Piece(Kind.HEADER, member, Span(self._offsets[member], start))
+        if member >= self.placed:  # the frontier: its bytes have begun, their end is not known
+            return Piece(Kind.BYTES, member, Span(start, (1 << 63) - 1))
+        stop = self._offsets[member + 1] - self.descriptor_length(member)
+        if offset < stop:
+            return Piece(Kind.BYTES, member, Span(start, stop))
+        return Piece(Kind.DESCRIPTOR, member, Span(stop, self._offsets[member + 1]))
+
+    # -- parts -------------------------------------------------------------------------------------------
+
+    def part(self, index: int) -> Part:
+        """The part with this number."""
+        firsts = self.layout.first_parts
+        member = (
+            bisect_right(firsts, index) - 1
+        )  # the last of those that begin here: members without bytes have no part
+        return self._part(member, index)
+
+    def part_at(self, member: int, within: int) -> Part:
+        """The part that fetches the byte at `within` of the member's own bytes."""
+        index = self.layout.first_parts[member]
+        return self._part(member, index + within // PART_SIZE if self.traits[member] & Trait.SPLIT else index)
+
+    def _part(self, member: int, index: int) -> Part:
+        size = self.sizes[member]
+        if self.traits[member] & Trait.SPLIT:
+            start = (index - self.layout.first_parts[member]) * PART_SIZE
+            return Part(index, member, start, min(start + PART_SIZE, size))
+        return Part(index, member, 0, None if size == UNKNOWN else size)
+
+    def parts_of(self, member: int) -> range:
+        """The numbers of the member's parts; empty for one without bytes."""
+        firsts = self.layout.first_parts
+        return range(firsts[member], firsts[member + 1])
+
+    # -- what lies between the members' bytes ------------------------------------------------------------
+
+    def header(self, member: int, crc: int) -> bytes:
+        """The member's local header; `crc` is not in it where a descriptor follows."""
+        traits = self.traits[member]
+        return records.local_header(
+            name=self.layout.names[member],
+            mtime=self.layout.mtime(member),
+            method=method_of(traits),
+            descriptor=bool(traits & Trait.DESCRIPTOR),
+            zip64=bool(traits & Trait.ZIP64),
+            crc=crc,
+            size=max(self.sizes[member], 0),
+            stored=max(self.stored[member], 0),
+        )
+
+    def descriptor(self, member: int, crc: int) -> bytes:
+        """The member's data descriptor, or nothing where it has none."""
+        traits = self.traits[member]
+        if not traits & Trait.DESCRIPTOR:
+            return b""
+        zip64 = bool(traits & Trait.ZIP64)
+        return records.data_descriptor(crc=crc, size=self.sizes[member], stored=self.stored[member], zip64=zip64)
+
+    def directory_block(self, first: int, stop: int) -> bytes:
+        """The directory records of the members `[first, stop)`; every CRC must be known."""
+        return b"".join(self._directory_records(first, stop))
+
+    def _directory_records(self, first: int, stop: int) -> Iterator[bytes]:
+        for member in range(first, stop):
+            traits = self.traits[member]
+            yield records.directory_record(
+                name=self.layout.names[member],
+                mtime=self.layout.mtime(member),
+                method=method_of(traits),
+                descriptor=bool(traits & Trait.DESCRIPTOR),
+                crc=self.crcs[member],
+                size=self.sizes[member],
+                stored=self.stored[member],
+                offset=self._offsets[member],
+            )
+
+    def directory(self, span: Span) -> bytes:
+        """Archive bytes `span`, which lies in the directory, or its first block of them; every CRC must be known."""
+        offsets, start = self.directory_offsets(), span.start - self.directory_start
+        if start >= offsets[-1]:
+            end = self.end_records()
+            return end[start - offsets[-1] :][: span.length]
+        first = bisect_right(offsets, start) - 1
+        stop = min(first + DIRECTORY_BLOCK, self.layout.members)
+        return self.directory_block(first, stop)[start - offsets[first] :][: span.length]

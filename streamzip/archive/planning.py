@@ -1,0 +1,171 @@
+"""The plan: what the origins say of the entries, asked before the layout is frozen.
+
+It starts at create, in the background, and whoever needs the layout waits for it. Sizes given with an entry skip it,
+and are verified as bytes pass. While somebody waits, small bodies come with the answer and are kept, so that they are
+not asked for twice. Nothing is decided because of time: an entry is unavailable only when its origin has said so, or
+when all attempts failed with a reader waiting.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from streamzip.archive.compression import compressor_identity
+from streamzip.archive.filling import Works
+from streamzip.archive.layout import Layout, Planned, freeze
+from streamzip.archive.types import compresses
+from streamzip.errors import OriginError
+from streamzip.manifest.model import Manifest
+from streamzip.sources.base import Facts
+
+logger = logging.getLogger(__name__)
+
+PROBES = 128  # probes of one archive at once; each origin has its own limit besides
+KEEP_SIZE = 64 << 10  # a body up to this size comes with its probe, where somebody waits
+KEEP_TOTAL = 16 << 20  # bytes of such bodies that one archive may hold
+WORTH_COMPRESSING = 0.10  # `auto`: below this share of the known bytes, the archive stays stored and exact
+REPORT_NAME = "archive-report.json"
+
+
+@dataclass(frozen=True, slots=True)
+class EntryError:
+    """Why an entry is not in the archive."""
+
+    index: int
+    name: str
+    url: str  # without query and credentials
+    code: str
+    message: str
+
+    def document(self) -> dict[str, Any]:
+        """As it stands in the status, the webhook and the report."""
+        return {"index": self.index, "name": self.name, "url": self.url, "code": self.code, "message": self.message}
+
+
+def public_url(url: str) -> str:
+    """The URL without what may be secret in it."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+class Planning:
+    """The probing of one manifest's entries."""
+
+    def __init__(self, manifest: Manifest, works: Works) -> None:
+        self._manifest = manifest
+        self._works = works
+        self._facts: dict[int, Facts] = {}
+        self._errors: dict[int, OriginError] = {}
+        self._kept = 0
+        self._waiting = False
+        self.bodies: dict[int, bytes] = {}
+
+    def waited_for(self) -> None:
+        """A reader needs the answers: from now on attempts that fail are counted against the entry, and small bodies
+        are kept.
+        """
+        self._waiting = True
+
+    async def probe(self) -> bool:
+        """Ask for what is not known yet; True once every entry's fate is settled."""
+        left = self._open_entries()
+        indices = iter(left)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(PROBES, len(left))):
+                group.create_task(self._probe_some(indices))
+        return not self._open_entries()
+
+    def _open_entries(self) -> list[int]:
+        entries = enumerate(self._manifest.entries)
+        return [
+            index
+            for index, entry in entries
+            if entry.size is None and index not in self._facts and index not in self._errors
+        ]
+
+    async def _probe_some(self, indices: Iterator[int]) -> None:
+        for index in indices:
+            await self._probe_one(index)
+
+    async def _probe_one(self, index: int) -> None:
+        url, failures = self._manifest.entries[index].url, 0
+        registry, lanes, patience = self._works.registry, self._works.lanes, self._works.patience
+        origin, source = registry.origin(url), registry.for_url(url)
+        while True:
+            await lanes.enter(origin, lambda: self._waiting)
+            try:
+                facts = await source.probe(url, keep=KEEP_SIZE if self._waiting and self._kept < KEEP_TOTAL else 0)
+            except OriginError as error:
+                failure = error
+            else:
+                self._note(index, facts)
+                return
+            finally:
+                lanes.leave(origin)
+            failures += 1
+            if not failure.transient or failures >= patience.fruitless:
+                if not failure.transient or self._waiting:
+                    self._errors[index] = failure
+                return
+            await asyncio.sleep(patience.delay(failures, failure.retry_after))
+
+    def _note(self, index: int, facts: Facts) -> None:
+        if facts.body is not None and self._kept + len(facts.body) <= KEEP_TOTAL:
+            self.bodies[index] = facts.body
+            self._kept += len(facts.body)
+        self._facts[index] = facts
+
+    def errors(self) -> list[EntryError]:
+        """The entries that cannot be had, in order."""
+        entries = self._manifest.entries
+        return [
+            EntryError(index, entries[index].name, public_url(entries[index].url), error.code, error.message)
+            for index, error in sorted(self._errors.items())
+        ]
+
+    def freeze(self, *, now: int) -> Layout:
+        """The layout of the entries that can be had; the others stand in a report at its end. `now`: epoch seconds."""
+        rows = [self._row(index) for index in range(len(self._manifest.entries)) if index not in self._errors]
+        errors = self.errors()
+        report = None
+        if errors and rows:
+            body = json.dumps({"skipped": [error.document() for error in errors]}, indent=2, ensure_ascii=False)
+            report = (_free_name({row.name.casefold() for row in rows}), body.encode())
+        deflate = self._deflated(rows)
+        rows = [row._replace(deflate=row.entry in deflate) for row in rows]
+        return freeze(rows, frozen_at=now, compressor=compressor_identity() if deflate else "", report=report)
+
+    def _row(self, index: int) -> Planned:
+        entry, facts = self._manifest.entries[index], self._facts.get(index)
+        if facts is None:
+            return Planned(index, entry.name, entry.mtime, entry.size, entry.crc32)
+        mtime = facts.mtime if entry.mtime is None else entry.mtime
+        validator = "" if facts.validator is None else ("s" if facts.validator.strong else "w") + facts.validator.value
+        return Planned(index, entry.name, mtime, facts.size, entry.crc32, ranged=facts.ranges, validator=validator)
+
+    def _deflated(self, rows: list[Planned]) -> frozenset[int]:
+        if self._manifest.compression == "store":
+            return frozenset()
+        if self._manifest.compression == "deflate":
+            return frozenset(row.entry for row in rows if row.size != 0)
+        chosen = [row for row in rows if row.size != 0 and compresses(row.name, self._content_type(row.entry))]
+        known = sum(row.size or 0 for row in chosen)
+        if known <= WORTH_COMPRESSING * sum(row.size or 0 for row in rows):
+            return frozenset()
+        return frozenset(row.entry for row in chosen)
+
+    def _content_type(self, index: int) -> str | None:
+        facts = self._facts.get(index)
+        return None if facts is None else facts.content_type
+
+
+def _free_name(taken: set[str]) -> str:
+    stem, _, suffix = REPORT_NAME.rpartition(".")
+    name, number = REPORT_NAME, 2
+    while name.casefold() in taken:
+        name, number = f"{stem} ({number}).{suffix}", number + 1
+    return name

@@ -1,0 +1,153 @@
+"""A pull: the bytes of one run of one entry, in order, whatever its origin does meanwhile.
+
+Resets, stalls, truncations and refusals that pass are met by another attempt that goes on where the last one ended. It
+must prove that it is the same representation: by If-Range with a strong validator, or because the prefix read again has
+the same CRC. Otherwise the pull fails; two versions are never spliced.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
+
+from isal import isal_zlib
+
+from streamzip.clock import Clock
+from streamzip.errors import OriginError
+from streamzip.sources.base import Facts, Opened, Source, Validator
+
+CHANGED_ATTEMPTS = 4  # two mirrors may differ in their ETags; one of the next answers may be the pinned one's
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a pull goes on trying. Delays are seconds and grow by half with jitter."""
+
+    fruitless: int = 6  # attempts in a row without a new byte
+    attempts: int = 40  # attempts in all (RELIABILITY: at most 60 per URL)
+    seconds: float = 90.0  # without a new byte
+    first_delay: float = 0.2
+    longest_delay: float = 8.0
+
+    def delay(self, failures: int, retry_after: float | None) -> float:
+        """How long to wait after this many failures in a row, no less than what the origin asked for."""
+        backed_off: float = min(self.longest_delay, self.first_delay * 1.8 ** (failures - 1))
+        return max(backed_off * random.uniform(0.7, 1.3), retry_after or 0.0)  # noqa: S311 - jitter, not a secret
+
+
+@dataclass(slots=True)
+class Pull:
+    """One run `[start, stop)` of an entry's bytes; `stop` None: to its end. `position` and `crc` move as bytes are
+    yielded.
+
+    `prefix` bytes from `start` on are there already, with the CRC `crc`. `pin` is the representation they are of.
+    `released`: bytes of that representation may have been given out, so another one may not take its place.
+    """
+
+    source: Source
+    url: str
+    start: int
+    stop: int | None
+    size: int | None  # of the whole entry
+    ranged: bool
+    pin: Validator | None
+    released: bool
+    clock: Clock
+    patience: Patience
+    prefix: int = 0
+    crc: int = 0
+    on_pin: Callable[[Validator | None], None] | None = None
+    position: int = field(init=False)
+    mtime: int | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.position = self.start + self.prefix
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """The bytes from `position` on, of one representation. OriginError where they cannot be had."""
+        failures, changed, last_progress = 0, 0, self.clock.monotonic()
+        for _ in range(self.patience.attempts):
+            before = self.position
+            try:
+                async with self.source.open(self.url, start=self._from(), stop=self._to(), pin=self.pin) as opened:
+                    async for chunk in self._accept(opened):
+                        yield chunk
+                return
+            except OriginError as error:
+                failure = error
+            if self.position > before:
+                failures, last_progress = 0, self.clock.monotonic()
+            failures += 1
+            changed += failure.code == "changed"
+            waited = self.clock.monotonic() - last_progress
+            if not failure.transient or failures > self.patience.fruitless or changed >= CHANGED_ATTEMPTS:
+                raise failure
+            delay = self.patience.delay(failures, failure.retry_after)
+            if waited + delay > self.patience.seconds:
+                raise failure
+            await asyncio.sleep(delay)
+        raise failure
+
+    def _resumes(self) -> bool:
+        return self.ranged and self.pin is not None and self.pin.strong
+
+    def _from(self) -> int:
+        return self.position if self._resumes() else 0
+
+    def _to(self) -> int | None:
+        return self.stop if self._resumes() and self.stop != self.size else None
+
+    async def _accept(self, opened: Opened) -> AsyncGenerator[bytes, None]:
+        """What is new in this answer; its prefix, where it brings one, must be the one that is there."""
+        self._check(opened.facts)
+        at, again = opened.start, 0
+        if at > self.position:
+            raise OriginError("bad_answer", "the origin answered with another range than was asked for", transient=True)
+        async for received in opened.chunks:
+            chunk = received
+            if at < self.position:
+                known = chunk[: self.position - at]
+                if at + len(known) > self.start:
+                    again = isal_zlib.crc32(known[max(0, self.start - at) :], again)
+                at += len(known)
+                if at == self.position and again != self.crc:
+                    raise OriginError(
+                        "changed", "the file changed at its origin while it was being pulled", transient=True
+                    )
+                chunk = chunk[len(known) :]
+                if not chunk:
+                    continue
+            at += len(chunk)
+            if self.stop is not None and at > self.stop:
+                if self.stop == self.size:
+                    raise OriginError("too_long", "the file is longer than its origin had said")
+                chunk = chunk[: len(chunk) - (at - self.stop)]
+            self.position += len(chunk)
+            self.crc = isal_zlib.crc32(chunk, self.crc)
+            yield chunk
+            if self.position == self.stop and self.stop != self.size:
+                return
+        if at < self.position or (self.stop is not None and self.position < self.stop):
+            raise OriginError("truncated", "the origin ended the file early", transient=True)
+
+    def _check(self, facts: Facts) -> None:
+        """The answer must be of the representation that was planned; before the first byte another one of the same size
+        may be.
+        """
+        if self.size is not None and facts.size is not None and facts.size != self.size:
+            raise OriginError(
+                "size_mismatch",
+                f"the file has {facts.size} bytes where {self.size} were expected",
+                transient=self.released,
+            )
+        if facts.validator != self.pin:
+            may_repin = not self.released and self.position == self.start == 0
+            if not may_repin and self.pin is not None and self.pin.strong:
+                raise OriginError(
+                    "changed", "the file changed at its origin after bytes of it were used", transient=True
+                )
+            if may_repin:
+                self.pin = facts.validator
+        self.mtime = facts.mtime
+        if self.on_pin is not None:
+            self.on_pin(self.pin)

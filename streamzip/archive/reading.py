@@ -1,0 +1,136 @@
+"""A reader: the loop over pieces from any offset of the archive to any other, at its reader's own speed.
+
+What the spool has is read; what it lacks is stood at, and read as it lands. Headers and descriptors of members that are
+still coming in are rendered; everything that has settled is read from the file in large runs, across members.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+from streamzip.archive.filling import Filling
+from streamzip.archive.layout import Trait
+from streamzip.archive.places import Kind, Piece
+from streamzip.archive.writing import prove_part, settle
+from streamzip.spans import Span
+
+READ_SIZE = (
+    256 << 10
+)  # bytes handed on at once: fewer sends, and small enough for the reader to be served from the cache
+PROOF_RUN = 64  # members that are settled in one go when an earlier life left them
+
+
+class Reader:
+    """Reads archive bytes `[start, stop)`; `stop` None: to the end, wherever that comes to lie."""
+
+    def __init__(self, filling: Filling) -> None:
+        self._filling = filling
+        self._demand = filling.demand()
+
+    async def read(self, start: int, stop: int | None = None) -> AsyncGenerator[bytes, None]:
+        """The bytes, in runs of up to READ_SIZE. Raises what ended a pull that it needed; `close` it in any case."""
+        position = start
+        while stop is None or position < stop:
+            if stop is None and self._filling.places.complete:
+                stop = self._filling.places.length
+                continue
+            self._filling.check_cut()
+            run = await self._next(position, stop)
+            position += len(run)
+            yield run
+
+    def close(self) -> None:
+        """Want nothing more."""
+        self._demand.close()
+
+    async def _next(self, position: int, stop: int | None) -> bytes:
+        """At least one byte from `position` on."""
+        filling, places = self._filling, self._filling.places
+        limit = position + READ_SIZE if stop is None else min(stop, position + READ_SIZE)
+        while True:
+            if filling.spool.sealed:
+                return await self._from_file(position, limit)
+            if places.complete and position >= places.directory_start:
+                return await self._directory(position, limit)
+            member = places.member_at(position)
+            unsettled = filling.settled.find(0, member)
+            if unsettled != member:
+                settled_to = places.directory_start if unsettled < 0 else places.offset(unsettled)
+                return await self._from_file(position, min(limit, settled_to))
+            if await self._settle(member):
+                continue
+            run = await self._from_piece(places.piece_at(position), position, limit)
+            if run:
+                return run
+
+    async def _settle(self, member: int) -> bool:
+        """Take up what is there and only waits to be proven or written: members without bytes, an earlier life's."""
+        filling = self._filling
+        if not filling.done(member):
+            return False
+        for candidate in range(member, min(member + PROOF_RUN, filling.layout.members)):
+            if not filling.done(candidate):
+                break
+            for number in filling.places.parts_of(candidate):
+                await prove_part(filling, number)
+            if not settle(filling, candidate):
+                break
+        filling.check_all_there()
+        return bool(filling.settled[member])
+
+    async def _from_piece(self, piece: Piece, position: int, limit: int) -> bytes:
+        """Bytes of a member that is still coming in; empty where the state has moved on and must be looked at again."""
+        filling, places, member = self._filling, self._filling.places, piece.member
+        extents, traits = filling.extents, places.traits[member]
+        if piece.kind is Kind.HEADER and (traits & Trait.HELD or (traits & Trait.OPEN and not filling.begun[member])):
+            await self._demand.wait(places.parts_of(member).start, 0)
+            return b""
+        if piece.kind is Kind.HEADER:
+            # A header is worth nothing without what follows: an origin that fails first still gets its reader a status.
+            first = places.parts_of(member).start
+            if not extents.filled[first]:
+                await self._demand.wait(first, 0)
+            header = places.header(member, max(places.crcs[member], 0))
+            return header[position - piece.span.start : limit - piece.span.start]
+        if piece.kind is Kind.DESCRIPTOR:
+            for number in places.parts_of(member):
+                if not extents.done[number]:
+                    await self._demand.wait(number, extents.filled[number])
+                    return b""
+            return b""
+        part = places.part_at(member, position - piece.span.start)
+        start = piece.span.start + part.start
+        if extents.proven[part.number] < extents.committed[part.number]:
+            await prove_part(filling, part.number)
+        readable = start + extents.proven[part.number]
+        if position < readable:
+            return await self._from_file(position, min(limit, readable))
+        await self._demand.wait(part.number, position - start)
+        return b""
+
+    async def _from_file(self, position: int, stop: int) -> bytes:
+        spool, length = self._filling.spool, stop - position
+        run = spool.read_now(position, length)
+        if not run:
+            run = await asyncio.get_running_loop().run_in_executor(
+                self._filling.works.pool, spool.read, position, length
+            )
+        if not run:
+            raise OSError(5, "the archive's copy on disk has been cut short")
+        return run
+
+    async def _directory(self, position: int, limit: int) -> bytes:
+        await everything(self._filling, self)
+        return self._filling.places.directory(Span(position, limit))
+
+    async def wait_for(self, number: int) -> None:
+        """Stand at a part until it is done or has grown."""
+        await self._demand.wait(number, self._filling.extents.filled[number])
+
+
+async def everything(filling: Filling, reader: Reader) -> None:
+    """Have all members there, proven and settled; pulled in order, as a reader of the whole archive would."""
+    member = 0
+    while (member := filling.settled.find(0, member)) >= 0:
+        if not await reader._settle(member):
+            missing = filling.extents.done.find(0, filling.places.parts_of(member).start)
+            await reader.wait_for(missing)

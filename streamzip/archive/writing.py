@@ -1,0 +1,357 @@
+"""How one part comes into the spool: pulled, checked, written to its place, journalled.
+
+    held      a small member is pulled whole, then written with its header, which has its CRC and size
+    long      each chunk is written as it lands; header before the first, descriptor after the last
+    open      a member of unknown stored size, compressed or unsized; written at the frontier, then its place is known
+
+Chunks may be read as soon as they are written; extents are journalled when they end, after their bytes.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from isal import isal_zlib
+
+from streamzip.archive.compression import BLOCK, deflate, deflated, shrinks
+from streamzip.archive.filling import FOLLOW_INTERVAL, Filling
+from streamzip.archive.layout import HELD_LIMIT, PART_SIZE, UNKNOWN, Trait
+from streamzip.archive.places import Part
+from streamzip.archive.pulling import Pull
+from streamzip.errors import OriginError, Stale
+from streamzip.sources.base import Validator
+from streamzip.spool.extents import Extent
+from streamzip.spool.journal import Drop, Pin, Settled
+
+COMPRESS_AHEAD = 3  # blocks of one member compressed at the same time, 1 MiB each
+
+
+async def write_part(filling: Filling, number: int) -> None:
+    """Have the part in the spool, pulled by this process or by another. Raises OriginError, Stale, or OSError from the
+    disk.
+    """
+    await prove_part(filling, number)
+    origin = filling.origin(number)
+    while not filling.extents.done[number]:
+        await filling.works.lanes.enter(origin, lambda: filling.urgent(number))
+        try:
+            pulled = await _under_lock(filling, number)
+        finally:
+            filling.works.lanes.leave(origin)
+        if not pulled:
+            await _follow(filling, number)
+
+
+async def _under_lock(filling: Filling, number: int) -> bool:
+    locks = filling.spool.locks
+    if not locks.try_exclusive(number):
+        return False
+    try:
+        filling.follow()
+        if not filling.extents.done[number]:
+            await prove_part(filling, number)
+            await _PartWriter(filling, filling.places.part(number)).write()
+        return True
+    finally:
+        locks.release(number)
+
+
+async def _follow(filling: Filling, number: int) -> None:
+    """Another process pulls this part: read its journal until the part is there or the process is gone."""
+    locks = filling.spool.locks
+    while True:
+        await asyncio.sleep(FOLLOW_INTERVAL)
+        before = filling.extents.filled[number]
+        filling.follow()
+        if filling.extents.filled[number] > before:
+            filling.wake(number)
+        if filling.extents.done[number]:
+            filling.check_all_there()
+            return
+        if locks.try_exclusive(number):
+            locks.release(number)
+            return
+
+
+async def prove_part(filling: Filling, number: int) -> None:
+    """Check what an earlier life left of the part before it is used; what does not agree with its CRC is dropped and
+    pulled again.
+    """
+    extents, places = filling.extents, filling.places
+    if extents.proven[number] >= extents.committed[number]:
+        return
+    part = places.part(number)
+    if places.placed < part.member or (places.placed == part.member and places.traits[part.member] & Trait.OPEN):
+        return
+    at = places.bytes_start(part.member) + part.start
+    drop = await asyncio.get_running_loop().run_in_executor(filling.works.pool, filling.spool.prove, number, at)
+    if drop is None:
+        extents.proven[number] = extents.committed[number]
+    else:
+        filling.spool.drop(drop)
+        filling.journalled()
+
+
+@dataclass(slots=True)
+class _PartWriter:
+    filling: Filling
+    part: Part
+
+    async def write(self) -> None:
+        filling, member = self.filling, self.part.member
+        traits = filling.places.traits[member]
+        if traits & (Trait.OPEN | Trait.DEFLATE):
+            await self._write_open()
+        elif traits & Trait.HELD:
+            self._write_held(await self._whole())
+        else:
+            await self._write_long()
+        filling.journalled()
+        filling.wake(self.part.number)
+        filling.check_all_there()
+
+    # -- the pull ----------------------------------------------------------------------------------------
+
+    def _pull(self, *, prefix: int, crc: int) -> Pull:
+        filling, part = self.filling, self.part
+        member, layout = part.member, filling.layout
+        pinned = filling.spool.pins.get(member)
+        planned = layout.validators[member]
+        pin = Validator(planned[1:], planned[0] == "s") if planned else None
+        released = pinned is not None or any(
+            filling.extents.filled[number] for number in filling.places.parts_of(member)
+        )
+        if pinned is not None:
+            pin = Validator(pinned.value, pinned.strong) if pinned.value else None
+        url = filling.url(member)
+        return Pull(
+            source=filling.works.registry.for_url(url),
+            url=url,
+            start=part.start,
+            stop=part.stop,
+            size=None if filling.places.sizes[member] == UNKNOWN else filling.places.sizes[member],
+            ranged=bool(layout.traits[member] & Trait.RANGED),
+            pin=pin,
+            released=released,
+            clock=filling.works.clock,
+            patience=filling.works.patience,
+            prefix=prefix,
+            crc=crc,
+            on_pin=self._pin,
+        )
+
+    def _pin(self, validator: Validator | None) -> None:
+        """The representation that the member's bytes are of, noted before the first of them can be read."""
+        member = self.part.member
+        if member in self.filling.spool.pins or self.filling.places.traits[member] & Trait.HELD:
+            return
+        value, strong = ("", False) if validator is None else (validator.value, validator.strong)
+        self.filling.spool.note(Pin(member, strong, value))
+        self.filling.journalled()
+
+    async def _whole(self) -> bytes:
+        kept = self.filling.bodies.pop(self.part.member, None)
+        if kept is not None:
+            return kept
+        async with aclosing(self._pull(prefix=0, crc=0).chunks()) as chunks:
+            received = [chunk async for chunk in chunks]
+        return received[0] if len(received) == 1 else b"".join(received)
+
+    # -- held --------------------------------------------------------------------------------------------
+
+    def _write_held(self, body: bytes) -> None:
+        filling, number, member = self.filling, self.part.number, self.part.member
+        crc = isal_zlib.crc32(body)
+        check_crc(filling, member, crc)
+        places = filling.places
+        places.crcs[member] = crc
+        filling.spool.write(places.offset(member), places.header(member, crc) + body)
+        filling.extents.grow(number, len(body) - filling.extents.filled[number])
+        filling.spool.commit(Extent(number, filling.extents.committed[number], len(body), crc))
+        filling.settled[member] = 1
+
+    # -- long --------------------------------------------------------------------------------------------
+
+    async def _write_long(self) -> None:
+        filling, number = self.filling, self.part.number
+        extents, places, spool = filling.extents, filling.places, filling.spool
+        start = extents.filled[number]
+        at = places.bytes_start(self.part.member) + self.part.start
+        try:
+            async with aclosing(self._pull(prefix=start, crc=extents.crcs[number]).chunks()) as chunks:
+                crc, position = 0, start
+                async for chunk in chunks:
+                    spool.write(at + position, chunk)
+                    crc, position = isal_zlib.crc32(chunk, crc), position + len(chunk)
+                    extents.grow(number, len(chunk))
+                    filling.wake(number)
+                    if position - start >= PART_SIZE:
+                        spool.commit(Extent(number, start, position, crc))
+                        filling.journalled()
+                        start, crc = position, 0
+        finally:
+            # What landed before a failure, or before the last reader left, stays.
+            if extents.filled[number] > start:
+                spool.commit(Extent(number, start, extents.filled[number], crc))
+                filling.journalled()
+        settle(filling, self.part.member)
+
+    # -- open --------------------------------------------------------------------------------------------
+
+    async def _write_open(self) -> None:
+        filling, number = self.filling, self.part.number
+        kept = filling.bodies.pop(self.part.member, None)
+        if kept is not None:
+            await self._write_open_held(kept)
+            return
+        filling.extents.drop(number)  # a compressed stream cannot be continued in its middle: from its beginning
+        pull = self._pull(prefix=0, crc=0)
+        async with aclosing(pull.chunks()) as chunks:
+            head = bytearray()
+            async for chunk in chunks:
+                head += chunk
+                if len(head) > HELD_LIMIT:
+                    break
+            else:
+                await self._write_open_held(bytes(head))
+                return
+            await self._write_open_long(pull, _prepended(bytes(head), chunks))
+
+    async def _write_open_held(self, body: bytes) -> None:
+        filling, member = self.filling, self.part.member
+        wanted = bool(filling.layout.traits[member] & Trait.DEFLATE)
+        payload = await _in_thread(filling, deflate, body) if wanted else body
+        traits = Trait.HELD
+        if wanted and shrinks(body, payload):
+            traits |= Trait.DEFLATE
+        else:
+            payload = body
+        crc = isal_zlib.crc32(body)
+        check_crc(filling, member, crc)
+        self._check_sizes(len(body), len(payload))
+        places = filling.places
+        await filling.placed(member)
+        places.crcs[member] = crc
+        self._ended(traits, len(body), len(payload))
+        filling.spool.write(places.offset(member), places.header(member, crc) + payload)
+        filling.extents.grow(self.part.number, len(payload))
+        self._list(Settled(member, traits, len(body), len(payload), crc), isal_zlib.crc32(payload))
+
+    async def _write_open_long(self, pull: Pull, raw: AsyncGenerator[bytes, None]) -> None:
+        filling, number, member = self.filling, self.part.number, self.part.member
+        places, extents, spool = filling.places, filling.extents, filling.spool
+        first, raw = await _first_block(raw)
+        frozen = Trait(filling.layout.traits[member])
+        traits = Trait.DESCRIPTOR | (frozen & Trait.ZIP64)
+        if frozen & Trait.DEFLATE and shrinks(first, await _in_thread(filling, deflate, first)):
+            traits |= Trait.DEFLATE
+        await filling.placed(member)
+        places.traits[member] = traits | (Trait.OPEN if places.stored[member] == UNKNOWN else Trait.NONE)
+        at = places.bytes_start(member)
+        spool.write(places.offset(member), places.header(member, 0))
+        filling.begun[member] = 1
+        filling.wake(number)
+        stream = deflated(raw, filling.works.pool, ahead=COMPRESS_AHEAD) if traits & Trait.DEFLATE else raw
+        stored = stored_crc = 0
+        try:
+            async with aclosing(stream):
+                async for block in stream:
+                    spool.write(at + stored, block)
+                    stored, stored_crc = stored + len(block), isal_zlib.crc32(block, stored_crc)
+                    extents.grow(number, len(block))
+                    filling.wake(number)
+            check_crc(filling, member, pull.crc)
+            self._check_sizes(pull.position, stored)
+        except BaseException:
+            extents.rollback(number)
+            raise
+        places.crcs[member] = pull.crc
+        self._ended(traits, pull.position, stored)
+        spool.write(at + stored, places.descriptor(member, pull.crc))
+        self._list(Settled(member, traits, pull.position, stored, pull.crc), stored_crc)
+
+    def _check_sizes(self, size: int, stored: int) -> None:
+        places, member = self.filling.places, self.part.member
+        if places.sizes[member] not in (UNKNOWN, size):
+            raise OriginError("size_mismatch", f"the file has {size} bytes where {places.sizes[member]} were expected")
+        if places.stored[member] not in (UNKNOWN, stored):
+            raise Stale(f"{self.filling.layout.names[member]} no longer compresses to the bytes that it had")
+
+    def _ended(self, traits: Trait, size: int, stored: int) -> None:
+        filling, member = self.filling, self.part.member
+        filling.places.settle(member, traits=int(traits), size=size, stored=stored)
+        filling.extents.know_length(self.part.number, stored)
+
+    def _list(self, settled: Settled, stored_crc: int) -> None:
+        filling, number, member = self.filling, self.part.number, self.part.member
+        if settled.stored:
+            filling.spool.commit(Extent(number, 0, settled.stored, stored_crc))
+        filling.spool.note(settled)
+        filling.begun[member] = filling.settled[member] = 1
+        filling.wake_placing()
+
+
+def check_crc(filling: Filling, member: int, crc: int) -> None:
+    """The member's CRC must be the one that was given with the entry, or that an earlier pass learned."""
+    expected = filling.places.crcs[member]
+    if expected in (UNKNOWN, crc):
+        return
+    if filling.layout.crcs[member] == expected:
+        raise OriginError("crc_mismatch", f"the file's CRC-32 is {crc:08x} where {expected:08x} was given")
+    raise Stale(f"{filling.layout.names[member]} is not the file that it was when the archive was first built")
+
+
+def settle(filling: Filling, member: int) -> bool:
+    """Where all of the member's bytes are there and proven: learn its CRC, and put its header and descriptor into the
+    file.
+
+    False where something is missing still. A CRC that is not the expected one raises, and the member's bytes are
+    dropped.
+    """
+    extents, places = filling.extents, filling.places
+    parts = places.parts_of(member)
+    if filling.settled[member]:
+        return True
+    if not filling.done(member) or any(extents.proven[number] < extents.committed[number] for number in parts):
+        return False
+    traits = places.traits[member]
+    crc = max(places.crcs[member], 0)
+    if parts and not traits & Trait.DEFLATE:
+        crc = extents.member_crc(parts)
+        try:
+            check_crc(filling, member, crc)
+        except (OriginError, Stale):
+            for number in parts:
+                filling.spool.drop(Drop(number, 0))
+            raise
+    places.crcs[member] = crc
+    header, descriptor = places.header(member, crc), places.descriptor(member, crc)
+    body = filling.layout.report if traits & Trait.REPORT else b""
+    filling.spool.write(places.offset(member), header + body)
+    if descriptor:
+        filling.spool.write(places.end(member) - len(descriptor), descriptor)
+    filling.settled[member] = filling.begun[member] = 1
+    return True
+
+
+async def _in_thread(filling: Filling, work: Callable[[bytes], bytes], argument: bytes) -> bytes:
+    return await asyncio.get_running_loop().run_in_executor(filling.works.pool, work, argument)
+
+
+async def _prepended(head: bytes, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    yield head
+    async for chunk in chunks:
+        yield chunk
+
+
+async def _first_block(chunks: AsyncIterator[bytes]) -> tuple[bytes, AsyncGenerator[bytes, None]]:
+    """The first whole block, by which the rule decides, and the stream with it put back: cuts of the network must not
+    matter.
+    """
+    held = bytearray()
+    async for chunk in chunks:
+        held += chunk
+        if len(held) >= BLOCK:
+            break
+    return bytes(held[:BLOCK]), _prepended(bytes(held), chunks)

@@ -1,0 +1,151 @@
+"""What can go wrong, as a client is told of it (RFC 9457) and as an entry's record keeps it.
+
+    Problem                     code, status, a public sentence; api/problems.py renders it
+    ├── InvalidRequest          422  a field is wrong; names it by JSON Pointer
+    ├── NotJson                 400  the body is not JSON
+    ├── TooLarge                413  body, entries, or bytes over a limit
+    ├── NotFound                404  unknown, expired, deleted and forbidden look alike
+    ├── Forbidden               403  a token or signature is missing or wrong
+    ├── Conflict                409  `no_cache`: the state of the archive forbids it
+    │   └── Stale               409  `origin_changed`: an origin changed after its bytes were given out
+    ├── NotReady                503  not yet; Retry-After says when to ask again
+    ├── BuildFailed             502  `origin_failed`, `no_entries`: nothing could be served
+    └── Damaged                 500  something stored no longer matches its signature
+
+    OriginError                 one entry's origin failed; becomes that entry's `errors` record
+
+A problem's sentence is public: it never holds a query string, a credential or an inner address.
+"""
+
+from typing import Any, ClassVar, NamedTuple
+
+
+class FieldError(NamedTuple):
+    """One wrong field: where (JSON Pointer, RFC 6901) and what is wrong with it."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(Exception):
+    """A request that cannot be answered as asked. `detail` is one public sentence that says what to do."""
+
+    status: ClassVar[int] = 500
+    code: str = "internal"
+    title: ClassVar[str] = "The gateway failed"
+
+    def __init__(self, detail: str, *, code: str | None = None, retry_after: int | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.retry_after = retry_after
+        if code is not None:
+            self.code = code
+
+    def members(self) -> dict[str, Any]:
+        """Extension members of the problem document beyond type, title, status, detail and code."""
+        return {}
+
+
+class InvalidRequest(Problem):
+    """The body parses, but a field of it is wrong."""
+
+    status = 422
+    code = "invalid_request"
+    title = "The request is not valid"
+
+    def __init__(self, errors: list[FieldError]) -> None:
+        first = errors[0]
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        super().__init__(f"{first.pointer or '/'}: {first.detail}{more}")
+        self.errors = errors
+
+    def members(self) -> dict[str, Any]:
+        """Every wrong field, the first twenty of them."""
+        return {"errors": [{"pointer": error.pointer, "detail": error.detail} for error in self.errors[:20]]}
+
+
+class NotJson(Problem):
+    """The body is not JSON, or JSON that no parser should be asked to read."""
+
+    status = 400
+    code = "invalid_json"
+    title = "The body is not JSON"
+
+
+class TooLarge(Problem):
+    """A limit was passed; the sentence names the limit."""
+
+    status = 413
+    code = "too_large"
+    title = "Over a limit"
+
+
+class NotFound(Problem):
+    """Nothing is here, or nothing that this client may know of."""
+
+    status = 404
+    code = "not_found"
+    title = "Not found"
+
+
+class Forbidden(Problem):
+    """A token, key or signature is missing or wrong."""
+
+    status = 403
+    code = "forbidden"
+    title = "Not allowed"
+
+
+class Conflict(Problem):
+    """The archive's state does not allow it."""
+
+    status = 409
+    code = "conflict"
+    title = "Not possible in this state"
+
+
+class Stale(Conflict):
+    """An origin's file changed after bytes of it were given out: the snapshot cannot be continued."""
+
+    code = "origin_changed"
+    title = "An origin changed"
+
+
+class NotReady(Problem):
+    """It is being worked on; ask again after `retry_after` seconds."""
+
+    status = 503
+    code = "not_ready"
+    title = "Not ready yet"
+
+
+class BuildFailed(Problem):
+    """The origins did not give what the archive needs."""
+
+    status = 502
+    code = "origin_failed"
+    title = "The archive cannot be built"
+
+
+class Damaged(Problem):
+    """Something stored does not match its signature or its digest, and is refused."""
+
+    code = "damaged"
+    title = "Stored state is damaged"
+
+
+class OriginError(Exception):
+    """One entry's origin did not give the entry's bytes.
+
+    `code` is stable and public: blocked_address, unreachable, timed_out, http_NNN (as `http_404`), too_many_redirects,
+    truncated, too_long, changed, content_encoded, size_mismatch, crc_mismatch, unsafe_url, bad_answer.
+    `transient`: worth another attempt; `retry_after`: seconds the origin asked us to wait, where it did.
+    What is not transient fails the entry at once (401, 403, 404, 410, a blocked address).
+    """
+
+    def __init__(self, code: str, message: str, *, transient: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.transient = transient
+        self.retry_after = retry_after

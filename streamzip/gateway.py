@@ -1,0 +1,355 @@
+"""The verbs of the gateway: create, status, open, prefetch, delete. Nothing here knows HTTP; every error is a Problem.
+
+A byte's way: `open` has the layout frozen (waiting for the probe), leases the open archive, and hands out a Download;
+its reader loops over the pieces from any offset, pulling what the spool lacks. Whoever else wants the archive, in this
+process or another, is one more reader of the same spool. A prefetch is a reader that wants everything and keeps none of
+it.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from streamzip.archive.filling import Filling, Works
+from streamzip.archive.finishing import Finished
+from streamzip.archive.loading import Loader
+from streamzip.archive.opened import OpenArchives
+from streamzip.archive.reading import Reader, everything
+from streamzip.clock import Clock, rfc3339
+from streamzip.errors import Conflict, Forbidden, NotFound, NotReady, Problem, Stale
+from streamzip.logs import event
+from streamzip.manifest.model import Manifest
+from streamzip.manifest.parse import CreateRequest, Rename
+from streamzip.manifest.signing import KeyRing
+from streamzip.spool.shelf import Shelf
+from streamzip.store.repository import Repository
+from streamzip.store.rows import ArchiveRow
+from streamzip.store.vault import Vault
+
+logger = logging.getLogger(__name__)
+
+PREFETCH = "prefetch"
+MOST_BEFORE_FIRST_BYTE = 64 << 20  # bytes that a range may have pulled before its own first byte is known
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """What create gives back. `existed`: the same request had been made before."""
+
+    row: ArchiveRow
+    existed: bool
+    renamed: tuple[Rename, ...]
+    delete_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of an archive's body. `length` and `etag` are None while an open archive grows."""
+
+    filename: str
+    length: int | None
+    etag: str | None
+    last_modified: int  # epoch seconds
+    finished: bool  # a sealed copy lies on disk
+
+
+class Download:
+    """One reader's hold on an open archive."""
+
+    def __init__(
+        self,
+        facts: Facts,
+        filling: Filling,
+        *,
+        on_release: Callable[[], Awaitable[None]],
+        on_failure: Callable[[Problem], Awaitable[None]],
+    ) -> None:
+        self.facts = facts
+        self._filling = filling
+        self._on_release = on_release
+        self._on_failure = on_failure
+
+    def check_start(self, start: int) -> None:
+        """Whether archive bytes from `start` on can begin soon. Raises NotReady, and nothing is pulled.
+
+        A descriptor needs all of its member's bytes, the directory those of all members: a request for its one last
+        byte must not pull 100 GiB.
+        """
+        if self._filling.missing_before(start) > MOST_BEFORE_FIRST_BYTE:
+            raise NotReady(
+                "this range holds checksums of files that have not been pulled yet; begin with an earlier one, "
+                "or have the archive prefetched",
+                retry_after=10,
+            )
+
+    async def read(self, start: int = 0, stop: int | None = None) -> AsyncGenerator[bytes, None]:
+        """Archive bytes `[start, stop)`. Raises Problem where the origins do not give what is needed, OSError from the
+        disk.
+        """
+        reader = Reader(self._filling)
+        try:
+            async with contextlib.aclosing(reader.read(start, stop)) as runs:
+                first = True
+                async for run in runs:
+                    if first:
+                        await self._on_release()
+                        first = False
+                    yield run
+        except Problem as problem:
+            await self._on_failure(problem)
+            raise
+        finally:
+            reader.close()
+
+
+class Gateway:
+    """One process's gateway; `close` it at the end. `on_prefetch` is called whenever a prefetch was queued."""
+
+    def __init__(
+        self, *, repository: Repository, shelf: Shelf, works: Works, keys: KeyRing, clock: Clock, probe_wait: float
+    ) -> None:
+        self._repository = repository
+        self._shelf = shelf
+        self._keys = keys
+        self._clock = clock
+        self._vault = Vault(keys)
+        self._loader = Loader(repository, self._vault, works, probe_wait=probe_wait)
+        self._archives = OpenArchives(shelf, works, self._completed)
+        self.on_prefetch: Callable[[], None] = lambda: None
+
+    async def close(self) -> None:
+        """End what runs, in order; nothing that was accepted is lost."""
+        await self._loader.close()
+        await self._archives.close()
+
+    async def ready(self) -> None:
+        """Raise a Problem or OSError where the store or the disk would refuse an archive."""
+        await self._repository.ping()
+        await asyncio.to_thread(self._shelf.free_space)
+
+    # -- create and delete -------------------------------------------------------------------------------
+
+    async def create(self, request: CreateRequest, *, prefetch: bool) -> Created:
+        """Keep the manifest, durably; the same manifest gives the same archive. Its origins are asked in the
+        background.
+        """
+        row = await self._newest(request.manifest)
+        manifest = request.manifest
+        if row is not None and row.code == Stale.code:
+            manifest, row = manifest.of_generation(row.generation + 1), None
+        existed = row is not None
+        if row is None:
+            row, existed = await self._keep(manifest, prefetch=prefetch)
+        elif any(entry.id is not None for entry in manifest.entries):
+            newer = manifest.of_generation(row.generation).document()
+            await self._repository.replace_manifest(row.hash, self._vault.seal("manifest", row.hash, newer))
+        if existed and prefetch:
+            await self.prefetch(row.hash)
+        return Created(row, existed, request.renamed, self._keys.token("delete", row.hash))
+
+    async def _newest(self, manifest: Manifest) -> ArchiveRow | None:
+        """The newest generation of this manifest, under whichever key it was first created."""
+        for key in self._keys.hashes_for(manifest):
+            row = await self._repository.latest(key)
+            if row is not None:
+                return row
+        return None
+
+    async def _keep(self, manifest: Manifest, *, prefetch: bool) -> tuple[ArchiveRow, bool]:
+        hash = self._keys.archive_hash(manifest)
+        row = ArchiveRow(
+            hash=hash,
+            manifest_key=self._keys.archive_hash(manifest.of_generation(1)),
+            generation=manifest.generation,
+            filename=manifest.filename,
+            entries=len(manifest.entries),
+            prefetch=prefetch,
+            created_at=self._clock.wall(),
+        )
+        sealed = self._vault.seal("manifest", hash, manifest.document())
+        created = await self._repository.create(row, sealed, job=PREFETCH if prefetch else None)
+        if created:
+            self._loader.begin(hash, manifest)
+            if prefetch:
+                self.on_prefetch()
+        return row, not created
+
+    async def delete(self, hash: str, token: str | None) -> None:
+        """Remove the archive, its copy and its jobs; its readers are cut. Raises NotFound, Forbidden."""
+        await self._loader.row(hash)
+        if token is None or not self._keys.is_token("delete", hash, token):
+            raise Forbidden("deleting needs the X-Delete-Token that create gave out")
+        await self._repository.delete(hash)
+        self._archives.cut(hash, NotFound("the archive was deleted"))
+        await asyncio.to_thread(self._shelf.remove, hash)
+
+    # -- open --------------------------------------------------------------------------------------------
+
+    @contextlib.asynccontextmanager
+    async def open(self, hash: str) -> AsyncIterator[Download]:
+        """The archive, ready to be read from any offset; nothing is pulled before it is read.
+
+        Raises NotFound; NotReady while the origins are being asked; Stale; BuildFailed where no entry can be had;
+        Damaged.
+        """
+        row = await self._loader.row(hash)
+        async with self._archives.lease(hash, partial(self._loader.load, hash)) as filling:
+            yield Download(
+                self._facts(row, filling),
+                filling,
+                on_release=partial(self._release, row, filling),
+                on_failure=partial(self._note_failure, hash),
+            )
+
+    def _facts(self, row: ArchiveRow, filling: Filling) -> Facts:
+        frozen_at, places = filling.layout.frozen_at, filling.places
+        # An open archive is exact once it was completed; in between, its length could still be another one.
+        length = places.length if filling.layout.exact or (row.completed_at is not None and places.complete) else None
+        etag = None if length is None else f'"{frozen_at:x}-{length:x}"'
+        return Facts(row.filename, length, etag, frozen_at, filling.spool.sealed)
+
+    def hand_over(self, hash: str) -> None:
+        """The proxy in front sends the finished copy: it is not evicted until the proxy has had time to open it."""
+        self._shelf.touch(hash)
+
+    async def _release(self, row: ArchiveRow, filling: Filling) -> None:
+        """Bytes are about to be given out. Where only the spool can prove what they were, that is noted, durably,
+        first.
+        """
+        if not row.released and not filling.spool.sealed and not filling.layout.provable:
+            await self._repository.mark_released(row.hash)
+
+    async def _note_failure(self, hash: str, problem: Problem) -> None:
+        """Remember why the archive failed. Stale is for ever; the rest is taken back by the next full pass."""
+        if isinstance(problem, NotFound):
+            return
+        await self._repository.set_code(hash, problem.code)
+        if isinstance(problem, Stale):
+            self._archives.cut(hash, problem)
+
+    async def _completed(self, hash: str, finished: Finished) -> None:
+        sealed = self._vault.seal("learned", hash, finished.learned)
+        await self._repository.set_completed(hash, at=self._clock.wall(), size=finished.size, crcs=sealed)
+        event(logger, logging.INFO, "archive_completed", archive=hash, size=finished.size)
+
+    # -- prefetch ----------------------------------------------------------------------------------------
+
+    async def prefetch(self, hash: str) -> bool:
+        """Have the archive built in the background, now, across restarts. False where its copy is there already."""
+        row = await self._loader.row(hash)
+        if row.code == Stale.code:
+            raise Stale("an origin's file changed after bytes of this archive were given out; create it anew")
+        if not self._shelf.takes(row.size):
+            raise Conflict("no copies are kept here, so there is nothing to build ahead", code="no_cache")
+        if row.completed_at is not None and self._shelf.has_copy(hash):
+            return False
+        await self._repository.jobs.add(PREFETCH, hash, now=self._clock.wall())
+        self.on_prefetch()
+        return True
+
+    async def cancel_prefetch(self, hash: str) -> None:
+        """Stop the background build; what is there stays. Raises NotFound."""
+        await self._loader.row(hash)
+        await self._repository.jobs.cancel(PREFETCH, hash)
+        self.on_prefetch()
+
+    async def fill(self, hash: str) -> None:
+        """Pull everything and wait until the copy is durable. Raises as `open` does, and what ended a pull."""
+        async with self._archives.lease(hash, partial(self._loader.load, hash)) as filling:
+            reader = Reader(filling)
+            try:
+                await everything(filling, reader)
+            except Problem as problem:
+                await self._note_failure(hash, problem)
+                raise
+            finally:
+                reader.close()
+            filling.check_all_there()
+            await self._archives.finished(hash)
+
+    # -- status ------------------------------------------------------------------------------------------
+
+    async def status(self, hash: str, *, members: bool = False) -> dict[str, Any]:
+        """The archive's state as the status document has it, without its URLs. Derived from what is on disk. Raises
+        NotFound.
+        """
+        row = await self._loader.row(hash)
+        copy = await asyncio.to_thread(self._shelf.has_copy, hash)
+        pending = await self._repository.jobs.pending(PREFETCH, hash)
+        filling = self._archives.peek(hash)
+        if filling is None and row.completed_at is None and self._shelf.begun(hash):
+            with contextlib.suppress(Problem):
+                async with self._archives.lease(hash, partial(self._loader.load, hash)) as opened:
+                    filling = opened
+        active = pending is not None or self._archives.reading(hash)
+        document: dict[str, Any] = {
+            "archive_hash": hash,
+            "status": _state(row, filling, active=active),
+            "active": active,
+            "cached": copy,
+            "progress": _progress(row, filling),
+            "errors": list(await self._repository.errors(hash)),
+            "created_at": rfc3339(row.created_at),
+            "expires_at": None,
+        }
+        if row.code is not None and document["status"] == "failed":
+            document["code"] = row.code
+        if row.completed_at is not None:
+            document |= {"completed_at": rfc3339(row.completed_at), "size": row.size}
+        elif filling is not None and filling.layout.exact:
+            document["size"] = filling.places.length
+        if members:
+            document["members"] = await self._members(hash, filling, complete=row.completed_at is not None)
+        return document
+
+    async def _members(self, hash: str, filling: Filling | None, *, complete: bool) -> list[dict[str, Any]]:
+        manifest = await self._loader.manifest(hash)
+        failed = {error["index"]: error["code"] for error in await self._repository.errors(hash)}
+        states = {}
+        if filling is not None:
+            states = {entry: filling.done(member) for member, entry in enumerate(filling.layout.entries)}
+        return [
+            {
+                "index": index,
+                "name": entry.name,
+                "state": _member_state(failed.get(index), complete or states.get(index, False)),
+            }
+            for index, entry in enumerate(manifest.entries)
+        ]
+
+
+def _state(row: ArchiveRow, filling: Filling | None, *, active: bool) -> str:
+    if row.code == Stale.code:
+        return "failed"
+    if row.completed_at is not None:
+        return "completed"
+    if active:
+        return "in-progress"
+    if row.code is not None:
+        return "failed"
+    return "in-progress" if filling is not None and filling.extents.present else "pending"
+
+
+def _progress(row: ArchiveRow, filling: Filling | None) -> dict[str, int | None]:
+    if row.completed_at is not None:
+        return {"bytes": row.size, "total_bytes": row.size, "entries": row.entries, "total_entries": row.entries}
+    if filling is None:
+        return {"bytes": 0, "total_bytes": row.size, "entries": 0, "total_entries": row.entries}
+    total = filling.places.length if filling.places.complete else None
+    done = total if total is not None and filling.extents.missing == 0 else filling.extents.present
+    return {
+        "bytes": done,
+        "total_bytes": total,
+        "entries": min(filling.members_done, row.entries),
+        "total_entries": row.entries,
+    }
+
+
+def _member_state(code: str | None, done: bool) -> str:
+    if code is not None:
+        return "skipped"
+    return "completed" if done else "pending"

@@ -1,0 +1,15 @@
+"""Half-open runs of bytes, as all of the code counts them; inclusive only on the wire (api/ranges.py)."""
+
+from typing import NamedTuple
+
+
+class Span(NamedTuple):
+    """The bytes `[start, stop)`, in bytes from the beginning of whatever they belong to."""
+
+    start: int
+    stop: int
+
+    @property
+    def length(self) -> int:
+        """How many bytes the span holds."""
+        return self.stop - self.start

@@ -1,0 +1,138 @@
+"""Which bytes of each part are there, and by which CRC they are proven. Pure; filled from the journal and by the pulls.
+
+A part is pulled from its start to its end, so its extents touch, and its state is how far it has come:
+
+    filled      bytes that may be read by this process (each chunk as it lands)
+    committed   bytes that the journal lists; another process or a later life knows these
+    proven      bytes that this process wrote, saw another live process write, or checked against their CRC
+
+`proven` ≤ `filled`; what an earlier life left is committed and not proven, until it is read and its CRC agrees.
+"""
+
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from isal import isal_zlib
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """The bytes `[start, stop)` of a part, and their CRC-32."""
+
+    part: int
+    start: int
+    stop: int
+    crc: int
+
+
+@dataclass(slots=True)
+class Extents:
+    """The state of every part. `lengths`: bytes of each, -1 where not known yet."""
+
+    lengths: "array[int]"
+    filled: "array[int]" = field(init=False)
+    committed: "array[int]" = field(init=False)
+    proven: "array[int]" = field(init=False)
+    crcs: "array[int]" = field(init=False)  # of the committed bytes
+    done: bytearray = field(init=False)
+    missing: int = field(init=False)  # parts that are not done
+    present: int = field(init=False, default=0)  # bytes filled, of all parts
+    _chains: dict[int, list[Extent]] = field(init=False, default_factory=dict)  # of parts with several extents
+
+    def __post_init__(self) -> None:
+        zeros = bytes(8 * len(self.lengths))
+        self.filled, self.committed, self.proven = array("q", zeros), array("q", zeros), array("q", zeros)
+        self.crcs = array("Q", zeros)
+        self.done = bytearray(len(self.lengths))
+        self.missing = len(self.lengths)
+
+    def grow(self, part: int, length: int) -> None:
+        """This process wrote `length` more bytes of the part."""
+        self.filled[part] += length
+        self.proven[part] = self.filled[part]
+        self.present += length
+
+    def commit(self, extent: Extent, *, trusted: bool) -> bool:
+        """Take up an extent that the journal lists; False where it does not continue what is there (known already, or
+        void).
+        """
+        part, start = extent.part, self.committed[extent.part]
+        if not 0 <= part < len(self.lengths) or extent.start != start or extent.stop <= start:
+            return False
+        if 0 <= self.lengths[part] < extent.stop:
+            return False
+        if start:
+            self._chains.setdefault(part, [Extent(part, 0, start, self.crcs[part])]).append(extent)
+            self.crcs[part] = isal_zlib.crc32_combine(self.crcs[part], extent.crc, extent.stop - start)
+        else:
+            self.crcs[part] = extent.crc
+        self.committed[part] = extent.stop
+        if trusted and self.proven[part] == start:
+            self.proven[part] = extent.stop
+        if extent.stop > self.filled[part]:
+            self.present += extent.stop - self.filled[part]
+            self.filled[part] = extent.stop
+        self._settle(part)
+        return True
+
+    def know_length(self, part: int, length: int) -> None:
+        """The part turned out to have this many bytes."""
+        self.lengths[part] = length
+        self._settle(part)
+
+    def _settle(self, part: int) -> None:
+        if not self.done[part] and self.committed[part] == self.lengths[part]:
+            self.done[part] = 1
+            self.missing -= 1
+
+    def drop(self, part: int, keep: int = 0) -> None:
+        """What lies beyond the part's first `keep` bytes is not what was pulled: forget it. `keep` is where an extent
+        ends.
+        """
+        chain = [extent for extent in self.extents(part) if extent.stop <= keep]
+        self.present -= self.filled[part] - keep
+        if self.done[part]:
+            self.done[part] = 0
+            self.missing += 1
+        self.filled[part] = self.committed[part] = keep
+        self.proven[part] = min(self.proven[part], keep)
+        self._chains.pop(part, None)
+        self.crcs[part] = self._chain_crc(chain)
+        if len(chain) > 1:
+            self._chains[part] = chain
+
+    @staticmethod
+    def _chain_crc(chain: Iterable[Extent]) -> int:
+        crc = 0
+        for extent in chain:
+            crc = isal_zlib.crc32_combine(crc, extent.crc, extent.stop - extent.start)
+        return crc
+
+    def rollback(self, part: int) -> None:
+        """Forget bytes that were written and not committed: their pull ended before the journal could list them."""
+        self.present -= self.filled[part] - self.committed[part]
+        self.filled[part] = self.committed[part]
+        self.proven[part] = min(self.proven[part], self.filled[part])
+
+    def extents(self, part: int) -> list[Extent]:
+        """The part's committed extents, in order."""
+        if part in self._chains:
+            return self._chains[part]
+        committed = self.committed[part]
+        return [Extent(part, 0, committed, self.crcs[part])] if committed else []
+
+    def unproven(self, part: int) -> Iterator[Extent]:
+        """The extents that must agree with their CRC before they are used."""
+        return (extent for extent in self.extents(part) if extent.stop > self.proven[part])
+
+    def first_missing(self, start: int = 0) -> int:
+        """The first part from `start` on that is not done; -1 where all are."""
+        return self.done.find(0, start)
+
+    def member_crc(self, parts: range) -> int:
+        """The CRC of a member from those of its parts, which must all be done."""
+        crc = 0
+        for part in parts:
+            crc = isal_zlib.crc32_combine(crc, self.crcs[part], self.lengths[part])
+        return crc

@@ -1,0 +1,266 @@
+"""The spool of one archive: the sparse file that fills in to become the archive, its journal and its locks.
+
+    <hash>.part      the archive, filling in; renamed to <hash>.zip when all of it is there and durable
+    <hash>.journal   what of it is proven, kept beside the finished copy too
+    <hash>.lock      the kernel locks; never unlinked
+
+No bytes on disk are trusted because they are there: extents that another life of the process left are read and compared
+with the CRC that their pull computed before they are used, and a finished copy needs that too unless it still is the
+very file that was sealed (size, mtime, ctime and inode). A CRC is never derived from bytes on disk alone: that would
+give damage a valid checksum.
+"""
+
+import os
+from array import array
+from dataclasses import dataclass
+from pathlib import Path
+
+from isal import isal_zlib
+
+from streamzip.spool.extents import Extent, Extents
+from streamzip.spool.journal import Boot, Drop, Head, Journal, Pin, Record, Seal, Settled
+from streamzip.spool.locks import FINISH, USE, LockFile
+
+_PROOF_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where one archive's files lie."""
+
+    folder: Path
+    name: str
+
+    @property
+    def part(self) -> Path:
+        """The archive while it fills in."""
+        return self.folder / f"{self.name}.part"
+
+    @property
+    def finished(self) -> Path:
+        """The archive when it is whole and durable."""
+        return self.folder / f"{self.name}.zip"
+
+    @property
+    def journal(self) -> Path:
+        """What of it is proven."""
+        return self.folder / f"{self.name}.journal"
+
+    @property
+    def lock(self) -> Path:
+        """The kernel locks."""
+        return self.folder / f"{self.name}.lock"
+
+
+def boot_id() -> bytes:
+    """What names this boot of the machine, 16 bytes: proc(5), /proc/sys/kernel/random/boot_id."""
+    return bytes.fromhex(Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", ""))
+
+
+class Spool:
+    """One archive's copy on disk, open in this process. Its calls are short, except `prove`, `read` and `finish`."""
+
+    def __init__(
+        self, paths: Paths, *, lengths: "array[int]", size: int | None, layout: bytes, locks: LockFile
+    ) -> None:
+        self.paths = paths
+        self.locks = locks
+        self.extents = Extents(lengths)
+        self.pins: dict[int, Pin] = {}
+        self.settled: dict[int, Settled] = {}
+        self._layout = layout
+        self._seal: Seal | None = None
+        self._head: bytes | None = None
+        self._boot = b""
+        self._journal = Journal(paths.journal)
+        self.follow(trusted=False)
+        # Nothing of what an earlier life did is known (a first open, an eviction, or a lost journal).
+        self.blank = self._head is None
+        if self._head != layout:
+            self._begin_anew()
+        # A power loss may have taken the journal's last records: what they pinned is no longer known.
+        self.rebooted = self._boot not in (b"", boot_id())
+        if self._boot != boot_id():
+            self._journal.add(Boot(boot_id()))
+            self._journal.flush()
+        self._fd, self.finished = self._open_file()
+        stat = os.fstat(self._fd)
+        if size is not None and stat.st_size < size:
+            os.ftruncate(self._fd, size)
+        self.sealed = self.finished and self._seal == Seal.of(stat)
+
+    def _begin_anew(self) -> None:
+        """No journal, or one that speaks of another layout: whatever lies here is void."""
+        if self._head is not None:
+            self.paths.part.unlink(missing_ok=True)
+            self.paths.finished.unlink(missing_ok=True)
+            self._journal.truncate()
+            self.extents = Extents(self.extents.lengths)
+            self.pins.clear()
+            self.settled.clear()
+            self._seal = None
+        self._journal.add(Head(self._layout))
+        self._journal.flush()
+
+    def _open_file(self) -> tuple[int, bool]:
+        flags = os.O_RDWR | os.O_CLOEXEC
+        while True:
+            for path, finished in ((self.paths.finished, True), (self.paths.part, False)):
+                try:
+                    return os.open(path, flags), finished
+                except FileNotFoundError:
+                    continue
+            # Created only under the lock that guards the rename: otherwise a second, empty file could appear beside a
+            # finished one.
+            if self.locks.try_exclusive(FINISH):
+                try:
+                    if not self.paths.finished.exists():
+                        return os.open(self.paths.part, flags | os.O_CREAT, 0o644), False
+                finally:
+                    self.locks.release(FINISH)
+
+    # -- the journal -------------------------------------------------------------------------------------
+
+    def follow(self, *, trusted: bool = True) -> list[Settled]:
+        """Take up what was journalled since the last call; the members of an open layout that settled are returned."""
+        news: list[Settled] = []
+        for record in self._journal.follow():
+            match record:
+                case Extent():
+                    self.extents.commit(record, trusted=trusted)
+                case Drop(part, keep):
+                    if keep < self.extents.committed[part] and not trusted:
+                        self.extents.drop(part, keep)
+                case Pin():
+                    self.pins[record.member] = record
+                case Settled():
+                    if record.member not in self.settled:
+                        self.settled[record.member] = record
+                        news.append(record)
+                case Seal():
+                    self._seal = record
+                case Head(layout):
+                    self._head = layout
+                case Boot(boot):
+                    self._boot = boot
+        return news
+
+    @property
+    def damaged(self) -> bool:
+        """Whether records of the journal were found cut or flipped."""
+        return self._journal.damaged
+
+    def note(self, record: Record) -> None:
+        """Put a record beside the others; it is written with the next `flush`."""
+        if isinstance(record, Pin):
+            self.pins[record.member] = record
+        elif isinstance(record, Settled):
+            self.settled[record.member] = record
+        self._journal.add(record)
+
+    def commit(self, extent: Extent) -> None:
+        """List an extent whose bytes this process has written."""
+        self.extents.commit(extent, trusted=True)
+        self._journal.add(extent)
+
+    def flush(self) -> None:
+        """Write what was noted, so that other processes and later lives see it. OSError where the disk is full."""
+        self._journal.flush()
+
+    # -- the bytes ---------------------------------------------------------------------------------------
+
+    def write(self, offset: int, data: bytes | memoryview) -> None:
+        """Put archive bytes in their place. OSError where the disk is full."""
+        done = os.pwrite(self._fd, data, offset)
+        while done < len(data):
+            data = memoryview(data)[done:]
+            offset += done
+            done = os.pwrite(self._fd, data, offset)
+
+    def read_now(self, offset: int, length: int) -> bytes | None:
+        """Archive bytes if the page cache has them, as many as it has; None where the disk must be waited for."""
+        buffer = bytearray(length)
+        try:
+            count = os.preadv(self._fd, [buffer], offset, os.RWF_NOWAIT)
+        except BlockingIOError:
+            return None
+        except OSError:  # tmpfs, overlays: ENOTSUP
+            return None
+        return bytes(buffer) if count == length else bytes(memoryview(buffer)[:count])
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Archive bytes, waiting for the disk; for a thread."""
+        return os.pread(self._fd, length, offset)
+
+    def prove(self, part: int, at: int) -> Drop | None:
+        """Compare what an earlier life left of the part (which begins at archive offset `at`) with its CRCs; for a
+        thread.
+
+        None where all agrees: `proved` may then be called. Otherwise what must be dropped.
+        """
+        good = self.extents.proven[part]
+        for extent in self.extents.unproven(part):
+            crc, position, stop = 0, at + extent.start, at + extent.stop
+            while position < stop:
+                block = os.pread(self._fd, min(_PROOF_BLOCK, stop - position), position)
+                if not block:
+                    break
+                crc = isal_zlib.crc32(block, crc)
+                position += len(block)
+            if position < stop or crc != extent.crc:
+                return Drop(part, min(good, extent.start))
+            good = extent.stop
+        return None
+
+    def drop(self, drop: Drop) -> None:
+        """Forget what was found damaged, here and for later lives."""
+        self.extents.drop(drop.part, drop.keep)
+        self._journal.add(drop)
+        self.sealed = False
+
+    def finish(self, *, mtime: int) -> Seal:
+        """Make the file durable under its final name; for a thread, under the FINISH lock. `mtime`: epoch seconds.
+
+        fsync, then the time, then the rename, then the folder: whatever carries the final name after a power loss is
+        whole.
+        """
+        os.fsync(self._fd)
+        os.utime(self._fd, (mtime, mtime))
+        if not self.finished:
+            self.paths.part.rename(self.paths.finished)
+            self.finished = True
+        seal = Seal.of(os.fstat(self._fd))
+        self._journal.add(seal)
+        self._journal.flush()
+        self._journal.sync()
+        folder = os.open(self.paths.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        self._seal, self.sealed = seal, True
+        return seal
+
+    def check_seal(self) -> bool:
+        """Whether another process has finished the file meanwhile; what it sealed is then read without proof."""
+        if not self.sealed and self._seal is not None and self._seal == Seal.of(os.fstat(self._fd)):
+            self.finished = self.sealed = True
+        return self.sealed
+
+    def truncate(self, size: int) -> None:
+        """Give the file its final length, once that is known."""
+        os.ftruncate(self._fd, size)
+
+    @property
+    def inode_links(self) -> int:
+        """Names that the open file still has on disk: 0 once it was evicted or deleted."""
+        return os.fstat(self._fd).st_nlink
+
+    def close(self) -> None:
+        """Let go of the files; the shared use lock ends with it."""
+        try:
+            self._journal.close()
+        finally:
+            os.close(self._fd)
+            self.locks.release(USE)
+            self.locks.close()

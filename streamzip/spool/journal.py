@@ -1,0 +1,215 @@
+"""The journal: an append-only list of what of a spool is proven. Its length is its progress, so any process can follow
+it.
+
+Every record is framed (mark, length, CRC-32), and a reader that meets damage looks for the next mark whose record is
+whole: a torn or flipped record costs what it said, never what follows. Records are appended after the bytes they speak
+of, with one write, so that `kill -9` leaves a record whole or absent (O_APPEND; a full disk may cut one, which then
+reads as damage).
+"""
+
+import errno
+import os
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from zlib import crc32
+
+from streamzip.spool.extents import Extent
+
+_MARK: Final = b"\xa5\x5aJ1"
+_FRAME: Final = struct.Struct("<4sHI")
+_EXTENT: Final = struct.Struct("<cIQQI")
+_DROP: Final = struct.Struct("<cIQ")
+_SETTLED: Final = struct.Struct("<cIBQQI")
+_SEAL: Final = struct.Struct("<cQQQQ")
+_HEAD: Final = struct.Struct("<c16s")
+_PIN: Final = struct.Struct("<cIB")
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The layout that the spool follows, by its digest (16 bytes)."""
+
+    layout: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """What lies beyond the part's first `keep` bytes is void."""
+
+    part: int
+    keep: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """The representation that a member's bytes are of; `value` is the origin's own spelling."""
+
+    member: int
+    strong: bool
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a member of an open layout turned out to be."""
+
+    member: int
+    traits: int
+    size: int
+    stored: int
+    crc: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """The archive file as it was when all of it had been proven: while it still is this file, it needs no proof."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, stat: os.stat_result) -> "Seal":
+        """The seal of a file in this state."""
+        return cls(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """The boot of the machine in which what follows was written: a power loss may have taken the last records before
+    it.
+    """
+
+    boot: bytes  # 16
+
+
+Record = Head | Boot | Extent | Drop | Pin | Settled | Seal
+
+
+def encode(record: Record) -> bytes:
+    """One record, framed."""
+    match record:
+        case Extent(part, start, stop, crc):
+            payload = _EXTENT.pack(b"E", part, start, stop, crc)
+        case Drop(part, keep):
+            payload = _DROP.pack(b"D", part, keep)
+        case Pin(member, strong, value):
+            payload = _PIN.pack(b"P", member, strong) + value.encode()
+        case Settled(member, traits, size, stored, crc):
+            payload = _SETTLED.pack(b"S", member, traits, size, stored, crc)
+        case Seal(size, mtime_ns, ctime_ns, inode):
+            payload = _SEAL.pack(b"L", size, mtime_ns, ctime_ns, inode)
+        case Head(layout):
+            payload = _HEAD.pack(b"H", layout)
+        case Boot(boot):
+            payload = _HEAD.pack(b"B", boot)
+    return _FRAME.pack(_MARK, len(payload), crc32(payload)) + payload
+
+
+def _decode(payload: bytes) -> Record | None:
+    match payload[:1]:
+        case b"E":
+            return Extent(*_EXTENT.unpack(payload)[1:])
+        case b"D":
+            return Drop(*_DROP.unpack(payload)[1:])
+        case b"S":
+            return Settled(*_SETTLED.unpack(payload)[1:])
+        case b"L":
+            return Seal(*_SEAL.unpack(payload)[1:])
+        case b"H":
+            return Head(_HEAD.unpack(payload)[1])
+        case b"B":
+            return Boot(_HEAD.unpack(payload)[1])
+        case b"P":
+            _, member, strong = _PIN.unpack_from(payload)
+            return Pin(member, bool(strong), payload[_PIN.size :].decode())
+    return None
+
+
+def decode(stored: bytes) -> tuple[list[Record], int, bool]:
+    """The whole records in `stored`, how many bytes of it are used up, and whether damage was passed over."""
+    records: list[Record] = []
+    position, damaged = 0, False
+    while True:
+        found = stored.find(_MARK, position)
+        if found < 0:
+            # Three bytes may be the beginning of a mark that is still being written.
+            return records, max(position, len(stored) - 3), damaged or len(stored) - position > 3
+        damaged = damaged or found > position
+        if len(stored) - found < _FRAME.size:
+            return records, found, damaged
+        _, length, check = _FRAME.unpack_from(stored, found)
+        payload = stored[found + _FRAME.size : found + _FRAME.size + length]
+        if len(payload) == length and crc32(payload) == check:
+            record = _decode(payload)
+            if record is not None:
+                records.append(record)
+            position = found + _FRAME.size + length
+        elif len(payload) < length and stored.find(_MARK, found + 1) < 0:
+            return records, found, damaged  # the last record, not whole yet
+        else:
+            damaged, position = True, found + 1
+
+
+class Journal:
+    """One archive's journal file, followed and appended to."""
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._read = 0
+        self._pending: list[bytes] = []
+        self.damaged = False
+
+    def add(self, record: Record) -> None:
+        """Note a record; `flush` writes it."""
+        self._pending.append(encode(record))
+
+    def flush(self) -> None:
+        """Append what was added, in one write. OSError where the disk is full; what was added is then kept for the next
+        flush.
+        """
+        if not self._pending:
+            return
+        block = b"".join(self._pending)
+        written = os.write(self._fd, block)
+        self._pending.clear()
+        if written < len(block):
+            raise OSError(errno.ENOSPC, "the journal could not be written whole")
+        # O_APPEND leaves the file position behind what was written: where nobody wrote in between, it need not be read
+        # again.
+        if os.lseek(self._fd, 0, os.SEEK_CUR) - written == self._read:
+            self._read += written
+
+    def follow(self) -> Iterable[Record]:
+        """The records that were appended since the last call, by any process, this one too."""
+        return list(self._follow())
+
+    def _follow(self) -> Iterator[Record]:
+        while block := os.pread(self._fd, 1 << 20, self._read):
+            records, used, damaged = decode(block)
+            self.damaged = self.damaged or damaged
+            self._read += used
+            yield from records
+            if used == 0 or len(block) < 1 << 20:
+                return
+
+    def sync(self) -> None:
+        """Make what was flushed durable."""
+        os.fdatasync(self._fd)
+
+    def truncate(self) -> None:
+        """Begin anew; only under the lock that keeps every other process away."""
+        os.ftruncate(self._fd, 0)
+        self._read = 0
+        self._pending.clear()
+
+    def close(self) -> None:
+        """Flush what the disk takes, and close."""
+        try:
+            self.flush()
+        finally:
+            os.close(self._fd)

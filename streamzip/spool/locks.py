@@ -1,0 +1,53 @@
+"""Kernel locks between processes: open-file-description locks on bytes of a lock file that is never unlinked.
+
+They die with their process, so nothing is ever left locked. A lock belongs to the open file description: within one
+process, readers of one archive share it, and what keeps them apart is the table of pulls. No fork while locks are held
+(a child would keep them alive).
+"""
+
+import errno
+import fcntl
+import os
+import struct
+from pathlib import Path
+from typing import Final
+
+_F_OFD_SETLK: Final = 37  # linux/fcntl.h; the fcntl module names it from Python 3.13 on
+_FLOCK: Final = struct.Struct("hhqqi4x")
+_BUSY: Final = (errno.EACCES, errno.EAGAIN)
+
+# Part k is guarded by byte k; these lie past any part.
+FINISH: Final = 1 << 40  # making the finished copy of what is all there
+USE: Final = FINISH + 1  # shared: somebody reads; exclusive: to evict or begin anew
+
+
+class LockFile:
+    """The locks of one archive."""
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+
+    def try_exclusive(self, byte: int) -> bool:
+        """Take the byte for this process alone; False where another has it."""
+        return self._set(fcntl.F_WRLCK, byte)
+
+    def try_shared(self, byte: int) -> bool:
+        """Take the byte together with others that share it; False where one has it alone."""
+        return self._set(fcntl.F_RDLCK, byte)
+
+    def release(self, byte: int) -> None:
+        """Give the byte back."""
+        self._set(fcntl.F_UNLCK, byte)
+
+    def _set(self, kind: int, byte: int) -> bool:
+        try:
+            fcntl.fcntl(self._fd, _F_OFD_SETLK, _FLOCK.pack(kind, os.SEEK_SET, byte, 1, 0))
+        except OSError as error:
+            if error.errno in _BUSY:
+                return False
+            raise
+        return True
+
+    def close(self) -> None:
+        """Give everything back."""
+        os.close(self._fd)

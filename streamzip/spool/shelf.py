@@ -1,0 +1,132 @@
+"""The shelf: the folder of spools, and the room they may take.
+
+The budget counts what the files take on disk (sparse files count what is filled in). What nobody uses may be evicted:
+unfinished copies first, then the finished ones that were used longest ago. Last use is the lock file's mtime: it
+survives restarts and is the same for every process.
+"""
+
+import os
+import shutil
+from array import array
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamzip.spool.file import Paths, Spool
+from streamzip.spool.locks import USE, LockFile
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One archive's share of the shelf."""
+
+    name: str
+    taken: int  # bytes on disk
+    finished: bool
+    last_use: float
+
+
+class InUse(Exception):
+    """Another process is evicting this archive, or using it while it was to be evicted."""
+
+
+class Shelf:
+    """The spools beneath one folder. `budget`: bytes that they may take together; 0 keeps no copies."""
+
+    def __init__(self, root: Path, *, budget: int) -> None:
+        self.root = root
+        self.budget = budget
+        self.handed_over_grace = 60.0  # seconds in which nothing is evicted after its last use: nginx may still open it
+
+    def paths(self, name: str) -> Paths:
+        """Where the archive's files lie; 256 folders keep each of them small."""
+        return Paths(self.root / name[:2], name)
+
+    def takes(self, size: int | None) -> bool:
+        """Whether a copy of this size is to be kept at all."""
+        return self.budget > 0 and (size or 0) <= self.budget
+
+    def open(self, name: str, *, lengths: "array[int]", size: int | None, layout: bytes) -> Spool:
+        """The archive's spool, with a shared lock against eviction. InUse while another process evicts it; OSError from
+        the disk.
+        """
+        paths = self.paths(name)
+        paths.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        locks = LockFile(paths.lock)
+        try:
+            if not locks.try_shared(USE):
+                raise InUse(name)
+            os.utime(paths.lock)
+            return Spool(paths, lengths=lengths, size=size, layout=layout, locks=locks)
+        except BaseException:
+            locks.close()
+            raise
+
+    def touch(self, name: str) -> None:
+        """Note a use that this process does not see the end of (a hand-over to nginx)."""
+        os.utime(self.paths(name).lock)
+
+    def has_copy(self, name: str) -> bool:
+        """Whether the finished copy lies on disk."""
+        return self.paths(name).finished.exists()
+
+    def begun(self, name: str) -> bool:
+        """Whether a pass over the archive has left something on disk."""
+        return self.paths(name).journal.exists()
+
+    def remove(self, name: str) -> None:
+        """Take the archive away, whoever reads it: open files go on until their readers leave."""
+        paths = self.paths(name)
+        for path in (paths.finished, paths.part, paths.journal):
+            path.unlink(missing_ok=True)
+
+    def evict(self, name: str) -> bool:
+        """Remove the archive's copy and journal; False where somebody uses it. Its lock file stays: others may wait on
+        it.
+        """
+        paths = self.paths(name)
+        if not paths.lock.exists():
+            return True
+        locks = LockFile(paths.lock)
+        try:
+            if not locks.try_exclusive(USE):
+                return False
+            for path in (paths.finished, paths.part, paths.journal):
+                path.unlink(missing_ok=True)
+            return True
+        finally:
+            locks.close()
+
+    def held(self) -> list[Held]:
+        """What lies on the shelf; for a thread."""
+        found: list[Held] = []
+        for folder in self.root.iterdir() if self.root.exists() else ():
+            if not folder.is_dir():
+                continue
+            with os.scandir(folder) as entries:
+                files = {entry.name: entry.stat() for entry in entries}
+            for file_name, lock in files.items():
+                name, _, kind = file_name.partition(".")
+                if kind != "lock":
+                    continue
+                copies = [files[f"{name}.{kind}"] for kind in ("zip", "part", "journal") if f"{name}.{kind}" in files]
+                taken = sum(stat.st_blocks * 512 for stat in copies)
+                found.append(Held(name, taken, f"{name}.zip" in files, lock.st_mtime))
+        return found
+
+    def make_room(self, now: float, *, wanted: int = 0) -> list[str]:
+        """Evict until `wanted` more bytes fit the budget: the names of what went. `now`: epoch seconds. In a thread."""
+        held = self.held()
+        over = sum(each.taken for each in held) + wanted - self.budget
+        gone: list[str] = []
+        for each in sorted(held, key=lambda each: (each.finished, each.last_use)):
+            if over <= 0:
+                break
+            if each.taken and now - each.last_use >= self.handed_over_grace and self.evict(each.name):
+                over -= each.taken
+                gone.append(each.name)
+        return gone
+
+    def free_space(self) -> int:
+        """Bytes that the disk beneath the shelf still has."""
+        self.root.mkdir(mode=0o755, parents=True, exist_ok=True)
+        return shutil.disk_usage(self.root).free
