@@ -310,7 +310,7 @@ CLASHES: dict[str, tuple[str, ...]] = {
     "case": ("a.png", "A.png", "A.PNG", "a.PnG"),
     "folded": ("straße", "STRASSE", "strasse", "ﬁ", "FI"),
     "normal forms": ("é", "e\u0301", "É", "E\u0301"),
-    "iota": ("\u1fb3", "\u03b1\u0345", "\u0391\u0345", "\u03b1\u03b9"),
+    "iota": ("\u1fb3", "\u03b1\u0345", "\u0391\u0345", "\u03b1\u03b9", "\u1fa4\u0361", "\u1f64\u0361\u03b9"),
     "file and folder": ("a", "a/b", "a/b/c", "A/B", "a/b/c/d"),
     "folder and file": ("a/b/c", "a/b", "a"),
     "the number is taken": ("a", "a", "a (2)", "a (3)", "a", "a (2)"),

@@ -127,6 +127,13 @@ def test_read_json_does_not_count_what_stands_in_strings() -> None:
     assert read(json.dumps(names).encode(), max_depth=1, max_values=5) == names
 
 
+def test_read_json_knows_strings_in_bodies_of_any_length() -> None:
+    """A string may lie across any of the windows in which a long body is looked at."""
+    for length in (65_533, 65_534, 65_535, 65_536, 65_537, 200_000):
+        names = ["[" * length, "{,", "]" * length]
+        assert read(json.dumps(names).encode(), max_depth=1, max_values=3) == names
+
+
 def test_quoted_is_short_and_ascii() -> None:
     """What a client sent stands in our sentences escaped and cut."""
     assert quoted('a"\n\u202e\ud800') == '"a\\"\\n\\u202e\\ud800"'
