@@ -1,0 +1,54 @@
+"""When to try again: pure, so that a test can read the times instead of waiting for them."""
+
+import calendar
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import parsedate_tz
+
+LONGEST_RETRY_AFTER = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How many attempts, and the seconds between them: `base`, growing by `factor` up to `cap`, each with jitter.
+
+    `jitter` gives a factor around 1: many entries of one origin fail together and must not return together.
+    """
+
+    attempts: int
+    base: float
+    cap: float
+    jitter: Callable[[], float]
+    factor: float = 2.0
+
+    def delay(self, failures: int, retry_after: float | None = None) -> float | None:
+        """Seconds to wait after `failures` in a row, no less than what the origin asked for; None: give up."""
+        if failures >= self.attempts:
+            return None
+        # The exponent is bounded because a float is: 2.0 ** 1024 raises OverflowError.
+        growing = min(self.cap, self.base * self.factor ** min(failures - 1, 64))
+        return max(growing * self.jitter(), retry_after or 0.0)
+
+
+def retry_after(value: str, now: float) -> float | None:
+    """Seconds that a Retry-After field asks for (RFC 9110, 10.2.3: a number or a date), at most 60; None: unreadable.
+
+    `now`: wall time in seconds since the epoch. The cap is there because an origin may name a year.
+    """
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        # Not through int() alone: past 4,300 digits it raises.
+        return min(float(text[:12]), LONGEST_RETRY_AFTER) if len(text.lstrip("0")) < 12 else LONGEST_RETRY_AFTER
+    date = http_date(text)
+    return None if date is None else min(max(0.0, date - now), LONGEST_RETRY_AFTER)
+
+
+def http_date(value: str) -> int | None:
+    """An HTTP-date (RFC 9110, 5.6.7), in any of its three forms, as seconds since the epoch; None: unreadable."""
+    parsed = parsedate_tz(value)
+    if parsed is None:
+        return None
+    try:
+        return calendar.timegm(parsed[:6]) - (parsed[9] or 0)
+    except (ValueError, OverflowError):
+        return None

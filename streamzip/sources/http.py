@@ -1,0 +1,250 @@
+"""Files on the web: one GET per attempt, and its answer judged before a byte of it counts.
+
+What an origin says is not believed where it can be checked: its status, range, length and encoding must agree with what
+was asked and with each other, and the bytes are counted.
+"""
+
+import asyncio
+import contextlib
+import re
+import ssl
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from types import TracebackType
+from typing import cast
+
+import httpx
+
+from streamzip.errors import OriginError
+from streamzip.manifest.urls import check_url, origin_of
+from streamzip.net.addresses import BlockedAddressError
+from streamzip.net.retry import retry_after
+from streamzip.net.transport import OriginTransport
+from streamzip.sources.answers import Head, bad_answer
+from streamzip.sources.base import Facts, Opened, Validator
+from streamzip.sources.counting import CountedChunks
+
+MAX_REDIRECTS = 5
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_RFC_3986 = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*")
+
+# A body nobody wants is read to its end where it is small and comes at once: that is cheaper than a new connection.
+_SMALL = 64 << 10
+_AT_ONCE = 1.0
+
+
+class HttpSource:
+    """Sources of http: and https:. `allow`: origins as `host:port` that may have private addresses."""
+
+    def __init__(
+        self,
+        transport: OriginTransport,
+        *,
+        allow: frozenset[str],
+        user_agent: str | None = None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._transport = transport
+        self._allow = allow
+        self._wall = wall
+        # All that an origin is told. Of the client that asked for the archive it learns nothing.
+        self._fields = (
+            ("User-Agent", user_agent or _own_name()),
+            ("Accept", "*/*"),
+            ("Accept-Encoding", "identity"),
+        )
+
+    async def probe(self, url: str, *, keep: int = 0) -> Facts:
+        """The facts of the file at `url`, and its body where it has at most `keep` bytes. Raises OriginError.
+
+        GET and not HEAD, because a presigned URL is bound to its method; a range, so that no more comes than is wanted.
+        """
+        head, stream = await self.get(url, ("Range", f"bytes=0-{max(keep, 1) - 1}"))
+        if head.status == 416:
+            # An empty file has no first byte: S3 and Starlette answer so. A plain GET tells it from a confused origin.
+            await _discard(head, stream)
+            head, stream = await self.get(url)
+            asked = 0
+        else:
+            asked = max(keep, 1)
+        try:
+            return await self._learn(head, stream, keep, asked)
+        finally:
+            await stream.aclose()
+
+    def open(
+        self, url: str, *, start: int = 0, stop: int | None = None, pin: Validator | None = None
+    ) -> AbstractAsyncContextManager[Opened]:
+        """The bytes `[start, stop)` of the file, or the whole of it where its origin prefers that; see Source.open."""
+        return _Opening(self, url, start, stop, pin)
+
+    async def get(self, url: str, *fields: tuple[str, str]) -> tuple[Head, httpx.AsyncByteStream]:
+        """The first answer that is no redirect: a file's, or a 416. Its body is to be closed by the caller.
+
+        Every hop goes through the same door: judged as a URL here, and as an address when it is dialled.
+        """
+        for _ in range(MAX_REDIRECTS + 1):
+            head, stream = await self._hop(url, fields)
+            if head.status not in _REDIRECTS:
+                break
+            await _discard(head, stream)
+            url = _follow(url, head)
+        else:
+            raise OriginError("too_many_redirects", f"the origin redirected more than {MAX_REDIRECTS} times")
+        if head.status == 416:
+            return head, stream
+        try:
+            head.check_file()
+        except OriginError as error:
+            error.retry_after = self._asked_wait(head)
+            await _discard(head, stream)
+            raise
+        except BaseException:
+            await stream.aclose()
+            raise
+        return head, stream
+
+    async def _hop(self, url: str, fields: tuple[tuple[str, str], ...]) -> tuple[Head, httpx.AsyncByteStream]:
+        self._check(url)
+        try:
+            response = await self._transport.get(_written(url), (*self._fields, *fields))
+        except BlockedAddressError as error:
+            raise OriginError("blocked_address", str(error)) from error
+        except httpx.TimeoutException as error:
+            raise OriginError("timed_out", str(error), transient=True) from error
+        except httpx.ConnectError as error:
+            if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+                raise OriginError("unreachable", "the origin's certificate is not trusted") from error
+            raise OriginError("unreachable", str(error), transient=True) from error
+        except httpx.ReadError as error:
+            raise OriginError("unreachable", str(error), transient=True) from error
+        except httpx.RemoteProtocolError as error:
+            raise bad_answer("it is not HTTP, or its head is too large") from error
+        return Head(response.status_code, response.headers.raw), cast(httpx.AsyncByteStream, response.stream)
+
+    def _check(self, url: str) -> None:
+        try:
+            origin_of(url)
+        except ValueError as error:
+            raise OriginError("unsafe_url", str(error)) from error
+        try:
+            check_url(url, self._allow)
+        except ValueError as error:
+            raise OriginError("blocked_address", str(error)) from error
+
+    def _asked_wait(self, head: Head) -> float | None:
+        text = head.field(b"retry-after")
+        return None if text is None else retry_after(text, self._wall())
+
+    async def _learn(self, head: Head, stream: httpx.AsyncByteStream, keep: int, asked: int) -> Facts:
+        """The facts in a probe's answer. `asked`: how many bytes its range named, 0 where it had none."""
+        if head.status == 206:
+            part = head.content_range()
+            if part.start != 0 or part.stop > asked:
+                raise bad_answer("it brings another part than was asked for")
+            facts = head.facts(size=part.size, ranges=True)
+            if part.size is None or part.size > keep or part.stop < part.size:
+                await _discard(head, stream)
+                return facts
+        else:
+            facts = head.facts(size=head.length, ranges=head.takes_ranges and not asked)
+            if facts.size is None or facts.size > keep:
+                return facts
+        body = b"".join([chunk async for chunk in CountedChunks(stream, facts.size)])
+        return replace(facts, body=body)
+
+
+class _Opening(AbstractAsyncContextManager[Opened]):
+    """One exchange, from its head on entry to the end of its connection, or its return to the pool, on exit."""
+
+    def __init__(self, source: HttpSource, url: str, start: int, stop: int | None, pin: Validator | None) -> None:
+        self._source = source
+        self._url = url
+        self._start = start
+        self._stop = stop
+        self._pin = pin
+        self._stream: httpx.AsyncByteStream | None = None
+
+    async def __aenter__(self) -> Opened:
+        ranged = self._start > 0 or self._stop is not None
+        head, stream = await self._source.get(self._url, *(self._range() if ranged else ()))
+        try:
+            opened = self._part(head, stream) if ranged and head.status == 206 else self._whole(head, stream)
+        except BaseException:
+            await stream.aclose()
+            raise
+        self._stream = stream
+        return opened
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._stream is not None:
+            await self._stream.aclose()
+
+    def _range(self) -> list[tuple[str, str]]:
+        last = "" if self._stop is None else self._stop - 1
+        fields = [("Range", f"bytes={self._start}-{last}")]
+        if self._pin is not None and self._pin.strong:
+            fields.append(("If-Range", self._pin.value))
+        return fields
+
+    def _part(self, head: Head, stream: httpx.AsyncByteStream) -> Opened:
+        part = head.content_range()
+        if part.start != self._start or (self._stop is not None and part.stop > self._stop):
+            raise bad_answer("it brings another part than was asked for")
+        facts = head.facts(size=part.size, ranges=True)
+        if self._pin is not None and self._pin.strong and facts.validator != self._pin:
+            # If-Range should have made it the whole file. Without proof of the version there is no joining the two.
+            raise OriginError("changed", "the origin answered with a part of another version", transient=True)
+        # A part may end earlier than was asked (RFC 9110, 15.3.7): who counts to the wanted end finds that out.
+        ends = [end for end in (self._stop, part.size) if end is not None]
+        wanted = min(ends) if part.size is not None else part.stop
+        return Opened(facts, self._start, CountedChunks(stream, wanted - self._start))
+
+    def _whole(self, head: Head, stream: httpx.AsyncByteStream) -> Opened:
+        if head.status == 416:
+            raise OriginError("changed", "the file at the origin ends before the wanted part", transient=True)
+        if head.status == 206:
+            raise bad_answer("it brings a part where the whole file was asked for")
+        facts = head.facts(size=head.length, ranges=head.takes_ranges)
+        return Opened(facts, 0, CountedChunks(stream, facts.size))
+
+
+def _own_name() -> str:
+    try:
+        return f"streamzip/{version('streamzip')}"
+    except PackageNotFoundError:  # run from a checkout that nobody installed
+        return "streamzip"
+
+
+def _follow(url: str, head: Head) -> str:
+    """Where a redirect leads; its letters are judged by the next hop."""
+    location = head.field(b"location")
+    if location is None:
+        raise OriginError(f"http_{head.status}", f"the origin answered {head.status} without saying where to")
+    try:
+        # Many origins write UTF-8 here, bare; httpx escapes it.
+        return str(httpx.URL(url).join(location.encode("latin-1").decode("utf-8", "replace")))
+    except (httpx.InvalidURL, ValueError) as error:
+        raise OriginError("unsafe_url", "the origin redirected to something that is not a URL") from error
+
+
+def _written(url: str) -> str:
+    """The URL in RFC 3986's letters. One that has no others stays as it is: a signature may cover each of them."""
+    return url if _RFC_3986.fullmatch(url) else str(httpx.URL(url))
+
+
+async def _discard(head: Head, stream: httpx.AsyncByteStream) -> None:
+    try:
+        if head.length is not None and head.length <= _SMALL:
+            with contextlib.suppress(httpx.TransportError, TimeoutError):
+                async with asyncio.timeout(_AT_ONCE):
+                    async for _ in stream:
+                        pass
+    finally:
+        await stream.aclose()

@@ -1,0 +1,20 @@
+"""Which source answers for a URL."""
+
+from streamzip.errors import OriginError
+from streamzip.sources.base import Source
+from streamzip.sources.http import HttpSource
+
+
+class Registry:
+    """The sources by their schemes."""
+
+    def __init__(self, http: HttpSource) -> None:
+        self._sources: dict[str, Source] = {"http": http, "https": http}
+
+    def for_url(self, url: str) -> Source:
+        """The source of `url`'s scheme. Raises OriginError (`unsafe_url`) where there is none."""
+        scheme, _, _ = url.partition(":")
+        source = self._sources.get(scheme.lower())
+        if source is None:
+            raise OriginError("unsafe_url", "no source knows this kind of URL")
+        return source
