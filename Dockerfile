@@ -1,0 +1,38 @@
+# One command:  docker build -t streamzip . && docker run -p 8000:8000 -v streamzip:/data streamzip
+FROM python:3.11-slim AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+WORKDIR /src
+RUN python -m venv /opt/streamzip && python -m venv /opt/build
+# The locked packages first: a change of the code alone leaves these layers as they are.
+COPY requirements/run.lock requirements/build.lock requirements/
+RUN /opt/streamzip/bin/pip install --require-hashes -r requirements/run.lock \
+    && /opt/build/bin/pip install --require-hashes -r requirements/build.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY streamzip streamzip
+RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir wheel . \
+    && /opt/streamzip/bin/pip install --no-deps wheel/*.whl \
+    && /opt/streamzip/bin/pip uninstall --yes setuptools pip
+
+FROM python:3.11-slim
+# A number of its own, far from the host's users; the data folder must be writable for it.
+RUN groupadd --gid 10001 streamzip \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin streamzip \
+    && install -d -m 0750 -o 10001 -g 10001 /data
+COPY --from=build /opt/streamzip /opt/streamzip
+ENV PATH=/opt/streamzip/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    STREAMZIP_HOST=0.0.0.0 \
+    STREAMZIP_PORT=8000 \
+    STREAMZIP_DATA_DIR=/data
+# By number: Kubernetes' runAsNonRoot can't judge a name.
+USER 10001:10001
+VOLUME /data
+EXPOSE 8000
+# http.client, for urllib would ask a proxy of the environment.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 CMD ["python", "-c", "\
+import os, sys, http.client as http; \
+gateway = http.HTTPConnection('127.0.0.1', int(os.environ['STREAMZIP_PORT']), timeout=4); \
+gateway.request('GET', '/healthz'); \
+sys.exit(gateway.getresponse().status != 200)"]
+ENTRYPOINT ["streamzip"]
+CMD ["serve"]
