@@ -248,6 +248,7 @@ class Places:
                 mtime=self.layout.mtime(member),
                 method=method_of(traits),
                 descriptor=bool(traits & Trait.DESCRIPTOR),
+                zip64=bool(traits & Trait.ZIP64),
                 crc=self.crcs[member],
                 size=self.sizes[member],
                 stored=self.stored[member],

@@ -11,7 +11,7 @@ from enum import IntEnum
 from functools import cache
 from typing import Final
 
-from zipstream.ng import ZIP64_LIMIT, ZIP_FILECOUNT_LIMIT, ZipStreamInfo
+from zipstream.ng import ZIP64_LIMIT, ZIP64_VERSION, ZIP_FILECOUNT_LIMIT, ZipStreamInfo
 
 __all__ = [
     "ZIP64_LIMIT",
@@ -27,6 +27,7 @@ __all__ = [
 # What zipstream (as CPython) takes for ZIP64 is 2^31 - 1, not APPNOTE's 2^32 - 1; readers accept either, and one rule
 # must hold everywhere.
 
+_VERSION: Final = 20  # 4.4.3 version needed to extract: folders and deflate
 _DESCRIPTOR_FLAG: Final = 1 << 3  # 4.4.4 general purpose bit 3
 _REGULAR_FILE: Final = 0o100644 << 16  # never a symlink, whatever a name says
 _FOLDER: Final = 0o040755 << 16 | 0x10  # Unix mode, and the MS-DOS folder bit
@@ -86,12 +87,22 @@ def data_descriptor(*, crc: int, size: int, stored: int, zip64: bool) -> bytes:
 
 
 def directory_record(
-    *, name: str, mtime: int | None, method: Method, descriptor: bool, crc: int, size: int, stored: int, offset: int
+    *,
+    name: str,
+    mtime: int | None,
+    method: Method,
+    descriptor: bool,
+    zip64: bool,
+    crc: int,
+    size: int,
+    stored: int,
+    offset: int,
 ) -> bytes:
     """4.3.12 central directory file header; its ZIP64 extra field holds what does not fit, and stands first (Windows
-    7).
+    7). With zip64 (the local header's) it says that 4.5 is needed, as the local header does.
     """
     info = _info(name=name, mtime=mtime, method=method, descriptor=descriptor)
+    info.create_version = info.extract_version = ZIP64_VERSION if zip64 else _VERSION
     info.CRC, info.file_size, info.compress_size, info.header_offset = crc, size, stored, offset
     return bytes(info._central_directory_header_data())
 
@@ -100,7 +111,8 @@ def end_records(*, entries: int, directory_start: int, directory_length: int) ->
     """4.3.14–4.3.16 the end of the archive, with the ZIP64 records where a field would overflow."""
     end = b""
     count, length, start = entries, directory_length, directory_start
-    if entries > ZIP_FILECOUNT_LIMIT or directory_start > ZIP64_LIMIT or directory_length > ZIP64_LIMIT:
+    if entries >= ZIP_FILECOUNT_LIMIT or directory_start > ZIP64_LIMIT or directory_length > ZIP64_LIMIT:
+        # At 65,535 already: a count of 0xFFFF sends strict readers (yauzl) to look for the ZIP64 records.
         # "Size of zip64 end of central directory record" leaves out its first 12 bytes: 44.
         end = struct.pack(
             "<4sQHHLLQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, entries, entries, directory_length, directory_start
@@ -126,7 +138,15 @@ def _directory_shape(timed: bool, large: bool, far: bool) -> int:
     size, offset = (ZIP64_LIMIT + 1 if large else 0), (ZIP64_LIMIT + 1 if far else 0)
     method = Method.STORED
     record = directory_record(
-        name="x", mtime=mtime, method=method, descriptor=False, crc=0, size=size, stored=size, offset=offset
+        name="x",
+        mtime=mtime,
+        method=method,
+        descriptor=False,
+        zip64=False,
+        crc=0,
+        size=size,
+        stored=size,
+        offset=offset,
     )
     return len(record) - 1
 

@@ -8,12 +8,12 @@ def _words(text: str) -> frozenset[str]:
 
 
 _EXTENSIONS = _words("""
-    asp bat bmp c cc cfg conf cpp cs css csv dat dicom doc eml eps geojson go gpx h hpp htm html ics ini ipynb
+    asp bat bmp c cc cfg conf cpp cs css csv dicom doc eml eps geojson go gpx h hpp htm html ics ini ipynb
     java js json jsonl jsx kml less log lua md mjs ndjson obj odp php pl ply po ppt ps py rb rs rst rtf scss sh
     sql srt stl svg tcl tex text toml ts tsv tsx txt vtt vue wasm wav wkt xls xml xsd xsl yaml yml
 """)
 _COMPRESSED = _words("""
-    7z aac apk avif br bz2 deb dmg docx epub flac gif gz heic heif iso jar jpeg jpg lz4 lzma m4a m4v mkv mov mp3
+    7z aac apk avif bin br bz2 dat deb dmg docx epub flac gif gz heic heif img iso jar jpeg jpg lz4 lzma m4a m4v mkv mov mp3
     mp4 mpeg mpg odt ods ogg opus parquet pdf png pptx rar rpm tgz webm webp whl woff woff2 wmv xlsx xz zip zst
 """)
 _TYPES = ("text/", "image/svg", "image/bmp", "audio/wav", "audio/x-wav")

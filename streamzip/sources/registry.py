@@ -1,6 +1,7 @@
 """Which source answers for a URL."""
 
 from streamzip.errors import OriginError
+from streamzip.manifest.urls import origin_of
 from streamzip.sources.base import Source
 from streamzip.sources.http import HttpSource
 
@@ -18,3 +19,10 @@ class Registry:
         if source is None:
             raise OriginError("unsafe_url", "no source knows this kind of URL")
         return source
+
+    def origin(self, url: str) -> str:
+        """The origin that owns `url`, as `host:port`: what connections are counted by. Raises OriginError (`unsafe_url`)."""
+        try:
+            return origin_of(url)
+        except ValueError as error:
+            raise OriginError("unsafe_url", str(error)) from error
