@@ -26,6 +26,7 @@ from streamzip.net.addresses import DialGuard
 from streamzip.net.transport import OriginTransport
 from streamzip.sources.http import HttpSource
 from streamzip.sources.registry import Registry
+from streamzip.spool.memory import Memory
 from streamzip.spool.shelf import Shelf
 from streamzip.store.migrations import SchemaTooNewError
 from streamzip.store.repository import Repository
@@ -61,6 +62,7 @@ class _Parts:
             repository=repository,
             shelf=Shelf(settings.data_dir / "spool", budget=settings.cache_max_bytes),
             works=works,
+            memory=Memory(settings.stream_memory_bytes),
             keys=KeyRing.parse(load_key_ring_text(settings)),
             clock=clock,
             probe_wait=settings.probe_wait,

@@ -109,6 +109,11 @@ class Settings(BaseSettings):
     cache_max_bytes: ByteSize = Field(
         default=ByteSize(10 * _GIB), ge=0, description="Disk for the copies, in bytes or as 20GiB; 0 keeps no copy."
     )
+    stream_memory_bytes: ByteSize = Field(
+        ByteSize(512 * _MIB),
+        ge=_MIB,
+        description="Memory for downloads whose archive has no copy on disk, all together, in bytes or as 1GiB.",
+    )
     max_entries: int = Field(default=100_000, ge=1, description="Entries in one archive.")
     max_body_bytes: ByteSize = Field(
         default=ByteSize(128 * _MIB), ge=1, description="Largest request body, in bytes or as 64MiB."

@@ -8,6 +8,7 @@ it.
 
 import asyncio
 import contextlib
+import errno
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -17,14 +18,15 @@ from typing import Any
 from streamzip.archive.filling import Filling, Works
 from streamzip.archive.finishing import Finished
 from streamzip.archive.loading import Loader
-from streamzip.archive.opened import OpenArchives
-from streamzip.archive.reading import Reader, everything
+from streamzip.archive.opened import Lease, OpenArchives
+from streamzip.archive.reading import Reader, everything, read
 from streamzip.clock import Clock, rfc3339
 from streamzip.errors import Conflict, Forbidden, NotFound, NotReady, Problem, Stale
 from streamzip.logs import event
 from streamzip.manifest.model import Manifest
 from streamzip.manifest.parse import CreateRequest, Rename
 from streamzip.manifest.signing import KeyRing
+from streamzip.spool.memory import Memory
 from streamzip.spool.shelf import Shelf
 from streamzip.store.repository import Repository
 from streamzip.store.rows import ArchiveRow
@@ -33,6 +35,7 @@ from streamzip.store.vault import Vault
 logger = logging.getLogger(__name__)
 
 PREFETCH = "prefetch"
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 MOST_BEFORE_FIRST_BYTE = 64 << 20  # bytes that a range may have pulled before its own first byte is known
 
 
@@ -48,7 +51,11 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of an archive's body. `length` and `etag` are None while an open archive grows."""
+    """What is known of an archive's body.
+
+    `length` is None while an open archive grows; `etag` too, and where no two answers can be proven to have the same
+    bytes.
+    """
 
     filename: str
     length: int | None
@@ -63,13 +70,13 @@ class Download:
     def __init__(
         self,
         facts: Facts,
-        filling: Filling,
+        lease: Lease,
         *,
         on_release: Callable[[], Awaitable[None]],
         on_failure: Callable[[Problem], Awaitable[None]],
     ) -> None:
         self.facts = facts
-        self._filling = filling
+        self._lease = lease
         self._on_release = on_release
         self._on_failure = on_failure
 
@@ -79,7 +86,7 @@ class Download:
         A descriptor needs all of its member's bytes, the directory those of all members: a request for its one last
         byte must not pull 100 GiB.
         """
-        if self._filling.missing_before(start) > MOST_BEFORE_FIRST_BYTE:
+        if self._lease.shared.missing_before(start) > MOST_BEFORE_FIRST_BYTE:
             raise NotReady(
                 "this range holds checksums of files that have not been pulled yet; begin with an earlier one, "
                 "or have the archive prefetched",
@@ -90,27 +97,50 @@ class Download:
         """Archive bytes `[start, stop)`. Raises Problem where the origins do not give what is needed, OSError from the
         disk.
         """
-        reader = Reader(self._filling)
+        position = start
         try:
-            async with contextlib.aclosing(reader.read(start, stop)) as runs:
-                first = True
+            async with contextlib.aclosing(self._runs(start, stop)) as runs:
                 async for run in runs:
-                    if first:
+                    if position == start:
                         await self._on_release()
-                        first = False
+                    position += len(run)
                     yield run
         except Problem as problem:
             await self._on_failure(problem)
             raise
-        finally:
-            reader.close()
+
+    async def _runs(self, start: int, stop: int | None) -> AsyncGenerator[bytes, None]:
+        position = start
+        if self._lease.kept:
+            try:
+                async with contextlib.aclosing(read(self._lease.shared, start, stop)) as runs:
+                    async for run in runs:
+                        position += len(run)
+                        yield run
+                return
+            except OSError as error:
+                if error.errno not in DISK_FULL:
+                    raise
+                event(logger, logging.WARNING, "disk_full", archive=self._lease.shared.spool.name, error=error.strerror)
+        # No copy is kept, or the disk took no more of it: the rest goes through memory, and only this reader's way.
+        async with self._lease.alone(position) as filling, contextlib.aclosing(read(filling, position, stop)) as runs:
+            async for run in runs:
+                yield run
 
 
 class Gateway:
     """One process's gateway; `close` it at the end. `on_prefetch` is called whenever a prefetch was queued."""
 
     def __init__(
-        self, *, repository: Repository, shelf: Shelf, works: Works, keys: KeyRing, clock: Clock, probe_wait: float
+        self,
+        *,
+        repository: Repository,
+        shelf: Shelf,
+        works: Works,
+        memory: Memory,
+        keys: KeyRing,
+        clock: Clock,
+        probe_wait: float,
     ) -> None:
         self._repository = repository
         self._shelf = shelf
@@ -118,7 +148,7 @@ class Gateway:
         self._clock = clock
         self._vault = Vault(keys)
         self._loader = Loader(repository, self._vault, works, probe_wait=probe_wait)
-        self._archives = OpenArchives(shelf, works, self._completed)
+        self._archives = OpenArchives(shelf, works, memory, self._completed)
         self.on_prefetch: Callable[[], None] = lambda: None
 
     async def close(self) -> None:
@@ -197,30 +227,32 @@ class Gateway:
         Damaged.
         """
         row = await self._loader.row(hash)
-        async with self._archives.lease(hash, partial(self._loader.load, hash)) as filling:
+        async with self._archives.lease(hash, partial(self._loader.load, hash)) as lease:
             yield Download(
-                self._facts(row, filling),
-                filling,
-                on_release=partial(self._release, row, filling),
+                self._facts(row, lease),
+                lease,
+                on_release=partial(self._release, row, lease),
                 on_failure=partial(self._note_failure, hash),
             )
 
-    def _facts(self, row: ArchiveRow, filling: Filling) -> Facts:
+    def _facts(self, row: ArchiveRow, lease: Lease) -> Facts:
+        filling = lease.shared
         frozen_at, places = filling.layout.frozen_at, filling.places
         # An open archive is exact once it was completed; in between, its length could still be another one.
         length = places.length if filling.layout.exact or (row.completed_at is not None and places.complete) else None
-        etag = None if length is None else f'"{frozen_at:x}-{length:x}"'
+        # Without a copy and without strong validators nothing proves that two answers have the same bytes.
+        same = length is not None and (lease.kept or filling.layout.provable)
+        etag = f'"{frozen_at:x}-{length:x}"' if same else None
         return Facts(row.filename, length, etag, frozen_at, filling.spool.sealed)
 
     def hand_over(self, hash: str) -> None:
         """The proxy in front sends the finished copy: it is not evicted until the proxy has had time to open it."""
         self._shelf.touch(hash)
 
-    async def _release(self, row: ArchiveRow, filling: Filling) -> None:
-        """Bytes are about to be given out. Where only the spool can prove what they were, that is noted, durably,
-        first.
-        """
-        if not row.released and not filling.spool.sealed and not filling.layout.provable:
+    async def _release(self, row: ArchiveRow, lease: Lease) -> None:
+        """Bytes are about to be given out: where only the copy can prove what they were, that is noted first."""
+        filling = lease.shared
+        if lease.kept and not (row.released or filling.spool.sealed or filling.layout.provable):
             await self._repository.mark_released(row.hash)
 
     async def _note_failure(self, hash: str, problem: Problem) -> None:
@@ -259,7 +291,10 @@ class Gateway:
 
     async def fill(self, hash: str) -> None:
         """Pull everything and wait until the copy is durable. Raises as `open` does, and what ended a pull."""
-        async with self._archives.lease(hash, partial(self._loader.load, hash)) as filling:
+        async with self._archives.lease(hash, partial(self._loader.load, hash)) as lease:
+            filling = lease.shared
+            if not lease.kept:
+                raise Conflict("no copy of this archive is kept, so there is nothing to build ahead", code="no_cache")
             reader = Reader(filling)
             try:
                 await everything(filling, reader)
@@ -283,8 +318,8 @@ class Gateway:
         filling = self._archives.peek(hash)
         if filling is None and row.completed_at is None and self._shelf.begun(hash):
             with contextlib.suppress(Problem):
-                async with self._archives.lease(hash, partial(self._loader.load, hash)) as opened:
-                    filling = opened
+                async with self._archives.lease(hash, partial(self._loader.load, hash)) as lease:
+                    filling = lease.shared
         active = pending is not None or self._archives.reading(hash)
         document: dict[str, Any] = {
             "archive_hash": hash,

@@ -73,7 +73,7 @@ class Downloads:
             return Response(status_code=304, headers=headers)
         if request.method == "HEAD":
             return _bodyless(headers | {"Content-Length": str(facts.length)})
-        spans = parse_range(fields["range"], facts.length) if decision.use_range else None
+        spans = parse_range(fields["range"], facts.length) if decision.use_range and facts.etag else None
         if isinstance(spans, Unsatisfiable):
             beyond = f"The archive has {facts.length} bytes."
             response = ProblemResponse(416, "range_not_satisfiable", "Range not satisfiable", beyond)

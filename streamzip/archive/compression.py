@@ -54,7 +54,9 @@ async def deflated(chunks: AsyncIterator[bytes], pool: Executor, *, ahead: int) 
             while len(held) > BLOCK:
                 running.append(loop.run_in_executor(pool, deflate_block, bytes(held[:BLOCK]), False))
                 del held[:BLOCK]
-            while running and (len(running) > ahead or running[0].done()):
+                while len(running) >= ahead:  # within a chunk too: one of many blocks must not queue them all
+                    yield await running.popleft()
+            while running and running[0].done():
                 yield await running.popleft()
         running.append(loop.run_in_executor(pool, deflate_block, bytes(held), True))
         while running:

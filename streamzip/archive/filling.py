@@ -23,7 +23,7 @@ from streamzip.errors import BuildFailed, OriginError, Problem, Stale
 from streamzip.logs import event
 from streamzip.manifest.model import Manifest
 from streamzip.sources.registry import Registry
-from streamzip.spool.file import Spool
+from streamzip.spool.base import Spooling
 from streamzip.spool.journal import Settled
 
 logger = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class Filling:
         manifest: Manifest,
         layout: Layout,
         places: Places,
-        spool: Spool,
+        spool: Spooling,
         works: Works,
         write_part: "Callable[[Filling, int], Awaitable[None]]",
         bodies: dict[int, bytes],
@@ -87,6 +87,9 @@ class Filling:
         self.bodies = bodies  # small members whose bytes the probe has kept
         self.extents = spool.extents
         self.settled = bytearray(layout.members)  # members whose header, bytes and descriptor are all in the file
+        self.assumed: set[int] = (
+            set()
+        )  # members whose CRC is known from an earlier pass, and not all pulled in this one
         self.begun = bytearray(layout.members)  # open members whose header may be read
         self._write_part = write_part
         self._wanted: dict[int, int] = {}
@@ -216,12 +219,14 @@ class Filling:
             return 0
         piece = places.piece_at(offset)
         if piece.kind is Kind.DIRECTORY:
-            parts = range(self.layout.parts)
+            members = range(self.layout.members)
         elif piece.kind is Kind.DESCRIPTOR:
-            parts = places.parts_of(piece.member)
+            members = range(piece.member, piece.member + 1)
         else:
             return 0
-        return sum(max(extents.lengths[part], 0) - extents.filled[part] for part in parts if not extents.done[part])
+        unknown = (member for member in members if places.crcs[member] == UNKNOWN)
+        parts = (part for member in unknown for part in places.parts_of(member) if not extents.done[part])
+        return sum(max(extents.lengths[part], 0) - extents.filled[part] for part in parts)
 
     # -- waiting -----------------------------------------------------------------------------------------
 
@@ -293,7 +298,7 @@ class Filling:
                 logger,
                 logging.WARNING,
                 "the_journal_could_not_be_written",
-                archive=self.spool.paths.name,
+                archive=self.spool.name,
                 error=error.strerror,
             )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from streamzip.archive.filling import FOLLOW_INTERVAL, Filling
 from streamzip.archive.reading import Reader, everything
 from streamzip.spans import Span
+from streamzip.spool.file import FileSpool
 from streamzip.spool.locks import FINISH
 
 
@@ -17,7 +18,7 @@ class Finished:
     learned: bytes
 
 
-async def finish(filling: Filling) -> Finished:
+async def finish(filling: Filling, copy: FileSpool) -> Finished:
     """Settle what is not settled, write the directory, make the copy durable. Raises OSError from the disk, and what
     ended a pull.
     """
@@ -26,24 +27,24 @@ async def finish(filling: Filling) -> Finished:
         await everything(filling, reader)
     finally:
         reader.close()
-    locks, loop = filling.spool.locks, asyncio.get_running_loop()
+    locks, loop = copy.locks, asyncio.get_running_loop()
     while not locks.try_exclusive(FINISH):  # noqa: ASYNC110 - the kernel tells nobody when a lock is free
         await asyncio.sleep(FOLLOW_INTERVAL)
     try:
         filling.follow()
-        if not filling.spool.check_seal():
-            await loop.run_in_executor(filling.works.pool, _write_out, filling)
+        if not copy.check_seal():
+            await loop.run_in_executor(filling.works.pool, _write_out, filling, copy)
     finally:
         locks.release(FINISH)
     return Finished(filling.places.length, filling.places.learned())
 
 
-def _write_out(filling: Filling) -> None:
-    places, spool = filling.places, filling.spool
+def _write_out(filling: Filling, copy: FileSpool) -> None:
+    places = filling.places
     position, length = places.directory_start, places.length
     while position < length:
         block = places.directory(Span(position, length))
-        spool.write(position, block)
+        copy.write(position, block)
         position += len(block)
-    spool.truncate(length)
-    spool.finish(mtime=filling.layout.frozen_at)
+    copy.truncate(length)
+    copy.finish(mtime=filling.layout.frozen_at)

@@ -99,7 +99,9 @@ class Layout:
 
     @property
     def provable(self) -> bool:
-        """Whether every member has a strong validator: what was given out can be pulled again, and known to be the same."""
+        """Whether every member has a strong validator: what was given out can be pulled again, and known to be the
+        same.
+        """
         rows = zip(self.validators, self.traits, self.sizes, strict=True)
         return all(validator.startswith("s") or traits & Trait.REPORT or size == 0 for validator, traits, size in rows)
 
@@ -112,17 +114,22 @@ class Layout:
         return None if self.mtimes[member] == UNKNOWN else self.mtimes[member]
 
     def digest(self) -> bytes:
-        """16 bytes that name this layout, for the journal of its spool."""
-        return hashlib.sha256(self.encode()).digest()[:16]
+        """16 bytes that name this layout, for the journal of its spool; not of its deflated form, which zlib may
+        change.
+        """
+        return hashlib.sha256(self._columns()).digest()[:16]
 
     def encode(self) -> bytes:
         """The layout as it is stored: a JSON head, then the columns, deflated."""
+        return zlib.compress(self._columns(), 1)
+
+    def _columns(self) -> bytes:
         numbers = [column.tobytes() for column in (self.entries, self.mtimes, self.sizes, self.crcs)]
         texts = ["\0".join(column).encode() for column in (self.names, self.validators)]
         columns = [*numbers, *texts, self.traits, self.report]
         head = {"version": VERSION, "frozen_at": self.frozen_at, "compressor": self.compressor, "members": self.members}
         head["columns"] = [len(column) for column in columns]
-        return zlib.compress(b"\n".join([json.dumps(head).encode(), b"".join(columns)]), 1)
+        return b"\n".join([json.dumps(head).encode(), b"".join(columns)])
 
     @classmethod
     def decode(cls, stored: bytes) -> "Layout":
@@ -202,11 +209,17 @@ def freeze(
         names=[row.name for row in rows],
         mtimes=array("q", (UNKNOWN if row.mtime is None else row.mtime for row in rows)),
         sizes=array("q", (UNKNOWN if row.size is None else row.size for row in rows)),
-        crcs=array("q", (UNKNOWN if row.crc32 is None else row.crc32 for row in rows)),
+        crcs=array("q", (_known_crc(row) for row in rows)),
         traits=bytes(traits),
         validators=[row.validator for row in rows],
         report=report[1] if report is not None else b"",
     )
+
+
+def _known_crc(row: Planned) -> int:
+    if row.size == 0 and not row.deflate:
+        return 0  # of no bytes
+    return UNKNOWN if row.crc32 is None else row.crc32
 
 
 def method_of(traits: int) -> Method:

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from streamzip.archive.filling import Filling, Works, part_lengths
 from streamzip.archive.finishing import Finished, finish
@@ -16,7 +17,9 @@ from streamzip.archive.writing import write_part
 from streamzip.errors import NotReady, Problem, Stale
 from streamzip.logs import event
 from streamzip.manifest.model import Manifest
-from streamzip.spool.file import Spool
+from streamzip.spool.base import Spooling
+from streamzip.spool.file import FileSpool
+from streamzip.spool.memory import Memory, MemorySpool
 from streamzip.spool.shelf import InUse, Shelf
 
 logger = logging.getLogger(__name__)
@@ -40,22 +43,40 @@ class Frozen:
 
 @dataclass(slots=True)
 class _Open:
+    frozen: Frozen
     filling: Filling
+    copy: FileSpool | None  # None: no copy of this archive is kept
     readers: int = 0
+    alone: int = 0  # readers that pull into memory
     finishing: asyncio.Task[None] | None = None
     closing: asyncio.TimerHandle | None = None
     gone: bool = False  # deleted: readers are cut, and nothing is finished
 
 
-class OpenArchives:
-    """`on_finished(hash, finished)` is told once a copy is durable."""
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A hold on an open archive. `shared` is everybody's; where `kept` is false it only tells, and each reader pulls
+    alone.
+    """
 
-    def __init__(self, shelf: Shelf, works: Works, on_finished: Callable[[str, Finished], Awaitable[None]]) -> None:
+    shared: Filling
+    kept: bool
+    alone: Callable[[int], contextlib.AbstractAsyncContextManager[Filling]]  # from this archive offset on
+
+
+class OpenArchives:
+    """`on_finished(hash, finished)` is told once a full pass was made, and its copy, where one is kept, is durable."""
+
+    def __init__(
+        self, shelf: Shelf, works: Works, memory: Memory, on_finished: Callable[[str, Finished], Awaitable[None]]
+    ) -> None:
         self._shelf = shelf
         self._works = works
+        self._memory = memory
         self._on_finished = on_finished
         self._open: dict[str, _Open] = {}
         self._opening: dict[str, asyncio.Task[None]] = {}
+        self._telling: set[asyncio.Task[None]] = set()
 
     def peek(self, hash: str) -> Filling | None:
         """The archive's state, where it is open here."""
@@ -65,10 +86,10 @@ class OpenArchives:
     def reading(self, hash: str) -> bool:
         """Whether somebody wants bytes of it, in this process."""
         opened = self._open.get(hash)
-        return opened is not None and opened.filling.wanted
+        return opened is not None and (opened.filling.wanted or opened.alone > 0)
 
     @contextlib.asynccontextmanager
-    async def lease(self, hash: str, load: Callable[[], Awaitable[Frozen]]) -> AsyncIterator[Filling]:
+    async def lease(self, hash: str, load: Callable[[], Awaitable[Frozen]]) -> AsyncIterator[Lease]:
         """The open archive, for as long as the context lasts; `load` is asked where it is not open yet."""
         while (opened := self._open.get(hash)) is None:
             if hash not in self._opening:
@@ -80,7 +101,7 @@ class OpenArchives:
             opened.closing = None
         self._finish_if_all_there(hash, opened)
         try:
-            yield opened.filling
+            yield Lease(opened.filling, opened.copy is not None, partial(self._alone, hash, opened))
         finally:
             opened.readers -= 1
             self._let_go(hash, opened)
@@ -92,48 +113,73 @@ class OpenArchives:
             del self._opening[hash]
 
     def _begin(self, frozen: Frozen) -> _Open:
-        places = Places(frozen.layout)
-        if frozen.learned is not None:
-            places.recall(frozen.learned)
+        places = _places(frozen)
         size = places.length if places.complete else None
+        if not self._shelf.takes(size):
+            window = MemorySpool(frozen.hash, lengths=part_lengths(places), start=0, window=0)
+            return _Open(frozen, self._filling(frozen, places, window, self._works), None)
         try:
             digest = frozen.layout.digest()
-            spool = self._shelf.open(frozen.hash, lengths=part_lengths(places), size=size, layout=digest)
+            copy = self._shelf.open(frozen.hash, lengths=part_lengths(places), size=size, layout=digest)
         except InUse as error:
             raise NotReady("the archive's copy is being removed; ask again", retry_after=1) from error
         try:
-            _refuse_unprovable(frozen, places, spool)
-            filling = Filling(
-                manifest=frozen.manifest,
-                layout=frozen.layout,
-                places=places,
-                spool=spool,
-                works=self._works,
-                write_part=write_part,
-                bodies=frozen.bodies,
-            )
+            _refuse_unprovable(frozen, places, copy)
+            opened = _Open(frozen, self._filling(frozen, places, copy, self._works), copy)
         except BaseException:
-            spool.close()
+            copy.close()
             raise
-        opened = _Open(filling)
-        filling.on_all_there = lambda: self._finish_if_all_there(frozen.hash, opened)
+        opened.filling.on_all_there = partial(self._finish_if_all_there, frozen.hash, opened)
         return opened
+
+    @staticmethod
+    def _filling(frozen: Frozen, places: Places, spool: Spooling, works: Works) -> Filling:
+        return Filling(
+            manifest=frozen.manifest,
+            layout=frozen.layout,
+            places=places,
+            spool=spool,
+            works=works,
+            write_part=write_part,
+            bodies=frozen.bodies,
+        )
+
+    @contextlib.asynccontextmanager
+    async def _alone(self, hash: str, opened: _Open, start: int) -> AsyncIterator[Filling]:
+        """A filling of one reader's own, in memory, that begins at archive offset `start`; its CRCs are everybody's."""
+        frozen, shared = opened.frozen, opened.filling
+        # Passes over an exact layout learn the same places and CRCs; over an open one each has its own frontier.
+        places = shared.places if shared.places.complete else _places(frozen)
+        size = self._memory.take()
+        spool = MemorySpool(hash, lengths=part_lengths(places), start=start, window=size)
+        bounds = replace(self._works, window=replace(self._works.window, size=size))
+        filling = self._filling(frozen, places, spool, bounds)
+        _assume(filling, start)
+        opened.alone += 1
+        try:
+            yield filling
+        finally:
+            opened.alone -= 1
+            self._memory.give_back()
+            if places.complete and places.crcs_known and frozen.learned is None:
+                task = asyncio.create_task(self._tell(hash, Finished(places.length, places.learned())))
+                self._telling.add(task)
+                task.add_done_callback(self._telling.discard)
+
+    async def _tell(self, hash: str, finished: Finished) -> None:
+        await self._on_finished(hash, finished)
+        self._open.pop(hash, None)  # what was learned counts from the next opening on
 
     def _finish_if_all_there(self, hash: str, opened: _Open) -> None:
         filling = opened.filling
-        if (
-            filling.extents.missing
-            or not filling.places.complete
-            or filling.spool.sealed
-            or opened.finishing
-            or opened.gone
-        ):
+        if opened.copy is None or filling.spool.sealed or opened.finishing or opened.gone:
             return
-        opened.finishing = asyncio.create_task(self._finish(hash, opened))
+        if filling.extents.missing == 0 and filling.places.complete:
+            opened.finishing = asyncio.create_task(self._finish(hash, opened, opened.copy))
 
-    async def _finish(self, hash: str, opened: _Open) -> None:
+    async def _finish(self, hash: str, opened: _Open, copy: FileSpool) -> None:
         try:
-            await self._on_finished(hash, await finish(opened.filling))
+            await self._on_finished(hash, await finish(opened.filling, copy))
         except Exception:
             logger.exception("a copy could not be finished", extra={"fields": {"archive": hash}})
         finally:
@@ -162,7 +208,8 @@ class OpenArchives:
         if self._open.get(hash) is opened:
             del self._open[hash]
         try:
-            opened.filling.spool.close()
+            if opened.copy is not None:
+                opened.copy.close()
         except OSError as error:
             event(logger, logging.WARNING, "journal_not_closed", archive=hash, error=error.strerror)
 
@@ -188,13 +235,42 @@ class OpenArchives:
     async def close(self) -> None:
         """End all: what is being finished is waited for."""
         finishing = [opened.finishing for opened in self._open.values() if opened.finishing is not None]
+        finishing.extend(self._telling)
         if finishing:
             await asyncio.wait(finishing)
         for hash, opened in list(self._open.items()):
             self._close(hash, opened)
 
 
-def _refuse_unprovable(frozen: Frozen, places: Places, spool: Spool) -> None:
+def _places(frozen: Frozen) -> Places:
+    places = Places(frozen.layout)
+    if frozen.learned is not None:
+        places.recall(frozen.learned)
+    return places
+
+
+def _assume(filling: Filling, start: int) -> None:
+    """A reader that begins at `start` needs nothing before it of members whose CRC is known, and learns the others'
+    CRCs.
+    """
+    places = filling.places
+    if not places.complete:
+        return
+    for member in range(filling.layout.members):
+        if places.offset(member) >= start:
+            return
+        if places.crcs[member] == UNKNOWN:
+            continue
+        if places.end(member) <= start:
+            filling.settled[member] = 1
+        filling.assumed.add(member)
+        begins = places.bytes_start(member)
+        for number in places.parts_of(member):
+            if begins + places.part(number).start + filling.extents.lengths[number] <= start:
+                filling.extents.assume(number)
+
+
+def _refuse_unprovable(frozen: Frozen, places: Places, spool: FileSpool) -> None:
     """Bytes without a strong validator were given out, and what proved them is lost: nothing can tell whether new ones
     would match.
     """

@@ -58,6 +58,7 @@ class Places:
         )
         self.crcs = array("q", layout.crcs)
         self._offsets = array("q", [0])
+        self._crcs_known = False
         self._directory: array[int] | None = None
         self._name_lengths = array("H", (len(name.encode()) for name in layout.names))
         self._advance()
@@ -71,6 +72,13 @@ class Places:
     def complete(self) -> bool:
         """Whether every place is known, and with them the archive's length."""
         return self.placed == self.layout.members
+
+    @property
+    def crcs_known(self) -> bool:
+        """Whether the directory can be written: every CRC was given, or learned by a pull."""
+        if not self._crcs_known:
+            self._crcs_known = UNKNOWN not in self.crcs
+        return self._crcs_known
 
     def settle(self, member: int, *, traits: int, size: int, stored: int) -> None:
         """Note what a member of an open layout turned out to be; places move on as far as they now can."""

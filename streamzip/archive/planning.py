@@ -80,12 +80,8 @@ class Planning:
         return not self._open_entries()
 
     def _open_entries(self) -> list[int]:
-        entries = enumerate(self._manifest.entries)
-        return [
-            index
-            for index, entry in entries
-            if entry.size is None and index not in self._facts and index not in self._errors
-        ]
+        known = self._facts.keys() | self._errors.keys()
+        return [index for index, entry in enumerate(self._manifest.entries) if not entry.size and index not in known]
 
     async def _probe_some(self, indices: Iterator[int]) -> None:
         for index in indices:
@@ -114,6 +110,10 @@ class Planning:
             await asyncio.sleep(patience.delay(failures, failure.retry_after))
 
     def _note(self, index: int, facts: Facts) -> None:
+        if self._manifest.entries[index].size == 0 and facts.size != 0:
+            # A size that is given is verified as bytes pass, and here none would.
+            self._errors[index] = OriginError("size_mismatch", "the file is not empty, as was said with it")
+            return
         if facts.body is not None and self._kept + len(facts.body) <= KEEP_TOTAL:
             self.bodies[index] = facts.body
             self._kept += len(facts.body)

@@ -6,9 +6,10 @@ still coming in are rendered; everything that has settled is read from the file 
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from streamzip.archive.filling import Filling
-from streamzip.archive.layout import Trait
+from streamzip.archive.layout import UNKNOWN, Trait
 from streamzip.archive.places import Kind, Piece
 from streamzip.archive.writing import prove_part, settle
 from streamzip.spans import Span
@@ -37,6 +38,7 @@ class Reader:
             run = await self._next(position, stop)
             position += len(run)
             yield run
+            self._filling.spool.passed(position)
 
     def close(self) -> None:
         """Want nothing more."""
@@ -91,6 +93,9 @@ class Reader:
                 await self._demand.wait(first, 0)
             header = places.header(member, max(places.crcs[member], 0))
             return header[position - piece.span.start : limit - piece.span.start]
+        if piece.kind is Kind.DESCRIPTOR and places.crcs[member] != UNKNOWN:
+            descriptor = places.descriptor(member, places.crcs[member])
+            return descriptor[position - piece.span.start : limit - piece.span.start]
         if piece.kind is Kind.DESCRIPTOR:
             for number in places.parts_of(member):
                 if not extents.done[number]:
@@ -119,7 +124,8 @@ class Reader:
         return run
 
     async def _directory(self, position: int, limit: int) -> bytes:
-        await everything(self._filling, self)
+        if not self._filling.places.crcs_known:
+            await everything(self._filling, self)
         return self._filling.places.directory(Span(position, limit))
 
     async def wait_for(self, number: int) -> None:
@@ -134,3 +140,14 @@ async def everything(filling: Filling, reader: Reader) -> None:
         if not await reader._settle(member):
             missing = filling.extents.done.find(0, filling.places.parts_of(member).start)
             await reader.wait_for(missing)
+
+
+async def read(filling: Filling, start: int, stop: int | None) -> AsyncGenerator[bytes, None]:
+    """One reader from its first byte to its last; whatever ends it, it wants nothing afterwards."""
+    reader = Reader(filling)
+    try:
+        async with aclosing(reader.read(start, stop)) as runs:
+            async for run in runs:
+                yield run
+    finally:
+        reader.close()

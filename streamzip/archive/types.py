@@ -13,8 +13,8 @@ _EXTENSIONS = _words("""
     sql srt stl svg tcl tex text toml ts tsv tsx txt vtt vue wasm wav wkt xls xml xsd xsl yaml yml
 """)
 _COMPRESSED = _words("""
-    7z aac apk avif bin br bz2 dat deb dmg docx epub flac gif gz heic heif img iso jar jpeg jpg lz4 lzma m4a m4v mkv mov mp3
-    mp4 mpeg mpg odt ods ogg opus parquet pdf png pptx rar rpm tgz webm webp whl woff woff2 wmv xlsx xz zip zst
+    7z aac apk avif bin br bz2 dat deb dmg docx epub flac gif gz heic heif img iso jar jpeg jpg lz4 lzma m4a m4v mkv mov
+    mp3 mp4 mpeg mpg odt ods ogg opus parquet pdf png pptx rar rpm tgz webm webp whl woff woff2 wmv xlsx xz zip zst
 """)
 _TYPES = ("text/", "image/svg", "image/bmp", "audio/wav", "audio/x-wav")
 _APPLICATION = _words("json javascript xml sql x-sh x-ndjson wasm rtf yaml toml x-yaml geo+json ld+json")

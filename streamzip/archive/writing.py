@@ -182,6 +182,7 @@ class _PartWriter:
             async with aclosing(self._pull(prefix=start, crc=extents.crcs[number]).chunks()) as chunks:
                 crc, position = 0, start
                 async for chunk in chunks:
+                    await spool.room(at + position)
                     spool.write(at + position, chunk)
                     crc, position = isal_zlib.crc32(chunk, crc), position + len(chunk)
                     extents.grow(number, len(chunk))
@@ -257,6 +258,7 @@ class _PartWriter:
         try:
             async with aclosing(stream):
                 async for block in stream:
+                    await spool.room(at + stored)
                     spool.write(at + stored, block)
                     stored, stored_crc = stored + len(block), isal_zlib.crc32(block, stored_crc)
                     extents.grow(number, len(block))
@@ -317,7 +319,7 @@ def settle(filling: Filling, member: int) -> bool:
         return False
     traits = places.traits[member]
     crc = max(places.crcs[member], 0)
-    if parts and not traits & Trait.DEFLATE:
+    if parts and not traits & Trait.DEFLATE and member not in filling.assumed:
         crc = extents.member_crc(parts)
         try:
             check_crc(filling, member, crc)

@@ -21,7 +21,7 @@ class Registry:
         return source
 
     def origin(self, url: str) -> str:
-        """The origin that owns `url`, as `host:port`: what connections are counted by. Raises OriginError (`unsafe_url`)."""
+        """The origin that owns `url`, as `host:port`: what connections are counted by. Raises OriginError."""
         try:
             return origin_of(url)
         except ValueError as error:

@@ -57,8 +57,11 @@ class Extents:
         """Take up an extent that the journal lists; False where it does not continue what is there (known already, or
         void).
         """
-        part, start = extent.part, self.committed[extent.part]
-        if not 0 <= part < len(self.lengths) or extent.start != start or extent.stop <= start:
+        part = extent.part
+        if part >= len(self.lengths):
+            return False
+        start = self.committed[part]
+        if extent.start != start or extent.stop <= start:
             return False
         if 0 <= self.lengths[part] < extent.stop:
             return False
@@ -75,6 +78,12 @@ class Extents:
             self.filled[part] = extent.stop
         self._settle(part)
         return True
+
+    def assume(self, part: int) -> None:
+        """The part is not needed: what it would prove is known."""
+        if not self.done[part]:
+            self.done[part] = 1
+            self.missing -= 1
 
     def know_length(self, part: int, length: int) -> None:
         """The part turned out to have this many bytes."""

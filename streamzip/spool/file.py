@@ -57,12 +57,13 @@ def boot_id() -> bytes:
     return bytes.fromhex(Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", ""))
 
 
-class Spool:
+class FileSpool:
     """One archive's copy on disk, open in this process. Its calls are short, except `prove`, `read` and `finish`."""
 
     def __init__(
         self, paths: Paths, *, lengths: "array[int]", size: int | None, layout: bytes, locks: LockFile
     ) -> None:
+        self.name = paths.name
         self.paths = paths
         self.locks = locks
         self.extents = Extents(lengths)
@@ -74,9 +75,9 @@ class Spool:
         self._boot = b""
         self._journal = Journal(paths.journal)
         self.follow(trusted=False)
-        # Nothing of what an earlier life did is known (a first open, an eviction, or a lost journal).
-        self.blank = self._head is None
-        if self._head != layout:
+        # Nothing of what an earlier life did is known (a first open, an eviction, a journal lost or of another layout).
+        self.blank = self._head != layout
+        if self.blank:
             self._begin_anew()
         # A power loss may have taken the journal's last records: what they pinned is no longer known.
         self.rebooted = self._boot not in (b"", boot_id())
@@ -90,15 +91,15 @@ class Spool:
         self.sealed = self.finished and self._seal == Seal.of(stat)
 
     def _begin_anew(self) -> None:
-        """No journal, or one that speaks of another layout: whatever lies here is void."""
-        if self._head is not None:
+        """No journal, or one that speaks of another layout or does not tell: whatever lies here is void."""
+        if self._head is not None or self._journal.damaged:
             self.paths.part.unlink(missing_ok=True)
             self.paths.finished.unlink(missing_ok=True)
             self._journal.truncate()
             self.extents = Extents(self.extents.lengths)
             self.pins.clear()
             self.settled.clear()
-            self._seal = None
+            self._seal, self._boot = None, b""
         self._journal.add(Head(self._layout))
         self._journal.flush()
 
@@ -129,7 +130,8 @@ class Spool:
                 case Extent():
                     self.extents.commit(record, trusted=trusted)
                 case Drop(part, keep):
-                    if keep < self.extents.committed[part] and not trusted:
+                    known = part < len(self.extents.lengths)  # not so in a journal of another layout
+                    if known and keep < self.extents.committed[part] and not trusted:
                         self.extents.drop(part, keep)
                 case Pin():
                     self.pins[record.member] = record
@@ -191,6 +193,12 @@ class Spool:
     def read(self, offset: int, length: int) -> bytes:
         """Archive bytes, waiting for the disk; for a thread."""
         return os.pread(self._fd, length, offset)
+
+    async def room(self, offset: int) -> None:
+        """There is always room for the next bytes, until the disk says otherwise."""
+
+    def passed(self, offset: int) -> None:
+        """What a reader has taken stays for the others."""
 
     def prove(self, part: int, at: int) -> Drop | None:
         """Compare what an earlier life left of the part (which begins at archive offset `at`) with its CRCs; for a

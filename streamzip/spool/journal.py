@@ -98,7 +98,8 @@ def encode(record: Record) -> bytes:
         case Drop(part, keep):
             payload = _DROP.pack(b"D", part, keep)
         case Pin(member, strong, value):
-            payload = _PIN.pack(b"P", member, strong) + value.encode()
+            # In ASCII: what an origin chooses must not hold a mark, to be found where the record is torn.
+            payload = _PIN.pack(b"P", member, strong) + value.encode("unicode_escape")
         case Settled(member, traits, size, stored, crc):
             payload = _SETTLED.pack(b"S", member, traits, size, stored, crc)
         case Seal(size, mtime_ns, ctime_ns, inode):
@@ -126,7 +127,7 @@ def _decode(payload: bytes) -> Record | None:
             return Boot(_HEAD.unpack(payload)[1])
         case b"P":
             _, member, strong = _PIN.unpack_from(payload)
-            return Pin(member, bool(strong), payload[_PIN.size :].decode())
+            return Pin(member, bool(strong), payload[_PIN.size :].decode("unicode_escape"))
     return None
 
 
@@ -145,7 +146,10 @@ def decode(stored: bytes) -> tuple[list[Record], int, bool]:
         _, length, check = _FRAME.unpack_from(stored, found)
         payload = stored[found + _FRAME.size : found + _FRAME.size + length]
         if len(payload) == length and crc32(payload) == check:
-            record = _decode(payload)
+            try:
+                record = _decode(payload)
+            except (struct.error, ValueError):  # whole, and of another release
+                record, damaged = None, True
             if record is not None:
                 records.append(record)
             position = found + _FRAME.size + length
@@ -176,9 +180,9 @@ class Journal:
             return
         block = b"".join(self._pending)
         written = os.write(self._fd, block)
-        self._pending.clear()
         if written < len(block):
             raise OSError(errno.ENOSPC, "the journal could not be written whole")
+        self._pending.clear()
         # O_APPEND leaves the file position behind what was written: where nobody wrote in between, it need not be read
         # again.
         if os.lseek(self._fd, 0, os.SEEK_CUR) - written == self._read:

@@ -11,7 +11,7 @@ from array import array
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamzip.spool.file import Paths, Spool
+from streamzip.spool.file import FileSpool, Paths
 from streamzip.spool.locks import USE, LockFile
 
 
@@ -45,7 +45,7 @@ class Shelf:
         """Whether a copy of this size is to be kept at all."""
         return self.budget > 0 and (size or 0) <= self.budget
 
-    def open(self, name: str, *, lengths: "array[int]", size: int | None, layout: bytes) -> Spool:
+    def open(self, name: str, *, lengths: "array[int]", size: int | None, layout: bytes) -> FileSpool:
         """The archive's spool, with a shared lock against eviction. InUse while another process evicts it; OSError from
         the disk.
         """
@@ -56,7 +56,7 @@ class Shelf:
             if not locks.try_shared(USE):
                 raise InUse(name)
             os.utime(paths.lock)
-            return Spool(paths, lengths=lengths, size=size, layout=layout, locks=locks)
+            return FileSpool(paths, lengths=lengths, size=size, layout=layout, locks=locks)
         except BaseException:
             locks.close()
             raise

@@ -1,0 +1,133 @@
+"""No copy on disk (none wanted, none fits, or the disk is full): a window of archive bytes that moves along with one
+reader.
+
+Bounded by where the reader is, whatever the archive's or its members' sizes: a pull that is a window's length ahead of
+its reader waits, and so does its origin.
+"""
+
+import asyncio
+from array import array
+from bisect import bisect_right, insort
+
+from streamzip.spool.extents import Extent, Extents
+from streamzip.spool.journal import Drop, Pin, Record, Settled
+
+
+class NoLocks:
+    """Nobody else pulls into this process's memory."""
+
+    def try_exclusive(self, byte: int) -> bool:
+        """Always free."""
+        return byte >= 0
+
+    def release(self, byte: int) -> None:
+        """Nothing to give back."""
+
+
+class Memory:
+    """How much all windows together may hold, and so how large each new one is. Sizes in bytes."""
+
+    LARGEST = 32 << 20
+    SMALLEST = 1 << 20
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._windows = 0
+
+    def take(self) -> int:
+        """A new window's size: its share of what there is."""
+        self._windows += 1
+        return max(self.SMALLEST, min(self.LARGEST, self._total // self._windows))
+
+    def give_back(self) -> None:
+        """A window closed."""
+        self._windows -= 1
+
+
+class MemorySpool:
+    """The window of one reader that begins at archive offset `start` and holds up to `window` bytes."""
+
+    sealed = False
+
+    def __init__(self, name: str, *, lengths: "array[int]", start: int, window: int) -> None:
+        self.name = name
+        self.locks = NoLocks()
+        self.extents = Extents(lengths)
+        self.pins: dict[int, Pin] = {}
+        self.settled: dict[int, Settled] = {}
+        self._window = window
+        self._position = start
+        self._runs: dict[int, bytes] = {}
+        self._starts: list[int] = []
+        self._moved: list[asyncio.Future[None]] = []
+
+    def write(self, offset: int, data: bytes | memoryview) -> None:
+        """Hold bytes that the reader has not passed; what lies before it was wanted for its CRC only."""
+        if offset + len(data) > self._position and data:
+            if offset not in self._runs:
+                insort(self._starts, offset)
+            self._runs[offset] = bytes(data)
+
+    def read_now(self, offset: int, length: int) -> bytes:
+        """What is held from `offset` on, up to the end of the run it lies in; empty where nothing is."""
+        found = bisect_right(self._starts, offset) - 1
+        if found < 0:
+            return b""
+        start = self._starts[found]
+        run = self._runs[start]
+        if start == offset and len(run) <= length:
+            return run
+        return run[offset - start : offset - start + length]
+
+    def read(self, offset: int, length: int) -> bytes:
+        """The same: memory is never waited for."""
+        return self.read_now(offset, length)
+
+    async def room(self, offset: int) -> None:
+        """Wait until the reader is less than a window's length behind."""
+        while offset >= self._position + self._window:
+            moved: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._moved.append(moved)
+            await moved
+
+    def passed(self, offset: int) -> None:
+        """Let go of what the reader has taken, and let waiting pulls go on."""
+        self._position = max(self._position, offset)
+        gone = 0
+        for start in self._starts:
+            if start + len(self._runs[start]) > offset:
+                break
+            del self._runs[start]
+            gone += 1
+        if gone:
+            del self._starts[:gone]
+        moved, self._moved = self._moved, []
+        for waiter in moved:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def prove(self, part: int, at: int) -> Drop | None:
+        """No earlier life left anything here."""
+        return None
+
+    def drop(self, drop: Drop) -> None:
+        """Forget what was pulled of the part."""
+        self.extents.drop(drop.part, drop.keep)
+
+    def note(self, record: Record) -> None:
+        """Keep a fact for as long as the reader stays."""
+        if isinstance(record, Pin):
+            self.pins[record.member] = record
+        elif isinstance(record, Settled):
+            self.settled[record.member] = record
+
+    def commit(self, extent: Extent) -> None:
+        """List an extent."""
+        self.extents.commit(extent, trusted=True)
+
+    def flush(self) -> None:
+        """Nobody else reads this."""
+
+    def follow(self) -> list[Settled]:
+        """Nobody else writes this."""
+        return []
