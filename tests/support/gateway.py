@@ -1,0 +1,226 @@
+"""A real gateway for tests: `streamzip serve` in a process of its own, on a port of 127.0.0.1 that it keeps for life.
+
+    with Gateway(tmp_path / "data", allow=[origin.authority]) as gateway:
+        created = gateway.create(urls=[origin.url("/a.png")])
+        body = gateway.download(created["archive_hash"])
+        gateway.kill()      # -9
+        gateway.start()     # the same data, the same port
+
+What it logs is read as it comes, and may be waited for; a test never sleeps to see something happen.
+"""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
+from pathlib import Path
+from signal import Signals
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+COMMAND = Path(sys.executable).with_name("streamzip")  # of the environment that runs the tests
+STARTS_WITHIN = 20.0
+POLL = 0.01  # seconds between two questions for a status; the interface to be tested is a polled one
+
+
+class Gateway:
+    """One `streamzip serve`. `env`: settings without their prefix, as `prefetch="urls"`."""
+
+    def __init__(self, data: Path, *, allow: Iterable[str] = (), **env: str) -> None:
+        self.data = data
+        self._env = {f"STREAMZIP_{name.upper()}": value for name, value in env.items()}
+        self._env["STREAMZIP_ALLOW_HOSTS"] = ",".join(allow)
+        self._process: subprocess.Popen[str] | None = None
+        self._reading: threading.Thread | None = None
+        self._logged = threading.Condition()
+        self._lines: list[dict[str, Any]] = []
+        self._ended = False
+        self.port = 0
+        # No connection is kept: each request opens its own, so that what a test sees of sockets is what it did.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self.client = httpx.Client(trust_env=False, limits=limits, timeout=60)
+
+    # -- the process -------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start it, and return when it listens."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("STREAMZIP_")}
+        self._ended = False
+        with self._logged:
+            before = len(self._lines)
+        self._process = subprocess.Popen(
+            [str(COMMAND), "serve", "--port", str(self.port), "--data", str(self.data)],
+            env=environment | self._env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._reading = threading.Thread(target=self._read, args=(self._process,), daemon=True)
+        self._reading.start()
+        listening = self.logged("listening", after=before, seconds=STARTS_WITHIN)
+        self.port = int(listening["url"].rpartition(":")[2])
+        self.client.base_url = httpx.URL(self.base)
+
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        assert process.stderr is not None
+        for line in process.stderr:
+            try:
+                document = json.loads(line)
+            except ValueError:
+                document = {"event": "not JSON", "line": line}
+            with self._logged:
+                self._lines.append(document)
+                self._logged.notify_all()
+        with self._logged:
+            self._ended = True
+            self._logged.notify_all()
+
+    @property
+    def base(self) -> str:
+        """Scheme, host and port."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """The process that runs now."""
+        assert self._process is not None
+        return self._process.pid
+
+    def kill(self) -> None:
+        """kill -9."""
+        self._end(Signals.SIGKILL)
+
+    def stop(self) -> int:
+        """SIGTERM, and wait; the exit status."""
+        return self._end(Signals.SIGTERM)
+
+    def send(self, number: Signals) -> None:
+        """Send a signal, and go on."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def wait(self, seconds: float = 40.0) -> int:
+        """Wait for the process to end; its exit status."""
+        assert self._process is not None
+        assert self._reading is not None
+        assert self._process.stderr is not None
+        status = self._process.wait(seconds)
+        self._reading.join(10)
+        self._process.stderr.close()
+        self._process = None
+        return status
+
+    def _end(self, number: Signals) -> int:
+        self.send(number)
+        return self.wait()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.client.close()
+        if self._process is not None:
+            self.kill()
+
+    # -- what it says and takes --------------------------------------------------------------------------
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """Every line that it logged so far, in all its lives."""
+        with self._logged:
+            return list(self._lines)
+
+    def logged(self, event: str, *, after: int = 0, seconds: float = 10.0) -> dict[str, Any]:
+        """Wait for a line of this event beyond the first `after` lines."""
+
+        def found() -> dict[str, Any] | None:
+            return next((line for line in self._lines[after:] if line.get("event") == event), None)
+
+        with self._logged:
+            self._logged.wait_for(lambda: self._ended or found() is not None, seconds)
+            line = found()
+        if line is None:
+            raise AssertionError(f"the gateway did not log {event!r}, but {self._lines[after:]}")
+        return line
+
+    def memory(self) -> int:
+        """Resident bytes now (proc(5), VmRSS)."""
+        return self._memory("VmRSS")
+
+    def peak_memory(self) -> int:
+        """The most resident bytes in this life (proc(5), VmHWM)."""
+        return self._memory("VmHWM")
+
+    def _memory(self, field: str) -> int:
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith(f"{field}:"):
+                return int(line.split()[1]) << 10
+        raise AssertionError(f"no {field}")
+
+    def descriptors(self) -> int:
+        """How many files and sockets it has open."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def stored(self) -> int:
+        """How many archives its store holds."""
+        with closing(sqlite3.connect(f"file:{self.data}/streamzip.db?mode=ro", uri=True)) as store:
+            count: int = store.execute("SELECT count(*) FROM archives").fetchone()[0]
+        return count
+
+    def copy(self, hash: str) -> Path:
+        """Where the finished copy of an archive lies."""
+        return self.data / "spool" / hash[:2] / f"{hash}.zip"
+
+    # -- the interface -----------------------------------------------------------------------------------
+
+    def create(self, **body: Any) -> dict[str, Any]:
+        """POST /api/archive/create; the answer's document."""
+        response = self.client.post("/api/archive/create", json=body)
+        assert response.status_code in (200, 201), response.text
+        document: dict[str, Any] = response.json()
+        return document
+
+    def status(self, hash: str, query: str = "") -> dict[str, Any]:
+        """GET /api/archive/status/{hash}"""
+        response = self.client.get(f"/api/archive/status/{hash}{query}")
+        assert response.status_code == 200, response.text
+        document: dict[str, Any] = response.json()
+        return document
+
+    def get(self, hash: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
+        """GET /archive/get/{hash}.zip, whole."""
+        return self.client.get(f"/archive/get/{hash}.zip", headers=headers)
+
+    def download(self, hash: str) -> bytes:
+        """The archive's bytes."""
+        response = self.get(hash)
+        assert response.status_code == 200, response.text
+        return response.content
+
+    def until(
+        self, hash: str, reached: str | Callable[[dict[str, Any]], bool] = "completed", seconds: float = 20.0
+    ) -> dict[str, Any]:
+        """Poll the status until it is so, or fail; that status."""
+        deadline = time.monotonic() + seconds
+        while True:
+            document = self.status(hash)
+            if document["status"] == reached if isinstance(reached, str) else reached(document):
+                return document
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not reached, but {document}")
+            time.sleep(POLL)
+
+
+def manifest_of(mapping: Mapping[str, str], **options: Any) -> dict[str, Any]:
+    """A create's body in the full form, from names and URLs."""
+    return {"entries": [{"name": name, "url": url} for name, url in mapping.items()], **options}
