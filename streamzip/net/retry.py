@@ -1,8 +1,8 @@
 """When to try again: pure, so that a test can read the times instead of waiting for them."""
 
-import calendar
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.utils import parsedate_tz
 
 LONGEST_RETRY_AFTER = 60.0
@@ -37,8 +37,8 @@ def retry_after(value: str, now: float) -> float | None:
     """
     text = value.strip()
     if text.isascii() and text.isdigit():
-        # Not through int() alone: past 4,300 digits it raises.
-        return min(float(text[:12]), LONGEST_RETRY_AFTER) if len(text.lstrip("0")) < 12 else LONGEST_RETRY_AFTER
+        # Twelve digits are past any cap, and int() raises at 4,301.
+        return min(float(text.lstrip("0")[:12] or "0"), LONGEST_RETRY_AFTER)
     date = http_date(text)
     return None if date is None else min(max(0.0, date - now), LONGEST_RETRY_AFTER)
 
@@ -48,7 +48,10 @@ def http_date(value: str) -> int | None:
     parsed = parsedate_tz(value)
     if parsed is None:
         return None
+    year, month, day, hour, minute, second = parsed[:6]
     try:
-        return calendar.timegm(parsed[:6]) - (parsed[9] or 0)
+        # A leap second, which the grammar allows, is no second of POSIX time.
+        instant = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC)
+        return int(instant.timestamp()) - (parsed[9] or 0)
     except (ValueError, OverflowError):
         return None
