@@ -66,6 +66,9 @@ class _Body(httpx.AsyncByteStream):
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
+        # A body without framing ends with its connection, and aiohttp takes a reset for such an end.
+        framed = hdrs.CONTENT_LENGTH in response.headers or hdrs.TRANSFER_ENCODING in response.headers
+        self._ends_with = None if framed or response.connection is None else response.connection.protocol
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -78,6 +81,8 @@ class _Body(httpx.AsyncByteStream):
         except (aiohttp.ClientError, OSError) as error:
             raise httpx.ReadError("the connection to the origin broke") from error
         if not chunk:
+            if self._ends_with is not None and isinstance(self._ends_with.exception(), OSError):
+                raise httpx.ReadError("the connection to the origin broke")
             raise StopAsyncIteration
         return chunk
 

@@ -30,6 +30,7 @@ from streamzip.sources.counting import CountedChunks
 MAX_REDIRECTS = 5
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_NO_SUCH_RANGE = "http_416"
 _RFC_3986 = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*")
 
 # A body nobody wants is read to its end where it is small and comes at once: that is cheaper than a new connection.
@@ -63,14 +64,15 @@ class HttpSource:
 
         GET and not HEAD, because a presigned URL is bound to its method; a range, so that no more comes than is wanted.
         """
-        head, stream = await self.get(url, ("Range", f"bytes=0-{max(keep, 1) - 1}"))
-        if head.status == 416:
+        asked = max(keep, 1)
+        try:
+            head, stream = await self.get(url, ("Range", f"bytes=0-{asked - 1}"))
+        except OriginError as error:
+            if error.code != _NO_SUCH_RANGE:
+                raise
             # An empty file has no first byte: S3 and Starlette answer so. A plain GET tells it from a confused origin.
-            await _discard(head, stream)
-            head, stream = await self.get(url)
             asked = 0
-        else:
-            asked = max(keep, 1)
+            head, stream = await self.get(url)
         try:
             return await self._learn(head, stream, keep, asked)
         finally:
@@ -83,7 +85,7 @@ class HttpSource:
         return _Opening(self, url, start, stop, pin)
 
     async def get(self, url: str, *fields: tuple[str, str]) -> tuple[Head, httpx.AsyncByteStream]:
-        """The first answer that is no redirect: a file's, or a 416. Its body is to be closed by the caller.
+        """The file's answer at the end of the redirects, its body to be closed by the caller. Raises OriginError.
 
         Every hop goes through the same door: judged as a URL here, and as an address when it is dialled.
         """
@@ -95,16 +97,11 @@ class HttpSource:
             url = _follow(url, head)
         else:
             raise OriginError("too_many_redirects", f"the origin redirected more than {MAX_REDIRECTS} times")
-        if head.status == 416:
-            return head, stream
         try:
             head.check_file()
         except OriginError as error:
             error.retry_after = self._asked_wait(head)
             await _discard(head, stream)
-            raise
-        except BaseException:
-            await stream.aclose()
             raise
         return head, stream
 
@@ -171,7 +168,14 @@ class _Opening(AbstractAsyncContextManager[Opened]):
 
     async def __aenter__(self) -> Opened:
         ranged = self._start > 0 or self._stop is not None
-        head, stream = await self._source.get(self._url, *(self._range() if ranged else ()))
+        try:
+            head, stream = await self._source.get(self._url, *(self._range() if ranged else ()))
+        except OriginError as error:
+            if error.code != _NO_SUCH_RANGE:
+                raise
+            raise OriginError(
+                "changed", "the file at the origin ends before the wanted part", transient=True
+            ) from error
         try:
             opened = self._part(head, stream) if ranged and head.status == 206 else self._whole(head, stream)
         except BaseException:
@@ -207,8 +211,6 @@ class _Opening(AbstractAsyncContextManager[Opened]):
         return Opened(facts, self._start, CountedChunks(stream, wanted - self._start))
 
     def _whole(self, head: Head, stream: httpx.AsyncByteStream) -> Opened:
-        if head.status == 416:
-            raise OriginError("changed", "the file at the origin ends before the wanted part", transient=True)
         if head.status == 206:
             raise bad_answer("it brings a part where the whole file was asked for")
         facts = head.facts(size=head.length, ranges=head.takes_ranges)

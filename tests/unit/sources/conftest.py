@@ -1,0 +1,25 @@
+"""An origin, and a source that may reach it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from streamzip.net.addresses import DialGuard
+from streamzip.net.transport import OriginTransport
+from streamzip.sources.http import HttpSource
+from tests.support.origin import Origin
+
+
+@pytest.fixture
+async def origin() -> AsyncIterator[Origin]:
+    """A scripted origin on loopback."""
+    async with Origin() as started:
+        yield started
+
+
+@pytest.fixture
+async def source(origin: Origin) -> AsyncIterator[HttpSource]:
+    """A source to which that origin, and it alone, is exempted."""
+    allow = frozenset({origin.authority})
+    async with OriginTransport(DialGuard(allow), connect_timeout=5, read_timeout=0.5) as transport:
+        yield HttpSource(transport, allow=allow, user_agent="streamzip/test", wall=lambda: 0.0)
