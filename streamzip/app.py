@@ -2,9 +2,12 @@
 
 import asyncio
 import logging
+import multiprocessing
 import os
 import socket
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import uvicorn
 import uvloop
@@ -26,10 +29,12 @@ from streamzip.net.addresses import DialGuard
 from streamzip.net.transport import OriginTransport
 from streamzip.sources.http import HttpSource
 from streamzip.sources.registry import Registry
+from streamzip.spool.locks import LockFile
 from streamzip.spool.memory import Memory
 from streamzip.spool.shelf import Shelf
 from streamzip.store.migrations import SchemaTooNewError
 from streamzip.store.repository import Repository
+from streamzip.workers import Workers
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +57,7 @@ class _Parts:
         )
         works = Works(
             registry=Registry(HttpSource(self.transport, allow=settings.allow_hosts)),
-            lanes=Lanes(settings.connections_per_origin),
+            lanes=Lanes(max(1, settings.connections_per_origin // settings.workers)),
             clock=clock,
             pool=self.pool,
             patience=Patience(fruitless=settings.max_attempts),
@@ -67,7 +72,13 @@ class _Parts:
             clock=clock,
             probe_wait=settings.probe_wait,
         )
-        self.prefetches = Prefetches(repository, self.gateway.fill, clock)
+        self.prefetches = Prefetches(
+            repository,
+            self.gateway.fill,
+            clock,
+            leader=LockFile(settings.data_dir / "jobs.lock"),
+            look_every=60.0 if settings.workers == 1 else 1.0,
+        )
         self.gateway.on_prefetch = self.prefetches.wake
 
     async def close(self) -> None:
@@ -80,11 +91,36 @@ class _Parts:
 def serve(settings: Settings) -> None:
     """Listen and answer until SIGINT or SIGTERM. Raises SetupError where a part cannot be made."""
     logs.configure(settings.log_level)
+    listening = _listen(settings)
+    host, port = listening.getsockname()[:2]
+    event(logger, logging.INFO, "listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    if settings.workers == 1:
+        _work(settings, [listening])
+    else:
+        Workers(settings.workers, partial(_work, settings), [listening]).run()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((settings.host, settings.port))
+        listening.listen(2048)
+    except OSError as error:
+        listening.close()
+        raise SetupError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from error
+    return listening
+
+
+def _work(settings: Settings, sockets: Sequence[socket.socket]) -> None:
+    """One worker process, from its first part to its last response."""
+    logs.configure(settings.log_level)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings))
+        runner.run(_serve(settings, sockets))
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, sockets: Sequence[socket.socket]) -> None:
     try:
         repository = await Repository.open(settings.data_dir / "streamzip.db")
     except (SchemaTooNewError, Problem, OSError) as error:
@@ -95,8 +131,12 @@ async def _serve(settings: Settings) -> None:
         await repository.close()
         raise
     background = asyncio.create_task(parts.prefetches.run())
+    server = uvicorn.Server(_uvicorn_config(settings, build(parts.gateway, settings, parts.clock)))
+    parent = multiprocessing.parent_process()
+    if parent is not None:  # a worker whose supervisor was killed ends as well: nobody would start it again
+        asyncio.get_running_loop().add_reader(parent.sentinel, setattr, server, "should_exit", True)
     try:
-        await _Server(_uvicorn_config(settings, build(parts.gateway, settings, parts.clock))).serve()
+        await server.serve(sockets=list(sockets))
     finally:
         background.cancel()
         await asyncio.gather(background, return_exceptions=True)
@@ -106,8 +146,6 @@ async def _serve(settings: Settings) -> None:
 def _uvicorn_config(settings: Settings, app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        host=settings.host,
-        port=settings.port,
         loop="none",
         http="httptools",
         ws="none",
@@ -119,14 +157,3 @@ def _uvicorn_config(settings: Settings, app: ASGIApp) -> uvicorn.Config:
         forwarded_allow_ips=[str(network) for network in settings.trusted_proxies],
         timeout_graceful_shutdown=STOP_WITHIN,
     )
-
-
-class _Server(uvicorn.Server):
-    """Says where it listens, in one line that people and scripts can read."""
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        for server in self.servers:
-            for listening in server.sockets:
-                host, port = listening.getsockname()[:2]
-                event(logger, logging.INFO, "listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}")

@@ -45,12 +45,6 @@ def _networks(value: Any) -> tuple[Network, ...]:
     return tuple(ip_network(network) for network in _split(value))
 
 
-def _one_worker(value: int) -> int:
-    if value > 1:
-        raise ValueError("more than one worker is not supported yet; set it to 1")
-    return value
-
-
 def _public_url(value: str) -> str:
     if re.fullmatch(r"https?://[^\s/?#@\\]+(/[^\s?#\\]*)?", value) is None:
         raise ValueError("must be an absolute http or https URL without credentials, query or fragment")
@@ -85,9 +79,7 @@ class Settings(BaseSettings):
         description="Folder for the store, the copies and the generated secret.",
         json_schema_extra={"flag": "--data"},
     )
-    workers: Annotated[int, AfterValidator(_one_worker)] = Field(
-        default=1, ge=1, description="Server processes; only 1 for now."
-    )
+    workers: int = Field(default=1, ge=1, le=64, description="Server processes; they share the store and the copies.")
     public_url: Annotated[str, AfterValidator(_public_url)] | None = Field(
         default=None,
         description="Base of the URLs that are given out; without it, the scheme and Host of each request.",

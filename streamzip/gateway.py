@@ -20,7 +20,8 @@ from streamzip.archive.finishing import Finished
 from streamzip.archive.loading import Loader
 from streamzip.archive.opened import Lease, OpenArchives
 from streamzip.archive.reading import Reader, everything, read
-from streamzip.clock import Clock, rfc3339
+from streamzip.archive.status import status_document
+from streamzip.clock import Clock
 from streamzip.errors import Conflict, Forbidden, NotFound, NotReady, Problem, Stale
 from streamzip.logs import event
 from streamzip.manifest.model import Manifest
@@ -306,85 +307,29 @@ class Gateway:
             filling.check_all_there()
             await self._archives.finished(hash)
 
-    # -- status ------------------------------------------------------------------------------------------
+    # -- status -----------------------------------------------------------------------------------------
 
     async def status(self, hash: str, *, members: bool = False) -> dict[str, Any]:
-        """The archive's state as the status document has it, without its URLs. Derived from what is on disk. Raises
-        NotFound.
-        """
+        """The status document without its URLs, derived from what is on disk. Raises NotFound, Damaged."""
         row = await self._loader.row(hash)
-        copy = await asyncio.to_thread(self._shelf.has_copy, hash)
         pending = await self._repository.jobs.pending(PREFETCH, hash)
-        filling = self._archives.peek(hash)
-        if filling is None and row.completed_at is None and self._shelf.begun(hash):
+        filling = await self._peek(row)
+        return status_document(
+            row,
+            filling,
+            errors=await self._repository.errors(hash),
+            active=self._archives.reading(hash) or (pending is not None and pending.not_before <= self._clock.wall()),
+            cached=await asyncio.to_thread(self._shelf.has_copy, hash),
+            manifest=await self._loader.manifest(hash) if members else None,
+        )
+
+    async def _peek(self, row: ArchiveRow) -> Filling | None:
+        """What is there of an archive that is not completed, where anything is."""
+        filling = self._archives.peek(row.hash)
+        if filling is None and row.completed_at is None and self._shelf.begun(row.hash):
             with contextlib.suppress(Problem):
-                async with self._archives.lease(hash, partial(self._loader.load, hash)) as lease:
-                    filling = lease.shared
-        active = pending is not None or self._archives.reading(hash)
-        document: dict[str, Any] = {
-            "archive_hash": hash,
-            "status": _state(row, filling, active=active),
-            "active": active,
-            "cached": copy,
-            "progress": _progress(row, filling),
-            "errors": list(await self._repository.errors(hash)),
-            "created_at": rfc3339(row.created_at),
-            "expires_at": None,
-        }
-        if row.code is not None and document["status"] == "failed":
-            document["code"] = row.code
-        if row.completed_at is not None:
-            document |= {"completed_at": rfc3339(row.completed_at), "size": row.size}
-        elif filling is not None and filling.layout.exact:
-            document["size"] = filling.places.length
-        if members:
-            document["members"] = await self._members(hash, filling, complete=row.completed_at is not None)
-        return document
-
-    async def _members(self, hash: str, filling: Filling | None, *, complete: bool) -> list[dict[str, Any]]:
-        manifest = await self._loader.manifest(hash)
-        failed = {error["index"]: error["code"] for error in await self._repository.errors(hash)}
-        states = {}
+                async with self._archives.lease(row.hash, partial(self._loader.load, row.hash)) as lease:
+                    return lease.shared
         if filling is not None:
-            states = {entry: filling.done(member) for member, entry in enumerate(filling.layout.entries)}
-        return [
-            {
-                "index": index,
-                "name": entry.name,
-                "state": _member_state(failed.get(index), complete or states.get(index, False)),
-            }
-            for index, entry in enumerate(manifest.entries)
-        ]
-
-
-def _state(row: ArchiveRow, filling: Filling | None, *, active: bool) -> str:
-    if row.code == Stale.code:
-        return "failed"
-    if row.completed_at is not None:
-        return "completed"
-    if active:
-        return "in-progress"
-    if row.code is not None:
-        return "failed"
-    return "in-progress" if filling is not None and filling.extents.present else "pending"
-
-
-def _progress(row: ArchiveRow, filling: Filling | None) -> dict[str, int | None]:
-    if row.completed_at is not None:
-        return {"bytes": row.size, "total_bytes": row.size, "entries": row.entries, "total_entries": row.entries}
-    if filling is None:
-        return {"bytes": 0, "total_bytes": row.size, "entries": 0, "total_entries": row.entries}
-    total = filling.places.length if filling.places.complete else None
-    done = total if total is not None and filling.extents.missing == 0 else filling.extents.present
-    return {
-        "bytes": done,
-        "total_bytes": total,
-        "entries": min(filling.members_done, row.entries),
-        "total_entries": row.entries,
-    }
-
-
-def _member_state(code: str | None, done: bool) -> str:
-    if code is not None:
-        return "skipped"
-    return "completed" if done else "pending"
+            filling.follow()
+        return filling

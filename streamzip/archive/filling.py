@@ -19,7 +19,7 @@ from streamzip.archive.layout import UNKNOWN, Layout, Trait
 from streamzip.archive.places import Kind, Places
 from streamzip.archive.pulling import Patience
 from streamzip.clock import Clock
-from streamzip.errors import BuildFailed, OriginError, Problem, Stale
+from streamzip.errors import BuildFailed, NotFound, OriginError, Problem, Stale
 from streamzip.logs import event
 from streamzip.manifest.model import Manifest
 from streamzip.sources.registry import Registry
@@ -253,6 +253,8 @@ class Filling:
         """Raise what ended the archive, where something did."""
         if self._cut is not None:
             raise self._cut
+        if self.spool.removed:
+            raise NotFound("the archive was deleted")
 
     async def _wait(self, part: int) -> None:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -91,6 +91,9 @@ class OpenArchives:
     @contextlib.asynccontextmanager
     async def lease(self, hash: str, load: Callable[[], Awaitable[Frozen]]) -> AsyncIterator[Lease]:
         """The open archive, for as long as the context lasts; `load` is asked where it is not open yet."""
+        opened = self._open.get(hash)
+        if opened is not None and opened.copy is not None and opened.copy.removed:
+            del self._open[hash]  # deleted by another process, and perhaps created anew
         while (opened := self._open.get(hash)) is None:
             if hash not in self._opening:
                 self._opening[hash] = asyncio.create_task(self._open_now(hash, load))

@@ -10,6 +10,7 @@ from functools import partial
 from streamzip.clock import Clock
 from streamzip.errors import Conflict, Damaged, NotFound, NotReady, Problem, Stale
 from streamzip.logs import event
+from streamzip.spool.locks import LockFile
 from streamzip.store.repository import Repository
 from streamzip.store.rows import JobRow
 
@@ -24,9 +25,23 @@ LONGEST_WAIT = 3600.0
 
 
 class Prefetches:
-    """Runs the queue until cancelled. `fill` builds one archive and returns when its copy is durable."""
+    """Runs the queue until cancelled. `fill` builds one archive and returns when its copy is durable.
 
-    def __init__(self, repository: Repository, fill: Callable[[str], Awaitable[None]], clock: Clock) -> None:
+    Of several processes one runs it, the one that has the `leader` lock; the others take over when that one dies. What
+    another process queued is found by looking into the store, every `look_every` seconds.
+    """
+
+    def __init__(
+        self,
+        repository: Repository,
+        fill: Callable[[str], Awaitable[None]],
+        clock: Clock,
+        *,
+        leader: LockFile,
+        look_every: float,
+    ) -> None:
+        self._leader = leader
+        self._look_every = look_every
         self._repository = repository
         self._fill = fill
         self._clock = clock
@@ -40,6 +55,8 @@ class Prefetches:
     async def run(self) -> None:
         """Work until cancelled; what runs then is ended and stays queued."""
         try:
+            while not self._leader.try_exclusive(0):  # noqa: ASYNC110 - the kernel tells nobody when a lock is free
+                await asyncio.sleep(1.0)
             while True:
                 self._changed.clear()
                 await self._end_cancelled()
@@ -49,6 +66,7 @@ class Prefetches:
             for task in self._running.values():
                 task.cancel()
             await asyncio.gather(*self._running.values(), return_exceptions=True)
+            self._leader.close()
 
     async def _start_due(self) -> None:
         for job in await self._repository.jobs.due(self._clock.wall()):
@@ -70,9 +88,9 @@ class Prefetches:
     async def _sleep(self) -> None:
         due = await self._repository.jobs.next_due()
         # Bounded, so that a clock set back by hand does not put a job off by as much.
-        wait = 60.0 if due is None else min(60.0, max(0.0, due - self._clock.wall()))
+        wait = self._look_every if due is None else min(self._look_every, max(0.0, due - self._clock.wall()))
         if due is not None and wait == 0.0 and self._running:
-            wait = 60.0  # what is due is running, or waits for a place: the end of a build wakes us
+            wait = self._look_every  # what is due is running, or waits for a place: the end of a build wakes us
         try:
             await asyncio.wait_for(self._changed.wait(), wait)
         except TimeoutError:

@@ -30,6 +30,10 @@ class Spooling(Protocol):
     sealed: bool  # a finished copy, proven whole: all of it may be read as it is
 
     @property
+    def removed(self) -> bool:
+        """Whether the archive was deleted meanwhile, by whichever process."""
+
+    @property
     def locks(self) -> Locks:
         """The locks of this archive's parts."""
 

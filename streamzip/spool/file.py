@@ -260,9 +260,9 @@ class FileSpool:
         os.ftruncate(self._fd, size)
 
     @property
-    def inode_links(self) -> int:
-        """Names that the open file still has on disk: 0 once it was evicted or deleted."""
-        return os.fstat(self._fd).st_nlink
+    def removed(self) -> bool:
+        """Whether the file has no name on disk any more: the archive was deleted, perhaps by another process."""
+        return os.fstat(self._fd).st_nlink == 0
 
     def close(self) -> None:
         """Let go of the files; the shared use lock ends with it."""

@@ -153,8 +153,8 @@ def decode(stored: bytes) -> tuple[list[Record], int, bool]:
             if record is not None:
                 records.append(record)
             position = found + _FRAME.size + length
-        elif len(payload) < length and stored.find(_MARK, found + 1) < 0:
-            return records, found, damaged  # the last record, not whole yet
+        elif len(payload) < length and not decode(stored[found + 1 :])[0]:
+            return records, found, damaged  # the last record, not whole yet; a digest in it may look like a mark
         else:
             damaged, position = True, found + 1
 

@@ -48,6 +48,7 @@ class MemorySpool:
     """The window of one reader that begins at archive offset `start` and holds up to `window` bytes."""
 
     sealed = False
+    removed = False
 
     def __init__(self, name: str, *, lengths: "array[int]", start: int, window: int) -> None:
         self.name = name

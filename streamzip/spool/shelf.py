@@ -8,6 +8,7 @@ survives restarts and is the same for every process.
 import os
 import shutil
 from array import array
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,8 +103,11 @@ class Shelf:
         for folder in self.root.iterdir() if self.root.exists() else ():
             if not folder.is_dir():
                 continue
+            files: dict[str, os.stat_result] = {}
             with os.scandir(folder) as entries:
-                files = {entry.name: entry.stat() for entry in entries}
+                for entry in entries:
+                    with suppress(FileNotFoundError):  # renamed or removed since it was listed
+                        files[entry.name] = entry.stat()
             for file_name, lock in files.items():
                 name, _, kind = file_name.partition(".")
                 if kind != "lock":

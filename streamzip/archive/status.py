@@ -1,0 +1,83 @@
+"""The status document: what is known of an archive's making, from its row and from what is on disk."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from streamzip.archive.filling import Filling
+from streamzip.clock import rfc3339
+from streamzip.errors import Stale
+from streamzip.manifest.model import Manifest
+from streamzip.store.rows import ArchiveRow
+
+
+def status_document(
+    row: ArchiveRow,
+    filling: Filling | None,
+    *,
+    errors: Sequence[Mapping[str, Any]],
+    active: bool,
+    cached: bool,
+    manifest: Manifest | None,
+) -> dict[str, Any]:
+    """The document without its URLs. `filling`: what is there, where anything is; with a `manifest`, every entry's
+    state.
+    """
+    state = _state(row, filling, active=active)
+    document: dict[str, Any] = {
+        "archive_hash": row.hash,
+        "status": state,
+        "active": active,
+        "cached": cached,
+        "progress": _progress(row, filling),
+        "errors": list(errors),
+        "created_at": rfc3339(row.created_at),
+        "expires_at": None,
+    }
+    if state == "failed" and row.code is not None:
+        document["code"] = row.code
+    if row.completed_at is not None:
+        document |= {"completed_at": rfc3339(row.completed_at), "size": row.size}
+    elif filling is not None and filling.layout.exact:
+        document["size"] = filling.places.length
+    if manifest is not None:
+        document["members"] = _members(row, filling, errors, manifest)
+    return document
+
+
+def _state(row: ArchiveRow, filling: Filling | None, *, active: bool) -> str:
+    if row.code == Stale.code:
+        return "failed"
+    if row.completed_at is not None:
+        return "completed"
+    if active:
+        return "in-progress"
+    if row.code is not None:
+        return "failed"
+    return "in-progress" if filling is not None and filling.extents.present else "pending"
+
+
+def _progress(row: ArchiveRow, filling: Filling | None) -> dict[str, int | None]:
+    if row.completed_at is not None:
+        return {"bytes": row.size, "total_bytes": row.size, "entries": row.entries, "total_entries": row.entries}
+    if filling is None:
+        return {"bytes": 0, "total_bytes": row.size, "entries": 0, "total_entries": row.entries}
+    total = filling.places.length if filling.places.complete else None
+    done = total if total is not None and filling.extents.missing == 0 else filling.extents.present
+    entries = min(filling.members_done, row.entries)
+    return {"bytes": done, "total_bytes": total, "entries": entries, "total_entries": row.entries}
+
+
+def _members(
+    row: ArchiveRow, filling: Filling | None, errors: Sequence[Mapping[str, Any]], manifest: Manifest
+) -> list[dict[str, Any]]:
+    failed = {error["index"] for error in errors}
+    done: dict[int, bool] = {}
+    if filling is not None:
+        done = {entry: filling.done(member) for member, entry in enumerate(filling.layout.entries)}
+
+    def state(index: int) -> str:
+        if index in failed:
+            return "skipped"
+        return "completed" if row.completed_at is not None or done.get(index) else "pending"
+
+    return [{"index": index, "name": entry.name, "state": state(index)} for index, entry in enumerate(manifest.entries)]
