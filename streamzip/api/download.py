@@ -7,14 +7,14 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack
 from email.utils import formatdate
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from streamzip.api.conditionals import combined, decide
 from streamzip.api.disposition import attachment
 from streamzip.api.problems import ProblemResponse
 from streamzip.api.ranges import Multipart, Unsatisfiable, content_range, multipart, parse_range, unsatisfied_range
-from streamzip.api.sending import StreamedResponse
+from streamzip.api.sending import StreamedResponse, unless_left
 from streamzip.clock import Clock
 from streamzip.config import Settings
 from streamzip.errors import NotReady
@@ -46,6 +46,7 @@ class Downloads:
             if handed_over and request.method == "GET" and not request.headers.get("x-accel-missing"):
                 # nginx judges ranges and conditionals by itself; our ETag is the one that it gives this file.
                 self._gateway.hand_over(hash)
+                headers.pop("Accept-Ranges", None)  # nginx adds its own
                 return Response(headers=headers | {"X-Accel-Redirect": f"/_spool/{hash[:2]}/{hash}.zip"})
             return await self._answer(request, download, headers, stack)
 
@@ -61,7 +62,7 @@ class Downloads:
                 return ProblemResponse(505, "http_version", "HTTP/1.1 is needed", wanted)
             if request.method == "HEAD":
                 return _bodyless(headers)
-            return await self._stream(download, [Span(0, 0)], 200, headers, None, stack)
+            return await self._stream(request, download, [Span(0, 0)], 200, headers, None, stack)
         decision = decide(
             request.method, fields, etag=facts.etag, last_modified=facts.last_modified, now=self._clock.wall()
         )
@@ -81,16 +82,17 @@ class Downloads:
             return response
         if spans is None:
             headers |= {"Content-Length": str(facts.length)}
-            return await self._stream(download, [Span(0, facts.length)], 200, headers, None, stack)
+            return await self._stream(request, download, [Span(0, facts.length)], 200, headers, None, stack)
         if len(spans) == 1:
             headers |= {"Content-Length": str(spans[0].length), "Content-Range": content_range(spans[0], facts.length)}
-            return await self._stream(download, spans, 206, headers, None, stack)
+            return await self._stream(request, download, spans, 206, headers, None, stack)
         frame = multipart(spans, facts.length, content_type=headers["Content-Type"], boundary=secrets.token_hex(16))
         headers |= {"Content-Length": str(frame.length), "Content-Type": frame.content_type}
-        return await self._stream(download, spans, 206, headers, frame, stack)
+        return await self._stream(request, download, spans, 206, headers, frame, stack)
 
     async def _stream(
         self,
+        request: Request,
         download: Download,
         spans: Sequence[Span],
         status: int,
@@ -110,7 +112,9 @@ class Downloads:
             runs = _framed(download, frame)
         try:
             async with asyncio.timeout(FIRST_BYTE_WITHIN):
-                first = await anext(runs)
+                first = await unless_left(request.receive, anext(runs))
+        except ClientDisconnect:
+            return Response()  # to nobody; what was pulled for it is given up, and no other reader waits for that
         except TimeoutError as error:
             raise NotReady("an origin has sent nothing for a minute; try again", retry_after=10) from error
         finally_closed = stack.pop_all()

@@ -5,8 +5,10 @@ completed.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
+from typing import TypeVar
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -15,6 +17,8 @@ from streamzip.errors import Problem
 from streamzip.logs import event
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class StreamedResponse(Response):
@@ -58,6 +62,21 @@ class StreamedResponse(Response):
                     await send({"type": "http.response.body", "body": run, "more_body": True})
             async with asyncio.timeout(self._write_timeout):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def unless_left(receive: Receive, work: Awaitable[T]) -> T:
+    """What `work` gives; ended, with ClientDisconnect, as soon as the client is gone."""
+    working, leaving = asyncio.ensure_future(work), asyncio.create_task(_left(receive))
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        leaving.cancel()
+        if not working.done():
+            working.cancel()
+        await asyncio.wait((working, leaving))
+    if working.cancelled():
+        raise ClientDisconnect
+    return working.result()
 
 
 async def _left(receive: Receive) -> None:
