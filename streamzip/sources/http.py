@@ -14,7 +14,6 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
-from typing import cast
 
 import httpx
 
@@ -108,7 +107,7 @@ class HttpSource:
     async def _hop(self, url: str, fields: tuple[tuple[str, str], ...]) -> tuple[Head, httpx.AsyncByteStream]:
         self._check(url)
         try:
-            response = await self._transport.get(_written(url), (*self._fields, *fields))
+            answer = await self._transport.get(_written(url), (*self._fields, *fields))
         except BlockedAddressError as error:
             raise OriginError("blocked_address", str(error)) from error
         except httpx.TimeoutException as error:
@@ -121,17 +120,13 @@ class HttpSource:
             raise OriginError("unreachable", str(error), transient=True) from error
         except httpx.RemoteProtocolError as error:
             raise bad_answer("it is not HTTP, or its head is too large") from error
-        return Head(response.status_code, response.headers.raw), cast(httpx.AsyncByteStream, response.stream)
+        return Head(answer.status, answer.fields), answer.stream
 
     def _check(self, url: str) -> None:
         try:
-            origin_of(url)
-        except ValueError as error:
-            raise OriginError("unsafe_url", str(error)) from error
-        try:
             check_url(url, self._allow)
         except ValueError as error:
-            raise OriginError("blocked_address", str(error)) from error
+            raise OriginError("blocked_address" if _is_well_formed(url) else "unsafe_url", str(error)) from error
 
     def _asked_wait(self, head: Head) -> float | None:
         text = head.field(b"retry-after")
@@ -222,6 +217,14 @@ def _own_name() -> str:
         return f"streamzip/{version('streamzip')}"
     except PackageNotFoundError:  # run from a checkout that nobody installed
         return "streamzip"
+
+
+def _is_well_formed(url: str) -> bool:
+    try:
+        origin_of(url)
+    except ValueError:
+        return False
+    return True
 
 
 def _follow(url: str, head: Head) -> str:

@@ -5,7 +5,7 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ import uvloop
 
 from streamzip.net.addresses import BlockedAddressError, DialGuard
 from streamzip.net.resolver import Lookup, Resolver
-from streamzip.net.transport import OriginTransport
-from tests.support.origin import Answer, File, HangUp, Origin, Pattern, Raw, Silence, Status
+from streamzip.net.transport import Answer, OriginTransport
+from tests.support.origin import Answer as Script
+from tests.support.origin import File, HangUp, Origin, Pattern, Raw, Silence, Status
 
 PEM = Path(__file__).with_name("localhost.pem")  # self-signed for localhost and 127.0.0.1, its key beside it
 PLAIN = (("Accept-Encoding", "identity"),)
@@ -42,17 +43,12 @@ def tls_context() -> ssl.SSLContext:
     return context
 
 
-async def read(response: httpx.Response) -> bytes:
+async def read(answer: Answer) -> bytes:
     """The whole body."""
-    body = await response.aread()
-    await response.aclose()
-    return body
-
-
-def chunks_of(response: httpx.Response) -> AsyncIterator[bytes]:
-    """The body as it comes, undecoded."""
-    assert isinstance(response.stream, httpx.AsyncByteStream)
-    return aiter(response.stream)
+    try:
+        return b"".join([chunk async for chunk in answer.stream])
+    finally:
+        await answer.stream.aclose()
 
 
 @pytest.mark.parametrize(
@@ -122,9 +118,8 @@ async def test_transport_hands_bodies_on_as_they_came() -> None:
     """What calls itself gzip is not decoded: lengths and offsets are those of the bytes on the wire."""
     async with Origin() as origin, transport_to(origin.authority) as transport:
         origin.serve("/a", File(b"not gzip at all", encoding="gzip"))
-        response = await transport.get(origin.url("/a"), PLAIN)
-        assert b"".join([chunk async for chunk in chunks_of(response)]) == b"not gzip at all"
-        await response.aclose()
+        answer = await transport.get(origin.url("/a"), PLAIN)
+        assert await read(answer) == b"not gzip at all"
 
 
 async def test_transport_sends_nothing_of_its_own_that_changes_the_answer() -> None:
@@ -191,7 +186,7 @@ async def test_transport_repeats_nothing_when_the_origin_hangs_up(earlier: int) 
         pytest.param(Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nbytes!"), id="two lengths"),
     ],
 )
-async def test_transport_refuses_a_head_that_is_no_head(answer: Answer) -> None:
+async def test_transport_refuses_a_head_that_is_no_head(answer: Script) -> None:
     """What is not HTTP, or over 64 KiB or 200 fields of it, is an answer that cannot be used."""
     async with Origin() as origin, transport_to(origin.authority) as transport:
         origin.serve("/a", answer)
@@ -207,7 +202,7 @@ async def test_transport_refuses_a_head_that_is_no_head(answer: Answer) -> None:
         pytest.param(Raw(b"HTTP/1.1 100 Continue\r\n\r\n", endless=True), id="continue for ever"),
     ],
 )
-async def test_transport_gives_up_when_no_head_comes(answer: Answer) -> None:
+async def test_transport_gives_up_when_no_head_comes(answer: Script) -> None:
     """Neither silence nor a head that never ends holds a slot for longer than the timeouts."""
     impatient: dict[str, Any] = {"connect_timeout": 0.2, "read_timeout": 0.2}
     async with Origin() as origin, transport_to(origin.authority, **impatient) as transport:
@@ -221,12 +216,12 @@ async def test_transport_gives_up_when_the_body_falls_silent() -> None:
     """The timeout is of each wait: what came before is handed on."""
     async with Origin() as origin, transport_to(origin.authority, read_timeout=0.2) as transport:
         origin.serve("/a", File(b"0123456789", hold_at=4))
-        response = await transport.get(origin.url("/a"), PLAIN)
-        chunks = chunks_of(response)
+        answer = await transport.get(origin.url("/a"), PLAIN)
+        chunks = aiter(answer.stream)
         assert await anext(chunks) == b"0123"
         with pytest.raises(httpx.ReadTimeout):
             await anext(chunks)
-        await response.aclose()
+        await answer.stream.aclose()
 
 
 @pytest.mark.parametrize("fault", [{"cut_at": 4}, {"reset_at": 4}, {"cut_at": 4, "chunked": True}], ids=str)
@@ -234,10 +229,9 @@ async def test_transport_tells_a_cut_body_from_a_whole_one(fault: dict[str, Any]
     """A body that ends before its framing says so raises; it never just ends."""
     async with Origin() as origin, transport_to(origin.authority) as transport:
         origin.serve("/a", File(b"0123456789", **fault))
-        response = await transport.get(origin.url("/a"), PLAIN)
+        answer = await transport.get(origin.url("/a"), PLAIN)
         with pytest.raises(httpx.ReadError):
-            await response.aread()
-        await response.aclose()
+            await read(answer)
 
 
 async def test_transport_says_unreachable_when_nobody_listens() -> None:
@@ -335,9 +329,9 @@ def test_transport_drops_the_connection_when_a_body_is_closed_early(loop: Loop, 
     async def main() -> None:
         with contextlib.closing(Deaf(tls=tls)) as origin:
             async with transport_to(origin.authority, ca_file=PEM) as transport:
-                response = await transport.get(origin.url, PLAIN)
-                await anext(chunks_of(response))
-                await response.aclose()
+                answer = await transport.get(origin.url, PLAIN)
+                await anext(aiter(answer.stream))
+                await answer.stream.aclose()
                 assert await asyncio.to_thread(origin.dropped.wait, 2.0)
 
     run(loop, main())
@@ -371,10 +365,10 @@ def test_transport_stops_reading_when_nobody_takes_the_chunks(loop: Loop) -> Non
     async def main() -> None:
         async with Origin() as origin, transport_to(origin.authority) as transport:
             origin.serve("/big", File(Pattern(1 << 30)))
-            response = await transport.get(origin.url("/big"), PLAIN)
-            chunks = chunks_of(response)
+            answer = await transport.get(origin.url("/big"), PLAIN)
+            chunks = aiter(answer.stream)
             largest = max([len(await anext(chunks)) for _ in range(50)])
-            await response.aclose()
+            await answer.stream.aclose()
             assert largest <= 1 << 20
 
     run(loop, main())
