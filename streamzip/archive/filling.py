@@ -359,9 +359,7 @@ class Demand:
         """
         places = self._filling.places
         member = places.part(part).member
-        if not places.traits[member] & Trait.OPEN or places.placed >= member:
-            return True
-        return bool(places.traits[member] & Trait.HELD)
+        return places.placed >= member or bool(places.traits[member] & Trait.HELD)
 
     def _drop(self) -> None:
         part, size = self._window.popleft()

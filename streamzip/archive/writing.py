@@ -104,7 +104,7 @@ class _PartWriter:
         if traits & (Trait.OPEN | Trait.DEFLATE):
             await self._write_open()
         elif traits & Trait.HELD:
-            self._write_held(await self._whole())
+            await self._write_held(await self._whole())
         else:
             await self._write_long()
         filling.journalled()
@@ -160,11 +160,12 @@ class _PartWriter:
 
     # -- held --------------------------------------------------------------------------------------------
 
-    def _write_held(self, body: bytes) -> None:
+    async def _write_held(self, body: bytes) -> None:
         filling, number, member = self.filling, self.part.number, self.part.member
         crc = isal_zlib.crc32(body)
         check_crc(filling, member, crc)
         places = filling.places
+        await filling.placed(member)  # behind an open member, which may be longer in coming
         places.crcs[member] = crc
         filling.spool.write(places.offset(member), places.header(member, crc) + body)
         filling.extents.grow(number, len(body) - filling.extents.filled[number])
