@@ -25,7 +25,7 @@ records = st.one_of(
     st.builds(Pin, u32, st.booleans(), st.text(max_size=30) | st.sampled_from(['"å' + "ZJ1", '"v1"', ""])),
     st.builds(Settled, u32, st.integers(0, 255), u64, u64, u32),
     st.builds(Seal, u64, u64, u64, u64),
-    st.builds(Head, st.binary(min_size=16, max_size=16) | st.just(MARK * 4)),
+    st.builds(Head, st.binary(min_size=16, max_size=16) | st.just(bytes(6) + MARK + bytes(6))),
     st.builds(Boot, st.binary(min_size=16, max_size=16)),
 )
 journals = st.lists(records, min_size=1, max_size=12)
