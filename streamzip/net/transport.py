@@ -8,6 +8,7 @@ no redirect, decodes nothing, and repeats nothing.
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterable
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import NamedTuple
 
@@ -180,8 +181,7 @@ class OriginTransport(httpx.AsyncBaseTransport):
         await self._resolver.close()
 
     def _session(self, url: URL) -> aiohttp.ClientSession:
-        host = url.raw_host or ""
-        origin = f"[{host}]:{url.port}" if ":" in host else f"{host}:{url.port}"
+        origin = _origin(url)
         if self._guard.exempts(origin):
             if origin not in self._exempted:
                 self._exempted[origin] = self._new_session(open_any_socket)
@@ -211,6 +211,12 @@ class OriginTransport(httpx.AsyncBaseTransport):
             max_field_size=MAX_HEAD_BYTES,
             max_headers=MAX_HEAD_FIELDS,
         )
+
+
+def _origin(url: URL) -> str:
+    """What is dialled for `url`, written as in allow-lists."""
+    host = (url.raw_host or "").lower()
+    return f"[{IPv6Address(host).compressed}]:{url.port}" if ":" in host else f"{host}:{url.port}"
 
 
 def _judged(response: aiohttp.ClientResponse) -> Answer:

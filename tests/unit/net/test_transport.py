@@ -78,6 +78,16 @@ async def test_transport_reaches_what_the_operator_allows() -> None:
         assert await read(await transport.get(origin.url("/a"), PLAIN)) == b"bytes"
 
 
+@pytest.mark.parametrize(
+    ("allowed", "url"), [("localhost:1", "http://LocalHost:1/"), ("[::1]:1", "http://[0:0:0:0:0:0:0:1]:1/")]
+)
+async def test_transport_dials_an_exempted_origin_however_it_is_written(allowed: str, url: str) -> None:
+    """It is dialled, and nobody listens: an origin is exempted in every spelling of its host."""
+    async with transport_to(allowed) as transport:
+        with pytest.raises(httpx.ConnectError):
+            await transport.get(url, PLAIN)
+
+
 async def test_transport_keeps_an_exempted_address_closed_to_other_names() -> None:
     """`localhost:1234` on the allow-list opens 127.0.0.1:1234 to that name alone, not to a literal or another name."""
     async with Origin() as origin:
