@@ -75,6 +75,13 @@ async def test_probe_brings_no_body_when_it_is_larger_than_may_be_kept(origin: O
     assert (facts.size, facts.body) == (10, None)
 
 
+async def test_probe_brings_no_body_when_the_origin_capped_the_part(origin: Origin, source: HttpSource) -> None:
+    """An origin may give less than was asked; what it gave tells the size all the same."""
+    origin.serve("/a", Status(206, (("Content-Range", "bytes 0-3/10"),), b"0123"))
+    facts = await source.probe(origin.url("/a"), keep=100)
+    assert (facts.size, facts.body) == (10, None)
+
+
 @pytest.mark.parametrize("ranges", [True, False], ids=["416", "200"])
 async def test_probe_finds_an_empty_file(origin: Origin, source: HttpSource, ranges: bool) -> None:
     """There is no byte 0 to give: S3 and Starlette answer 416, and a plain GET confirms the emptiness."""
