@@ -50,7 +50,7 @@ class Gateway:
     # -- the process -------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start it, and return when it listens."""
+        """Start it, and return when it answers."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("STREAMZIP_")}
         self._ended = False
         with self._logged:
@@ -67,6 +67,8 @@ class Gateway:
         listening = self.logged("listening", after=before, seconds=STARTS_WITHIN)
         self.port = int(listening["url"].rpartition(":")[2])
         self.client.base_url = httpx.URL(self.base)
+        # It listens before its store is open; a request waits for that in the socket's queue.
+        assert self.client.get("/readyz").status_code == 200
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stderr is not None
