@@ -18,6 +18,7 @@ from streamzip.spool import file as spool_file
 from streamzip.spool.extents import Extent
 from streamzip.spool.file import FileSpool
 from streamzip.spool.journal import Drop, Pin, Settled
+from streamzip.spool.locks import InUse
 from streamzip.spool.shelf import Shelf
 
 CONTENT = random.Random(1).randbytes(300_000)
@@ -295,6 +296,23 @@ def test_spool_begins_anew_when_its_journal_does_not_tell_the_layout(shelf: Shel
         pull(spool, 1)
     with opened(shelf) as spool:
         assert committed(spool) == [0, LENGTHS[1], 0]
+
+
+def test_spool_is_not_begun_anew_while_another_one_uses_it(shelf: Shelf) -> None:
+    """Its journal would go on listing what the other writes into a file that is unlinked; afterwards it may."""
+    with opened(shelf) as spool:
+        pull(spool, 0)
+        before = len(os.listdir("/proc/self/fd"))
+        with pytest.raises(InUse):
+            shelf.open(NAME, lengths=LENGTHS, size=len(CONTENT), layout=OTHER)
+        assert len(os.listdir("/proc/self/fd")) == before
+        assert spool.paths.part.exists()
+        pull(spool, 1)
+    with opened(shelf) as spool:
+        assert committed(spool) == [LENGTHS[0], LENGTHS[1], 0]
+    with opened(shelf, layout=OTHER) as one, opened(shelf, layout=OTHER) as two:
+        assert (one.blank, two.blank) == (True, False)
+        assert not shelf.evict(NAME)
 
 
 @pytest.mark.parametrize("seed", range(30))

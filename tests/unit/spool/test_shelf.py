@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from streamzip.spool.file import FileSpool
-from streamzip.spool.locks import USE, LockFile
-from streamzip.spool.shelf import Held, InUse, Shelf
+from streamzip.spool.locks import USE, InUse, LockFile
+from streamzip.spool.shelf import Held, Shelf
 
 MIB = 1 << 20
 NOW = 2_000_000_000.0
