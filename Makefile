@@ -1,6 +1,6 @@
 # Each target does its own set-up. The commands are in scripts/, which CI calls through `make test` (.ci/run).
 .DEFAULT_GOAL := help
-.PHONY: help run demo install test test-tools lint prove docker-check lock clean
+.PHONY: help run demo install test test-tools lint prove bench docker-check lock clean
 
 RUN := .venv/.run
 DEV := .venv/.dev
@@ -29,6 +29,9 @@ lint: $(DEV) ## style, types and layers alone
 
 prove: $(DEV) ## the slow proofs: gigabytes, minutes
 	scripts/test -m slow --timeout 1800 $(ARGS)
+
+bench: $(DEV) ## the speed claims beside nginx and a plain gateway (QUICK=1: two minutes; ARGS="small far")
+	.venv/bin/python -m benchmarks $(if $(QUICK),--quick) $(ARGS)
 
 docker-check: ## builds and runs the Dockerfile without Docker or a registry (Debian, root)
 	scripts/docker-check

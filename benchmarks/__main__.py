@@ -1,0 +1,60 @@
+"""`python -m benchmarks`: every workload, or those named; prints Markdown."""
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.bench import Bench
+from benchmarks.machine import describe
+from benchmarks.table import render
+from benchmarks.workloads import creates, downloads, finished, readers, text
+
+WORKLOADS = {
+    "large": downloads.large,
+    "medium": downloads.medium,
+    "small": downloads.small,
+    "far": downloads.far,
+    "text": text.text,
+    "large-tls": downloads.large_tls,
+    "finished": finished.finished,
+    "crowd": readers.crowd,
+    "parallel": readers.parallel,
+    "several": readers.several,
+    "create-10": creates.ten,
+    "create-10000": creates.ten_thousand,
+}
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"of {', '.join(WORKLOADS)}; default: all")
+    parser.add_argument("--quick", action="store_true", help="an eighth of the bytes, one round")
+    parser.add_argument("--rounds", type=int, default=0, help="runs of each contender; default 5, quick 1")
+    parser.add_argument("--memory", type=Path, default=Path("/dev/shm"), help="where the origin's files go (tmpfs)")
+    parser.add_argument("--disk", type=Path, default=Path("/var/tmp"), help="where copies go (a real disk)")
+    asked = parser.parse_args()
+    unknown = set(asked.workloads) - WORKLOADS.keys()
+    if unknown:
+        parser.error(f"no such workload: {', '.join(sorted(unknown))}")
+    root, data = (
+        Path(tempfile.mkdtemp(prefix="streamzip-bench-", dir=folder)) for folder in (asked.memory, asked.disk)
+    )
+    try:
+        bench = Bench(root, data, asked.rounds or (1 if asked.quick else 5), asked.quick)
+        print(f"{describe(data)} Medians of {bench.rounds} interleaved rounds.\n")
+        for name in asked.workloads or WORKLOADS:
+            began = time.monotonic()
+            print(render(WORKLOADS[name](bench)) + "\n", flush=True)
+            print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr)
+            for folder in (*root.iterdir(), *data.iterdir()):
+                shutil.rmtree(folder)
+    finally:
+        for folder in (root, data):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+main()
