@@ -102,7 +102,7 @@ class Settings(BaseSettings):
         default=ByteSize(10 * _GIB), ge=0, description="Disk for the copies, in bytes or as 20GiB; 0 keeps no copy."
     )
     stream_memory_bytes: ByteSize = Field(
-        ByteSize(512 * _MIB),
+        default=ByteSize(512 * _MIB),
         ge=_MIB,
         description="Memory for downloads whose archive has no copy on disk, all together, in bytes or as 1GiB.",
     )

@@ -179,7 +179,8 @@ class Gateway:
             newer = manifest.of_generation(row.generation).document()
             await self._repository.replace_manifest(row.hash, self._vault.seal("manifest", row.hash, newer))
         if existed and prefetch:
-            await self.prefetch(row.hash)
+            with contextlib.suppress(Conflict):  # no copy is kept: as at the first create, the link works all the same
+                await self.prefetch(row.hash)
         return Created(row, existed, request.renamed, self._keys.token("delete", row.hash))
 
     async def _newest(self, manifest: Manifest) -> ArchiveRow | None:
@@ -228,13 +229,23 @@ class Gateway:
         Damaged.
         """
         row = await self._loader.row(hash)
-        async with self._archives.lease(hash, partial(self._loader.load, hash)) as lease:
+        async with self._lease(hash) as lease:
             yield Download(
                 self._facts(row, lease),
                 lease,
                 on_release=partial(self._release, row, lease),
                 on_failure=partial(self._note_failure, hash),
             )
+
+    @contextlib.asynccontextmanager
+    async def _lease(self, hash: str) -> AsyncIterator[Lease]:
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                lease = await stack.enter_async_context(self._archives.lease(hash, partial(self._loader.load, hash)))
+            except Stale as problem:
+                await self._note_failure(hash, problem)
+                raise
+            yield lease
 
     def _facts(self, row: ArchiveRow, lease: Lease) -> Facts:
         filling = lease.shared
@@ -292,7 +303,7 @@ class Gateway:
 
     async def fill(self, hash: str) -> None:
         """Pull everything and wait until the copy is durable. Raises as `open` does, and what ended a pull."""
-        async with self._archives.lease(hash, partial(self._loader.load, hash)) as lease:
+        async with self._lease(hash) as lease:
             filling = lease.shared
             if not lease.kept:
                 raise Conflict("no copy of this archive is kept, so there is nothing to build ahead", code="no_cache")
@@ -328,7 +339,7 @@ class Gateway:
         filling = self._archives.peek(row.hash)
         if filling is None and row.completed_at is None and self._shelf.begun(row.hash):
             with contextlib.suppress(Problem):
-                async with self._archives.lease(row.hash, partial(self._loader.load, row.hash)) as lease:
+                async with self._lease(row.hash) as lease:
                     return lease.shared
         if filling is not None:
             filling.follow()

@@ -19,8 +19,9 @@ from streamzip.logs import event
 from streamzip.manifest.model import Manifest
 from streamzip.spool.base import Spooling
 from streamzip.spool.file import FileSpool
+from streamzip.spool.locks import InUse
 from streamzip.spool.memory import Memory, MemorySpool
-from streamzip.spool.shelf import InUse, Shelf
+from streamzip.spool.shelf import Shelf
 
 logger = logging.getLogger(__name__)
 

@@ -8,6 +8,9 @@ from streamzip.errors import OriginError
 from streamzip.net.retry import http_date
 from streamzip.sources.base import Facts, Validator
 
+# A validator is kept with the layout, for every entry, and sent back as a header: no origin may choose 64 KiB of anything.
+_KEEPABLE = re.compile(r"[\x20-\x7e]{1,1024}")
+MOST_BYTES = 1 << 53  # of one file; offsets in an archive stay far below 63 bits
 # RFC 9110, 8.8.3, ASCII alone: other bytes would not come back to the origin as it wrote them.
 _STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e]*"')
 # `[0-9]`, because `\d` and int() take other scripts' digits, signs and underscores; 18 digits are an exabyte.
@@ -69,7 +72,9 @@ class Head:
         return ContentRange(start, stop, size)
 
     def facts(self, *, size: int | None, ranges: bool) -> Facts:
-        """What it tells of the whole file."""
+        """What it tells of the whole file. Raises OriginError where its size is none."""
+        if size is not None and size > MOST_BYTES:
+            raise bad_answer("no file is that large")
         modified = self.field(b"last-modified")
         return Facts(
             size,
@@ -86,10 +91,10 @@ class Head:
 
     def _validator(self, modified: str | None) -> Validator | None:
         etag = self.field(b"etag")
-        if etag is not None and _STRONG_ETAG.fullmatch(etag):
+        if etag is not None and _STRONG_ETAG.fullmatch(etag) and _KEEPABLE.fullmatch(etag):
             return Validator(etag, strong=True)
         weak = modified or etag
-        return Validator(weak, strong=False) if weak else None
+        return Validator(weak, strong=False) if weak and _KEEPABLE.fullmatch(weak) else None
 
     def _refusal(self) -> OriginError:
         passing = self.status in _PASSING or self.status >= 500

@@ -19,7 +19,7 @@ from isal import isal_zlib
 
 from streamzip.spool.extents import Extent, Extents
 from streamzip.spool.journal import Boot, Drop, Head, Journal, Pin, Record, Seal, Settled
-from streamzip.spool.locks import FINISH, USE, LockFile
+from streamzip.spool.locks import FINISH, USE, InUse, LockFile
 
 _PROOF_BLOCK = 1 << 20
 
@@ -74,6 +74,18 @@ class FileSpool:
         self._head: bytes | None = None
         self._boot = b""
         self._journal = Journal(paths.journal)
+        try:
+            self._take_up(layout)
+            self._fd, self.finished = self._open_file()
+        except BaseException:
+            self._journal.abandon()
+            raise
+        stat = os.fstat(self._fd)
+        if size is not None and stat.st_size < size:
+            os.ftruncate(self._fd, size)
+        self.sealed = self.finished and self._seal == Seal.of(stat)
+
+    def _take_up(self, layout: bytes) -> None:
         self.follow(trusted=False)
         # Nothing of what an earlier life did is known (a first open, an eviction, a journal lost or of another layout).
         self.blank = self._head != layout
@@ -84,15 +96,13 @@ class FileSpool:
         if self._boot != boot_id():
             self._journal.add(Boot(boot_id()))
             self._journal.flush()
-        self._fd, self.finished = self._open_file()
-        stat = os.fstat(self._fd)
-        if size is not None and stat.st_size < size:
-            os.ftruncate(self._fd, size)
-        self.sealed = self.finished and self._seal == Seal.of(stat)
 
     def _begin_anew(self) -> None:
         """No journal, or one that speaks of another layout or does not tell: whatever lies here is void."""
         if self._head is not None or self._journal.damaged:
+            # Alone: another process would go on listing what it writes into the file that is unlinked here.
+            if not self.locks.try_exclusive(USE):
+                raise InUse(self.name)
             self.paths.part.unlink(missing_ok=True)
             self.paths.finished.unlink(missing_ok=True)
             self._journal.truncate()
@@ -102,6 +112,7 @@ class FileSpool:
             self._seal, self._boot = None, b""
         self._journal.add(Head(self._layout))
         self._journal.flush()
+        self.locks.try_shared(USE)
 
     def _open_file(self) -> tuple[int, bool]:
         flags = os.O_RDWR | os.O_CLOEXEC

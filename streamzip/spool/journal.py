@@ -211,6 +211,10 @@ class Journal:
         self._read = 0
         self._pending.clear()
 
+    def abandon(self) -> None:
+        """Close without writing what was added."""
+        os.close(self._fd)
+
     def close(self) -> None:
         """Flush what the disk takes, and close."""
         try:

@@ -21,6 +21,10 @@ FINISH: Final = 1 << 40  # making the finished copy of what is all there
 USE: Final = FINISH + 1  # shared: somebody reads; exclusive: to evict or begin anew
 
 
+class InUse(Exception):
+    """Another process evicts this archive or begins it anew, or uses it while this one would."""
+
+
 class LockFile:
     """The locks of one archive."""
 

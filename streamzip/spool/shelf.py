@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamzip.spool.file import FileSpool, Paths
-from streamzip.spool.locks import USE, LockFile
+from streamzip.spool.locks import USE, InUse, LockFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,6 @@ class Held:
     taken: int  # bytes on disk
     finished: bool
     last_use: float
-
-
-class InUse(Exception):
-    """Another process is evicting this archive, or using it while it was to be evicted."""
 
 
 class Shelf:

@@ -5,7 +5,11 @@ holds a snapshot open. Writer: one connection whose transactions take the write 
 began as a reader would fail with SQLITE_BUSY_SNAPSHOT at its first write, which no busy timeout waits out.
 """
 
+import asyncio
+import contextlib
+import fcntl
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +37,22 @@ def open_engines(path: Path) -> tuple[AsyncEngine, AsyncEngine]:
     writer = _engine(path, 1, _PRAGMAS)
     event.listen(writer.sync_engine, "begin", _take_write_lock)
     return readers, writer
+
+
+@contextlib.asynccontextmanager
+async def alone(path: Path) -> AsyncIterator[None]:
+    """Hold off others that open the store at `path`, in this process or another: each takes some milliseconds, once."""
+    lock = os.open(path.with_name(f"{path.name}.opening"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                await asyncio.sleep(0.005)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _engine(path: Path, connections: int, pragmas: tuple[str, ...]) -> AsyncEngine:

@@ -13,7 +13,7 @@ from sqlalchemy import Delete, Row, Select, Update, delete, func, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from streamzip.store.engine import open_engines
+from streamzip.store.engine import alone, open_engines
 from streamzip.store.faults import public_fault
 from streamzip.store.jobs import Jobs, add_job
 from streamzip.store.migrations import migrate
@@ -53,7 +53,8 @@ class Repository:
         engines = open_engines(path)
         readers, writer = engines
         try:
-            async with writer.begin() as connection:
+            # SQLite's busy timeout does not cover the switch to WAL: of those that open a new store, one makes it.
+            async with alone(path), writer.begin() as connection:
                 await connection.run_sync(migrate)
         except BaseException as error:
             for engine in engines:

@@ -80,10 +80,10 @@ def test_help_names_every_setting_when_it_is_asked_for(gateway: Gateway) -> None
 
 def test_serve_names_every_wrong_setting_when_several_are(gateway: Gateway, tmp_path: Path) -> None:
     """A refusal names flag and variable, never the value, and nothing is started."""
-    result = run("serve", "--data", str(tmp_path / "d"), "--port", "hunter2", "--workers", "4")
+    result = run("serve", "--data", str(tmp_path / "d"), "--port", "hunter2", "--workers", "0")
     assert result.exit_code == 2
     assert "--port (STREAMZIP_PORT): Input should be a valid integer" in result.stderr
-    assert "--workers (STREAMZIP_WORKERS): more than one worker is not supported yet" in result.stderr
+    assert "--workers (STREAMZIP_WORKERS): Input should be greater than or equal to 1" in result.stderr
     assert "hunter2" not in result.stderr
     assert "Traceback" not in result.stderr
     assert gateway.started == []

@@ -227,7 +227,7 @@ async def test_open_makes_files_for_the_owner_alone_when_the_umask_is_wide(tmp_p
         await repository.close()
     finally:
         os.umask(before)
-    assert modes == {"db": 0o600, "db-wal": 0o600, "db-shm": 0o600}
+    assert modes == dict.fromkeys(("db", "db-wal", "db-shm", "db.opening"), 0o600)
 
 
 async def test_ping_raises_when_the_store_cannot_be_read(repository: Repository, tmp_path: Path) -> None:
