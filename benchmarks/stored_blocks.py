@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Which readers take a large member whose CRC is not known before its bytes, and what deflate's stored blocks would cost.
+"""Which readers take a large member whose CRC is not known before its bytes; what deflate's stored blocks would cost.
 
-Two ways to write such a member with an exact length: STORED with a data descriptor, as the gateway does, and DEFLATED in
-stored blocks (RFC 1951 §3.2.4: 5 bytes before each 65,535) with a descriptor. docs/adr/0003 rests on what this prints.
+Two ways to write such a member with an exact length: STORED with a data descriptor, as the gateway does, and DEFLATED
+in stored blocks (RFC 1951 §3.2.4: 5 bytes before each 65,535) with one. docs/adr/0003 rests on what this prints.
 
-    .venv/bin/python benchmarks/stored_blocks.py readers --mib 3        # who reads what; --mib 2560 and 4608 too
-    .venv/bin/python benchmarks/stored_blocks.py cost --mib 512         # CPU seconds per GiB, of readers and of the writer
+    .venv/bin/python benchmarks/stored_blocks.py readers --mib 3      # who reads what; --mib 2560 and 4608 too
+    .venv/bin/python benchmarks/stored_blocks.py cost --mib 512       # CPU s/GiB, of readers and of the writer
 
 Needs unzip, 7z, bsdtar and a JDK on the PATH; writes its archives beneath --folder and removes them.
 """
