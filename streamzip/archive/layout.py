@@ -43,6 +43,10 @@ class Trait(IntFlag):
     REPORT = 64  # not pulled: the report of the entries left out
     RANGED = 128  # the origin answers ranges: a broken pull may go on where it ended
 
+    # A test of a column's byte: IntFlag's own makes a Trait of the answer, and takes 0.7 µs for it instead of 0.1.
+    __and__ = int.__and__  # type: ignore[assignment]
+    __rand__ = int.__rand__  # type: ignore[assignment]
+
 
 class Planned(NamedTuple):
     """One member as the plan hands it to `freeze`: a row of the layout before its traits are decided."""
