@@ -20,7 +20,8 @@ class ArchiveRow:
 
     `manifest_key` is the hash of its first generation, shared by every later one. `released`: bytes of its body were
     given out. `code`: why it failed, where it did. `completed_at` (epoch s) and `size` (bytes) stand from the first
-    full pass on, also when the copy is gone.
+    full pass on, also when the copy is gone. `owner`: the name of the API key that created it. `base`: scheme and
+    authority of the gateway as its creator saw it. `expires_at` (epoch s): from then on it is as good as deleted.
     """
 
     hash: str
@@ -34,6 +35,9 @@ class ArchiveRow:
     code: str | None = None
     completed_at: float | None = None
     size: int | None = None
+    owner: str | None = None
+    base: str | None = None
+    expires_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +60,38 @@ class JobRow:
     attempts: int
     not_before: float
     created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to an archive, at `at` (epoch s), as its receivers are told. `predefined`: a receiver
+    that the operator named, beside those of the archive.
+    """
+
+    type: str
+    at: float
+    body: bytes = field(repr=False)
+    predefined: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRow:
+    """One event on its way to one receiver. `id` is the same on every attempt.
+
+    `receiver`: the url's `host:port`. `state`: `queued`, `delivered`, `failed` (given up) or `gone` (the receiver wants
+    no more). `outcome`: how the last attempt ended. `not_before`: the next attempt's time where it is queued, else the
+    end's; in epoch s.
+    """
+
+    id: str
+    hash: str
+    type: str
+    url: str = field(repr=False)  # hooks are often secrets as a whole
+    receiver: str
+    predefined: bool
+    body: bytes = field(repr=False)
+    state: str
+    attempts: int
+    not_before: float
+    created_at: float
+    outcome: str | None

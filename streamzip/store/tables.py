@@ -37,7 +37,12 @@ archives = Table(
     Column("code", Text),
     Column("completed_at", Double),
     Column("size", BigInteger),
+    Column("owner", Text),
+    Column("base", Text),
+    Column("expires_at", Double),
     UniqueConstraint("manifest_key", "generation"),
+    Index("archives_owner", "owner", "created_at", "hash"),
+    Index("archives_expiry", "expires_at"),
 )
 
 documents = Table(
@@ -72,3 +77,33 @@ jobs = Table(
     Index("jobs_hash", "hash"),  # what the cascade from `archives` looks up
     sqlite_autoincrement=True,  # an id is never used twice: the end of a cancelled job cannot end its successor
 )
+
+hooks = Table(
+    "hooks",
+    metadata,
+    Column("hash", ForeignKey("archives.hash", ondelete="CASCADE"), primary_key=True),
+    Column("url", Text, primary_key=True),
+)
+
+# Without a foreign key: an event that happened is delivered, also where its archive has expired meanwhile.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("hash", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("receiver", Text, nullable=False),
+    Column("predefined", Boolean, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("not_before", Double, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("outcome", Text),
+    UniqueConstraint("hash", "type", "url"),
+    Index("deliveries_due", "state", "not_before"),
+    Index("deliveries_url", "url"),
+)
+
+gone_receivers = Table("gone_receivers", metadata, Column("url", Text, primary_key=True))
