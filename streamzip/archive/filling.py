@@ -91,6 +91,7 @@ class Filling:
             set()
         )  # members whose CRC is known from an earlier pass, and not all pulled in this one
         self.begun = bytearray(layout.members)  # open members whose header may be read
+        self.proofs: dict[int, asyncio.Task[None]] = {}  # comparisons under way of what an earlier life left of parts
         self._write_part = write_part
         self._wanted: dict[int, int] = {}
         self._standing: dict[int, int] = {}

@@ -84,7 +84,17 @@ async def prove_part(filling: Filling, number: int) -> None:
     part = places.part(number)
     if places.placed < part.member or (places.placed == part.member and places.traits[part.member] & Trait.OPEN):
         return
-    at = places.bytes_start(part.member) + part.start
+    proof = filling.proofs.get(number)
+    if proof is None:
+        # One at a time: a second one, late, would drop what is being pulled in place of what the first one dropped.
+        at = places.bytes_start(part.member) + part.start
+        proof = filling.proofs[number] = asyncio.create_task(_prove(filling, number, at))
+        proof.add_done_callback(lambda _: filling.proofs.pop(number))
+    await asyncio.shield(proof)
+
+
+async def _prove(filling: Filling, number: int, at: int) -> None:
+    extents = filling.extents
     drop = await asyncio.get_running_loop().run_in_executor(filling.works.pool, filling.spool.prove, number, at)
     if drop is None:
         extents.proven[number] = extents.committed[number]
