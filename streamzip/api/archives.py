@@ -1,6 +1,8 @@
 """The archive's resource: create, status, prefetch, delete."""
 
+import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -12,6 +14,7 @@ from streamzip.config import Settings
 from streamzip.gateway import Created, Gateway
 from streamzip.manifest.parse import CreateRequest, Limits, parse_create
 
+LONG_BODY = 64 << 10  # bytes
 NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
@@ -27,7 +30,9 @@ class Archives:
         """A create's body. Raises TooLarge, NotJson, InvalidRequest."""
         body = await read_body(request, self.settings.max_body_bytes)
         limits = Limits(max_entries=self.settings.max_entries)
-        return parse_create(body, limits, allow=self.settings.allow_hosts)
+        parse = partial(parse_create, body, limits, allow=self.settings.allow_hosts)
+        # A long list takes tenths of a second, which the other readers must not wait for.
+        return parse() if len(body) < LONG_BODY else await asyncio.to_thread(parse)
 
     async def create(self, request: Request) -> Response:
         """POST /api/archive/create"""

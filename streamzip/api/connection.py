@@ -7,6 +7,10 @@ transport.
 """
 
 import asyncio
+import contextlib
+import fcntl
+import termios
+from array import array
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -26,14 +30,21 @@ class Connection:
     def __init__(self, transport: asyncio.Transport | None) -> None:
         self._transport = transport
 
+    def untaken(self) -> int:
+        """Bytes that were sent and that the client has not taken yet: in the server's buffer and in the kernel's."""
+        if self._transport is None:
+            return 0
+        queued = array("i", [0])
+        with contextlib.suppress(OSError, AttributeError):  # the socket may be closed by now
+            fcntl.ioctl(self._transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, queued)
+        return self._transport.get_write_buffer_size() + queued[0]
+
     async def cut(self) -> None:
         """Drop the connection without the end of the body. Raises Cut where only an exception can do that."""
         if self._transport is None:
             raise Cut
         self._transport.abort()
-        await asyncio.sleep(
-            0
-        )  # the server learns of it in the loop's next turn, and then asks nothing more of the response
+        await asyncio.sleep(0)  # in the loop's next turn the server learns of it, and asks no more of the response
 
 
 class Connections:

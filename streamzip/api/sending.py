@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_LOOKS = 4  # at what a reader takes, within the write timeout
+
 
 class StreamedResponse(Response):
     """`runs` is the body; `write_timeout`: seconds that a reader may take nothing before it is dropped."""
@@ -33,6 +35,8 @@ class StreamedResponse(Response):
         ]
         self._runs = runs
         self._write_timeout = write_timeout
+        self._given = 0  # bytes handed to the server
+        self._all_given = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         connection: Connection = scope[SCOPE_KEY]
@@ -40,17 +44,22 @@ class StreamedResponse(Response):
         # After a disconnect uvicorn's `send` returns at once and never waits: without this watch the whole archive
         # would be pulled for nobody.
         leaving = asyncio.create_task(_left(receive))
+        stalling = asyncio.create_task(self._stalled(connection))
+        watches = (leaving, stalling)
         try:
-            await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((sending, *watches), return_when=asyncio.FIRST_COMPLETED)
+            if sending.done() and not sending.cancelled() and sending.exception() is None and connection.untaken():
+                # All is handed over, not all is taken: a reader that stalls now would hold its socket for ever.
+                await asyncio.wait(watches, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            leaving.cancel()
-            if not sending.done():
-                sending.cancel()
-            await asyncio.wait((sending, leaving))
-        if sending.cancelled():
-            return
-        failure = sending.exception()
-        if failure is not None:
+            stalled = stalling.done() and not stalling.cancelled() and stalling.result()
+            for task in (sending, *watches):
+                task.cancel()
+            await asyncio.wait((sending, *watches))
+        if stalled:
+            event(logger, logging.INFO, "download_cut", detail="its reader took nothing for too long")
+            await connection.cut()
+        elif not sending.cancelled() and (failure := sending.exception()) is not None:
             _log(failure)
             await connection.cut()
 
@@ -58,10 +67,27 @@ class StreamedResponse(Response):
         async with contextlib.aclosing(self._runs) as runs:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             async for run in runs:
-                async with asyncio.timeout(self._write_timeout):
-                    await send({"type": "http.response.body", "body": run, "more_body": True})
-            async with asyncio.timeout(self._write_timeout):
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                self._given += len(run)
+                await send({"type": "http.response.body", "body": run, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        self._all_given = True
+
+    async def _stalled(self, connection: Connection) -> bool:
+        """True once the client has taken nothing for the write timeout, though there was something to take; False once
+        it has everything.
+
+        Looked at from beside, because a slow reader may need longer than that for a single run, and is not stalled.
+        """
+        taken_before, looks = -1, 0
+        while looks < _LOOKS:
+            await asyncio.sleep(self._write_timeout / _LOOKS)
+            untaken = connection.untaken()
+            if self._all_given and not untaken:
+                return False
+            taken = self._given - untaken
+            looks = looks + 1 if untaken and taken == taken_before else 0
+            taken_before = taken
+        return True
 
 
 async def unless_left(receive: Receive, work: Awaitable[T]) -> T:
@@ -85,9 +111,7 @@ async def _left(receive: Receive) -> None:
 
 
 def _log(failure: BaseException) -> None:
-    if isinstance(failure, TimeoutError):
-        event(logger, logging.INFO, "download_cut", detail="its reader took nothing for too long")
-    elif isinstance(failure, Problem | OSError):
+    if isinstance(failure, Problem | OSError):
         detail = failure.detail if isinstance(failure, Problem) else failure.strerror
         event(logger, logging.WARNING, "download_cut", detail=detail)
     else:

@@ -7,7 +7,9 @@ come to one at the same time, the first layout stored is the archive's.
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from streamzip.archive.filling import Works
 from streamzip.archive.layout import Layout
@@ -20,7 +22,10 @@ from streamzip.store.rows import ArchiveRow
 from streamzip.store.vault import Vault
 
 BACKGROUND_PLANS = 16  # archives whose origins are asked at once while nobody waits
+LONG_DOCUMENT = 64 << 10  # bytes; some thousand entries
 NO_ENTRIES = "no_entries"
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -61,7 +66,9 @@ class Loader:
         sealed = await self._repository.manifest(hash)
         if sealed is None:
             raise NotFound("there is no archive of this name")
-        return Manifest.from_document(self._vault.unseal("manifest", hash, sealed))
+        return await _aside(
+            len(sealed.body), lambda: Manifest.from_document(self._vault.unseal("manifest", hash, sealed))
+        )
 
     async def load(self, hash: str) -> Frozen:
         """Everything that opening takes. Raises NotFound, NotReady (the origins have not answered), Stale, BuildFailed,
@@ -77,7 +84,8 @@ class Loader:
             plan = await self._repository.plan(hash)
             if plan.layout is None:
                 raise NotReady("the archive's origins have not answered yet", retry_after=2)
-        layout = Layout.decode(self._vault.unseal("layout", hash, plan.layout))
+        sealed = plan.layout
+        layout = await _aside(len(sealed.body), lambda: Layout.decode(self._vault.unseal("layout", hash, sealed)))
         learned = None if plan.crcs is None else self._vault.unseal("learned", hash, plan.crcs)
         return Frozen(hash, manifest, layout, learned, row.released, self._bodies.pop(hash, {}))
 
@@ -129,7 +137,7 @@ class Loader:
         errors = [error.document() for error in planning.errors()]
         if errors:
             await self._repository.set_errors(hash, errors)
-        layout = planning.freeze(now=int(self._works.clock.wall()))
+        layout = await asyncio.to_thread(planning.freeze, now=int(self._works.clock.wall()))
         if not layout.members:
             await self._repository.set_code(hash, NO_ENTRIES)
             raise BuildFailed(
@@ -144,6 +152,11 @@ class Loader:
             members = {entry: member for member, entry in enumerate(layout.entries)}
             self._bodies[hash] = {members[entry]: content for entry, content in planning.bodies.items()}
             asyncio.get_running_loop().call_later(self._probe_wait, self._bodies.pop, hash, None)
+
+
+async def _aside(size: int, work: Callable[[], T]) -> T:
+    """Do the work; in a thread where the document is long enough to keep other readers waiting."""
+    return work() if size < LONG_DOCUMENT else await asyncio.to_thread(work)
 
 
 def _retrieve(task: "asyncio.Task[None]") -> None:

@@ -112,7 +112,9 @@ class OpenArchives:
 
     async def _open_now(self, hash: str, load: Callable[[], Awaitable[Frozen]]) -> None:
         try:
-            self._open[hash] = self._begin(await load())
+            frozen = await load()
+            # Files are opened, a journal is read, 100,000 places are counted: not while every other reader waits.
+            self._open[hash] = await asyncio.to_thread(self._begin, frozen)
         finally:
             del self._opening[hash]
 

@@ -8,7 +8,7 @@ from streamzip.errors import OriginError
 from streamzip.net.retry import http_date
 from streamzip.sources.base import Facts, Validator
 
-# A validator is kept with the layout, for every entry, and sent back as a header: no origin may choose 64 KiB of anything.
+# A validator is kept with the layout, for every entry, and sent back: no origin may choose 64 KiB of anything.
 _KEEPABLE = re.compile(r"[\x20-\x7e]{1,1024}")
 MOST_BYTES = 1 << 53  # of one file; offsets in an archive stay far below 63 bits
 # RFC 9110, 8.8.3, ASCII alone: other bytes would not come back to the origin as it wrote them.
