@@ -9,16 +9,18 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Delete, Row, Select, Update, delete, func, select, update
+from sqlalchemy import Delete, Row, Select, Update, delete, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from streamzip.store.catalogue import Catalogue
+from streamzip.store.deliveries import Deliveries, queue_event
 from streamzip.store.engine import alone, open_engines
 from streamzip.store.faults import public_fault
 from streamzip.store.jobs import Jobs, add_job
 from streamzip.store.migrations import migrate
 from streamzip.store.reading import Reads
-from streamzip.store.rows import ArchiveRow, PlanRow, Sealed
+from streamzip.store.rows import ArchiveRow, Event, PlanRow, Sealed
 from streamzip.store.statements import insert_absent, put
 from streamzip.store.tables import archives, documents, plans
 from streamzip.store.writer import Writer
@@ -35,13 +37,18 @@ _add_document = insert_absent(documents, "hash", "kind")
 
 
 class Repository:
-    """One store; `jobs` is its queue of work. Made by `await Repository.open(path)`, ended by `close()`."""
+    """One store; `jobs` is its queue of work, `deliveries` what its archives' receivers are still to be told.
+
+    Made by `await Repository.open(path)`, ended by `close()`.
+    """
 
     def __init__(self, reads: Reads, writer: Writer, engines: Sequence[AsyncEngine]) -> None:
         self._reads = reads
         self._writer = writer
         self._engines = engines
         self.jobs = Jobs(reads, writer)
+        self.deliveries = Deliveries(reads, writer)
+        self.catalogue = Catalogue(reads, writer)
 
     @classmethod
     async def open(cls, path: Path) -> Self:
@@ -115,23 +122,43 @@ class Repository:
         """Bytes of the body are about to be given out; False where the archive is gone."""
         return await self._set(hash, released=True)
 
-    async def set_code(self, hash: str, code: str | None) -> bool:
-        """Why the archive failed; None takes it back, for a fresh try. False where the archive is gone."""
-        return await self._set(hash, code=code)
+    async def set_code(self, hash: str, code: str | None, *, event: Event | None = None) -> bool:
+        """Why the archive failed; None takes it back, for a fresh try. False where the archive is gone.
 
-    async def set_completed(self, hash: str, *, at: float, size: int, crcs: Sealed | None = None) -> bool:
-        """A full pass was made and its copy is durable: `at` (epoch s), `size` in bytes; any failure is over.
-
-        A later pass leaves the first one's time. False where the archive is gone.
+        `event`: what its receivers are told of it, where it failed for good.
         """
 
         async def change(connection: AsyncConnection) -> bool:
-            first = func.coalesce(archives.c.completed_at, at)
-            statement = update(archives).where(archives.c.hash == hash)
-            done = await connection.execute(statement.values(completed_at=first, size=size, code=None))
-            if done.rowcount and crcs is not None:
+            statement = update(archives).where(archives.c.hash == hash).values(code=code)
+            if (await connection.execute(statement)).rowcount == 0:
+                return False
+            if event is not None:
+                await queue_event(connection, hash, event)
+            return True
+
+        return await self._writer.apply(change)
+
+    async def set_completed(
+        self, hash: str, *, at: float, size: int, crcs: Sealed | None = None, event: Event | None = None
+    ) -> bool:
+        """A full pass was made and its copy is durable: `at` (epoch s), `size` in bytes; any failure is over.
+
+        A later pass leaves the first one's time, and only the first one is told (`event`). False where the archive is
+        gone.
+        """
+
+        async def change(connection: AsyncConnection) -> bool:
+            where = archives.c.hash == hash
+            before = (await connection.execute(select(archives.c.completed_at).where(where))).first()
+            if before is None:
+                return False
+            first = at if before.completed_at is None else before.completed_at
+            await connection.execute(update(archives).where(where).values(completed_at=first, size=size, code=None))
+            if crcs is not None:
                 await put(connection, documents, {"hash": hash, "kind": CRCS}, _sealed(crcs))
-            return done.rowcount > 0
+            if event is not None and before.completed_at is None:
+                await queue_event(connection, hash, event)
+            return True
 
         return await self._writer.apply(change)
 

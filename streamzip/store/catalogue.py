@@ -1,0 +1,59 @@
+"""Questions about many archives: an owner's, page by page, and those whose time is over."""
+
+from sqlalchemy import delete, or_, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamzip.store.reading import Reads
+from streamzip.store.rows import ArchiveRow
+from streamzip.store.tables import archives
+from streamzip.store.writer import Writer
+
+_COLUMNS = [archives.c[name] for name in ArchiveRow.__dataclass_fields__]
+
+
+class Catalogue:
+    """The archives by owner and by expiry. Every method may raise errors.NotReady and errors.Damaged."""
+
+    def __init__(self, reads: Reads, writer: Writer) -> None:
+        self._reads = reads
+        self._writer = writer
+
+    async def page(
+        self, owner: str | None, *, now: float, limit: int, before: tuple[float, str] | None = None
+    ) -> list[ArchiveRow]:
+        """An owner's archives that have not expired, the newest first; those after `before`: (created_at, hash)."""
+        alive = or_(archives.c.expires_at.is_(None), archives.c.expires_at > now)
+        query = select(*_COLUMNS).where(archives.c.owner == owner, alive)
+        if before is not None:
+            query = query.where(tuple_(archives.c.created_at, archives.c.hash) < tuple_(*before))
+        query = query.order_by(archives.c.created_at.desc(), archives.c.hash.desc()).limit(limit)
+        return [ArchiveRow(**row._mapping) for row in await self._reads.rows(query)]
+
+    async def extend(self, hash: str, expires_at: float | None, *, now: float) -> bool:
+        """Let it stand until the later of the two times (None: for ever); False where it is expired or gone."""
+
+        async def change(connection: AsyncConnection) -> bool:
+            alive = (archives.c.hash == hash) & or_(archives.c.expires_at.is_(None), archives.c.expires_at > now)
+            if (await connection.execute(select(archives.c.hash).where(alive))).first() is None:
+                return False
+            later = update(archives).where(alive, archives.c.expires_at.is_not(None))
+            if expires_at is not None:
+                later = later.where(archives.c.expires_at < expires_at)
+            await connection.execute(later.values(expires_at=expires_at))
+            return True
+
+        return await self._writer.apply(change)
+
+    async def expired(self, now: float, *, limit: int) -> list[str]:
+        """Archives whose time is over, the longest first."""
+        query = select(archives.c.hash).where(archives.c.expires_at <= now)
+        return [row.hash for row in await self._reads.rows(query.order_by(archives.c.expires_at).limit(limit))]
+
+    async def delete_expired(self, hash: str, now: float) -> bool:
+        """Remove the archive, its documents, plan and jobs, if its time still is over; False otherwise."""
+
+        async def change(connection: AsyncConnection) -> bool:
+            over = delete(archives).where(archives.c.hash == hash, archives.c.expires_at <= now)
+            return (await connection.execute(over)).rowcount > 0
+
+        return await self._writer.apply(change)

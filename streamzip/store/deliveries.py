@@ -1,0 +1,167 @@
+"""Who wants to be told of an archive, and what is still to be told: kept until it was told or given up.
+
+An event is written with the change that it tells of, in one transaction: a crash loses both or neither. As with jobs,
+who is delivering is in that process's memory alone, so that after a crash every unfinished delivery is due again.
+"""
+
+import dataclasses
+import secrets
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import Select, delete, exists, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamzip.errors import FieldError, InvalidRequest
+from streamzip.manifest.urls import origin_of
+from streamzip.store.reading import Reads
+from streamzip.store.rows import DeliveryRow, Event
+from streamzip.store.statements import insert_absent
+from streamzip.store.tables import archives, deliveries, gone_receivers, hooks
+from streamzip.store.writer import Writer
+
+QUEUED = "queued"
+DELIVERED = "delivered"
+FAILED = "failed"
+GONE = "gone"
+
+MOST_HOOKS = 16  # of one archive: each repeated create may name another, and each gets the whole event
+
+_COLUMNS = [deliveries.c[field.name] for field in dataclasses.fields(DeliveryRow)]
+_add_hook = insert_absent(hooks, "hash", "url")
+_add_delivery = insert_absent(deliveries, "hash", "type", "url")
+_add_gone = insert_absent(gone_receivers, "url")
+
+
+class Deliveries:
+    """One delivery for an archive's event and receiver. Every method may raise errors.NotReady and errors.Damaged."""
+
+    def __init__(self, reads: Reads, writer: Writer) -> None:
+        self._reads = reads
+        self._writer = writer
+
+    async def add_hook(self, hash: str, url: str) -> None:
+        """Tell `url` of the archive's events from now on, also where it had wanted no more of them before.
+
+        Raises NotFound where the archive is gone, InvalidRequest where it has as many receivers as it may.
+        """
+
+        async def change(connection: AsyncConnection) -> None:
+            await connection.execute(delete(gone_receivers).where(gone_receivers.c.url == url))
+            if (await connection.execute(_add_hook, {"hash": hash, "url": url})).rowcount:
+                count = select(func.count()).select_from(hooks).where(hooks.c.hash == hash)
+                if (await connection.execute(count)).scalar_one() > MOST_HOOKS:
+                    raise InvalidRequest([FieldError("/webhook", f"this archive has {MOST_HOOKS} receivers already")])
+
+        await self._writer.apply(change)
+
+    async def tell(self, hash: str, url: str, event: Event) -> None:
+        """Queue the event for that receiver, or anew where an earlier delivery of it has ended."""
+
+        async def change(connection: AsyncConnection) -> None:
+            await _queue(connection, hash, event, url)
+            ended = (deliveries.c.hash == hash) & (deliveries.c.type == event.type) & (deliveries.c.url == url)
+            again = update(deliveries).where(ended, deliveries.c.state != QUEUED)
+            await connection.execute(again.values(state=QUEUED, attempts=0, not_before=event.at, body=event.body))
+
+        await self._writer.apply(change)
+
+    async def accept_again(self, url: str) -> None:
+        """A receiver that wanted no more is told again: its operator says so."""
+        await self._apply(delete(gone_receivers).where(gone_receivers.c.url == url))
+
+    async def due(
+        self, now: float, *, limit: int, ids: Collection[str], receivers: Collection[str]
+    ) -> list[DeliveryRow]:
+        """Deliveries whose time has come, the longest waiting first, without those `ids` and `receivers`."""
+        query = select(*_COLUMNS).where(deliveries.c.not_before <= now, *_waiting(ids, receivers))
+        return await self._deliveries(query.order_by(deliveries.c.not_before, deliveries.c.id).limit(limit))
+
+    async def next_due(self, *, ids: Collection[str], receivers: Collection[str]) -> float | None:
+        """When the earliest of the others is due (epoch s, it may be past); None where nothing is queued."""
+        rows = await self._reads.rows(select(func.min(deliveries.c.not_before)).where(*_waiting(ids, receivers)))
+        due: float | None = rows[0][0]
+        return due
+
+    async def ended(self, id: str, *, state: str, at: float, outcome: str) -> None:
+        """It was delivered or given up."""
+        values = {"state": state, "not_before": at, "outcome": outcome, "attempts": deliveries.c.attempts + 1}
+        await self._apply(update(deliveries).where(deliveries.c.id == id).values(**values))
+
+    async def again(self, id: str, *, not_before: float, outcome: str) -> None:
+        """An attempt failed; the next one may be made from `not_before` (epoch s) on."""
+        await self.ended(id, state=QUEUED, at=not_before, outcome=outcome)
+
+    async def gone(self, url: str, *, at: float) -> None:
+        """The receiver wants no more: what waits for it is ended, and nothing new is queued for it."""
+
+        async def change(connection: AsyncConnection) -> None:
+            await connection.execute(_add_gone, {"url": url})
+            waiting = (deliveries.c.url == url) & (deliveries.c.state == QUEUED)
+            await connection.execute(update(deliveries).where(waiting).values(state=GONE, not_before=at))
+
+        await self._writer.apply(change)
+
+    async def of(self, hash: str) -> list[DeliveryRow]:
+        """Every delivery of an archive's events, the oldest first."""
+        query = select(*_COLUMNS).where(deliveries.c.hash == hash)
+        return await self._deliveries(query.order_by(deliveries.c.created_at, deliveries.c.id))
+
+    async def hooks(self, hash: str) -> Sequence[str]:
+        """The receivers that creates named for the archive."""
+        return [row.url for row in await self._reads.rows(select(hooks.c.url).where(hooks.c.hash == hash))]
+
+    async def forget(self, hash: str) -> None:
+        """Drop all deliveries of an archive that its owner deleted."""
+        await self._apply(delete(deliveries).where(deliveries.c.hash == hash))
+
+    async def sweep(self) -> None:
+        """Drop the ended deliveries of archives that are no more."""
+        kept = exists().where(archives.c.hash == deliveries.c.hash)
+        await self._apply(delete(deliveries).where(deliveries.c.state != QUEUED, ~kept))
+
+    async def _apply(self, statement: Any) -> None:
+        async def change(connection: AsyncConnection) -> None:
+            await connection.execute(statement)
+
+        await self._writer.apply(change)
+
+    async def _deliveries(self, query: Select[Any]) -> list[DeliveryRow]:
+        return [DeliveryRow(**row._mapping) for row in await self._reads.rows(query)]
+
+
+async def queue_event(connection: AsyncConnection, hash: str, event: Event) -> None:
+    """Queue the event for everybody who is to be told, as part of a larger change; once for each of them."""
+    urls = set((await connection.execute(select(hooks.c.url).where(hooks.c.hash == hash))).scalars())
+    if event.predefined is not None:
+        urls.add(event.predefined)
+    for url in sorted(urls):
+        await _queue(connection, hash, event, url)
+
+
+async def _queue(connection: AsyncConnection, hash: str, event: Event, url: str) -> None:
+    if (await connection.execute(select(gone_receivers.c.url).where(gone_receivers.c.url == url))).first() is not None:
+        return
+    row = {
+        "id": f"msg_{secrets.token_hex(16)}",
+        "hash": hash,
+        "type": event.type,
+        "url": url,
+        "receiver": origin_of(url),
+        "predefined": url == event.predefined,
+        "body": event.body,
+        "state": QUEUED,
+        "attempts": 0,
+        "not_before": event.at,
+        "created_at": event.at,
+        "outcome": None,
+    }
+    await connection.execute(_add_delivery, row)
+
+
+def _waiting(ids: Collection[str], receivers: Collection[str]) -> tuple[Any, ...]:
+    return (
+        deliveries.c.state == QUEUED,
+        deliveries.c.id.not_in(list(ids)),
+        deliveries.c.receiver.not_in(list(receivers)),
+    )
