@@ -21,8 +21,8 @@ pid {run}/nginx.pid;
 error_log stderr warn;
 events {{ worker_connections 1024; }}
 http {{
-    access_log {run}/access.log plain;
     log_format plain '$status $body_bytes_sent $uri';
+    access_log {run}/access.log plain;
     client_body_temp_path {run}/body;
     proxy_temp_path {run}/proxy;
     fastcgi_temp_path {run}/fastcgi;
@@ -67,9 +67,13 @@ class Nginx:
         conf.write_text(self.configuration())
         # As root, nginx would give its workers another user, who may not read pytest's folders.
         user = " user root;" if os.getuid() == 0 else ""
+        command = ["nginx", "-c", str(conf), "-p", str(self.run), "-g", f"daemon off;{user}", "-e", "stderr"]
+        # The socket answers to nobody if nginx refuses to start: that would be seen only as silence.
+        tried = subprocess.run([*command, "-t", "-q"], capture_output=True, text=True)
+        assert tried.returncode == 0, tried.stderr
         with (self.run / "error.log").open("wb") as errors:
             self._process = subprocess.Popen(
-                ["nginx", "-c", str(conf), "-p", str(self.run), "-g", f"daemon off;{user}", "-e", "stderr"],
+                command,
                 env=os.environ | {"NGINX": f"{self._socket.fileno()};"},
                 pass_fds=[self._socket.fileno()],
                 stdout=subprocess.DEVNULL,
