@@ -67,7 +67,7 @@ class _Parts:
             repository=repository,
             shelf=Shelf(settings.data_dir / "spool", budget=settings.cache_max_bytes),
             works=works,
-            memory=Memory(settings.stream_memory_bytes),
+            memory=Memory(settings.stream_memory_bytes // settings.workers),
             keys=KeyRing.parse(load_key_ring_text(settings)),
             clock=clock,
             probe_wait=settings.probe_wait,

@@ -104,7 +104,7 @@ class Settings(BaseSettings):
     stream_memory_bytes: ByteSize = Field(
         default=ByteSize(512 * _MIB),
         ge=_MIB,
-        description="Memory for downloads whose archive has no copy on disk, all together, in bytes or as 1GiB.",
+        description="Memory for all downloads whose archive has no copy on disk, in bytes or as 1GiB.",
     )
     max_entries: int = Field(default=100_000, ge=1, description="Entries in one archive.")
     max_body_bytes: ByteSize = Field(

@@ -22,7 +22,7 @@ from streamzip.archive.opened import Lease, OpenArchives
 from streamzip.archive.reading import Reader, everything, read
 from streamzip.archive.status import status_document
 from streamzip.clock import Clock
-from streamzip.errors import Conflict, Forbidden, NotFound, NotReady, Problem, Stale
+from streamzip.errors import BuildFailed, Conflict, Forbidden, NotFound, NotReady, Problem, Stale
 from streamzip.logs import event
 from streamzip.manifest.model import Manifest
 from streamzip.manifest.parse import CreateRequest, Rename
@@ -158,9 +158,13 @@ class Gateway:
         await self._archives.close()
 
     async def ready(self) -> None:
-        """Raise a Problem or OSError where the store or the disk would refuse an archive."""
+        """Raise a Problem where the store or the disk would refuse an archive."""
         await self._repository.ping()
-        await asyncio.to_thread(self._shelf.free_space)
+        try:
+            await asyncio.to_thread(self._shelf.free_space)
+        except OSError as error:
+            detail = f"the folder of the copies cannot be used: {error.strerror}"
+            raise NotReady(detail, code="disk_unavailable", retry_after=10) from error
 
     # -- create and delete -------------------------------------------------------------------------------
 
@@ -170,6 +174,7 @@ class Gateway:
         """
         row = await self._newest(request.manifest)
         manifest = request.manifest
+        prefetch = prefetch and self._shelf.takes(None)  # where no copies are kept the link works all the same
         if row is not None and row.code == Stale.code:
             manifest, row = manifest.of_generation(row.generation + 1), None
         existed = row is not None
@@ -179,7 +184,7 @@ class Gateway:
             newer = manifest.of_generation(row.generation).document()
             await self._repository.replace_manifest(row.hash, self._vault.seal("manifest", row.hash, newer))
         if existed and prefetch:
-            with contextlib.suppress(Conflict):  # no copy is kept: as at the first create, the link works all the same
+            with contextlib.suppress(Conflict):  # this one is too large for a copy
                 await self.prefetch(row.hash)
         return Created(row, existed, request.renamed, self._keys.token("delete", row.hash))
 
@@ -269,8 +274,8 @@ class Gateway:
 
     async def _note_failure(self, hash: str, problem: Problem) -> None:
         """Remember why the archive failed. Stale is for ever; the rest is taken back by the next full pass."""
-        if isinstance(problem, NotFound):
-            return
+        if not isinstance(problem, BuildFailed | Stale):
+            return  # the reader's own affair, or the store's
         await self._repository.set_code(hash, problem.code)
         if isinstance(problem, Stale):
             self._archives.cut(hash, problem)

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from streamzip.api.conditionals import combined, decide
 from streamzip.api.disposition import attachment
-from streamzip.api.problems import ProblemResponse
+from streamzip.api.problems import ProblemResponse, waiting_page
 from streamzip.api.ranges import Multipart, Unsatisfiable, content_range, multipart, parse_range, unsatisfied_range
 from streamzip.api.sending import StreamedResponse, unless_left
 from streamzip.clock import Clock
@@ -34,7 +34,12 @@ class Downloads:
 
     async def get(self, request: Request) -> Response:
         """GET | HEAD /archive/get/{hash}.zip"""
-        return await self.send(request, request.path_params["hash"])
+        try:
+            return await self.send(request, request.path_params["hash"])
+        except NotReady as problem:
+            if request.method == "GET" and "range" not in request.headers and _is_browser(request):
+                return waiting_page(problem)
+            raise
 
     async def send(self, request: Request, hash: str) -> Response:
         """The archive as the request wants it. Raises Problem while nothing has been sent."""
@@ -121,6 +126,11 @@ class Downloads:
         return StreamedResponse(
             _rest(first, runs, finally_closed), status, headers, write_timeout=self._settings.write_timeout
         )
+
+
+def _is_browser(request: Request) -> bool:
+    """Whether a person looks at the answer: programs ask for anything, browsers name HTML first."""
+    return request.headers.get("accept", "").lstrip().lower().startswith("text/html")
 
 
 async def _rest(first: bytes, runs: AsyncGenerator[bytes, None], stack: AsyncExitStack) -> AsyncGenerator[bytes, None]:

@@ -58,6 +58,22 @@ def respond(problem: Problem) -> Response:
     )
 
 
+def waiting_page(problem: Problem) -> Response:
+    """A 503 for a person: a page that asks again by itself."""
+    wait = problem.retry_after or 2
+    page = (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="{wait}">'
+        f"<title>Preparing your download</title><p>Your download is being prepared and will start by itself.</p></html>"
+    )
+    headers = {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": "default-src 'none'",
+        "Retry-After": str(wait),
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(page, problem.status, headers, media_type="text/html")
+
+
 async def on_problem(_: Request, error: Exception) -> Response:
     """Starlette's handler for our own errors."""
     if not isinstance(error, Problem):

@@ -187,11 +187,10 @@ class Filling:
             self._pulls[part] = asyncio.create_task(self._pull(part))
 
     @property
-    def members_done(self) -> int:
-        """How many members are all there."""
-        if self.extents.missing == 0:
-            return self.layout.members if self.places.complete else self.places.placed
-        return sum(self.done(member) for member in range(self.layout.members))
+    def entries_done(self) -> int:
+        """How many entries are all there; the report is none of them."""
+        known = range(self.layout.members if self.places.complete else self.places.placed)
+        return sum(self.done(member) for member in known if not self.layout.traits[member] & Trait.REPORT)
 
     def done(self, member: int) -> bool:
         """Whether all of the member's bytes are there."""

@@ -137,7 +137,8 @@ class Loader:
         errors = [error.document() for error in planning.errors()]
         if errors:
             await self._repository.set_errors(hash, errors)
-        layout = await asyncio.to_thread(planning.freeze, now=int(self._works.clock.wall()))
+        # Becomes Last-Modified, which may not lie after Date (RFC 9110 §8.8.2.1), and Date may be a second old.
+        layout = await asyncio.to_thread(planning.freeze, now=int(self._works.clock.wall()) - 1)
         if not layout.members:
             await self._repository.set_code(hash, NO_ENTRIES)
             raise BuildFailed(

@@ -7,8 +7,9 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 
+from streamzip.archive.compression import compressor_identity
 from streamzip.archive.filling import Filling, Works, part_lengths
 from streamzip.archive.finishing import Finished, finish
 from streamzip.archive.layout import UNKNOWN, Layout
@@ -122,6 +123,7 @@ class OpenArchives:
         places = _places(frozen)
         size = places.length if places.complete else None
         if not self._shelf.takes(size):
+            _refuse_other_compressor(frozen.layout, sealed=False)
             window = MemorySpool(frozen.hash, lengths=part_lengths(places), start=0, window=0)
             return _Open(frozen, self._filling(frozen, places, window, self._works), None)
         try:
@@ -228,16 +230,6 @@ class OpenArchives:
             if opened.readers == 0 and opened.finishing is None:
                 self._close(hash, opened)
 
-    def let_go_now(self, hash: str) -> bool:
-        """Close the archive where nobody reads it; False where somebody does."""
-        opened = self._open.get(hash)
-        if opened is None:
-            return True
-        if opened.readers or opened.finishing:
-            return False
-        self._close(hash, opened)
-        return True
-
     async def close(self) -> None:
         """End all: what is being finished is waited for."""
         finishing = [opened.finishing for opened in self._open.values() if opened.finishing is not None]
@@ -276,7 +268,20 @@ def _assume(filling: Filling, start: int) -> None:
                 filling.extents.assume(number)
 
 
+@cache
+def _this_compressor() -> str:
+    """Worked out once, in some 10 ms: the compressor stays the same while the process lives."""
+    return compressor_identity()
+
+
+def _refuse_other_compressor(layout: Layout, *, sealed: bool) -> None:
+    """What another release of the compressor writes has other bytes; only a finished copy can still be served."""
+    if layout.compressor and not sealed and layout.compressor != _this_compressor():
+        raise Stale("the archive was begun with another compressor; create it anew")
+
+
 def _refuse_unprovable(frozen: Frozen, places: Places, spool: FileSpool) -> None:
+    _refuse_other_compressor(frozen.layout, sealed=spool.sealed)
     """Bytes without a strong validator were given out, and what proved them is lost: nothing can tell whether new ones
     would match.
     """

@@ -28,7 +28,7 @@ def status_document(
         "status": state,
         "active": active,
         "cached": cached,
-        "progress": _progress(row, filling),
+        "progress": _progress(row, filling, skipped=len(errors)),
         "errors": list(errors),
         "created_at": rfc3339(row.created_at),
         "expires_at": None,
@@ -56,15 +56,15 @@ def _state(row: ArchiveRow, filling: Filling | None, *, active: bool) -> str:
     return "in-progress" if filling is not None and filling.extents.present else "pending"
 
 
-def _progress(row: ArchiveRow, filling: Filling | None) -> dict[str, int | None]:
+def _progress(row: ArchiveRow, filling: Filling | None, *, skipped: int) -> dict[str, int | None]:
+    progress = {"bytes": 0, "total_bytes": row.size, "entries": 0, "total_entries": row.entries}
     if row.completed_at is not None:
-        return {"bytes": row.size, "total_bytes": row.size, "entries": row.entries, "total_entries": row.entries}
+        return progress | {"bytes": row.size, "entries": row.entries - skipped}
     if filling is None:
-        return {"bytes": 0, "total_bytes": row.size, "entries": 0, "total_entries": row.entries}
+        return progress
     total = filling.places.length if filling.places.complete else None
     done = total if total is not None and filling.extents.missing == 0 else filling.extents.present
-    entries = min(filling.members_done, row.entries)
-    return {"bytes": done, "total_bytes": total, "entries": entries, "total_entries": row.entries}
+    return progress | {"bytes": done, "total_bytes": total, "entries": filling.entries_done}
 
 
 def _members(
