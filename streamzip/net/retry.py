@@ -30,17 +30,18 @@ class Backoff:
         return max(growing * self.jitter(), retry_after or 0.0)
 
 
-def retry_after(value: str, now: float) -> float | None:
-    """Seconds that a Retry-After field asks for (RFC 9110, 10.2.3: a number or a date), at most 60; None: unreadable.
+def retry_after(value: str, now: float, *, longest: float = LONGEST_RETRY_AFTER) -> float | None:
+    """Seconds that a Retry-After field asks for (RFC 9110, 10.2.3: a number or a date), at most `longest`; None:
+    unreadable.
 
     `now`: wall time in seconds since the epoch. The cap is there because an origin may name a year.
     """
     text = value.strip()
     if text.isascii() and text.isdigit():
         # Twelve digits are past any cap, and int() raises at 4,301.
-        return min(float(text.lstrip("0")[:12] or "0"), LONGEST_RETRY_AFTER)
+        return min(float(text.lstrip("0")[:12] or "0"), longest)
     date = http_date(text)
-    return None if date is None else min(max(0.0, date - now), LONGEST_RETRY_AFTER)
+    return None if date is None else min(max(0.0, date - now), longest)
 
 
 def http_date(value: str) -> int | None:

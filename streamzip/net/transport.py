@@ -142,6 +142,10 @@ class OriginTransport(httpx.AsyncBaseTransport):
         """
         return await self._exchange("GET", URL(url, encoded=True), fields, None)
 
+    async def post(self, url: str, fields: Iterable[tuple[str, str]], content: bytes) -> Answer:
+        """A POST of `content`, else as `get`."""
+        return await self._exchange("POST", URL(url, encoded=True), fields, content)
+
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """One exchange, as httpx's clients ask for it. The answer's body is closed by the caller."""
         url = URL(str(request.url), encoded=True)

@@ -53,7 +53,7 @@ class HttpSource:
         self._wall = wall
         # All that an origin is told. Of the client that asked for the archive it learns nothing.
         self._fields = (
-            ("User-Agent", user_agent or _own_name()),
+            ("User-Agent", user_agent or own_name()),
             ("Accept", "*/*"),
             ("Accept-Encoding", "identity"),
         )
@@ -107,7 +107,7 @@ class HttpSource:
     async def _hop(self, url: str, fields: tuple[tuple[str, str], ...]) -> tuple[Head, httpx.AsyncByteStream]:
         self._check(url)
         try:
-            answer = await self._transport.get(_written(url), (*self._fields, *fields))
+            answer = await self._transport.get(written(url), (*self._fields, *fields))
         except BlockedAddressError as error:
             raise OriginError("blocked_address", str(error)) from error
         except httpx.TimeoutException as error:
@@ -212,7 +212,8 @@ class _Opening(AbstractAsyncContextManager[Opened]):
         return Opened(facts, 0, CountedChunks(stream, facts.size))
 
 
-def _own_name() -> str:
+def own_name() -> str:
+    """The gateway's User-Agent."""
     try:
         return f"streamzip/{version('streamzip')}"
     except PackageNotFoundError:  # run from a checkout that nobody installed
@@ -239,7 +240,7 @@ def _follow(url: str, head: Head) -> str:
         raise OriginError("unsafe_url", "the origin redirected to something that is not a URL") from error
 
 
-def _written(url: str) -> str:
+def written(url: str) -> str:
     """The URL in RFC 3986's letters. One that has no others stays as it is: a signature may cover each of them."""
     return url if _RFC_3986.fullmatch(url) else str(httpx.URL(url))
 
