@@ -35,7 +35,7 @@ class Connection:
         if self._transport is None:
             return 0
         queued = array("i", [0])
-        with contextlib.suppress(OSError, AttributeError):  # the socket may be closed by now
+        with contextlib.suppress(OSError, AttributeError, ValueError):  # the socket may be closed by now
             fcntl.ioctl(self._transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, queued)
         return self._transport.get_write_buffer_size() + queued[0]
 
