@@ -17,7 +17,7 @@ from typing import Any
 
 from streamzip.archive.filling import Filling, Works
 from streamzip.archive.finishing import Finished
-from streamzip.archive.loading import Loader
+from streamzip.archive.loading import STALE, Loader
 from streamzip.archive.opened import Lease, OpenArchives
 from streamzip.archive.reading import Reader, everything, read
 from streamzip.archive.status import status_document
@@ -234,6 +234,10 @@ class Gateway:
         Damaged.
         """
         row = await self._loader.row(hash)
+        if row.code == Stale.code:
+            problem = Stale(STALE)
+            self._archives.cut(hash, problem)  # another process found it so
+            raise problem
         async with self._lease(hash) as lease:
             yield Download(
                 self._facts(row, lease),
@@ -269,8 +273,10 @@ class Gateway:
     async def _release(self, row: ArchiveRow, lease: Lease) -> None:
         """Bytes are about to be given out: where only the copy can prove what they were, that is noted first."""
         filling = lease.shared
-        if lease.kept and not (row.released or filling.spool.sealed or filling.layout.provable):
-            await self._repository.mark_released(row.hash)
+        if lease.kept and not (filling.spool.sealed or filling.layout.provable):
+            filling.released = True
+            if not row.released:
+                await self._repository.mark_released(row.hash)
 
     async def _note_failure(self, hash: str, problem: Problem) -> None:
         """Remember why the archive failed. Stale is for ever; the rest is taken back by the next full pass."""
@@ -291,7 +297,7 @@ class Gateway:
         """Have the archive built in the background, now, across restarts. False where its copy is there already."""
         row = await self._loader.row(hash)
         if row.code == Stale.code:
-            raise Stale("an origin's file changed after bytes of this archive were given out; create it anew")
+            raise Stale(STALE)
         if not self._shelf.takes(row.size):
             raise Conflict("no copies are kept here, so there is nothing to build ahead", code="no_cache")
         if row.completed_at is not None and self._shelf.has_copy(hash):

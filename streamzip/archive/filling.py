@@ -78,6 +78,8 @@ class Filling:
         works: Works,
         write_part: "Callable[[Filling, int], Awaitable[None]]",
         bodies: dict[int, bytes],
+        released: bool = False,
+        rebuilt: bool = False,
     ) -> None:
         self.manifest = manifest
         self.layout = layout
@@ -91,6 +93,8 @@ class Filling:
             set()
         )  # members whose CRC is known from an earlier pass, and not all pulled in this one
         self.begun = bytearray(layout.members)  # open members whose header may be read
+        self.released = released  # bytes of members without a strong validator may have been given out
+        self.rebuilt = rebuilt  # what is pulled must be what an earlier pass gave out, of which the CRCs are known
         self.proofs: dict[int, asyncio.Task[None]] = {}  # comparisons under way of what an earlier life left of parts
         self._write_part = write_part
         self._wanted: dict[int, int] = {}
@@ -196,6 +200,25 @@ class Filling:
         """Whether all of the member's bytes are there."""
         parts = self.places.parts_of(member)
         return self.extents.done.find(0, parts.start, parts.stop) < 0
+
+    def strong(self, member: int) -> bool:
+        """Whether a strong validator tells the member's representation from any other."""
+        pin = self.spool.pins.get(member)
+        return self.layout.validators[member].startswith("s") or (pin is not None and pin.strong)
+
+    def withheld(self, member: int) -> bool:
+        """Whether nothing of the member may be read before its whole CRC agreed: an earlier pass gave it out, its copy
+        is gone, and no validator tells whether what is pulled now is the same.
+        """
+        unsure = self.rebuilt and not self.strong(member) and not self.settled[member]
+        return unsure and not self.places.traits[member] & (Trait.HELD | Trait.REPORT)
+
+    def replaceable(self, member: int) -> bool:
+        """Whether bytes of the member that were lost can be pulled again, and be known to be the same."""
+        if not self.released or self.rebuilt or self.strong(member):
+            return True
+        # Held whole before any of it is given out, and compared with the CRC that was given.
+        return bool(self.layout.traits[member] & Trait.HELD) and self.layout.crcs[member] != UNKNOWN
 
     def take_settled(self, record: Settled) -> None:
         """Another process, or an earlier life, has written an open member: its place and what follows from it are
@@ -341,6 +364,12 @@ class Demand:
             self._next = part
         self._at = part
         bounds, done = filling.works.window, filling.extents.done
+        if window and window[0][0] > part and not done[part]:
+            # It was there when the window passed over it, and was found damaged since.
+            size = max(filling.extents.lengths[part], 0)
+            window.appendleft((part, size))
+            self._size += size
+            filling.want(part)
         while len(window) < bounds.parts and (self._size < bounds.size or not window):
             wanted = done.find(0, self._next)
             if wanted < 0:

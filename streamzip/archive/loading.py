@@ -24,6 +24,7 @@ from streamzip.store.vault import Vault
 BACKGROUND_PLANS = 16  # archives whose origins are asked at once while nobody waits
 LONG_DOCUMENT = 64 << 10  # bytes; some thousand entries
 NO_ENTRIES = "no_entries"
+STALE = "an origin's file changed after bytes of this archive were given out; create it anew"
 
 T = TypeVar("T")
 
@@ -76,7 +77,7 @@ class Loader:
         """
         row = await self.row(hash)
         if row.code == Stale.code:
-            raise Stale("an origin's file changed after bytes of this archive were given out; create it anew")
+            raise Stale(STALE)
         manifest = await self.manifest(hash)
         plan = await self._repository.plan(hash)
         if plan.layout is None:

@@ -132,8 +132,9 @@ class OpenArchives:
         except InUse as error:
             raise NotReady("the archive's copy is being removed; ask again", retry_after=1) from error
         try:
-            _refuse_unprovable(frozen, places, copy)
+            _refuse_other_compressor(frozen.layout, sealed=copy.sealed)
             opened = _Open(frozen, self._filling(frozen, places, copy, self._works), copy)
+            _refuse_unprovable(opened.filling, copy)
         except BaseException:
             copy.close()
             raise
@@ -150,6 +151,8 @@ class OpenArchives:
             works=works,
             write_part=write_part,
             bodies=frozen.bodies,
+            released=frozen.released,
+            rebuilt=frozen.learned is not None and isinstance(spool, FileSpool),
         )
 
     @contextlib.asynccontextmanager
@@ -280,14 +283,13 @@ def _refuse_other_compressor(layout: Layout, *, sealed: bool) -> None:
         raise Stale("the archive was begun with another compressor; create it anew")
 
 
-def _refuse_unprovable(frozen: Frozen, places: Places, spool: FileSpool) -> None:
-    _refuse_other_compressor(frozen.layout, sealed=spool.sealed)
+def _refuse_unprovable(filling: Filling, spool: FileSpool) -> None:
     """Bytes without a strong validator were given out, and what proved them is lost: nothing can tell whether new ones
     would match.
     """
-    if not frozen.released or not (spool.blank or spool.damaged or spool.rebooted):
+    if not (spool.blank or spool.damaged or spool.rebooted):
         return
-    for member, validator in enumerate(frozen.layout.validators):
-        weak = not validator.startswith("s") and places.crcs[member] == UNKNOWN
-        if weak and any(not spool.extents.done[number] for number in places.parts_of(member)):
+    for member in range(filling.layout.members):
+        missing = any(not spool.extents.done[number] for number in filling.places.parts_of(member))
+        if missing and not filling.replaceable(member):
             raise Stale("what was given out of this archive can no longer be proven; create it anew")

@@ -131,8 +131,10 @@ class Pull:
             raise OriginError("truncated", "the origin ended the file early", transient=True)
 
     def _check(self, facts: Facts) -> None:
-        """The answer must be of the representation that was planned; before the first byte another one of the same size
-        may be.
+        """The answer must be of the representation that was planned.
+
+        A strong validator is what a later life, another process and a copy evicted meanwhile know it by: another one
+        never takes its place. Where there is none, the first answer's may, before its first byte.
         """
         if self.size is not None and facts.size is not None and facts.size != self.size:
             raise OriginError(
@@ -141,12 +143,11 @@ class Pull:
                 transient=self.released,
             )
         if facts.validator != self.pin:
-            may_repin = not self.released and self.position == self.start == 0
-            if not may_repin and self.pin is not None and self.pin.strong:
+            if self.pin is not None and self.pin.strong:
                 raise OriginError(
-                    "changed", "the file changed at its origin after bytes of it were used", transient=True
+                    "changed", "the file changed at its origin since the archive was planned", transient=True
                 )
-            if may_repin:
+            if not self.released and self.position == self.start == 0:
                 self.pin = facts.validator
         self.mtime = facts.mtime
         if self.on_pin is not None:

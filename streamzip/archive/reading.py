@@ -83,6 +83,9 @@ class Reader:
         """Bytes of a member that is still coming in; empty where the state has moved on and must be looked at again."""
         filling, places, member = self._filling, self._filling.places, piece.member
         extents, traits = filling.extents, places.traits[member]
+        if filling.withheld(member):
+            await self._stand_at_rest_of(member)
+            return b""
         if piece.kind is Kind.HEADER and (traits & Trait.HELD or (traits & Trait.OPEN and not filling.begun[member])):
             await self._demand.wait(places.parts_of(member).start, 0)
             return b""
@@ -97,10 +100,7 @@ class Reader:
             descriptor = places.descriptor(member, places.crcs[member])
             return descriptor[position - piece.span.start : limit - piece.span.start]
         if piece.kind is Kind.DESCRIPTOR:
-            for number in places.parts_of(member):
-                if not extents.done[number]:
-                    await self._demand.wait(number, extents.filled[number])
-                    return b""
+            await self._stand_at_rest_of(member)
             return b""
         part = places.part_at(member, position - piece.span.start)
         start = piece.span.start + part.start
@@ -111,6 +111,14 @@ class Reader:
             return await self._from_file(position, min(limit, readable))
         await self._demand.wait(part.number, position - start)
         return b""
+
+    async def _stand_at_rest_of(self, member: int) -> None:
+        """Wait for more of the first of the member's parts that is not all there."""
+        extents = self._filling.extents
+        for number in self._filling.places.parts_of(member):
+            if not extents.done[number]:
+                await self._demand.wait(number, extents.filled[number])
+                return
 
     async def _from_file(self, position: int, stop: int) -> bytes:
         spool, length = self._filling.spool, stop - position

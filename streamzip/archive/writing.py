@@ -98,9 +98,12 @@ async def _prove(filling: Filling, number: int, at: int) -> None:
     drop = await asyncio.get_running_loop().run_in_executor(filling.works.pool, filling.spool.prove, number, at)
     if drop is None:
         extents.proven[number] = extents.committed[number]
-    else:
-        filling.spool.drop(drop)
-        filling.journalled()
+        return
+    member = filling.places.part(number).member
+    if not filling.replaceable(member):
+        raise Stale(f"what was given out of {filling.layout.names[member]} is damaged here; create the archive anew")
+    filling.spool.drop(drop)
+    filling.journalled()
 
 
 @dataclass(slots=True)
@@ -196,12 +199,19 @@ class _PartWriter:
                     await spool.room(at + position)
                     spool.write(at + position, chunk)
                     crc, position = isal_zlib.crc32(chunk, crc), position + len(chunk)
-                    extents.grow(number, len(chunk))
-                    filling.wake(number)
-                    if position - start >= PART_SIZE:
+                    strong = filling.strong(self.part.member)
+                    if position - start >= PART_SIZE or not strong:
                         spool.commit(Extent(number, start, position, crc))
-                        filling.journalled()
                         start, crc = position, 0
+                        if strong:
+                            filling.journalled()
+                        else:
+                            # Only the copy can tell what this was: it is listed before anybody has it, for whatever
+                            # `kill -9` takes back could be other bytes when it is pulled again.
+                            spool.flush()
+                    else:
+                        extents.grow(number, len(chunk))
+                    filling.wake(number)
         finally:
             # What landed before a failure, or before the last reader left, stays.
             if extents.filled[number] > start:
@@ -334,9 +344,15 @@ def settle(filling: Filling, member: int) -> bool:
         crc = extents.member_crc(parts)
         try:
             check_crc(filling, member, crc)
-        except (OriginError, Stale):
+        except (OriginError, Stale) as error:
             for number in parts:
                 filling.spool.drop(Drop(number, 0))
+            filling.journalled()
+            if filling.released and isinstance(error, OriginError) and not filling.strong(member):
+                # Pulled again it could have the right CRC, and be spliced to what was given out.
+                raise Stale(
+                    f"{filling.layout.names[member]}: {error.message}, after bytes of it were given out"
+                ) from error
             raise
     places.crcs[member] = crc
     header, descriptor = places.header(member, crc), places.descriptor(member, crc)

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 
 from isal import isal_zlib
 
+CHAINED = 8 << 20  # bytes; extents that touch are kept as one up to this length: they may be listed chunk by chunk
+
 
 @dataclass(frozen=True, slots=True)
 class Extent:
@@ -66,7 +68,7 @@ class Extents:
         if 0 <= self.lengths[part] < extent.stop:
             return False
         if start:
-            self._chains.setdefault(part, [Extent(part, 0, start, self.crcs[part])]).append(extent)
+            self._chain(self._chains.setdefault(part, [Extent(part, 0, start, self.crcs[part])]), extent)
             self.crcs[part] = isal_zlib.crc32_combine(self.crcs[part], extent.crc, extent.stop - start)
         else:
             self.crcs[part] = extent.crc
@@ -78,6 +80,15 @@ class Extents:
             self.filled[part] = extent.stop
         self._settle(part)
         return True
+
+    @staticmethod
+    def _chain(chain: list[Extent], extent: Extent) -> None:
+        last = chain[-1]
+        if extent.stop - last.start > CHAINED:
+            chain.append(extent)
+            return
+        crc = isal_zlib.crc32_combine(last.crc, extent.crc, extent.stop - extent.start)
+        chain[-1] = Extent(extent.part, last.start, extent.stop, crc)
 
     def assume(self, part: int) -> None:
         """The part is not needed: what it would prove is known."""
@@ -96,10 +107,11 @@ class Extents:
             self.missing -= 1
 
     def drop(self, part: int, keep: int = 0) -> None:
-        """What lies beyond the part's first `keep` bytes is not what was pulled: forget it. `keep` is where an extent
-        ends.
+        """What lies beyond the part's first `keep` bytes is not what was pulled: forget it, and what lies between the
+        last extent's end and `keep` with it.
         """
         chain = [extent for extent in self.extents(part) if extent.stop <= keep]
+        keep = chain[-1].stop if chain else 0
         self.present -= self.filled[part] - keep
         if self.done[part]:
             self.done[part] = 0

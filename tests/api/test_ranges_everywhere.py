@@ -72,7 +72,7 @@ def all_spans(whole: bytes, count: int = 300) -> list[Span]:
 
 
 @pytest.fixture(scope="module")
-def site(origin: Origin, gateway: Gateway) -> Iterator[Site]:
+def site(origin: Origin, gateway: Gateway) -> Site:
     """The files, and one finished archive of them."""
     serve(origin)
     undisturbed = Site(gateway, origin, b"", [])
@@ -125,7 +125,7 @@ def test_ranges_are_slices_while_an_origin_stalls(site: Site) -> None:
         offsets, directory = {each.filename: each.header_offset for each in opened.infolist()}, opened.start_dir
     end = offsets["parts.png"]
     stall = end - 16 - len(body) + MIB  # 16: its descriptor
-    free = [span for span in site.spans if span.stop <= stall or end <= span.start and span.stop <= directory]
+    free = [span for span in site.spans if span.stop <= stall or (end <= span.start and span.stop <= directory)]
     check_ranges(gateway, hash, [Span(stall - 100, stall), *free], site.whole)
     waiting = [span for span in site.spans if span not in set(free)]
     with ThreadPoolExecutor(8) as pool:

@@ -52,6 +52,7 @@ def filling() -> Iterator[SimpleNamespace]:
             works=SimpleNamespace(pool=pool),
             proofs={},
             journalled=lambda: None,
+            replaceable=lambda _: True,
         )
 
 

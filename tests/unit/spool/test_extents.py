@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streamzip.spool import extents as extents_module
 from streamzip.spool.extents import Extent, Extents
 
 CONTENT = bytes(range(256)) * 4
@@ -206,3 +207,14 @@ def test_extents_agree_with_a_plain_list_of_what_happened(data: st.DataObject) -
             assert parts.done[index] == (parts.committed[index] == parts.lengths[index])
         assert parts.present == sum(parts.filled)
         assert parts.missing == parts.done.count(0)
+
+
+def test_extents_that_touch_are_one_up_to_a_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Members without a strong validator are listed chunk by chunk: what is kept of that is bounded by their size."""
+    monkeypatch.setattr(extents_module, "CHAINED", 50)
+    parts = extents(100)
+    for start in range(0, 100, 10):
+        parts.commit(an_extent(start, start + 10), trusted=False)
+    assert list(parts.unproven(0)) == [an_extent(0, 50), an_extent(50, 100)]
+    parts.drop(0, 70)
+    assert (state(parts), parts.crcs[0]) == ((50, 50, 0, False), zlib.crc32(CONTENT[:50]))
