@@ -1,6 +1,7 @@
 """The archive's resource: create, status, prefetch, delete."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,6 +15,8 @@ from streamzip.config import Settings
 from streamzip.gateway import Created, Gateway
 from streamzip.manifest.parse import CreateRequest, Limits, parse_create
 
+Parser = Callable[..., CreateRequest]  # as parse_create
+
 LONG_BODY = 64 << 10  # bytes
 NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
@@ -26,11 +29,11 @@ class Archives:
     settings: Settings
     links: Links
 
-    async def parse(self, request: Request) -> CreateRequest:
-        """A create's body. Raises TooLarge, NotJson, InvalidRequest."""
+    async def parse(self, request: Request, parser: Parser = parse_create) -> CreateRequest:
+        """A create's body, in the form that `parser` reads. Raises TooLarge, NotJson, InvalidRequest."""
         body = await read_body(request, self.settings.max_body_bytes)
         limits = Limits(max_entries=self.settings.max_entries)
-        parse = partial(parse_create, body, limits, allow=self.settings.allow_hosts)
+        parse = partial(parser, body, limits, allow=self.settings.allow_hosts)
         # A long list takes tenths of a second, which the other readers must not wait for.
         return parse() if len(body) < LONG_BODY else await asyncio.to_thread(parse)
 
@@ -38,13 +41,19 @@ class Archives:
         """POST /api/archive/create"""
         base = self.links.base(request)  # a Host that is none is refused before anything is stored
         asked = await self.parse(request)
-        created = await self.gateway.create(asked, prefetch=self._prefetches(asked))
+        created = await self.keep(request, asked, prefetch=self.prefetches(asked))
         status = await self.gateway.status(created.row.hash)
         document = self._created(request, created, status["status"])
         headers = NO_STORE | {"Location": f"{base}/api/archive/status/{created.row.hash}"}
         return JSONResponse(document, 200 if created.existed else 201, headers)
 
-    def _prefetches(self, asked: CreateRequest) -> bool:
+    async def keep(self, request: Request, asked: CreateRequest, *, prefetch: bool) -> Created:
+        """Keep what was asked for; a Host that is none is refused before anything is stored."""
+        self.links.base(request)
+        return await self.gateway.create(asked, prefetch=prefetch)
+
+    def prefetches(self, asked: CreateRequest) -> bool:
+        """Whether to build at once: as asked, else as the gateway is configured."""
         if asked.prefetch is not None:
             return asked.prefetch
         return self.settings.prefetch == "all" or (self.settings.prefetch == "urls" and asked.plain)

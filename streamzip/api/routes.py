@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 from streamzip.api.archives import Archives
 from streamzip.api.connection import Connections
 from streamzip.api.download import Downloads
+from streamzip.api.key_value import KeyValue
 from streamzip.api.links import Links
 from streamzip.api.operations import Operations
 from streamzip.api.problems import on_http_error, on_problem, on_unexpected
@@ -23,6 +24,7 @@ def build(gateway: Gateway, settings: Settings, clock: Clock) -> ASGIApp:
     """The application: routes, error handlers, and the connection beneath them."""
     archives = Archives(gateway, settings, Links(settings.public_url))
     downloads = Downloads(gateway, settings, clock)
+    key_value = KeyValue(archives, downloads)
     operations = Operations(gateway)
 
     async def download_now(request: Request) -> Response:
@@ -38,6 +40,8 @@ def build(gateway: Gateway, settings: Settings, clock: Clock) -> ASGIApp:
         Route("/api/archive/prefetch/{hash}", archives.cancel_prefetch, methods=["DELETE"]),
         Route("/api/archive/{hash}", archives.delete, methods=["DELETE"]),
         Route("/archive/get/{hash}.zip", downloads.get, methods=["GET", "HEAD"]),
+        Route("/archive_img", key_value.create, methods=["POST"]),
+        Route("/archive_img/{key}", key_value.get, methods=["GET", "HEAD"]),
         Route("/healthz", operations.healthz),
         Route("/readyz", operations.readyz),
         Route("/health_check", operations.health_check),

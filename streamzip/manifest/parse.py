@@ -83,6 +83,33 @@ def parse_create(
     return CreateRequest(manifest, renamed, options.get("prefetch"), plain)
 
 
+def parse_key_value(
+    body: bytes, limits: Limits, *, owner: str | None = None, allow: frozenset[str] = frozenset()
+) -> CreateRequest:
+    """The request that a body in the key–value form makes: `{"filename", "url"}`, or a list of such objects.
+
+    Parameters and errors as those of `parse_create`.
+    """
+    document = read_json(body, max_depth=limits.max_depth, max_values=_VALUES_PER_ENTRY * limits.max_entries + 100)
+    errors = _Errors()
+    readers: dict[str, _Reader] = {
+        "filename": lambda value: _filled(_text(value, limits.max_name)),
+        "url": lambda value: _url(value, limits, allow),
+    }
+    if isinstance(document, list):
+        rows = [(f"/{index}", row) for index, row in enumerate(_counted(document, limits, errors))]
+    else:
+        rows = [("", document)]
+    wished = []
+    for pointer, row in rows:
+        fields = _required(row, pointer, readers, errors)
+        if fields is not None:
+            wished.append(Entry(fields["url"], fields["filename"]))
+    errors.raise_any()
+    entries, renamed = _named(wished)
+    return CreateRequest(Manifest(entries=entries, owner=owner), renamed, prefetch=None, plain=False)
+
+
 class _BadValueError(ValueError):
     """A value that may not stand, in a public sentence."""
 
@@ -160,6 +187,27 @@ def _members(row: dict[str, Any], pointer: str, readers: Mapping[str, _Reader], 
     return values
 
 
+def _required(row: Any, pointer: str, readers: Mapping[str, _Reader], errors: _Errors) -> dict[str, Any] | None:
+    """The values of an object whose keys are all required; None, and errors, where one is missing or wrong."""
+    if not isinstance(row, dict):
+        wanted = ", ".join(f'"{key}": "…"' for key in readers)
+        errors.add(pointer, f"an object is expected, such as {{{wanted}}}")
+        return None
+    fields = _members(row, pointer, readers, errors)
+    for key in readers:
+        if row.get(key) is None:
+            errors.add(f"{pointer}/{key}", f"`{key}` is required")
+    return fields if len(fields) == len(readers) else None
+
+
+def _counted(rows: list[Any], limits: Limits, errors: _Errors) -> list[Any]:
+    try:
+        return _rows(rows, limits)
+    except _BadValueError as error:
+        errors.add("", str(error))
+        return []
+
+
 def _escaped(key: str) -> str:
     return key[:60].encode(errors="backslashreplace").decode().replace("~", "~0").replace("/", "~1")
 
@@ -220,6 +268,12 @@ def _text(value: Any, room: int) -> str:
     if size > room:
         raise _BadValueError(f"the text is longer than {room} bytes")
     return value
+
+
+def _filled(text: str) -> str:
+    if not text:
+        raise _BadValueError("the text is empty")
+    return text
 
 
 def _id(value: Any) -> str:

@@ -6,7 +6,7 @@ of Python's types. A test holds the two to the same keys and the same judgement.
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from streamzip.manifest.model import Compression
 
@@ -83,3 +83,20 @@ class CreateBody(BaseModel):
     prefetch: bool | None = Field(
         None, description="Build the archive in the background now. Default: as the gateway is configured."
     )
+
+
+class NamedFile(BaseModel):
+    """One file under its name: the key–value form."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    filename: str = Field(
+        description="The file's path in the archive; made safe and unique where it is not.",
+        examples=["code.png"],
+        min_length=1,
+    )
+    url: _Url
+
+
+class KeyValueBody(RootModel[NamedFile | Annotated[list[NamedFile], Field(min_length=1)]]):
+    """One named file, or a list of them."""

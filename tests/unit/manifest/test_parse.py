@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from streamzip.errors import InvalidRequest, NotJson, Problem, TooLarge
 from streamzip.manifest.model import Entry, Manifest
-from streamzip.manifest.parse import CreateRequest, Limits, Rename, parse_create
-from streamzip.manifest.requests import CreateBody, EntryBody
+from streamzip.manifest.parse import CreateRequest, Limits, Rename, parse_create, parse_key_value
+from streamzip.manifest.requests import CreateBody, EntryBody, KeyValueBody
 from tests.support.hostile_names import hostile_names
 from tests.support.hostile_urls import hostile_urls
 
@@ -304,6 +304,44 @@ def test_models_and_parser_judge_alike(row: dict[str, Any]) -> None:
         wrong_fields(document)
     else:
         assert create(document)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"filename": "a", "url": URL},
+        [{"filename": "a", "url": URL}, {"filename": "a", "url": URL}],
+        [],
+        [[]],
+        {},
+        1,
+        None,
+        {"filename": "a"},
+        {"filename": None, "url": URL},
+        {"filename": "", "url": URL},
+        {"filename": "a", "url": ""},
+        {"filename": "a", "url": URL, "name": "a"},
+        [{"filename": "a", "url": URL}, {"url": URL}],
+    ],
+    ids=str,
+)
+def test_key_value_model_and_parser_judge_alike(document: Any) -> None:
+    """The key–value form is accepted and refused as its OpenAPI schema says."""
+    try:
+        KeyValueBody.model_validate(document)
+    except ValidationError:
+        with pytest.raises(InvalidRequest):
+            parse_key_value(json.dumps(document).encode(), LIMITS)
+    else:
+        rows = document if isinstance(document, list) else [document]
+        assert len(parse_key_value(json.dumps(document).encode(), LIMITS).manifest.entries) == len(rows)
+
+
+def test_parse_key_value_names_the_member_after_the_filename() -> None:
+    """`filename` is the file's name in the archive, and not the archive's own."""
+    request = parse_key_value(b'{"filename": "../code.png", "url": "%b"}' % URL.encode(), LIMITS)
+    assert request.manifest == Manifest(entries=(Entry(URL, "code.png"),))
+    assert request.renamed == (Rename(0, "../code.png", "code.png"),)
 
 
 def test_models_describe_every_field() -> None:

@@ -1,0 +1,30 @@
+"""The key–value form of create and get: one named file, or some, under a key. The key is the archive's hash."""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from streamzip.api.archives import NO_STORE, Archives
+from streamzip.api.download import Downloads
+from streamzip.manifest.parse import parse_key_value
+
+
+@dataclass(frozen=True, slots=True)
+class KeyValue:
+    """The handlers, over those of the archives."""
+
+    archives: Archives
+    downloads: Downloads
+
+    async def create(self, request: Request) -> Response:
+        """POST /archive_img: 201 also where the same files were posted before; its clients know no other answer."""
+        base = self.archives.links.base(request)
+        asked = await self.archives.parse(request, parse_key_value)
+        created = await self.archives.keep(request, asked, prefetch=self.archives.prefetches(asked))
+        headers = NO_STORE | {"Location": f"{base}/archive_img/{created.row.hash}"}
+        return JSONResponse({"key": created.row.hash}, 201, headers)
+
+    async def get(self, request: Request) -> Response:
+        """GET | HEAD /archive_img/{key}"""
+        return await self.downloads.send(request, request.path_params["key"])
