@@ -1,0 +1,141 @@
+"""GET and HEAD of one representation whose bytes can be read from any offset: preconditions, ranges, and the first run
+at hand before the status is sent.
+"""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from streamzip.api.conditionals import combined, decide
+from streamzip.api.problems import ProblemResponse
+from streamzip.api.ranges import Multipart, Unsatisfiable, content_range, multipart, parse_range, unsatisfied_range
+from streamzip.api.sending import StreamedResponse, unless_left
+from streamzip.errors import NotReady
+from streamzip.spans import Span
+
+FIRST_BYTE_WITHIN = 60.0  # seconds; where it takes longer the reader gets a 503 instead of a silent connection
+
+
+@dataclass(frozen=True, slots=True)
+class Representation:
+    """What the request selects. `headers`: all but Content-Length and what a range adds.
+
+    `length` None: not known, so the body is chunked, and there are no ranges. `etag` as it is sent; None: nothing
+    proves that two answers have the same bytes, so there are no ranges either. `last_modified` in epoch seconds.
+    `read(start, stop)` gives the bytes; `check_start` raises a Problem where they cannot begin soon.
+    """
+
+    noun: str  # "archive", for sentences
+    headers: dict[str, str]
+    length: int | None
+    etag: str | None
+    last_modified: int | None
+    read: Callable[[int, int | None], AsyncGenerator[bytes, None]]
+    check_start: Callable[[int], None] = lambda _: None
+    date_is_strong: bool = True
+
+
+async def respond(
+    request: Request, selected: Representation, stack: AsyncExitStack, *, now: float, write_timeout: float
+) -> Response:
+    """The answer as the request wants it. `stack` is closed when its last byte was given. `now`: epoch seconds.
+
+    Raises Problem while nothing has been sent.
+    """
+    headers, length = selected.headers, selected.length
+    if length is None:
+        if request.method == "HEAD":
+            return bodyless(headers)
+        return await _stream(request, selected.read(0, None), 200, headers, stack, write_timeout)
+    fields = combined(request.headers.items())
+    decision = decide(
+        request.method,
+        fields,
+        etag=selected.etag,
+        last_modified=selected.last_modified,
+        now=now,
+        date_is_strong=selected.date_is_strong,
+    )
+    if decision.status == 412:
+        detail = f"The {selected.noun} is not the one you have."
+        return ProblemResponse(412, "precondition_failed", "Precondition failed", detail)
+    if decision.status == 304:
+        return Response(status_code=304, headers=headers)
+    if request.method == "HEAD":
+        return bodyless(headers | {"Content-Length": str(length)})
+    spans = parse_range(fields["range"], length) if decision.use_range and selected.etag else None
+    if isinstance(spans, Unsatisfiable):
+        beyond = f"The {selected.noun} has {length} bytes."
+        response = ProblemResponse(416, "range_not_satisfiable", "Range not satisfiable", beyond)
+        response.headers["Content-Range"] = unsatisfied_range(length)
+        return response
+    for span in spans or ():
+        selected.check_start(span.start)
+    status, runs, added = _body(selected, length, spans)
+    return await _stream(request, runs, status, headers | added, stack, write_timeout)
+
+
+def _body(
+    selected: Representation, length: int, spans: Sequence[Span] | None
+) -> tuple[int, AsyncGenerator[bytes, None], dict[str, str]]:
+    """Status, body, and the headers that tell of it."""
+    if spans is None:
+        return 200, selected.read(0, length), {"Content-Length": str(length)}
+    if len(spans) == 1:
+        added = {"Content-Length": str(spans[0].length), "Content-Range": content_range(spans[0], length)}
+        return 206, selected.read(*spans[0]), added
+    frame = multipart(spans, length, content_type=selected.headers["Content-Type"], boundary=secrets.token_hex(16))
+    added = {"Content-Length": str(frame.length), "Content-Type": frame.content_type}
+    return 206, _framed(selected, frame), added
+
+
+async def _stream(
+    request: Request,
+    runs: AsyncGenerator[bytes, None],
+    status: int,
+    headers: dict[str, str],
+    stack: AsyncExitStack,
+    write_timeout: float,
+) -> Response:
+    """The response with its first run at hand: what fails before it still gets its reader a status."""
+    try:
+        async with asyncio.timeout(FIRST_BYTE_WITHIN):
+            first = await unless_left(request.receive, anext(runs, b""))
+    except ClientDisconnect:
+        return Response()  # to nobody; what was being read for it is given up, and no other reader waits for that
+    except TimeoutError as error:
+        raise NotReady("nothing of it has come within a minute; try again", retry_after=10) from error
+    return StreamedResponse(_rest(first, runs, stack.pop_all()), status, headers, write_timeout=write_timeout)
+
+
+async def _rest(first: bytes, runs: AsyncGenerator[bytes, None], stack: AsyncExitStack) -> AsyncGenerator[bytes, None]:
+    async with stack, contextlib.aclosing(runs):
+        yield first
+        async for run in runs:
+            yield run
+
+
+async def _framed(selected: Representation, frame: Multipart) -> AsyncGenerator[bytes, None]:
+    pending = b""
+    for header, span in frame.parts:
+        pending += header
+        async with contextlib.aclosing(selected.read(*span)) as runs:
+            async for run in runs:
+                yield pending + run  # a part's header only with bytes of it: nothing is sent before they are there
+                pending = b""
+    yield frame.trailer
+
+
+def bodyless(headers: dict[str, str]) -> Response:
+    """A HEAD's answer: the headers that the GET would have, and only those."""
+    response = Response()
+    response.raw_headers = [
+        (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()
+    ]
+    return response
