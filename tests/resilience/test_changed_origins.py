@@ -1,10 +1,10 @@
 """An origin's file that changes between a download and its resume: one version in every byte under a hash, or 409."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import pytest
 
-from tests.support.fixtures import Launch
 from tests.support.gateway import Gateway
 from tests.support.origin import File, Origin, Pattern
 from tests.support.resuming import begin, evict, is_stale, resume
@@ -22,11 +22,6 @@ class Versions:
 
     old: File
     new: File
-
-    @property
-    def strong(self) -> bool:
-        """Whether an If-Range can tell them apart."""
-        return self.old.etag is not None and not self.old.etag.startswith("W/")
 
 
 STRONG = Versions(File(OLD), File(NEW, etag='"v2"', modified=LATER))
@@ -54,7 +49,7 @@ EVERY = {
     "shifted, no validator": SHIFTED,
     "If-Range ignored": LIES,
 }
-each = pytest.mark.parametrize("versions", EVERY.values(), ids=EVERY)
+each = pytest.mark.parametrize("kind", EVERY)
 
 
 @dataclass
@@ -65,32 +60,39 @@ class Case:
     origin: Origin
     path: str
     versions: Versions
-    hash: str = ""
     old: bytes = b""
+    have: bytes = b""
+    hash: str = ""
 
     def body(self) -> dict[str, object]:
         """The create's."""
         return {"urls": [self.origin.url(path) for path in ("/changes/first.png", self.path, "/changes/last.png")]}
 
     def create(self) -> None:
-        """Note the archive's bytes as they are with the old version, then begin with another archive of the same."""
+        """The old version's archive whole, under another file name and hash; then the one that it is about, planned."""
+        self.origin.serve("/changes/first.png", File(OLD[:7000]))
+        self.origin.serve("/changes/last.png", File(OLD[: 2 * MIB]))
         self.origin.serve(self.path, *[self.versions.old] * 9)
         other = self.gateway.create(**self.body(), filename="other.zip")["archive_hash"]
         self.old = self.gateway.download(other)
         self.hash = self.gateway.create(**self.body())["archive_hash"]
         assert self.gateway.client.head(f"/archive/get/{self.hash}.zip").status_code == 200
 
-    def hold(self, at: int) -> None:
-        """From now on the old version stops there."""
-        self.origin.serve(self.path, *[replace(self.versions.old, hold_at=at)] * 9)
+    def begin(self, count: int, *, leave: bool = True) -> None:
+        """Have a client take so many bytes while the origin holds what follows; it leaves, and all it had is listed."""
+        self.origin.serve(self.path, *[replace(self.versions.old, hold_at=2 * MIB)] * 9)
+        self.have = begin(self.gateway, self.hash, count)
+        if leave:
+            self.gateway.until(self.hash, lambda status: not status["active"])
 
     def change(self) -> None:
         """From now on the origin has the new version alone."""
         self.origin.serve(self.path, *[self.versions.new] * 9)
         self.origin.release(self.path)
 
-    def resume(self, have: bytes) -> None:
+    def resume(self) -> None:
         """Go on from what the client has, as often as it takes; every byte is the old version's, or there is none."""
+        have = self.have
         for _ in range(6):
             status, more = resume(self.gateway, self.hash, len(have))
             assert status in (206, 409, 416), more[:300]
@@ -111,90 +113,174 @@ class Case:
         assert is_stale(self.gateway, self.hash)
 
 
-@pytest.fixture
-def case(versions: Versions, launch: Launch, origin: Origin, request: pytest.FixtureRequest) -> Case:
-    """The archive, created and probed on a gateway of its own."""
-    origin.serve("/changes/first.png", File(OLD[:7000]))
-    origin.serve("/changes/last.png", File(OLD[: 2 * MIB]))
-    path = f"/changes/{abs(hash(request.node.nodeid))}/file.png"
-    case = Case(launch(max_attempts="1"), origin, path, versions)
-    case.create()
-    return case
+Cases = dict[str, Case]
+
+
+def cases(name: str, origin: Origin, factory: pytest.TempPathFactory) -> Iterator[Cases]:
+    """One archive of each kind on one gateway: what is done to the gateway is done once for all of them."""
+    with Gateway(factory.mktemp(name) / "data", allow=[origin.authority], max_attempts="1") as gateway:
+        made = {
+            kind: Case(gateway, origin, f"/changes/{name}/{number}/file.png", versions)
+            for number, (kind, versions) in enumerate(EVERY.items())
+        }
+        for case in made.values():
+            case.create()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def left(origin: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cases]:
+    """A client left in the middle of the file; then the file changed."""
+    for made in cases("left", origin, tmp_path_factory):
+        for case in made.values():
+            case.begin(MIB)
+            case.change()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def killed(origin: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cases]:
+    """`kill -9` in the middle of the file's pull, with a client that had all of it so far."""
+    for made in cases("killed", origin, tmp_path_factory):
+        for case in made.values():
+            case.begin(MIB + MIB // 2, leave=False)
+        gateway = case.gateway
+        gateway.kill()
+        for case in made.values():
+            case.change()
+        gateway.start()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def evicted(origin: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cases]:
+    """Complete once, then the copy went, and the file changed."""
+    for made in cases("evicted", origin, tmp_path_factory):
+        for case in made.values():
+            assert case.gateway.download(case.hash) == case.old
+            case.gateway.until(case.hash)
+            case.have = case.old[:MIB]
+        evict(case.gateway, *[case.hash for case in made.values()])
+        for case in made.values():
+            case.change()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def evicted_unfinished(origin: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cases]:
+    """Given out in part, never complete; then the copy went, and the file changed."""
+    for made in cases("unfinished", origin, tmp_path_factory):
+        for case in made.values():
+            case.begin(MIB)
+        evict(case.gateway, *[case.hash for case in made.values()])
+        for case in made.values():
+            case.change()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def damaged(origin: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cases]:
+    """Given out in part; while the gateway was down a byte of that was flipped, and the file changed."""
+    for made in cases("damaged", origin, tmp_path_factory):
+        for case in made.values():
+            case.begin(MIB)
+        gateway = case.gateway
+        gateway.stop()
+        for case in made.values():
+            with gateway.copy(case.hash).with_suffix(".part").open("r+b") as file:
+                file.seek(MIB // 2)
+                byte = file.read(1)[0]
+                file.seek(MIB // 2)
+                file.write(bytes([byte ^ 1]))
+            case.change()
+        gateway.start()
+        yield made
 
 
 @each
-def test_resume_is_never_spliced_when_the_client_left_in_the_middle_of_the_file(case: Case) -> None:
+def test_resume_is_never_spliced_when_the_client_left_in_the_middle_of_the_file(kind: str, left: Cases) -> None:
     """Cut while its origin held, changed, resumed."""
-    case.hold(2 * MIB)
-    have = begin(case.gateway, case.hash, MIB)
-    case.gateway.until(case.hash, lambda status: not status["active"])
-    case.change()
-    case.resume(have)
-    case.check_stale_and_again()
+    left[kind].resume()
+    left[kind].check_stale_and_again()
 
 
 @each
-def test_resume_is_never_spliced_when_the_gateway_was_killed_meanwhile(case: Case) -> None:
+def test_resume_is_never_spliced_when_the_gateway_was_killed_meanwhile(kind: str, killed: Cases) -> None:
     """What was given out of a pull that `kill -9` ended is what later lives give out, or nothing."""
-    case.hold(2 * MIB)
-    have = begin(case.gateway, case.hash, MIB + MIB // 2)
-    case.gateway.kill()
-    case.change()
-    case.gateway.start()
-    case.resume(have)
-    case.check_stale_and_again()
+    killed[kind].resume()
+    killed[kind].check_stale_and_again()
 
 
 @each
-def test_resume_is_never_spliced_when_the_finished_copy_was_evicted(case: Case) -> None:
+def test_resume_is_never_spliced_when_the_finished_copy_was_evicted(kind: str, evicted: Cases) -> None:
     """A rebuild gives the same bytes or none: no range of the file is answered with the new version's."""
-    assert case.gateway.download(case.hash) == case.old
-    case.gateway.until(case.hash)
-    evict(case.gateway, case.hash)
-    case.change()
+    case = evicted[kind]
+    wanted = case.old[2 * MIB : 2 * MIB + 100]
     status, body = resume(case.gateway, case.hash, 2 * MIB, 2 * MIB + 100)
     assert status in (206, 409), body[:300]
-    assert case.old[2 * MIB : 2 * MIB + 100].startswith(body if status == 206 else b"")
-    case.resume(case.old[:MIB])
+    assert wanted.startswith(body if status == 206 else b"")
+    case.resume()
     case.check_stale_and_again()
 
 
 @each
-def test_resume_is_never_spliced_when_the_unfinished_copy_was_evicted(case: Case) -> None:
+def test_resume_is_never_spliced_when_the_unfinished_copy_was_evicted(kind: str, evicted_unfinished: Cases) -> None:
     """Bytes were given out, and what could prove them is gone: only a strong validator can continue them."""
-    case.hold(2 * MIB)
-    have = begin(case.gateway, case.hash, MIB)
-    case.gateway.until(case.hash, lambda status: not status["active"])
-    evict(case.gateway, case.hash)
-    case.change()
-    case.resume(have)
-    case.check_stale_and_again()
+    evicted_unfinished[kind].resume()
+    evicted_unfinished[kind].check_stale_and_again()
 
 
 @each
-def test_resume_is_never_spliced_when_the_copy_was_damaged_meanwhile(case: Case) -> None:
+def test_resume_is_never_spliced_when_the_copy_was_damaged_meanwhile(kind: str, damaged: Cases) -> None:
     """A byte of the unfinished copy flipped while the gateway was down, and the file changed at its origin."""
-    case.hold(2 * MIB)
-    have = begin(case.gateway, case.hash, MIB)
-    case.gateway.until(case.hash, lambda status: not status["active"])
-    case.gateway.stop()
-    part = case.gateway.copy(case.hash).with_suffix(".part")
-    with part.open("r+b") as file:
-        file.seek(MIB // 2)
-        byte = file.read(1)[0]
-        file.seek(MIB // 2)
-        file.write(bytes([byte ^ 1]))
-    case.change()
-    case.gateway.start()
-    case.resume(have)
-    case.check_stale_and_again()
+    damaged[kind].resume()
+    damaged[kind].check_stale_and_again()
 
 
-@each
-def test_finished_copy_stays_what_it_is_when_the_origin_changes(case: Case) -> None:
+@pytest.mark.parametrize("kind", ["strong", "no validator"])
+def test_finished_copy_stays_what_it_is_when_the_origin_changes(kind: str, gateway: Gateway, origin: Origin) -> None:
     """A completed copy is not checked against its origins: the same bytes, whole and in ranges."""
-    assert case.gateway.download(case.hash) == case.old
-    case.gateway.until(case.hash)
+    case = Case(gateway, origin, f"/changes/finished/{kind[:2]}/file.png", EVERY[kind])
+    case.create()
+    assert gateway.download(case.hash) == case.old
+    gateway.until(case.hash)
     case.change()
-    case.resume(case.old[:MIB])
-    assert case.gateway.download(case.hash) == case.old
+    case.have = case.old[:MIB]
+    case.resume()
+    assert gateway.download(case.hash) == case.old
+
+
+@pytest.mark.parametrize("first", ["a", "b"])
+def test_mirrors_whose_etags_differ_give_one_version_or_none(first: str, gateway: Gateway, origin: Origin) -> None:
+    """A name with two servers that do not agree on a file's ETag, nor on its bytes: whichever answers, never both."""
+    path = f"/mirrors/{first}/file.png"
+    mirrors = [File(OLD, etag='"a"'), File(NEW, etag='"b"', modified=LATER)]
+    if first == "b":
+        mirrors.reverse()
+    origin.serve(path, *mirrors * 20)
+    hash = gateway.create(urls=[origin.url(path)])["archive_hash"]
+    have = b""
+    for _ in range(8):
+        status, more = resume(gateway, hash, len(have), len(have) + MIB)
+        assert status in (206, 409, 416, 502), more[:300]
+        if status != 206:
+            break
+        have += more
+    start = 30 + int.from_bytes(have[26:28], "little") + int.from_bytes(have[28:30], "little")
+    versions = [mirrors[0].body[:], mirrors[1].body[:]]
+    assert any(body.startswith(have[start : start + SIZE]) for body in versions), "bytes of both mirrors"
+
+
+@pytest.mark.parametrize("kind", ["strong", "longer", "If-Range ignored"])
+def test_resume_is_never_spliced_when_no_copy_is_kept(
+    kind: str, origin: Origin, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Each answer is a pass of its own: the validator of the plan is that of all of them."""
+    data = tmp_path_factory.mktemp("none") / "data"
+    with Gateway(data, allow=[origin.authority], max_attempts="1", cache_max_bytes="0") as gateway:
+        case = Case(gateway, origin, f"/changes/none/{kind[:2]}/file.png", EVERY[kind])
+        case.create()
+        case.begin(MIB)
+        case.change()
+        case.resume()
+        case.check_stale_and_again()

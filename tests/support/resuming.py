@@ -43,8 +43,9 @@ def is_stale(gateway: Gateway, hash: str) -> bool:
     return [answer.status_code for answer in answers] == [409] * 3 and codes == ["origin_changed"] * 2
 
 
-def evict(gateway: Gateway, hash: str) -> None:
-    """Remove the archive's copy as the shelf does, and come back."""
+def evict(gateway: Gateway, *hashes: str) -> None:
+    """Remove the archives' copies as the shelf does, and come back."""
     gateway.stop()
-    assert Shelf(gateway.data / "spool", budget=1).evict(hash)
+    shelf = Shelf(gateway.data / "spool", budget=1)
+    assert all(shelf.evict(hash) for hash in hashes)
     gateway.start()
