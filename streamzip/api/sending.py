@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _LOOKS = 4  # at what a reader takes, within the write timeout
+_LAST_LOOKS = 0.25  # seconds between those at the end of a response, which is over only then: SIGTERM waits for it
 
 
 class StreamedResponse(Response):
@@ -44,15 +45,16 @@ class StreamedResponse(Response):
         # After a disconnect uvicorn's `send` returns at once and never waits: without this watch the whole archive
         # would be pulled for nobody.
         leaving = asyncio.create_task(_left(receive))
-        stalling = asyncio.create_task(self._stalled(connection))
-        watches = (leaving, stalling)
+        stalling = asyncio.create_task(self._stalled(connection, every=self._write_timeout / _LOOKS))
+        watches, stalled = (leaving, stalling), False
         try:
             await asyncio.wait((sending, *watches), return_when=asyncio.FIRST_COMPLETED)
             if sending.done() and not sending.cancelled() and sending.exception() is None and connection.untaken():
                 # All is handed over, not all is taken: a reader that stalls now would hold its socket for ever.
-                await asyncio.wait(watches, return_when=asyncio.FIRST_COMPLETED)
+                # `leaving` is no help: to uvicorn the client of a whole response is gone. One that is has all taken.
+                stalled = await self._stalled(connection, every=min(_LAST_LOOKS, self._write_timeout / _LOOKS))
         finally:
-            stalled = stalling.done() and not stalling.cancelled() and stalling.result()
+            stalled = stalled or (stalling.done() and not stalling.cancelled() and stalling.result())
             for task in (sending, *watches):
                 task.cancel()
             await asyncio.wait((sending, *watches))
@@ -72,20 +74,20 @@ class StreamedResponse(Response):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         self._all_given = True
 
-    async def _stalled(self, connection: Connection) -> bool:
+    async def _stalled(self, connection: Connection, *, every: float) -> bool:
         """True once the client has taken nothing for the write timeout, though there was something to take; False once
-        it has everything.
+        it has everything. `every`: seconds between two looks.
 
         Looked at from beside, because a slow reader may need longer than that for a single run, and is not stalled.
         """
-        taken_before, looks = -1, 0
-        while looks < _LOOKS:
-            await asyncio.sleep(self._write_timeout / _LOOKS)
+        taken_before, idle = -1, 0.0
+        while idle < self._write_timeout:
+            await asyncio.sleep(every)
             untaken = connection.untaken()
             if self._all_given and not untaken:
                 return False
             taken = self._given - untaken
-            looks = looks + 1 if untaken and taken == taken_before else 0
+            idle = idle + every if untaken and taken == taken_before else 0.0
             taken_before = taken
         return True
 

@@ -26,7 +26,7 @@ from typing import Any, Self
 import httpx
 
 COMMAND = Path(sys.executable).with_name("streamzip")  # of the environment that runs the tests
-STARTS_WITHIN = 20.0
+STARTS_WITHIN = 40.0
 POLL = 0.01  # seconds between two questions for a status; the interface to be tested is a polled one
 
 
@@ -146,7 +146,7 @@ class Gateway:
         with self._logged:
             return list(self._lines)
 
-    def logged(self, event: str, *, after: int = 0, seconds: float = 10.0) -> dict[str, Any]:
+    def logged(self, event: str, *, after: int = 0, seconds: float = 30.0) -> dict[str, Any]:
         """Wait for a line of this event beyond the first `after` lines."""
 
         def found() -> dict[str, Any] | None:
@@ -214,7 +214,7 @@ class Gateway:
         return response.content
 
     def until(
-        self, hash: str, reached: str | Callable[[dict[str, Any]], bool] = "completed", seconds: float = 20.0
+        self, hash: str, reached: str | Callable[[dict[str, Any]], bool] = "completed", seconds: float = 40.0
     ) -> dict[str, Any]:
         """Poll the status until it is so, or fail; that status."""
         deadline = time.monotonic() + seconds
