@@ -2,6 +2,7 @@
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -40,6 +41,8 @@ def main() -> None:
     unknown = set(asked.workloads) - WORKLOADS.keys()
     if unknown:
         parser.error(f"no such workload: {', '.join(sorted(unknown))}")
+    # `timeout` and CI end it so: by default Python would stop here, and leave servers and gigabytes of memory behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     root, data = (
         Path(tempfile.mkdtemp(prefix="streamzip-bench-", dir=folder)) for folder in (asked.memory, asked.disk)
     )
