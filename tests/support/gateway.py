@@ -123,6 +123,10 @@ class Gateway:
         self.send(number)
         return self.wait()
 
+    def ended(self, seconds: float = 20.0) -> int:
+        """Its exit status, where it ends by itself, as it does when it refuses to start."""
+        return self.wait(seconds)
+
     def __enter__(self) -> Self:
         try:
             self.start()
