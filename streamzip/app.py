@@ -4,10 +4,12 @@ import asyncio
 import logging
 import multiprocessing
 import os
+import random
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import TypeVar
 
 import uvicorn
 import uvloop
@@ -19,12 +21,18 @@ from streamzip.archive.filling import Window, Works
 from streamzip.archive.lanes import Lanes
 from streamzip.archive.pulling import Patience
 from streamzip.clock import SystemClock
-from streamzip.config import Settings, SetupError, load_key_ring_text
+from streamzip.config import Settings, SetupError, load_key_ring_text, load_webhook_secret_text, variable
 from streamzip.errors import Problem
 from streamzip.gateway import Gateway
+from streamzip.jobs.announcing import Announcements
+from streamzip.jobs.courier import Courier
 from streamzip.jobs.prefetch import Prefetches
+from streamzip.jobs.webhooks import Webhooks
 from streamzip.logs import event
+from streamzip.manifest.links import ArchiveLinks
 from streamzip.manifest.signing import KeyRing
+from streamzip.manifest.standard_webhooks import WebhookSecrets
+from streamzip.manifest.urls import origin_of
 from streamzip.net.addresses import DialGuard
 from streamzip.net.transport import OriginTransport
 from streamzip.sources.http import HttpSource
@@ -38,7 +46,27 @@ from streamzip.workers import Workers
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 STOP_WITHIN = 30  # seconds that downloads under way get after SIGTERM
+
+
+class _Secrets:
+    """What the settings and the data folder hold of secrets. Raises SetupError, its text without any."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.keys = _read("secret_keys", KeyRing.parse, load_key_ring_text(settings))
+        self.webhooks = _read("webhook_secret", WebhookSecrets.parse, load_webhook_secret_text(settings))
+        self.receiver = None if settings.webhook_url is None else settings.webhook_url.get_secret_value()
+        origin = None if self.receiver is None else _read("webhook_url", origin_of, self.receiver)
+        self.receivers = frozenset() if origin is None else frozenset({origin})
+
+
+def _read(setting: str, parse: Callable[[str], T], text: str) -> T:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise SetupError(f"{variable(setting)}: {error}") from error
 
 
 class _Parts:
@@ -48,13 +76,7 @@ class _Parts:
         clock = self.clock = SystemClock()
         self.repository = repository
         self.pool = ThreadPoolExecutor(max_workers=max(4, (os.cpu_count() or 1) + 2), thread_name_prefix="streamzip")
-        guard = DialGuard(settings.allow_hosts, settings.allow_networks)
-        self.transport = OriginTransport(
-            guard,
-            connect_timeout=settings.connect_timeout,
-            read_timeout=settings.read_timeout,
-            ca_file=settings.ca_file,
-        )
+        self.transport = _transport(settings, settings.allow_hosts)
         works = Works(
             registry=Registry(HttpSource(self.transport, allow=settings.allow_hosts)),
             lanes=Lanes(max(1, settings.connections_per_origin // settings.workers)),
@@ -63,12 +85,16 @@ class _Parts:
             patience=Patience(fruitless=settings.max_attempts),
             window=Window(parts=settings.lookahead),
         )
+        self.secrets = secrets = _Secrets(settings)
+        self.links = ArchiveLinks(settings.public_url, None, clock)
+        announcements = Announcements(repository, self.links, clock, predefined=secrets.receiver)
         self.gateway = Gateway(
             repository=repository,
             shelf=Shelf(settings.data_dir / "spool", budget=settings.cache_max_bytes),
             works=works,
             memory=Memory(settings.stream_memory_bytes // settings.workers),
-            keys=KeyRing.parse(load_key_ring_text(settings)),
+            keys=secrets.keys,
+            announcements=announcements,
             clock=clock,
             probe_wait=settings.probe_wait,
         )
@@ -76,20 +102,49 @@ class _Parts:
             repository,
             self.gateway.fill,
             clock,
+            on_given_up=announcements.failed,
             leader=LockFile(settings.data_dir / "jobs.lock"),
             look_every=60.0 if settings.workers == 1 else 1.0,
         )
         self.gateway.on_prefetch = self.prefetches.wake
+        # The operator's own receiver may have a private address; no URL of a client gets that exemption.
+        self.to_receiver = _transport(settings, settings.allow_hosts | secrets.receivers)
+        self.webhooks = Webhooks(
+            repository,
+            Courier(self.transport, self.to_receiver, secrets.webhooks, clock).deliver,
+            clock,
+            leader=LockFile(settings.data_dir / "jobs.lock"),
+            look_every=60.0 if settings.workers == 1 else 1.0,
+            jitter=lambda: random.uniform(0.8, 1.2),  # noqa: S311 - no secret
+        )
+        announcements.on_event = self.webhooks.wake
+
+    async def work(self) -> None:
+        """Do what survives restarts, until cancelled."""
+        if self.secrets.receiver is not None:  # starting with one that wanted no more is asking for it anew
+            await self.repository.deliveries.accept_again(self.secrets.receiver)
+        await asyncio.gather(self.prefetches.run(), self.webhooks.run())
 
     async def close(self) -> None:
         await self.gateway.close()
         await self.transport.aclose()
+        await self.to_receiver.aclose()
         await self.repository.close()
         self.pool.shutdown()
 
 
+def _transport(settings: Settings, allow_hosts: frozenset[str]) -> OriginTransport:
+    return OriginTransport(
+        DialGuard(allow_hosts, settings.allow_networks),
+        connect_timeout=settings.connect_timeout,
+        read_timeout=settings.read_timeout,
+        ca_file=settings.ca_file,
+    )
+
+
 def serve(settings: Settings) -> None:
     """Listen and answer until SIGINT or SIGTERM. Raises SetupError where a part cannot be made."""
+    _Secrets(settings)  # a worker that cannot start would be started again and again
     logs.configure(settings.log_level)
     listening = _listen(settings)
     host, port = listening.getsockname()[:2]
@@ -130,8 +185,8 @@ async def _serve(settings: Settings, sockets: Sequence[socket.socket]) -> None:
     except BaseException:
         await repository.close()
         raise
-    background = asyncio.create_task(parts.prefetches.run())
-    server = uvicorn.Server(_uvicorn_config(settings, build(parts.gateway, settings, parts.clock)))
+    background = asyncio.create_task(parts.work())
+    server = uvicorn.Server(_uvicorn_config(settings, build(parts.gateway, settings, parts.links, parts.clock)))
     parent = multiprocessing.parent_process()
     if parent is not None:  # a worker whose supervisor was killed ends as well: nobody would start it again
         asyncio.get_running_loop().add_reader(parent.sentinel, setattr, server, "should_exit", True)

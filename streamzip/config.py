@@ -1,6 +1,7 @@
 """Every setting, declared once: type, default, help. Each is `STREAMZIP_<NAME>` and a flag of `serve` (flag >
 environment > default); cli.py makes the flags from this model, and a test holds docs/configuration.md to it."""
 
+import base64
 import difflib
 import os
 import re
@@ -49,6 +50,12 @@ def _public_url(value: str) -> str:
     if re.fullmatch(r"https?://[^\s/?#@\\]+(/[^\s?#\\]*)?", value) is None:
         raise ValueError("must be an absolute http or https URL without credentials, query or fragment")
     return value.rstrip("/")
+
+
+def _webhook_url(value: SecretStr) -> SecretStr:
+    if re.fullmatch(r"https?://[^\s/?#@\\]+(/[^\s#]*)?", value.get_secret_value()) is None:
+        raise ValueError("must be an absolute http or https URL without credentials or fragment")
+    return value
 
 
 def _lower(value: Any) -> Any:
@@ -120,6 +127,17 @@ class Settings(BaseSettings):
     probe_wait: Seconds = Field(
         default=30.0, description="Seconds a download waits for the probe before it answers 503."
     )
+    default_ttl: Seconds | None = Field(
+        default=None, description="Seconds an archive stands where its create does not say; without it, for ever."
+    )
+    webhook_url: Annotated[SecretStr, AfterValidator(_webhook_url)] | None = Field(
+        default=None, description="Receiver that is told of every archive; its exact host:port may be private."
+    )
+    webhook_secret: SecretStr | None = Field(
+        default=None,
+        description="Secret that webhooks are signed with, as whsec_ and base64; several, comma-separated, all sign; "
+        "without it, one is made in the data folder. A flag can be read by every user of the machine.",
+    )
     trusted_proxies: Networks = Field(
         default=(IPv4Network("127.0.0.1"),),
         description="Addresses or networks whose X-Forwarded-* headers are believed, comma-separated.",
@@ -178,27 +196,42 @@ def load_key_ring_text(settings: Settings) -> str:
     """
     if settings.secret_keys is not None:
         return settings.secret_keys.get_secret_value()
-    path = settings.data_dir / "secret.keys"
+    fresh = f"k{secrets.token_hex(4)}:{secrets.token_hex(32)}"
+    return _kept(settings.data_dir / "secret.keys", fresh, "every archive's link")
+
+
+def load_webhook_secret_text(settings: Settings) -> str:
+    """The secret of the webhooks, for WebhookSecrets.parse: as set, else that in `data_dir/webhook.secret`, made on the
+    first start. Raises SetupError.
+    """
+    if settings.webhook_secret is not None:
+        return settings.webhook_secret.get_secret_value()
+    fresh = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+    return _kept(settings.data_dir / "webhook.secret", fresh, "what every receiver verifies with")
+
+
+def _kept(path: Path, fresh: str, lost: str) -> str:
+    """The secret in the file, which is `fresh` where there was none; `lost` goes with it. Raises SetupError."""
     try:
         if not path.exists():
-            _generate(path)
+            _generate(path, fresh)
         # Also where another process made it: its own fsync may still be on the way.
         _fsync_folder(path.parent)
         text = path.read_text("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise SetupError(f"cannot use the secret in {path} as uid {os.getuid()}: {error}") from error
     if not text:
-        raise SetupError(f"{path} is empty: restore it, or delete it and with it every archive's link")
+        raise SetupError(f"{path} is empty: restore it, or delete it and with it {lost}")
     return text
 
 
-def _generate(path: Path) -> None:
+def _generate(path: Path, text: str) -> None:
     """Write a whole file aside, then link it into place: of two processes one wins, and nobody reads half a secret."""
     aside = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(f"k{secrets.token_hex(4)}:{secrets.token_hex(32)}\n")
+            file.write(f"{text}\n")
             file.flush()
             os.fsync(file.fileno())
         try:

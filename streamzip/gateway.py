@@ -23,6 +23,7 @@ from streamzip.archive.reading import Reader, everything, read
 from streamzip.archive.status import status_document
 from streamzip.clock import Clock
 from streamzip.errors import BuildFailed, Conflict, Forbidden, NotFound, NotReady, Problem, Stale
+from streamzip.jobs.announcing import Announcements
 from streamzip.logs import event
 from streamzip.manifest.model import Manifest
 from streamzip.manifest.parse import CreateRequest, Rename
@@ -140,15 +141,19 @@ class Gateway:
         works: Works,
         memory: Memory,
         keys: KeyRing,
+        announcements: Announcements,
         clock: Clock,
         probe_wait: float,
     ) -> None:
         self._repository = repository
+        self._announcements = announcements
         self._shelf = shelf
         self._keys = keys
         self._clock = clock
         self._vault = Vault(keys)
-        self._loader = Loader(repository, self._vault, works, probe_wait=probe_wait)
+        self._loader = Loader(
+            repository, self._vault, works, probe_wait=probe_wait, on_no_entries=announcements.no_entries
+        )
         self._archives = OpenArchives(shelf, works, memory, self._completed)
         self.on_prefetch: Callable[[], None] = lambda: None
 
@@ -168,25 +173,42 @@ class Gateway:
 
     # -- create and delete -------------------------------------------------------------------------------
 
-    async def create(self, request: CreateRequest, *, prefetch: bool) -> Created:
+    async def create(
+        self, request: CreateRequest, *, prefetch: bool, base: str | None = None, lifetime: float | None = None
+    ) -> Created:
         """Keep the manifest, durably; the same manifest gives the same archive. Its origins are asked in the
         background.
+
+        `base`: the gateway's URL as the client sees it, for what its receivers are told. `lifetime`: seconds that the
+        archive stands from now on, at least; None: for ever.
         """
-        row = await self._newest(request.manifest)
+        until = None if lifetime is None else self._clock.wall() + lifetime
+        row = await self._standing(request.manifest, until)
         manifest = request.manifest
         prefetch = prefetch and self._shelf.takes(None)  # where no copies are kept the link works all the same
         if row is not None and row.code == Stale.code:
             manifest, row = manifest.of_generation(row.generation + 1), None
         existed = row is not None
         if row is None:
-            row, existed = await self._keep(manifest, prefetch=prefetch)
+            row, existed = await self._keep(manifest, prefetch=prefetch, base=base, until=until)
         elif any(entry.id is not None for entry in manifest.entries):
             newer = manifest.of_generation(row.generation).document()
             await self._repository.replace_manifest(row.hash, self._vault.seal("manifest", row.hash, newer))
+        if request.webhook is not None:
+            await self._announcements.subscribe(row.hash, request.webhook, cached=self._shelf.has_copy(row.hash))
         if existed and prefetch:
             with contextlib.suppress(Conflict):  # this one is too large for a copy
                 await self.prefetch(row.hash)
         return Created(row, existed, request.renamed, self._keys.token("delete", row.hash))
+
+    async def _standing(self, manifest: Manifest, until: float | None) -> ArchiveRow | None:
+        """The newest generation of this manifest, which now stands `until` (epoch s) at least."""
+        while (row := await self._newest(manifest)) is not None and row.code != Stale.code:
+            if await self._repository.catalogue.extend(row.hash, until, now=self._clock.wall()):
+                return await self._repository.get(row.hash)
+            await self._repository.catalogue.delete_expired(row.hash, self._clock.wall())
+            await self._remove(row.hash)
+        return row
 
     async def _newest(self, manifest: Manifest) -> ArchiveRow | None:
         """The newest generation of this manifest, under whichever key it was first created."""
@@ -196,7 +218,9 @@ class Gateway:
                 return row
         return None
 
-    async def _keep(self, manifest: Manifest, *, prefetch: bool) -> tuple[ArchiveRow, bool]:
+    async def _keep(
+        self, manifest: Manifest, *, prefetch: bool, base: str | None, until: float | None
+    ) -> tuple[ArchiveRow, bool]:
         hash = self._keys.archive_hash(manifest)
         row = ArchiveRow(
             hash=hash,
@@ -206,6 +230,9 @@ class Gateway:
             entries=len(manifest.entries),
             prefetch=prefetch,
             created_at=self._clock.wall(),
+            owner=manifest.owner,
+            base=base,
+            expires_at=until,
         )
         sealed = self._vault.seal("manifest", hash, manifest.document())
         created = await self._repository.create(row, sealed, job=PREFETCH if prefetch else None)
@@ -221,6 +248,10 @@ class Gateway:
         if token is None or not self._keys.is_token("delete", hash, token):
             raise Forbidden("deleting needs the X-Delete-Token that create gave out")
         await self._repository.delete(hash)
+        await self._repository.deliveries.forget(hash)
+        await self._remove(hash)
+
+    async def _remove(self, hash: str) -> None:
         self._archives.cut(hash, NotFound("the archive was deleted"))
         await asyncio.to_thread(self._shelf.remove, hash)
 
@@ -282,13 +313,17 @@ class Gateway:
         """Remember why the archive failed. Stale is for ever; the rest is taken back by the next full pass."""
         if not isinstance(problem, BuildFailed | Stale):
             return  # the reader's own affair, or the store's
-        await self._repository.set_code(hash, problem.code)
         if isinstance(problem, Stale):
+            await self._announcements.failed(hash, problem.code)
             self._archives.cut(hash, problem)
+        else:
+            await self._repository.set_code(hash, problem.code)
 
     async def _completed(self, hash: str, finished: Finished) -> None:
-        sealed = self._vault.seal("learned", hash, finished.learned)
-        await self._repository.set_completed(hash, at=self._clock.wall(), size=finished.size, crcs=sealed)
+        sealed, now = self._vault.seal("learned", hash, finished.learned), self._clock.wall()
+        told = await self._announcements.completed(hash, at=now, size=finished.size, cached=self._shelf.has_copy(hash))
+        await self._repository.set_completed(hash, at=now, size=finished.size, crcs=sealed, event=told)
+        self._announcements.on_event()
         event(logger, logging.INFO, "archive_completed", archive=hash, size=finished.size)
 
     # -- prefetch ----------------------------------------------------------------------------------------
@@ -334,9 +369,10 @@ class Gateway:
     async def status(self, hash: str, *, members: bool = False) -> dict[str, Any]:
         """The status document without its URLs, derived from what is on disk. Raises NotFound, Damaged."""
         row = await self._loader.row(hash)
+        told = await self._announcements.told(hash)
         pending = await self._repository.jobs.pending(PREFETCH, hash)
         filling = await self._peek(row)
-        return status_document(
+        document = status_document(
             row,
             filling,
             errors=await self._repository.errors(hash),
@@ -344,6 +380,7 @@ class Gateway:
             cached=await asyncio.to_thread(self._shelf.has_copy, hash),
             manifest=await self._loader.manifest(hash) if members else None,
         )
+        return document | {"webhooks": told}
 
     async def _peek(self, row: ArchiveRow) -> Filling | None:
         """What is there of an archive that is not completed, where anything is."""

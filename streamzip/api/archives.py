@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from streamzip.api.bodies import read_body
 from streamzip.api.links import Links
+from streamzip.clock import rfc3339
 from streamzip.config import Settings
 from streamzip.gateway import Created, Gateway
 from streamzip.manifest.parse import CreateRequest, Limits, parse_create
@@ -39,18 +40,19 @@ class Archives:
 
     async def create(self, request: Request) -> Response:
         """POST /api/archive/create"""
-        base = self.links.base(request)  # a Host that is none is refused before anything is stored
-        asked = await self.parse(request)
-        created = await self.keep(request, asked, prefetch=self.prefetches(asked))
+        created = await self.keep(request)
         status = await self.gateway.status(created.row.hash)
         document = self._created(request, created, status["status"])
-        headers = NO_STORE | {"Location": f"{base}/api/archive/status/{created.row.hash}"}
+        headers = NO_STORE | {"Location": document["status_url"]}
         return JSONResponse(document, 200 if created.existed else 201, headers)
 
-    async def keep(self, request: Request, asked: CreateRequest, *, prefetch: bool) -> Created:
-        """Keep what was asked for; a Host that is none is refused before anything is stored."""
-        self.links.base(request)
-        return await self.gateway.create(asked, prefetch=prefetch)
+    async def keep(self, request: Request, parser: Parser = parse_create, *, prefetch: bool | None = None) -> Created:
+        """Keep what the body asks for, on this gateway's terms. `prefetch`: whatever the body says of it."""
+        base = self.links.base(request)  # a Host that is none is refused before anything is stored
+        asked = await self.parse(request, parser)
+        wished = self.prefetches(asked) if prefetch is None else prefetch
+        lifetime = self.settings.default_ttl if asked.expires_in is None else asked.expires_in
+        return await self.gateway.create(asked, prefetch=wished, base=base, lifetime=lifetime)
 
     def prefetches(self, asked: CreateRequest) -> bool:
         """Whether to build at once: as asked, else as the gateway is configured."""
@@ -68,7 +70,7 @@ class Archives:
             "renamed": [
                 {"index": each.index, "requested": each.requested, "name": each.name} for each in created.renamed
             ],
-            "expires_at": None,
+            "expires_at": None if created.row.expires_at is None else rfc3339(created.row.expires_at),
         }
 
     async def status(self, request: Request) -> Response:

@@ -18,18 +18,19 @@ from streamzip.clock import Clock
 from streamzip.config import Settings
 from streamzip.errors import Problem
 from streamzip.gateway import Gateway
+from streamzip.manifest.links import ArchiveLinks
 
 
-def build(gateway: Gateway, settings: Settings, clock: Clock) -> ASGIApp:
+def build(gateway: Gateway, settings: Settings, links: ArchiveLinks, clock: Clock) -> ASGIApp:
     """The application: routes, error handlers, and the connection beneath them."""
-    archives = Archives(gateway, settings, Links(settings.public_url))
+    archives = Archives(gateway, settings, Links(links))
     downloads = Downloads(gateway, settings, clock)
     key_value = KeyValue(archives, downloads)
     operations = Operations(gateway)
 
     async def download_now(request: Request) -> Response:
         """POST /api/archive/download: create's body; the answer is the archive itself."""
-        created = await gateway.create(await archives.parse(request), prefetch=False)
+        created = await archives.keep(request, prefetch=False)
         return await downloads.send(request, created.row.hash)
 
     routes = [

@@ -7,9 +7,9 @@ come to one at the same time, the first layout stored is the archive's.
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from streamzip.archive.filling import Works
 from streamzip.archive.layout import Layout
@@ -36,9 +36,20 @@ class _Plan:
 
 
 class Loader:
-    """`probe_wait`: seconds that a reader waits for the origins' answers before it is told to come again."""
+    """`probe_wait`: seconds that a reader waits for the origins' answers before it is told to come again.
+    `on_no_entries(hash, errors)` keeps that an archive has nothing to pack.
+    """
 
-    def __init__(self, repository: Repository, vault: Vault, works: Works, *, probe_wait: float) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        vault: Vault,
+        works: Works,
+        *,
+        probe_wait: float,
+        on_no_entries: Callable[[str, Sequence[Mapping[str, Any]]], Awaitable[None]],
+    ) -> None:
+        self._on_no_entries = on_no_entries
         self._repository = repository
         self._vault = vault
         self._works = works
@@ -58,7 +69,7 @@ class Loader:
     async def row(self, hash: str) -> ArchiveRow:
         """The archive's facts. Raises NotFound."""
         row = await self._repository.get(hash)
-        if row is None:
+        if row is None or (row.expires_at is not None and row.expires_at <= self._works.clock.wall()):
             raise NotFound("there is no archive of this name")
         return row
 
@@ -141,7 +152,7 @@ class Loader:
         # Becomes Last-Modified, which may not lie after Date (RFC 9110 §8.8.2.1), and Date may be a second old.
         layout = await asyncio.to_thread(planning.freeze, now=int(self._works.clock.wall()) - 1)
         if not layout.members:
-            await self._repository.set_code(hash, NO_ENTRIES)
+            await self._on_no_entries(hash, errors)
             raise BuildFailed(
                 f"none of the {len(errors)} entries can be had; the first one: {errors[0]['message']}", code=NO_ENTRIES
             )

@@ -31,7 +31,7 @@ def status_document(
         "progress": _progress(row, filling, skipped=len(errors)),
         "errors": list(errors),
         "created_at": rfc3339(row.created_at),
-        "expires_at": None,
+        "expires_at": None if row.expires_at is None else rfc3339(row.expires_at),
     }
     if state == "failed" and row.code is not None:
         document["code"] = row.code

@@ -25,7 +25,8 @@ LONGEST_WAIT = 3600.0
 
 
 class Prefetches:
-    """Runs the queue until cancelled. `fill` builds one archive and returns when its copy is durable.
+    """Runs the queue until cancelled. `fill` builds one archive and returns when its copy is durable; `on_given_up` is
+    told of one that failed for good, and its code.
 
     Of several processes one runs it, the one that has the `leader` lock; the others take over when that one dies. What
     another process queued is found by looking into the store, every `look_every` seconds.
@@ -37,9 +38,11 @@ class Prefetches:
         fill: Callable[[str], Awaitable[None]],
         clock: Clock,
         *,
+        on_given_up: Callable[[str, str], Awaitable[None]],
         leader: LockFile,
         look_every: float,
     ) -> None:
+        self._on_given_up = on_given_up
         self._leader = leader
         self._look_every = look_every
         self._repository = repository
@@ -111,12 +114,16 @@ class Prefetches:
             await self._filled(job.hash)
         except FOR_GOOD as problem:
             event(logger, logging.INFO, "prefetch_ended", archive=job.hash, code=problem.code)
+            if isinstance(problem, Stale | Damaged):
+                await self._on_given_up(job.hash, problem.code)
             await jobs.done(job.id)
         except (Problem, OSError) as error:
-            code = error.code if isinstance(error, Problem) else "disk"
+            code = error.code if isinstance(error, Problem) else "disk_unavailable"
             attempts = job.attempts + 1
             wait = min(LONGEST_WAIT, FIRST_WAIT * 3**job.attempts)
             event(logger, logging.WARNING, "prefetch_failed", archive=job.hash, code=code, attempts=attempts)
+            if attempts >= GIVE_UP_AFTER:
+                await self._on_given_up(job.hash, code)
             await jobs.fail(job.id, not_before=None if attempts >= GIVE_UP_AFTER else self._clock.wall() + wait)
         except Exception:
             logger.exception("prefetch failed unexpectedly", extra={"fields": {"archive": job.hash}})

@@ -127,31 +127,19 @@ class Webhooks:
             await self._note(row, Outcome("again", "internal"))
 
     async def _note(self, row: DeliveryRow, outcome: Outcome) -> None:
-        now, wait = self._clock.wall(), None
+        now, wait, attempts = self._clock.wall(), None, row.attempts + 1
+        facts = {"archive": row.hash, "id": row.id, "type": row.type, "outcome": outcome.code, "attempts": attempts}
         if outcome.fate == "again":
-            wait = self._backoff.delay(row.attempts + 1, outcome.retry_after)
+            wait = self._backoff.delay(attempts, outcome.retry_after)
         if wait is not None:
             await self._deliveries.again(row.id, not_before=now + wait, outcome=outcome.code)
-            self._tell(row, outcome, "delivery_put_off", logging.INFO, wait=round(wait, 1))
-            return
-        states = {"delivered": DELIVERED, "gone": GONE}
-        await self._deliveries.ended(row.id, state=states.get(outcome.fate, FAILED), at=now, outcome=outcome.code)
-        if outcome.fate == "gone":
-            await self._deliveries.gone(row.url, at=now)
-        failed = outcome.fate != "delivered"
-        name = "delivery_given_up" if failed else "delivered"
-        self._tell(row, outcome, name, logging.WARNING if failed else logging.INFO)
-
-    def _tell(self, row: DeliveryRow, outcome: Outcome, name: str, level: int, **fields: float) -> None:
-        attempts = row.attempts + 1
-        event(
-            logger,
-            level,
-            name,
-            archive=row.hash,
-            id=row.id,
-            type=row.type,
-            outcome=outcome.code,
-            attempts=attempts,
-            **fields,
-        )
+            event(logger, logging.INFO, "delivery_put_off", **facts, wait=round(wait, 1))
+        elif outcome.fate == "delivered":
+            await self._deliveries.ended(row.id, state=DELIVERED, at=now, outcome=outcome.code)
+            event(logger, logging.INFO, "delivered", **facts)
+        else:
+            gone = outcome.fate == "gone"
+            await self._deliveries.ended(row.id, state=GONE if gone else FAILED, at=now, outcome=outcome.code)
+            if gone:
+                await self._deliveries.gone(row.url, at=now)
+            event(logger, logging.WARNING, "delivery_given_up", **facts)

@@ -20,6 +20,7 @@ _COMPRESSIONS: tuple[str, ...] = get_args(Compression)
 _VALUES_PER_ENTRY = 8  # six members, the object, and room to say what is wrong with one
 _MAX_ID = 1024
 _MAX_SIZE = 2**53 - 1  # RFC 7493: beyond it JSON's numbers differ from reader to reader
+_MAX_LIFETIME = 100 * 366 * 86400
 _MAX_TOTAL = 2**62  # of all sizes given, so that no offset in the archive passes 63 bits
 _MAX_ERRORS = 100  # collected before giving up: enough to see what is wrong with a list
 
@@ -49,12 +50,17 @@ class Rename:
 
 @dataclass(frozen=True, slots=True)
 class CreateRequest:
-    """An accepted create. `plain`: it came as `{"urls": [...]}`; `prefetch`: None where the client did not say."""
+    """An accepted create. `plain`: it came as `{"urls": [...]}`; `prefetch`: None where the client did not say.
+
+    `webhook`: a URL to be told of the archive; `expires_in`: seconds from now on.
+    """
 
     manifest: Manifest
     renamed: tuple[Rename, ...]
     prefetch: bool | None
     plain: bool
+    webhook: str | None = None
+    expires_in: int | None = None
 
 
 def parse_create(
@@ -68,7 +74,7 @@ def parse_create(
     if not isinstance(document, dict):
         raise InvalidRequest([FieldError("", 'an object is expected, such as {"urls": ["https://…"]}')])
     errors = _Errors()
-    options = _members(document, "", _option_readers(limits), errors)
+    options = _members(document, "", _option_readers(limits, allow), errors)
     errors.raise_any()
     plain = "urls" in options
     if plain == ("entries" in options):
@@ -80,7 +86,9 @@ def parse_create(
     entries, renamed = _named(wished)
     chosen = {key: options[key] for key in ("filename", "compression") if key in options}
     manifest = Manifest(entries=entries, owner=owner, **chosen)
-    return CreateRequest(manifest, renamed, options.get("prefetch"), plain)
+    return CreateRequest(
+        manifest, renamed, options.get("prefetch"), plain, options.get("webhook"), options.get("expires_in")
+    )
 
 
 def parse_key_value(
@@ -218,13 +226,15 @@ def _unknown(key: str, readers: Mapping[str, _Reader]) -> str:
     return f"the key {quoted(key)} is unknown; {hint}"
 
 
-def _option_readers(limits: Limits) -> dict[str, _Reader]:
+def _option_readers(limits: Limits, allow: frozenset[str]) -> dict[str, _Reader]:
     return {
         "urls": lambda value: _rows(value, limits),
         "entries": lambda value: _rows(value, limits),
         "filename": lambda value: clean_filename(_text(value, limits.max_name)),
         "compression": _compression,
         "prefetch": _flag,
+        "webhook": lambda value: _url(value, limits, allow),
+        "expires_in": _lifetime,
     }
 
 
@@ -309,6 +319,12 @@ def _compression(value: Any) -> str:
     if value not in _COMPRESSIONS:
         raise _BadValueError(f"one of {', '.join(_COMPRESSIONS)} is expected")
     return str(value)
+
+
+def _lifetime(value: Any) -> int:
+    if type(value) is not int or not 1 <= value <= _MAX_LIFETIME:
+        raise _BadValueError(f"a whole number of seconds is expected, from 1 to {_MAX_LIFETIME}")
+    return value
 
 
 def _flag(value: Any) -> bool:

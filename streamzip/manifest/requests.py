@@ -83,6 +83,20 @@ class CreateBody(BaseModel):
     prefetch: bool | None = Field(
         None, description="Build the archive in the background now. Default: as the gateway is configured."
     )
+    webhook: _Url | None = Field(
+        None,
+        description="Where to POST that the archive is completed, or failed for good (Standard Webhooks). "
+        "A repeated create adds another one; at most 16.",
+        examples=["https://example.com/hooks/zips"],
+    )
+    expires_in: int | None = Field(
+        None,
+        description="Seconds from now until the archive is deleted; a repeated create takes the later time. "
+        "Default: as the gateway is configured.",
+        examples=[86400],
+        ge=1,
+        le=100 * 366 * 86400,
+    )
 
 
 class NamedFile(BaseModel):

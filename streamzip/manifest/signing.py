@@ -89,6 +89,14 @@ class KeyRing:
         """Whether `token` was given for just this kind and text by a key of the ring."""
         return any(_same(_token(key, kind, text), token) for key in self._keys)
 
+    def link(self, *parts: str) -> str:
+        """The signature of a link's parts, as 64 hex digits."""
+        return _link(self.current, parts)
+
+    def is_link(self, signature: str, *parts: str) -> bool:
+        """Whether a key of the ring signed just these parts."""
+        return any(_same(_link(key, parts), signature) for key in self._keys)
+
 
 def _key(word: str) -> Key:
     key_id, colon, secret = word.partition(":")
@@ -109,6 +117,10 @@ def _signature(key: Key, kind: str, document: bytes) -> Signature:
 
 def _token(key: Key, kind: str, text: str) -> str:
     return key.digest(b"token", kind.encode(), text.encode()).hex()
+
+
+def _link(key: Key, parts: tuple[str, ...]) -> str:
+    return key.digest(b"link", key.id.encode(), *(part.encode() for part in parts)).hex()
 
 
 def _same(ours: str, theirs: str) -> bool:

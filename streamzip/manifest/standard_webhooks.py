@@ -10,7 +10,6 @@ import base64
 import binascii
 import hashlib
 import hmac
-import secrets
 
 PREFIX = "whsec_"
 _LEAST = 16  # bytes; the specification generates 24 to 64, and what is shorter than this can be searched for
@@ -32,11 +31,6 @@ class WebhookSecrets:
         signed = f"{id}.{timestamp}.".encode() + body
         codes = (hmac.digest(secret, signed, hashlib.sha256) for secret in self._secrets)
         return " ".join(f"v1,{base64.b64encode(code).decode()}" for code in codes)
-
-
-def new_secret() -> str:
-    """A fresh secret."""
-    return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def _secret(word: str) -> bytes:

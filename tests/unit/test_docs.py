@@ -18,6 +18,7 @@ from streamzip.cli import flags_of
 from streamzip.clock import SystemClock
 from streamzip.config import Settings, variable
 from streamzip.gateway import Gateway
+from streamzip.manifest.links import ArchiveLinks
 from streamzip.manifest.parse import Limits, parse_create
 from streamzip.manifest.requests import CreateBody, EntryBody
 
@@ -138,7 +139,7 @@ def _plain(name: str, value: Any) -> str:
 
 def routes() -> set[str]:
     """Every route, as its heading in docs/http-api.md has it."""
-    app: Any = build(cast(Gateway, None), Settings(_env_file=None), SystemClock())  # type: ignore[call-arg]
+    app: Any = build(cast(Gateway, None), Settings(_env_file=None), cast(ArchiveLinks, None), SystemClock())  # type: ignore[call-arg]
     inner = app
     while not hasattr(inner, "routes"):
         inner = inner._app
@@ -198,7 +199,7 @@ def test_http_page_has_every_key_of_create() -> None:
     """The keys that create knows are those of the two tables under its heading."""
     _, _, below = text("docs/http-api.md").partition("\n### `POST /api/archive/create`\n")
     section = below.partition("\n### ")[0]
-    documented = set(re.findall(r"^\| `([a-z0-9]+)` \|", section, re.MULTILINE))
+    documented = set(re.findall(r"^\| `([a-z0-9_]+)` \|", section, re.MULTILINE))
     assert documented == {*CreateBody.model_fields, *EntryBody.model_fields}
 
 

@@ -50,6 +50,8 @@ def test_parse_create_reads_the_full_form() -> None:
         "filename": "../holiday",
         "compression": "store",
         "prefetch": False,
+        "webhook": "https://example.com/hook?t=1",
+        "expires_in": 86400,
     }
     assert create(document, owner="alice") == CreateRequest(
         Manifest(
@@ -64,6 +66,8 @@ def test_parse_create_reads_the_full_form() -> None:
         renamed=(),
         prefetch=False,
         plain=False,
+        webhook="https://example.com/hook?t=1",
+        expires_in=86400,
     )
 
 
@@ -143,8 +147,17 @@ def test_parse_create_reports_names_that_were_cleaned() -> None:
         ({"entries": [{"url": URL, "Name": "a"}]}, "/entries/0/Name", "did you mean `name`?"),
         ({"entries": [{"url": URL, "crc": "0a1b2c3d"}]}, "/entries/0/crc", "did you mean `crc32`?"),
         ({"entries": [{"url": URL, "headers": {}}]}, "/entries/0/headers", "known are url, id, name"),
-        ({"urls": [URL], "webhook": "https://h/"}, "/webhook", "known are urls, entries"),
-        ({"urls": [URL], "expires_in": 1}, "/expires_in", "unknown"),
+        ({"urls": [URL], "webhook": 1}, "/webhook", "a URL"),
+        ({"urls": [URL], "webhook": "upload:hook"}, "/webhook", "http"),
+        ({"urls": [URL], "webhook": "http://127.0.0.1/"}, "/webhook", "public internet"),
+        ({"urls": [URL], "webhook": "https://user:pw@h/"}, "/webhook", "no user name"),
+        ({"urls": [URL], "webhook": "https://h/" + "x" * 8192}, "/webhook", "longer than"),
+        ({"urls": [URL], "webhooks": "https://h/"}, "/webhooks", "did you mean `webhook`?"),
+        ({"urls": [URL], "expires_in": 0}, "/expires_in", "from 1 to"),
+        ({"urls": [URL], "expires_in": 10**10}, "/expires_in", "from 1 to"),
+        ({"urls": [URL], "expires_in": True}, "/expires_in", "seconds"),
+        ({"urls": [URL], "expires_in": 1.5}, "/expires_in", "seconds"),
+        ({"urls": [URL], "expires_in": "60"}, "/expires_in", "seconds"),
         ({"urls": [URL], "on_error": "skip"}, "/on_error", "unknown"),
         ({"urls": [URL], "refresh": True}, "/refresh", "unknown"),
         ({"urls": [URL], "a/b~c": 1}, "/a~1b~0c", "unknown"),

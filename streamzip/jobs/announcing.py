@@ -1,0 +1,120 @@
+"""What receivers are told of an archive, and which of them: the events, their documents, and what became of them."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from streamzip.archive.loading import NO_ENTRIES
+from streamzip.archive.status import status_document
+from streamzip.clock import Clock, rfc3339
+from streamzip.errors import Stale
+from streamzip.manifest.links import ArchiveLinks
+from streamzip.store.deliveries import QUEUED
+from streamzip.store.repository import Repository
+from streamzip.store.rows import ArchiveRow, DeliveryRow, Event
+
+COMPLETED = "archive.completed"
+FAILED = "archive.failed"
+
+# Of an entry that cannot be had: these may be over at the next attempt; all else is said by its origin, for good.
+_PASSING = frozenset({"unreachable", "timed_out", "bad_answer", "truncated", "changed"})
+_PASSING_STATUSES = ("http_408", "http_425", "http_429", "http_5")
+
+
+class Announcements:
+    """`predefined`: the operator's own receiver, told of every archive. `on_event` is called when one was queued."""
+
+    def __init__(self, repository: Repository, links: ArchiveLinks, clock: Clock, *, predefined: str | None) -> None:
+        self._repository = repository
+        self._links = links
+        self._clock = clock
+        self._predefined = predefined
+        self.on_event: Callable[[], None] = lambda: None
+
+    async def completed(self, hash: str, *, at: float, size: int, cached: bool) -> Event | None:
+        """The event of the archive's first full pass, to be stored with it; None where that was made before."""
+        row = await self._repository.get(hash)
+        if row is None or row.completed_at is not None:
+            return None
+        return await self._event(COMPLETED, replace(row, completed_at=at, size=size, code=None), at, cached=cached)
+
+    async def failed(self, hash: str, code: str) -> None:
+        """Keep that the archive failed for good, and why, and tell its receivers."""
+        row = await self._repository.get(hash)
+        if row is not None:
+            event = await self._event(FAILED, replace(row, code=code), self._clock.wall(), cached=False)
+            await self._repository.set_code(hash, code, event=event)
+            self.on_event()
+
+    async def no_entries(self, hash: str, errors: Sequence[Mapping[str, Any]]) -> None:
+        """Keep that none of the archive's entries can be had; its receivers are told where that will stay so."""
+        if _lasts(errors):
+            await self.failed(hash, NO_ENTRIES)
+        else:
+            await self._repository.set_code(hash, NO_ENTRIES)
+
+    async def subscribe(self, hash: str, url: str, *, cached: bool) -> None:
+        """Tell `url` of the archive: at once of what has happened already, else when it happens.
+
+        Raises NotFound where the archive is gone, InvalidRequest where it has as many receivers as it may.
+        """
+        await self._repository.deliveries.add_hook(hash, url)
+        # Looked at only now: what happens from here on finds the receiver in the store.
+        row = await self._repository.get(hash)
+        if row is None:
+            return
+        if row.completed_at is not None and row.code != Stale.code:
+            event = await self._event(COMPLETED, row, self._clock.wall(), cached=cached)
+        elif row.code == Stale.code or (row.code == NO_ENTRIES and _lasts(await self._repository.errors(hash))):
+            event = await self._event(FAILED, row, self._clock.wall(), cached=False)
+        else:
+            return
+        await self._repository.deliveries.tell(hash, url, event)
+        self.on_event()
+
+    async def _event(self, type: str, row: ArchiveRow, at: float, *, cached: bool) -> Event:
+        errors = await self._repository.errors(row.hash)
+        document = status_document(row, None, errors=errors, active=False, cached=cached, manifest=None)
+        base = self._links.public_url or row.base
+        if base is not None:
+            document |= self._links.of(base, row.hash)
+        body = json.dumps({"type": type, "timestamp": rfc3339(at), "data": document}, ensure_ascii=False)
+        return Event(type, at, body.encode(errors="replace"), self._predefined)
+
+    async def told(self, hash: str) -> list[dict[str, Any]]:
+        """Every receiver of the archive, and what became of its events: for the status document."""
+        deliveries = await self._repository.deliveries.of(hash)
+        told = {delivery.url for delivery in deliveries}
+        waiting = [url for url in await self._repository.deliveries.hooks(hash) if url not in told]
+        return [_shown(delivery) for delivery in deliveries] + [
+            {"receiver": _receiver(url), "state": "waiting"} for url in waiting
+        ]
+
+
+def _shown(delivery: DeliveryRow) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "receiver": "predefined" if delivery.predefined else _receiver(delivery.url),
+        "state": delivery.state,
+        "id": delivery.id,
+        "type": delivery.type,
+        "attempts": delivery.attempts,
+        "outcome": delivery.outcome,
+    }
+    if delivery.state == QUEUED:
+        document["next_attempt_at"] = rfc3339(delivery.not_before)
+    else:
+        document["ended_at"] = rfc3339(delivery.not_before)
+    return document
+
+
+def _receiver(url: str) -> str:
+    """As much of a receiver as others may see: many services put the secret into the path."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _lasts(errors: Sequence[Mapping[str, Any]]) -> bool:
+    codes = [str(error["code"]) for error in errors]
+    return not any(code in _PASSING or code.startswith(_PASSING_STATUSES) for code in codes)

@@ -1,0 +1,21 @@
+"""Where an archive is to be had, as absolute URLs."""
+
+from streamzip.clock import Clock
+from streamzip.manifest.signed_links import SignedLinks
+
+
+class ArchiveLinks:
+    """`public_url`: the base that clients see, without a slash at its end; None: the one each request came by.
+    `signed`: None where links need no signature.
+    """
+
+    def __init__(self, public_url: str | None, signed: SignedLinks | None, clock: Clock) -> None:
+        self.public_url = public_url
+        self._signed = signed
+        self._clock = clock
+
+    def of(self, base: str, hash: str, *, trusted: bool = True) -> dict[str, str]:
+        """The links of one archive. Where links are signed, the one given to somebody not `trusted` is bare."""
+        path = f"/archive/get/{hash}.zip"
+        query = "" if self._signed is None or not trusted else f"?{self._signed.query(path, now=self._clock.wall())}"
+        return {"url": f"{base}{path}{query}", "status_url": f"{base}/api/archive/status/{hash}"}
