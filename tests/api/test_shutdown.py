@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from signal import Signals
 
 from tests.support.fixtures import Launch
+from tests.support.gateway import POLL
 from tests.support.origin import File, Origin, Pattern
 
 MIB = 1 << 20
@@ -19,6 +20,9 @@ def until_refused(port: int) -> None:
             socket.create_connection(("127.0.0.1", port), 5).close()
         except ConnectionRefusedError:
             return
+        except ConnectionResetError:  # it closed its socket while this was in the queue
+            pass
+        time.sleep(POLL)
     raise AssertionError("it still lets clients in")
 
 
