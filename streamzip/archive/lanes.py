@@ -14,11 +14,11 @@ class _Origin:
 
 
 class Lanes:
-    """`limit` connections to each origin; a quarter of them only for parts that a reader stands at."""
+    """`limit` connections to each origin; an eighth of them only for parts that a reader stands at."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._ahead_limit = max(1, limit - limit // 4)
+        self._ahead_limit = max(1, limit - max(1, limit // 8))
         self._origins: dict[str, _Origin] = {}
 
     async def enter(self, origin: str, urgent: Urgent) -> None:

@@ -38,9 +38,9 @@ def entered(started: list[Pull]) -> list[int]:
     return [index for index, pull in enumerate(started) if pull.entered]
 
 
-@pytest.mark.parametrize(("limit", "ahead"), [(1, 1), (2, 2), (4, 3), (8, 6), (32, 24)])
-async def test_lanes_leave_a_quarter_to_parts_that_readers_stand_at(limit: int, ahead: int) -> None:
-    """What is fetched ahead takes three quarters; a waited-for part takes any; nothing passes the limit."""
+@pytest.mark.parametrize(("limit", "ahead"), [(1, 1), (2, 1), (4, 3), (8, 7), (32, 28)])
+async def test_lanes_leave_an_eighth_to_parts_that_readers_stand_at(limit: int, ahead: int) -> None:
+    """What is fetched ahead takes seven eighths; a waited-for part takes any; nothing passes the limit."""
     lanes = Lanes(limit)
     early = await pulls(lanes, limit + 2)
     assert entered(early) == list(range(ahead))
@@ -52,7 +52,7 @@ async def test_lanes_leave_a_quarter_to_parts_that_readers_stand_at(limit: int, 
 async def test_lanes_let_the_waited_for_part_go_first() -> None:
     """A connection that comes free goes to the first urgent one, though others have waited longer."""
     lanes = Lanes(2)
-    await pulls(lanes, 2)
+    await pulls(lanes, 2, urgent=True)
     early, urgent = await pulls(lanes, 2), await pulls(lanes, 2, urgent=True)
     lanes.leave(ORIGIN)
     await turn()
@@ -142,7 +142,7 @@ async def test_lanes_lose_no_connection_to_one_that_is_let_in_as_it_is_cancelled
 
 async def test_lanes_are_as_new_when_all_have_left() -> None:
     """Origins that nobody pulls from are forgotten, and the next one finds every connection free."""
-    lanes = Lanes(2)
+    lanes = Lanes(3)
     started = await pulls(lanes, 3)
     started[2].task.cancel()
     await turn()
