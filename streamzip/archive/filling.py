@@ -322,7 +322,7 @@ class Filling:
             event(
                 logger,
                 logging.WARNING,
-                "the_journal_could_not_be_written",
+                "journal_not_written",
                 archive=self.spool.name,
                 error=error.strerror,
             )

@@ -61,7 +61,6 @@ def test_settings_prefer_what_was_given_when_a_variable_is_set_too(monkeypatch: 
     [
         ("port", "65536", "less than or equal to 65535"),
         ("port", "tcp://10.0.0.1:8000", "valid integer"),
-        ("workers", "2", "not supported yet"),
         ("workers", "0", "greater than or equal to 1"),
         ("allow_hosts", "http://files.internal:80", "exact host:port"),
         ("allow_hosts", "files.internal", "exact host:port"),
