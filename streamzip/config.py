@@ -12,7 +12,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, FilePath, SecretStr
+from pydantic import AfterValidator, BeforeValidator, ByteSize, DirectoryPath, Field, FilePath, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 ENV_PREFIX = "STREAMZIP_"
@@ -151,6 +151,14 @@ class Settings(BaseSettings):
         default=60.0, description="Seconds a reader may take nothing before its download is cut."
     )
     lookahead: int = Field(default=32, ge=1, description="Parts fetched ahead of a reader.")
+    folders_dir: Annotated[DirectoryPath, AfterValidator(Path.absolute)] | None = Field(
+        default=None,
+        description="Folder whose folders may be downloaded as archives, each by its name; without it, none can.",
+        json_schema_extra={"flag": "--folders"},
+    )
+    folders_rate: ByteSize = Field(
+        default=ByteSize(0), ge=0, description="Bytes per second for each download of a folder; 0 for no limit."
+    )
 
 
 def variable(name: str) -> str:

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 from streamzip.api.archives import Archives
 from streamzip.api.connection import Connections
 from streamzip.api.download import Downloads
+from streamzip.api.folders import Folders
 from streamzip.api.key_value import KeyValue
 from streamzip.api.links import Links
 from streamzip.api.operations import Operations
@@ -27,6 +28,7 @@ def build(gateway: Gateway, settings: Settings, links: ArchiveLinks, clock: Cloc
     downloads = Downloads(gateway, settings, clock)
     key_value = KeyValue(archives, downloads)
     operations = Operations(gateway)
+    folders = Folders(settings, clock)
 
     async def download_now(request: Request) -> Response:
         """POST /api/archive/download: create's body; the answer is the archive itself."""
@@ -41,6 +43,8 @@ def build(gateway: Gateway, settings: Settings, links: ArchiveLinks, clock: Cloc
         Route("/api/archive/prefetch/{hash}", archives.cancel_prefetch, methods=["DELETE"]),
         Route("/api/archive/{hash}", archives.delete, methods=["DELETE"]),
         Route("/archive/get/{hash}.zip", downloads.get, methods=["GET", "HEAD"]),
+        Route("/archive/{folder}", folders.without_slash, methods=["GET", "HEAD"]),
+        Route("/archive/{folder}/", folders.get, methods=["GET", "HEAD"]),
         Route("/archive_img", key_value.create, methods=["POST"]),
         Route("/archive_img/{key}", key_value.get, methods=["GET", "HEAD"]),
         Route("/healthz", operations.healthz),

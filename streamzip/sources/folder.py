@@ -1,0 +1,255 @@
+"""A folder of this machine: what lies in it, and its files, opened so that nothing outside of it can be reached.
+
+Containment is the kernel's, not string work: every component is opened by itself, beneath the descriptor of the one
+above it, with O_NOFOLLOW. The kernel follows no symlink; one that points to a place inside the folder is resolved here,
+component by component, and stands for what it points to. All else is left out: links that lead out, nowhere or in
+circles, FIFOs, sockets, devices. A file is known by its identity: what is opened later is what was listed, or nothing.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+# Each level of a walk holds a descriptor. Deeper trees are refused whole, not cut off: an archive is not to lie.
+MOST_DEEP = 100
+_MOST_LINKS = 40  # of one chain, as the kernel has it (path_resolution(7))
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# O_NONBLOCK: a FIFO that was put in a file's place would wait for its writer, for ever.
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+# What opening says of an entry that is gone, or has become something else, since it was listed.
+_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
+
+Chain = tuple[tuple[int, int], ...]
+
+
+class TooDeep(Exception):
+    """The tree has more than MOST_DEEP levels."""
+
+
+class TooMany(Exception):
+    """The tree holds more than was asked for."""
+
+
+class Changed(Exception):
+    """A file is not what it was when the folder was listed."""
+
+
+class Identity(NamedTuple):
+    """What tells one state of a file from another; ctime, because mtime can be set back."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+
+class Found(NamedTuple):
+    """One file, or one folder that holds nothing."""
+
+    name: str  # in the folder, its parts apart by `/`; bytes that are no UTF-8 as surrogates (PEP 383)
+    path: str  # where it really lies in the folder: another place than `name` where that is or holds a link
+    identity: Identity
+    folder: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes that it holds; 0 for a folder."""
+        return 0 if self.folder else self.identity.size
+
+
+class Folder:
+    """One folder, held open; used by one thread at a time. `close` it at the end."""
+
+    def __init__(self, root: Path, name: str) -> None:
+        """Open the direct child `name` of `root`. Raises OSError, and ValueError where the name can be none."""
+        if not name or name in (".", "..") or "/" in name or "\0" in name:
+            raise ValueError("no name of a folder")
+        top = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self._fd = os.open(name, _FOLDER, dir_fd=top)
+        finally:
+            os.close(top)
+        self._parent = ("", os.dup(self._fd))  # the folder that the last file was opened in
+
+    def close(self) -> None:
+        """Let it go."""
+        os.close(self._parent[1])
+        os.close(self._fd)
+
+    def listing(self, *, most: int) -> list[Found]:
+        """Every file, and every folder without one, in an order that depends on their names alone.
+
+        `most`: files, folders and links that may be looked at. Raises TooMany, TooDeep, and OSError where a folder
+        cannot be read: a listing is never a part.
+        """
+        return list(_Walk(self, most).beneath(self._fd, "", "", ()))
+
+    def open(self, found: Found) -> int:
+        """A descriptor of a listed file. Raises Changed where it is gone, or another one, or cannot be read."""
+        above, _, last = found.path.rpartition("/")
+        try:
+            if above != self._parent[0]:
+                fd = self._descend(above)
+                os.close(self._parent[1])
+                self._parent = (above, fd)
+            fd = os.open(last, _FILE, dir_fd=self._parent[1])
+        except OSError as error:
+            raise Changed(str(error.strerror)) from error
+        try:
+            check(fd, found)
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+
+    @contextmanager
+    def opened(self, path: str) -> Iterator[int]:
+        """A descriptor of the folder at `path`, whose components are no links. Raises OSError."""
+        fd = self._descend(path)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+    def _descend(self, path: str) -> int:
+        fd = os.dup(self._fd)
+        for part in path.split("/") if path else ():
+            above = fd
+            try:
+                fd = os.open(part, _FOLDER, dir_fd=above)
+            finally:
+                os.close(above)
+        return fd
+
+    @property
+    def real_path(self) -> str:
+        """Where the folder lies on this machine."""
+        return str(Path(f"/proc/self/fd/{self._fd}").readlink())
+
+
+def check(fd: int, found: Found) -> None:
+    """Raise Changed unless the open file still is the one that was listed, untouched since."""
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode) or _identity(status) != found.identity:
+        raise Changed("it is another one now")
+
+
+def _identity(status: os.stat_result) -> Identity:
+    return Identity(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+class _Walk:
+    """One pass over a folder."""
+
+    def __init__(self, folder: Folder, most: int) -> None:
+        self._folder = folder
+        self._left = most
+
+    def beneath(self, fd: int, name: str, path: str, above: Chain) -> Iterator[Found]:
+        """What lies in the open folder `fd`, which stands at `name` and lies at `path`, both with a slash behind;
+        `above`: the folders that it is in.
+        """
+        if len(above) > MOST_DEEP:
+            raise TooDeep
+        status, empty = os.fstat(fd), True
+        chain = (*above, (status.st_dev, status.st_ino))
+        for entry, entry_status in self._entries(fd):
+            for found in self._one(fd, entry, entry_status, name, path, chain):
+                empty = False
+                yield found
+        if empty and name:
+            yield Found(name[:-1], path[:-1], _identity(status), folder=True)
+
+    def _entries(self, fd: int) -> list[tuple[str, os.stat_result]]:
+        rows = []
+        with os.scandir(fd) as entries:
+            for entry in entries:
+                self._count()
+                try:
+                    rows.append((entry.name, entry.stat(follow_symlinks=False)))
+                except FileNotFoundError:
+                    continue  # gone since: a listing is a moment's
+        return sorted(rows, key=lambda row: row[0])
+
+    def _count(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise TooMany
+
+    def _one(self, fd: int, entry: str, status: os.stat_result, name: str, path: str, chain: Chain) -> Iterator[Found]:
+        if stat.S_ISREG(status.st_mode):
+            yield Found(name + entry, path + entry, _identity(status))
+        elif stat.S_ISDIR(status.st_mode):
+            try:
+                inner = os.open(entry, _FOLDER, dir_fd=fd)
+            except OSError as error:
+                if error.errno in _GONE:
+                    return
+                raise
+            try:
+                yield from self.beneath(inner, f"{name}{entry}/", f"{path}{entry}/", chain)
+            finally:
+                os.close(inner)
+        elif stat.S_ISLNK(status.st_mode):
+            yield from self._linked(name + entry, path + entry, chain)
+
+    def _linked(self, name: str, path: str, chain: Chain) -> Iterator[Found]:
+        """What a link stands for."""
+        try:
+            real = self._resolve(path)
+            if real is None:
+                return
+            above, _, last = real.rpartition("/")
+            with self._folder.opened(above) as parent:
+                status = os.stat(last or ".", dir_fd=parent, follow_symlinks=False)
+        except OSError as error:
+            if error.errno in _GONE:
+                return
+            raise
+        if stat.S_ISREG(status.st_mode):
+            yield Found(name, real, _identity(status))
+        elif stat.S_ISDIR(status.st_mode) and (status.st_dev, status.st_ino) not in chain:
+            with self._folder.opened(real) as inner:
+                yield from self.beneath(inner, f"{name}/", f"{real}/" if real else "", chain)
+
+    def _resolve(self, path: str) -> str | None:
+        """Where `path` really leads; None where that is not in the folder. Raises OSError where it leads nowhere."""
+        at: list[str] = []
+        ahead, links = path.split("/")[::-1], 0
+        while ahead:
+            part = ahead.pop()
+            if part in ("", "."):
+                continue
+            if part == "..":
+                if not at:
+                    return None
+                at.pop()
+                continue
+            target = self._target("/".join(at), part)
+            if target is None:
+                at.append(part)
+                continue
+            links += 1
+            if links > _MOST_LINKS:
+                return None
+            if target.startswith("/"):
+                top = self._folder.real_path + "/"
+                if not target.startswith(top):
+                    return None
+                at, target = [], target.removeprefix(top)
+            ahead.extend(target.split("/")[::-1])
+        return "/".join(at)
+
+    def _target(self, path: str, part: str) -> str | None:
+        """What the link `part` in the folder at `path` points to; None where it is no link."""
+        self._count()
+        with self._folder.opened(path) as fd:
+            status = os.stat(part, dir_fd=fd, follow_symlinks=False)
+            return os.readlink(part, dir_fd=fd) if stat.S_ISLNK(status.st_mode) else None
