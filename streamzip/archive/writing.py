@@ -81,6 +81,9 @@ async def prove_part(filling: Filling, number: int) -> None:
     extents, places = filling.extents, filling.places
     if extents.proven[number] >= extents.committed[number]:
         return
+    if filling.spool.sealed:  # all of it was proven, and the file is that one
+        extents.proven[number] = extents.committed[number]
+        return
     part = places.part(number)
     if places.placed < part.member or (places.placed == part.member and places.traits[part.member] & Trait.OPEN):
         return
@@ -355,11 +358,12 @@ def settle(filling: Filling, member: int) -> bool:
                 ) from error
             raise
     places.crcs[member] = crc
-    header, descriptor = places.header(member, crc), places.descriptor(member, crc)
-    body = filling.layout.report if traits & Trait.REPORT else b""
-    filling.spool.write(places.offset(member), header + body)
-    if descriptor:
-        filling.spool.write(places.end(member) - len(descriptor), descriptor)
+    if not filling.spool.sealed:  # a sealed file has it all, and a write would break the seal
+        header, descriptor = places.header(member, crc), places.descriptor(member, crc)
+        body = filling.layout.report if traits & Trait.REPORT else b""
+        filling.spool.write(places.offset(member), header + body)
+        if descriptor:
+            filling.spool.write(places.end(member) - len(descriptor), descriptor)
     filling.settled[member] = filling.begun[member] = 1
     return True
 
