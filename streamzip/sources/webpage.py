@@ -1,0 +1,132 @@
+"""The images of a web page: which URLs it names, in the order of the document. Pure; nothing is fetched here.
+
+What counts as an image, each URL once:
+
+- `img`: its `src`; the largest of its `srcset`; `data-src` and the largest of `data-srcset`, where lazy pages have it;
+- `picture source`: the largest of its `srcset` (or `data-srcset`);
+- `meta` with the property (or name) `og:image` or `og:image:url`.
+
+"Largest" is the widest (`w`), else the densest (`x`). A `src` that its own `srcset` lists as a smaller version is left
+to the largest one. Inline `data:` images have no URL to fetch: they are skipped and do not count among the first ones,
+and so is what is not http(s), or has an address that no entry may have.
+
+References are read as browsers do it: whitespace dropped, `\\` as `/`, relative to the first `<base href>`, else to
+where the page was found at the end of its redirects. What a script adds to the page is not seen.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import quote, urljoin
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from streamzip.manifest.urls import check_url
+
+MAX_URL = 8192  # bytes, as for the URLs of a create
+
+_OG_IMAGE = frozenset({"og:image", "og:image:url"})
+_SPACE = "\t\n\f\r "
+_BREAKS = re.compile(r"[\t\n\r]")
+_HTTP = re.compile(r"(https?)://([^/?#]+)", re.IGNORECASE)
+_CANDIDATE = re.compile(r"[\s,]*([^\s]+)([^,]*)(?:,|\Z)")
+_DESCRIPTOR = re.compile(r"(\d+(?:\.\d+)?)([wx])", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """`urls`: absolute, unique, in document order. `inline`: how many `data:` images were passed over until then."""
+
+    urls: tuple[str, ...]
+    inline: int
+
+
+def find_images(text: str, url: str, *, most: int, allow: frozenset[str] = frozenset()) -> Images:
+    """The first `most` image URLs of the HTML `text`, found at `url`. `allow`: see `check_url`."""
+    document = LexborHTMLParser(text)
+    named = document.css_first("base[href]")
+    base = url if named is None else _joined(url, _attribute(named, "href")) or url
+    found: dict[str, None] = {}
+    inline = 0
+    for node in document.css("img, picture > source, meta[content]"):
+        for reference in _references(node):
+            if reference[:5].lower() == "data:":
+                inline += 1
+                continue
+            image = _joined(base, reference)
+            if image is not None and _is_fetchable(image, allow):
+                found[image] = None
+                if len(found) == most:
+                    return Images(tuple(found), inline)
+    return Images(tuple(found), inline)
+
+
+def _references(node: LexborNode) -> Iterator[str]:
+    if node.tag == "meta":
+        named = {_attribute(node, key).strip(_SPACE).lower() for key in ("property", "name")}
+        if named & _OG_IMAGE:
+            yield from _filled(_attribute(node, "content"))
+        return
+    for prefix in ("", "data-"):
+        candidates = list(_candidates(_attribute(node, f"{prefix}srcset")))
+        largest = max(candidates, key=lambda candidate: candidate[1:])[0] if candidates else ""
+        if node.tag == "img":
+            plain = _attribute(node, f"{prefix}src").strip(_SPACE)
+            if plain not in {candidate[0] for candidate in candidates}:
+                yield from _filled(plain)
+        yield from _filled(largest)
+
+
+def _candidates(srcset: str) -> Iterator[tuple[str, float, float]]:
+    """The images of a `srcset`, each with its width and density (HTML, "parse a srcset attribute")."""
+    position = 0
+    while match := _CANDIDATE.match(srcset, position):
+        reference, descriptors = match[1], match[2]
+        if reference.endswith(","):  # then nothing describes it, and the next one has begun
+            position = match.end(1)
+            reference, descriptors = reference.rstrip(","), ""
+        else:
+            position = match.end()
+        width, density = 0.0, 1.0
+        for descriptor in descriptors.split():
+            if measure := _DESCRIPTOR.fullmatch(descriptor):
+                width, density = (float(measure[1]), density) if measure[2] == "w" else (width, float(measure[1]))
+        if reference:
+            yield reference, width, density
+
+
+def _attribute(node: LexborNode, name: str) -> str:
+    return node.attributes.get(name) or ""
+
+
+def _filled(reference: str) -> Iterator[str]:
+    reference = reference.strip(_SPACE)
+    if reference:
+        yield reference
+
+
+def _joined(base: str, reference: str) -> str | None:
+    """The absolute URL without its fragment; None where there is none that could be fetched."""
+    reference = _BREAKS.sub("", reference.strip(_SPACE)).partition("#")[0]
+    if not reference:  # the page itself
+        return None
+    path, mark, query = reference.partition("?")
+    try:
+        url = urljoin(base, path.replace("\\", "/") + mark + query)
+    except ValueError:  # brackets that hold no IPv6 address
+        return None
+    match = _HTTP.match(url)
+    if match is None:
+        return None
+    # Already escaped or allowed letters stay as they are: a signature may cover each of them.
+    return url[: match.end()] + quote(url[match.end() :], safe="%/?:@!$&'()*+,;=-._~[]", errors="replace")
+
+
+def _is_fetchable(url: str, allow: frozenset[str]) -> bool:
+    if len(url) > MAX_URL:
+        return False
+    try:
+        check_url(url, allow)
+    except ValueError:
+        return False
+    return True
