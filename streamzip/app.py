@@ -28,8 +28,10 @@ from streamzip.jobs.announcing import Announcements
 from streamzip.jobs.courier import Courier
 from streamzip.jobs.prefetch import Prefetches
 from streamzip.jobs.webhooks import Webhooks
+from streamzip.jobs.webpages import PageSource, WebpageDownloads
 from streamzip.logs import event
 from streamzip.manifest.links import ArchiveLinks
+from streamzip.manifest.parse import CreateRequest
 from streamzip.manifest.signing import KeyRing
 from streamzip.manifest.standard_webhooks import WebhookSecrets
 from streamzip.manifest.urls import origin_of
@@ -77,8 +79,9 @@ class _Parts:
         self.repository = repository
         self.pool = ThreadPoolExecutor(max_workers=max(4, (os.cpu_count() or 1) + 2), thread_name_prefix="streamzip")
         self.transport = _transport(settings, settings.allow_hosts)
+        http = HttpSource(self.transport, allow=settings.allow_hosts)
         works = Works(
-            registry=Registry(HttpSource(self.transport, allow=settings.allow_hosts)),
+            registry=Registry(http),
             lanes=Lanes(max(1, settings.connections_per_origin // settings.workers)),
             clock=clock,
             pool=self.pool,
@@ -118,12 +121,21 @@ class _Parts:
             jitter=lambda: random.uniform(0.8, 1.2),  # noqa: S311 - no secret
         )
         announcements.on_event = self.webhooks.wake
+        self.webpages = WebpageDownloads(
+            repository,
+            PageSource(http, settings.page_images, settings.allow_hosts),
+            partial(_create_for_page, self.gateway, settings),
+            clock,
+            leader=LockFile(settings.data_dir / "jobs.lock"),
+            look_every=60.0 if settings.workers == 1 else 1.0,
+            jitter=lambda: random.uniform(0.8, 1.2),  # noqa: S311 - no secret
+        )
 
     async def work(self) -> None:
         """Do what survives restarts, until cancelled."""
         if self.secrets.receiver is not None:  # starting with one that wanted no more is asking for it anew
             await self.repository.deliveries.accept_again(self.secrets.receiver)
-        await asyncio.gather(self.prefetches.run(), self.webhooks.run())
+        await asyncio.gather(self.prefetches.run(), self.webhooks.run(), self.webpages.run())
 
     async def close(self) -> None:
         await self.gateway.close()
@@ -131,6 +143,11 @@ class _Parts:
         await self.to_receiver.aclose()
         await self.repository.close()
         self.pool.shutdown()
+
+
+async def _create_for_page(gateway: Gateway, settings: Settings, asked: CreateRequest, base: str | None) -> str:
+    created = await gateway.create(asked, prefetch=True, base=base, lifetime=settings.default_ttl)
+    return created.row.hash
 
 
 def _transport(settings: Settings, allow_hosts: frozenset[str]) -> OriginTransport:
@@ -186,7 +203,8 @@ async def _serve(settings: Settings, sockets: Sequence[socket.socket]) -> None:
         await repository.close()
         raise
     background = asyncio.create_task(parts.work())
-    server = uvicorn.Server(_uvicorn_config(settings, build(parts.gateway, settings, parts.links, parts.clock)))
+    app = build(parts.gateway, settings, parts.links, parts.webpages, parts.clock)
+    server = uvicorn.Server(_uvicorn_config(settings, app))
     parent = multiprocessing.parent_process()
     if parent is not None:  # a worker whose supervisor was killed ends as well: nobody would start it again
         asyncio.get_running_loop().add_reader(parent.sentinel, setattr, server, "should_exit", True)

@@ -124,6 +124,7 @@ class Settings(BaseSettings):
         default="off",
         description='Which creates are built at once without asking: none, the plain {"urls": […]} form, or all.',
     )
+    page_images: int = Field(default=50, ge=1, le=10_000, description="Images collected from one web page.")
     probe_wait: Seconds = Field(
         default=30.0, description="Seconds a download waits for the probe before it answers 503."
     )

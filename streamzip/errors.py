@@ -2,6 +2,7 @@
 
     Problem                     code, status, a public sentence; api/problems.py renders it
     ├── InvalidRequest          422  a field is wrong; names it by JSON Pointer
+    ├── UnusablePage            422  `not_html`, `no_images`, `page_too_large`: a web page without images to pack
     ├── NotJson                 400  the body is not JSON
     ├── TooLarge                413  body, entries, or bytes over a limit
     ├── NotFound                404  unknown, expired, deleted and forbidden look alike
@@ -9,7 +10,7 @@
     ├── Conflict                409  `no_cache`: the state of the archive forbids it
     │   └── Stale               409  `origin_changed`: an origin changed after its bytes were given out
     ├── NotReady                503  not yet; Retry-After says when to ask again
-    ├── BuildFailed             502  `origin_failed`, `no_entries`: nothing could be served
+    ├── BuildFailed             502  `origin_failed`, `no_entries`, `page_unreachable`: nothing could be served
     └── Damaged                 500  something stored no longer matches its signature
 
     OriginError                 one entry's origin failed; becomes that entry's `errors` record
@@ -62,6 +63,14 @@ class InvalidRequest(Problem):
     def members(self) -> dict[str, Any]:
         """Every wrong field, the first twenty of them."""
         return {"errors": [{"pointer": error.pointer, "detail": error.detail} for error in self.errors[:20]]}
+
+
+class UnusablePage(Problem):
+    """The web page was fetched, and no archive can be made of it."""
+
+    status = 422
+    code = "no_images"
+    title = "The page cannot be used"
 
 
 class NotJson(Problem):

@@ -341,6 +341,17 @@ class Gateway:
         self.on_prefetch()
         return True
 
+    async def building(self, hash: str) -> bool:
+        """Whether its first build in the background is under way or due; whoever waits for it may wait on.
+
+        False once it is completed, and where an attempt failed: then a reader finds out by itself. Raises NotFound.
+        """
+        row = await self._loader.row(hash)
+        if row.completed_at is not None or row.code is not None:
+            return False
+        job = await self._repository.jobs.pending(PREFETCH, hash)
+        return job is not None and job.not_before <= self._clock.wall()
+
     async def cancel_prefetch(self, hash: str) -> None:
         """Stop the background build; what is there stays. Raises NotFound."""
         await self._loader.row(hash)

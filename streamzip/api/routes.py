@@ -15,18 +15,21 @@ from streamzip.api.key_value import KeyValue
 from streamzip.api.links import Links
 from streamzip.api.operations import Operations
 from streamzip.api.problems import on_http_error, on_problem, on_unexpected
+from streamzip.api.webpages import Webpages
 from streamzip.clock import Clock
 from streamzip.config import Settings
 from streamzip.errors import Problem
 from streamzip.gateway import Gateway
+from streamzip.jobs.webpages import WebpageDownloads
 from streamzip.manifest.links import ArchiveLinks
 
 
-def build(gateway: Gateway, settings: Settings, links: ArchiveLinks, clock: Clock) -> ASGIApp:
+def build(gateway: Gateway, settings: Settings, links: ArchiveLinks, pages: WebpageDownloads, clock: Clock) -> ASGIApp:
     """The application: routes, error handlers, and the connection beneath them."""
     archives = Archives(gateway, settings, Links(links))
     downloads = Downloads(gateway, settings, clock)
     key_value = KeyValue(archives, downloads)
+    webpages = Webpages(pages, gateway, downloads, archives.links, settings)
     operations = Operations(gateway)
     folders = Folders(settings, clock)
 
@@ -47,6 +50,9 @@ def build(gateway: Gateway, settings: Settings, links: ArchiveLinks, clock: Cloc
         Route("/archive/{folder}/", folders.get, methods=["GET", "HEAD"]),
         Route("/archive_img", key_value.create, methods=["POST"]),
         Route("/archive_img/{key}", key_value.get, methods=["GET", "HEAD"]),
+        Route("/download", webpages.create, methods=["POST"]),
+        # No upload's name has this form: each ends in an extension.
+        Route("/download/{id:uuid}", webpages.get, methods=["GET", "HEAD"]),
         Route("/healthz", operations.healthz),
         Route("/readyz", operations.readyz),
         Route("/health_check", operations.health_check),

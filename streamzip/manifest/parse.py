@@ -118,6 +118,15 @@ def parse_key_value(
     return CreateRequest(Manifest(entries=entries, owner=owner), renamed, prefetch=None, plain=False)
 
 
+def parse_page(body: bytes, limits: Limits, *, allow: frozenset[str] = frozenset()) -> str:
+    """The URL of the web page in `{"url"}`. Parameters and errors as those of `parse_create`."""
+    document = read_json(body, max_depth=limits.max_depth, max_values=100)
+    errors = _Errors()
+    fields = _required(document, "", {"url": lambda value: _url(value, limits, allow)}, errors)
+    errors.raise_any()
+    return str((fields or {})["url"])
+
+
 class _BadValueError(ValueError):
     """A value that may not stand, in a public sentence."""
 

@@ -114,3 +114,11 @@ class NamedFile(BaseModel):
 
 class KeyValueBody(RootModel[NamedFile | Annotated[list[NamedFile], Field(min_length=1)]]):
     """One named file, or a list of them."""
+
+
+class PageBody(BaseModel):
+    """The web page whose images are wanted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    url: _Url

@@ -11,7 +11,7 @@ import ssl
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 
@@ -35,6 +35,15 @@ _RFC_3986 = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*")
 # A body nobody wants is read to its end where it is small and comes at once: that is cheaper than a new connection.
 _SMALL = 64 << 10
 _AT_ONCE = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A whole answer: where it was found, what it says it is, and its bytes."""
+
+    url: str
+    content_type: str | None
+    body: bytes
 
 
 class HttpSource:
@@ -84,7 +93,25 @@ class HttpSource:
         return _Opening(self, url, start, stop, pin)
 
     async def get(self, url: str, *fields: tuple[str, str]) -> tuple[Head, httpx.AsyncByteStream]:
-        """The file's answer at the end of the redirects, its body to be closed by the caller. Raises OriginError.
+        """The file's answer at the end of the redirects, its body to be closed by the caller. Raises OriginError."""
+        _, head, stream = await self._arrive(url, fields)
+        return head, stream
+
+    async def page(self, url: str, *, most: int) -> Page:
+        """What is found at `url` at the end of the redirects, its first `most` bytes at least. Raises OriginError."""
+        found, head, stream = await self._arrive(url, ())
+        body = bytearray()
+        try:
+            async for chunk in CountedChunks(stream, head.length):
+                body += chunk
+                if len(body) > most:
+                    break
+        finally:
+            await stream.aclose()
+        return Page(found, head.field(b"content-type"), bytes(body))
+
+    async def _arrive(self, url: str, fields: tuple[tuple[str, str], ...]) -> tuple[str, Head, httpx.AsyncByteStream]:
+        """Follow the redirects to a file's answer, and say where that was.
 
         Every hop goes through the same door: judged as a URL here, and as an address when it is dialled.
         """
@@ -102,7 +129,7 @@ class HttpSource:
             error.retry_after = self._asked_wait(head)
             await _discard(head, stream)
             raise
-        return head, stream
+        return url, head, stream
 
     async def _hop(self, url: str, fields: tuple[tuple[str, str], ...]) -> tuple[Head, httpx.AsyncByteStream]:
         self._check(url)

@@ -23,6 +23,7 @@ from streamzip.store.reading import Reads
 from streamzip.store.rows import ArchiveRow, Event, PlanRow, Sealed
 from streamzip.store.statements import insert_absent, put
 from streamzip.store.tables import archives, documents, plans
+from streamzip.store.webpages import Webpages
 from streamzip.store.writer import Writer
 
 MANIFEST = "manifest"
@@ -37,7 +38,8 @@ _add_document = insert_absent(documents, "hash", "kind")
 
 
 class Repository:
-    """One store; `jobs` is its queue of work, `deliveries` what its archives' receivers are still to be told.
+    """One store; `jobs` is its queue of work, `deliveries` what its archives' receivers are still to be told,
+    `webpages` whose images are wanted.
 
     Made by `await Repository.open(path)`, ended by `close()`.
     """
@@ -49,6 +51,7 @@ class Repository:
         self.jobs = Jobs(reads, writer)
         self.deliveries = Deliveries(reads, writer)
         self.catalogue = Catalogue(reads, writer)
+        self.webpages = Webpages(reads, writer)
 
     @classmethod
     async def open(cls, path: Path) -> Self:

@@ -95,3 +95,24 @@ class DeliveryRow:
     not_before: float
     created_at: float
     outcome: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WebpageRow:
+    """A web page whose images are wanted. `state`: `queued`, `built` (then `hash` is their archive) or `failed`.
+
+    `code` and `detail`: the problem that it failed with. `base`: the gateway's URL as its client saw it. `owner`: the
+    name of the API key that asked. Times in epoch s.
+    """
+
+    id: str
+    url: str = field(repr=False)  # it may be signed
+    created_at: float
+    not_before: float
+    state: str = "queued"
+    attempts: int = 0
+    base: str | None = None
+    owner: str | None = None
+    hash: str | None = None
+    code: str | None = None
+    detail: str | None = None

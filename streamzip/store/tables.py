@@ -107,3 +107,21 @@ deliveries = Table(
 )
 
 gone_receivers = Table("gone_receivers", metadata, Column("url", Text, primary_key=True))
+
+webpages = Table(
+    "webpages",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("base", Text),
+    Column("owner", Text),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("not_before", Double, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("hash", ForeignKey("archives.hash", ondelete="CASCADE")),
+    Column("code", Text),
+    Column("detail", Text),
+    Index("webpages_due", "state", "not_before"),
+    Index("webpages_hash", "hash"),  # what the cascade from `archives` looks up
+)

@@ -18,6 +18,7 @@ from streamzip.cli import flags_of
 from streamzip.clock import SystemClock
 from streamzip.config import Settings, variable
 from streamzip.gateway import Gateway
+from streamzip.jobs.webpages import WebpageDownloads
 from streamzip.manifest.links import ArchiveLinks
 from streamzip.manifest.parse import Limits, parse_create
 from streamzip.manifest.requests import CreateBody, EntryBody
@@ -139,7 +140,9 @@ def _plain(name: str, value: Any) -> str:
 
 def routes() -> set[str]:
     """Every route, as its heading in docs/http-api.md has it."""
-    app: Any = build(cast(Gateway, None), Settings(_env_file=None), cast(ArchiveLinks, None), SystemClock())  # type: ignore[call-arg]
+    settings = Settings(_env_file=None)  # type: ignore[call-arg]
+    links, pages = cast(ArchiveLinks, None), cast(WebpageDownloads, None)
+    app: Any = build(cast(Gateway, None), settings, links, pages, SystemClock())
     inner = app
     while not hasattr(inner, "routes"):
         inner = inner._app

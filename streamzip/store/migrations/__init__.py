@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, func, insert, select
 
-from streamzip.store.migrations import m0001_first, m0002_deliveries
+from streamzip.store.migrations import m0001_first, m0002_deliveries, m0003_webpages
 
-STEPS: tuple[Callable[[Connection], None], ...] = (m0001_first.apply, m0002_deliveries.apply)
+STEPS: tuple[Callable[[Connection], None], ...] = (m0001_first.apply, m0002_deliveries.apply, m0003_webpages.apply)
 
 versions = Table("schema", MetaData(), Column("version", Integer, primary_key=True, autoincrement=False))
 

@@ -1,0 +1,43 @@
+"""The images of a web page: asked for by its URL, collected in the background, had as a zip under an id."""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from streamzip.api.archives import NO_STORE
+from streamzip.api.bodies import read_body
+from streamzip.api.download import Downloads
+from streamzip.api.links import Links
+from streamzip.config import Settings
+from streamzip.gateway import Gateway
+from streamzip.jobs.webpages import WebpageDownloads
+from streamzip.manifest.parse import Limits, parse_page
+
+
+@dataclass(frozen=True, slots=True)
+class Webpages:
+    """The handlers."""
+
+    pages: WebpageDownloads
+    gateway: Gateway
+    downloads: Downloads
+    links: Links
+    settings: Settings
+
+    async def create(self, request: Request) -> Response:
+        """POST /download"""
+        base = self.links.base(request)  # a Host that is none is refused before anything is stored
+        body = await read_body(request, self.settings.max_body_bytes)
+        url = parse_page(body, Limits(max_entries=1), allow=self.settings.allow_hosts)
+        id = await self.pages.add(url, base=base)
+        return JSONResponse({"download_id": id}, 202, NO_STORE | {"Location": f"{base}/download/{id}"})
+
+    async def get(self, request: Request) -> Response:
+        """GET | HEAD /download/{id}: the zip once it is built; what it lacks then, this reader pulls."""
+        id = str(request.path_params["id"])
+        hash = await self.pages.archive(id)
+        if hash is not None and not await self.gateway.building(hash):
+            return await self.downloads.send(request, hash)
+        state = "pending" if hash is None else "in-progress"
+        return JSONResponse({"download_id": id, "status": state}, 202, NO_STORE | {"Retry-After": "1"})

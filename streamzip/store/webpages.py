@@ -1,0 +1,75 @@
+"""The web pages whose images are wanted: kept until somebody has asked what became of them, and after.
+
+As with jobs, who works on one is in that process's memory alone, so that after a crash every unfinished one is due
+again. A page goes with its archive.
+"""
+
+import dataclasses
+from typing import Any
+
+from sqlalchemy import Select, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamzip.store.reading import Reads
+from streamzip.store.rows import WebpageRow
+from streamzip.store.tables import webpages
+from streamzip.store.writer import Writer
+
+QUEUED = "queued"
+BUILT = "built"
+FAILED = "failed"
+
+_COLUMNS = [webpages.c[field.name] for field in dataclasses.fields(WebpageRow)]
+
+
+class Webpages:
+    """The pages by their ids. Every method may raise errors.NotReady and errors.Damaged."""
+
+    def __init__(self, reads: Reads, writer: Writer) -> None:
+        self._reads = reads
+        self._writer = writer
+
+    async def add(self, row: WebpageRow) -> None:
+        """Keep a new one."""
+
+        async def change(connection: AsyncConnection) -> None:
+            await connection.execute(insert(webpages).values(**dataclasses.asdict(row)))
+
+        await self._writer.apply(change)
+
+    async def get(self, id: str) -> WebpageRow | None:
+        """What is known of it."""
+        rows = await self._rows(select(*_COLUMNS).where(webpages.c.id == id))
+        return rows[0] if rows else None
+
+    async def due(self, now: float, *, limit: int) -> list[WebpageRow]:
+        """Those whose time has come, the longest waiting first. It claims none: the caller knows what it runs."""
+        query = select(*_COLUMNS).where(webpages.c.state == QUEUED, webpages.c.not_before <= now)
+        return await self._rows(query.order_by(webpages.c.not_before, webpages.c.id).limit(limit))
+
+    async def next_due(self) -> float | None:
+        """When the earliest is due (epoch s, it may be past); None where nothing is queued."""
+        rows = await self._reads.rows(select(func.min(webpages.c.not_before)).where(webpages.c.state == QUEUED))
+        due: float | None = rows[0][0]
+        return due
+
+    async def again(self, id: str, *, not_before: float) -> None:
+        """An attempt failed: try again from `not_before` (epoch s) on."""
+        await self._set(id, attempts=webpages.c.attempts + 1, not_before=not_before)
+
+    async def built(self, id: str, hash: str) -> None:
+        """Its images are that archive. Raises NotFound where the archive is gone."""
+        await self._set(id, state=BUILT, hash=hash)
+
+    async def failed(self, id: str, *, code: str, detail: str) -> None:
+        """It failed for good."""
+        await self._set(id, state=FAILED, code=code, detail=detail)
+
+    async def _set(self, id: str, **values: Any) -> None:
+        async def change(connection: AsyncConnection) -> None:
+            await connection.execute(update(webpages).where(webpages.c.id == id).values(**values))
+
+        await self._writer.apply(change)
+
+    async def _rows(self, query: Select[Any]) -> list[WebpageRow]:
+        return [WebpageRow(**row._mapping) for row in await self._reads.rows(query)]

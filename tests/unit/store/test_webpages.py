@@ -1,0 +1,62 @@
+"""Web pages in the store: due until they are built or have failed, and gone with their archive."""
+
+import pytest
+
+from streamzip.errors import NotFound
+from streamzip.store.repository import Repository
+from streamzip.store.rows import WebpageRow
+from tests.unit.store.builders import an_archive, sealed
+
+
+def a_page(id: str, not_before: float = 10.0) -> WebpageRow:
+    return WebpageRow(
+        id, f"https://example.com/{id}", created_at=10.0, not_before=not_before, base="http://zip.example"
+    )
+
+
+async def test_page_is_due_until_it_is_built_or_failed(repository: Repository) -> None:
+    """The longest waiting first; what was put off is due at its time, what has ended never."""
+    pages = repository.webpages
+    assert await pages.next_due() is None
+    for row in (a_page("b", 12.0), a_page("a", 11.0), a_page("c", 13.0)):
+        await pages.add(row)
+    assert await pages.next_due() == 11.0
+    assert [row.id for row in await pages.due(12.0, limit=9)] == ["a", "b"]
+    assert [row.id for row in await pages.due(99.0, limit=1)] == ["a"]
+
+    await repository.create(an_archive("f" * 32), sealed())
+    await pages.built("a", "f" * 32)
+    await pages.failed("b", code="no_images", detail="none")
+    await pages.again("c", not_before=50.0)
+    assert await pages.due(49.0, limit=9) == []
+    [again] = await pages.due(50.0, limit=9)
+    assert (again.id, again.attempts, again.url, again.base) == ("c", 1, "https://example.com/c", "http://zip.example")
+
+
+async def test_page_remembers_what_became_of_it(repository: Repository) -> None:
+    """The archive, or the problem."""
+    pages = repository.webpages
+    await repository.create(an_archive("f" * 32), sealed())
+    await pages.add(a_page("a"))
+    await pages.add(a_page("b"))
+    await pages.built("a", "f" * 32)
+    await pages.failed("b", code="no_images", detail="none")
+    built, failed = await pages.get("a"), await pages.get("b")
+    assert built is not None
+    assert failed is not None
+    assert (built.state, built.hash) == ("built", "f" * 32)
+    assert (failed.state, failed.code, failed.detail) == ("failed", "no_images", "none")
+    assert await pages.get("c") is None
+
+
+async def test_page_is_gone_with_its_archive(repository: Repository) -> None:
+    """A deleted or expired archive leaves no download behind, and cannot be given to one."""
+    await repository.create(an_archive("f" * 32), sealed())
+    await repository.webpages.add(a_page("a"))
+    await repository.webpages.built("a", "f" * 32)
+    await repository.delete("f" * 32)
+    assert await repository.webpages.get("a") is None
+
+    await repository.webpages.add(a_page("b"))
+    with pytest.raises(NotFound):
+        await repository.webpages.built("b", "f" * 32)
