@@ -27,6 +27,7 @@ from streamzip.gateway import Gateway
 from streamzip.jobs.announcing import Announcements
 from streamzip.jobs.courier import Courier
 from streamzip.jobs.prefetch import Prefetches
+from streamzip.jobs.sweep import Sweep
 from streamzip.jobs.webhooks import Webhooks
 from streamzip.jobs.webpages import PageSource, WebpageDownloads
 from streamzip.logs import event
@@ -50,6 +51,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+HAND_OVER_GRACE = 60.0  # seconds that nginx gets to open a copy
 STOP_WITHIN = 30  # seconds that downloads under way get after SIGTERM
 
 
@@ -91,9 +93,11 @@ class _Parts:
         self.secrets = secrets = _Secrets(settings)
         self.links = ArchiveLinks(settings.public_url, None, clock)
         announcements = Announcements(repository, self.links, clock, predefined=secrets.receiver)
+        grace = HAND_OVER_GRACE if settings.sendfile == "x-accel" else 0.0
+        shelf = Shelf(settings.data_dir / "spool", budget=settings.cache_max_bytes, grace=grace)
         self.gateway = Gateway(
             repository=repository,
-            shelf=Shelf(settings.data_dir / "spool", budget=settings.cache_max_bytes),
+            shelf=shelf,
             works=works,
             memory=Memory(settings.stream_memory_bytes // settings.workers),
             keys=secrets.keys,
@@ -121,6 +125,14 @@ class _Parts:
             jitter=lambda: random.uniform(0.8, 1.2),  # noqa: S311 - no secret
         )
         announcements.on_event = self.webhooks.wake
+        self.sweep = Sweep(
+            repository,
+            shelf,
+            clock,
+            leader=LockFile(settings.data_dir / "jobs.lock"),
+            expire=self.gateway.expire,
+            make_room=self.gateway.make_room,
+        )
         self.webpages = WebpageDownloads(
             repository,
             PageSource(http, settings.page_images, settings.allow_hosts),
@@ -135,7 +147,7 @@ class _Parts:
         """Do what survives restarts, until cancelled."""
         if self.secrets.receiver is not None:  # starting with one that wanted no more is asking for it anew
             await self.repository.deliveries.accept_again(self.secrets.receiver)
-        await asyncio.gather(self.prefetches.run(), self.webhooks.run(), self.webpages.run())
+        await asyncio.gather(self.prefetches.run(), self.webhooks.run(), self.webpages.run(), self.sweep.run())
 
     async def close(self) -> None:
         await self.gateway.close()

@@ -20,6 +20,7 @@ from streamzip.archive.finishing import Finished
 from streamzip.archive.loading import STALE, Loader
 from streamzip.archive.opened import Lease, OpenArchives
 from streamzip.archive.reading import Reader, everything, read
+from streamzip.archive.room import Room
 from streamzip.archive.status import status_document
 from streamzip.clock import Clock
 from streamzip.errors import BuildFailed, Conflict, Forbidden, NotFound, NotReady, Problem, Stale
@@ -155,6 +156,9 @@ class Gateway:
             repository, self._vault, works, probe_wait=probe_wait, on_no_entries=announcements.no_entries
         )
         self._archives = OpenArchives(shelf, works, memory, self._completed)
+        self._room = Room(shelf, clock, promised=self._archives.promised, let_go=self._archives.let_go)
+        self._archives.on_opened = self._make_room_soon
+        self._making_room: set[asyncio.Task[None]] = set()
         self.on_prefetch: Callable[[], None] = lambda: None
 
     async def close(self) -> None:
@@ -325,6 +329,25 @@ class Gateway:
         await self._repository.set_completed(hash, at=now, size=finished.size, crcs=sealed, event=told)
         self._announcements.on_event()
         event(logger, logging.INFO, "archive_completed", archive=hash, size=finished.size)
+        await self._room.make(finished.size)
+
+    def _make_room_soon(self) -> None:
+        task = asyncio.create_task(self.make_room())
+        self._making_room.add(task)
+        task.add_done_callback(self._making_room.discard)
+
+    async def make_room(self) -> None:
+        """Evict copies that do not fit their budget any more."""
+        await self._room.make()
+
+    async def expire(self) -> None:
+        """Delete the archives whose time is over, but for those that somebody still reads."""
+        for hash in await self._repository.catalogue.expired(self._clock.wall(), limit=1000):
+            self._archives.let_go(hash)
+            if not await asyncio.to_thread(self._shelf.evict, hash):
+                continue
+            if await self._repository.catalogue.delete_expired(hash, self._clock.wall()):
+                event(logger, logging.INFO, "archive_expired", archive=hash)
 
     # -- prefetch ----------------------------------------------------------------------------------------
 
@@ -362,6 +385,8 @@ class Gateway:
         """Pull everything and wait until the copy is durable. Raises as `open` does, and what ended a pull."""
         async with self._lease(hash) as lease:
             filling = lease.shared
+            if not lease.kept and self._shelf.takes(filling.places.length if filling.places.complete else None):
+                raise NotReady("the copies that are read now leave no room for this one", retry_after=10)
             if not lease.kept:
                 raise Conflict("no copy of this archive is kept, so there is nothing to build ahead", code="no_cache")
             reader = Reader(filling)
@@ -373,7 +398,8 @@ class Gateway:
             finally:
                 reader.close()
             filling.check_all_there()
-            await self._archives.finished(hash)
+            if not await self._archives.finished(hash):
+                raise OSError(errno.EIO, "the copy could not be finished")
 
     # -- status -----------------------------------------------------------------------------------------
 

@@ -52,6 +52,7 @@ class _Open:
     alone: int = 0  # readers that pull into memory
     finishing: asyncio.Task[None] | None = None
     closing: asyncio.TimerHandle | None = None
+    noted: bool = False  # that a full pass was made: a copy that is sealed may not have been noted before a `kill -9`
     gone: bool = False  # deleted: readers are cut, and nothing is finished
 
 
@@ -76,9 +77,42 @@ class OpenArchives:
         self._works = works
         self._memory = memory
         self._on_finished = on_finished
+        self.on_opened: Callable[[], None] = lambda: None
         self._open: dict[str, _Open] = {}
         self._opening: dict[str, asyncio.Task[None]] = {}
+        self._claims: dict[str, int] = {}
         self._telling: set[asyncio.Task[None]] = set()
+
+    def promised(self) -> int:
+        """Bytes that the open copies are still to take, as far as their length is known."""
+        unfinished = [opened.filling for opened in self._open.values() if opened.copy and not opened.copy.sealed]
+        return sum(
+            max(0, filling.places.length - filling.extents.present) for filling in unfinished if filling.places.complete
+        )
+
+    def let_go(self, hash: str | None = None) -> None:
+        """Close the archive, or all of them, where nobody reads it, so that it can be evicted."""
+        for name, opened in list(self._open.items()):
+            if hash in (None, name) and not opened.readers and not opened.finishing:
+                self._close(name, opened)
+
+    def _claim(self, hash: str, size: int | None) -> bool:
+        """Whether a copy of this size has room beside those that are read here, which cannot be evicted; if so, it is
+        counted among them from now on.
+        """
+        if not self._shelf.takes(size):
+            return False
+        read = 0
+        for other, claimed in list(self._claims.items()):
+            opened = self._open.get(other)
+            if other in self._opening or (opened is not None and (opened.readers or opened.finishing)):
+                read += claimed
+            elif opened is None:
+                del self._claims[other]
+        if read + (size or 0) > self._shelf.budget and not self._shelf.begun(hash):
+            return False
+        self._claims[hash] = size or 0
+        return True
 
     def peek(self, hash: str) -> Filling | None:
         """The archive's state, where it is open here."""
@@ -96,7 +130,9 @@ class OpenArchives:
         opened = self._open.get(hash)
         if opened is not None and opened.copy is not None and opened.copy.removed:
             del self._open[hash]  # deleted by another process, and perhaps created anew
+        begun = False
         while (opened := self._open.get(hash)) is None:
+            begun = True
             if hash not in self._opening:
                 self._opening[hash] = asyncio.create_task(self._open_now(hash, load))
             await asyncio.shield(self._opening[hash])
@@ -104,6 +140,8 @@ class OpenArchives:
         if opened.closing is not None:
             opened.closing.cancel()
             opened.closing = None
+        if begun:
+            self.on_opened()
         self._finish_if_all_there(hash, opened)
         try:
             yield Lease(opened.filling, opened.copy is not None, partial(self._alone, hash, opened))
@@ -115,14 +153,15 @@ class OpenArchives:
         try:
             frozen = await load()
             # Files are opened, a journal is read, 100,000 places are counted: not while every other reader waits.
-            self._open[hash] = await asyncio.to_thread(self._begin, frozen)
+            places = await asyncio.to_thread(_places, frozen)
+            size = places.length if places.complete else None
+            kept = self._claim(hash, size)
+            self._open[hash] = await asyncio.to_thread(self._begin, frozen, places, size, kept=kept)
         finally:
             del self._opening[hash]
 
-    def _begin(self, frozen: Frozen) -> _Open:
-        places = _places(frozen)
-        size = places.length if places.complete else None
-        if not self._shelf.takes(size):
+    def _begin(self, frozen: Frozen, places: Places, size: int | None, *, kept: bool) -> _Open:
+        if not kept:
             _refuse_other_compressor(frozen.layout, sealed=False)
             window = MemorySpool(frozen.hash, lengths=part_lengths(places), start=0, window=0)
             return _Open(frozen, self._filling(frozen, places, window, self._works), None)
@@ -183,7 +222,7 @@ class OpenArchives:
 
     def _finish_if_all_there(self, hash: str, opened: _Open) -> None:
         filling = opened.filling
-        if opened.copy is None or filling.spool.sealed or opened.finishing or opened.gone:
+        if opened.copy is None or opened.finishing or opened.gone or opened.noted:
             return
         if filling.extents.missing == 0 and filling.places.complete:
             opened.finishing = asyncio.create_task(self._finish(hash, opened, opened.copy))
@@ -191,17 +230,19 @@ class OpenArchives:
     async def _finish(self, hash: str, opened: _Open, copy: FileSpool) -> None:
         try:
             await self._on_finished(hash, await finish(opened.filling, copy))
+            opened.noted = True
         except Exception:
             logger.exception("a copy could not be finished", extra={"fields": {"archive": hash}})
         finally:
             opened.finishing = None
             self._let_go(hash, opened)
 
-    async def finished(self, hash: str) -> None:
-        """Wait until the copy that is being finished is durable, where one is."""
+    async def finished(self, hash: str) -> bool:
+        """Wait until the copy that is being finished is durable; False where that failed."""
         opened = self._open.get(hash)
         if opened is not None and opened.finishing is not None:
             await asyncio.wait([opened.finishing])
+        return opened is not None and opened.noted
 
     def _let_go(self, hash: str, opened: _Open) -> None:
         if opened.readers or opened.finishing:

@@ -15,6 +15,11 @@ from pathlib import Path
 from streamzip.spool.file import FileSpool, Paths
 from streamzip.spool.locks import USE, InUse, LockFile
 
+# A scan looks at every file. Where there are many, an eviction goes some way below the budget, so that not every
+# further copy needs one.
+MANY = 1000
+SPARE = 50  # a fiftieth of the budget
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -27,12 +32,15 @@ class Held:
 
 
 class Shelf:
-    """The spools beneath one folder. `budget`: bytes that they may take together; 0 keeps no copies."""
+    """The spools beneath one folder. `budget`: bytes that they may take together; 0 keeps no copies.
 
-    def __init__(self, root: Path, *, budget: int) -> None:
+    `grace`: seconds in which nothing is evicted after its last use, where nginx may still be about to open it.
+    """
+
+    def __init__(self, root: Path, *, budget: int, grace: float = 60.0) -> None:
         self.root = root
         self.budget = budget
-        self.handed_over_grace = 60.0  # seconds in which nothing is evicted after its last use: nginx may still open it
+        self.grace = grace
 
     def paths(self, name: str) -> Paths:
         """Where the archive's files lie; 256 folders keep each of them small."""
@@ -113,18 +121,25 @@ class Shelf:
                 found.append(Held(name, taken, f"{name}.zip" in files, lock.st_mtime))
         return found
 
-    def make_room(self, now: float, *, wanted: int = 0) -> list[str]:
-        """Evict until `wanted` more bytes fit the budget: the names of what went. `now`: epoch seconds. In a thread."""
+    def make_room(self, now: float, *, wanted: int = 0) -> tuple[list[str], int]:
+        """Evict until `wanted` more bytes fit the budget: the names of what went, and the bytes that are left.
+
+        `now`: epoch seconds. In a thread.
+        """
         held = self.held()
-        over = sum(each.taken for each in held) + wanted - self.budget
+        taken = sum(each.taken for each in held)
+        over = taken + wanted - self.budget
+        if over > 0 and len(held) > MANY:
+            over += self.budget // SPARE
         gone: list[str] = []
         for each in sorted(held, key=lambda each: (each.finished, each.last_use)):
             if over <= 0:
                 break
-            if each.taken and now - each.last_use >= self.handed_over_grace and self.evict(each.name):
+            if each.taken and now - each.last_use >= self.grace and self.evict(each.name):
                 over -= each.taken
+                taken -= each.taken
                 gone.append(each.name)
-        return gone
+        return gone, taken
 
     def free_space(self) -> int:
         """Bytes that the disk beneath the shelf still has."""

@@ -1,0 +1,75 @@
+"""What nobody asks for and must be done: archives whose time is over, copies past their budget or of no archive,
+deliveries that nobody can look up any more.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from streamzip.clock import Clock
+from streamzip.errors import Problem
+from streamzip.logs import event
+from streamzip.spool.locks import LockFile
+from streamzip.spool.shelf import Shelf
+from streamzip.store.repository import Repository
+
+logger = logging.getLogger(__name__)
+
+EVERY = 2.0  # seconds; what expires is 404 at once, and its disk is free so much later
+ORPHANS_EVERY = 3600.0  # a look at every file; there are none but after a kill -9 in the middle of a deletion
+
+TURN = 2  # the byte of the jobs' lock file that says which process sweeps
+
+
+class Sweep:
+    """Runs until cancelled, in one of several processes. `expire` and `make_room` are the gateway's."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        shelf: Shelf,
+        clock: Clock,
+        *,
+        leader: LockFile,
+        expire: Callable[[], Awaitable[None]],
+        make_room: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._repository = repository
+        self._shelf = shelf
+        self._clock = clock
+        self._leader = leader
+        self._expire = expire
+        self._make_room = make_room
+        self._orphans_at = -ORPHANS_EVERY
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        try:
+            while not self._leader.try_exclusive(TURN):  # noqa: ASYNC110 - the kernel tells nobody when a lock is free
+                await asyncio.sleep(1.0)
+            while True:
+                try:
+                    await self.once()
+                except (Problem, OSError) as error:
+                    event(logger, logging.WARNING, "sweep_failed", error=str(error))
+                except Exception:
+                    logger.exception("the sweep failed unexpectedly")
+                await asyncio.sleep(EVERY)
+        finally:
+            self._leader.close()
+
+    async def once(self) -> None:
+        """Do what is to be done now."""
+        await self._expire()
+        await self._make_room()
+        if self._clock.monotonic() - self._orphans_at >= ORPHANS_EVERY:
+            self._orphans_at = self._clock.monotonic()
+            await self._repository.deliveries.sweep()
+            await self._remove_orphans()
+
+    async def _remove_orphans(self) -> None:
+        for held in await asyncio.to_thread(self._shelf.held):
+            # Asked after the shelf was listed: whatever was created since then is not in the list. One that is created
+            # anew just now is in use, and stays, or has nothing in its copy yet.
+            if held.taken and await self._repository.get(held.name) is None:
+                await asyncio.to_thread(self._shelf.evict, held.name)

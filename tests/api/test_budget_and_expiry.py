@@ -1,0 +1,144 @@
+"""What is not kept: copies past their budget, archives past their time."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.fixtures import Launch
+from tests.support.gateway import Gateway
+from tests.support.origin import File, Origin, Pattern
+
+MIB = 1 << 20
+BUDGET = 4 * MIB + MIB // 2
+
+
+@pytest.fixture(scope="module")
+def small(origin: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway with room for four copies of a mebibyte."""
+    data = tmp_path_factory.mktemp("small") / "data"
+    with Gateway(data, allow=[origin.authority], cache_max_bytes=str(BUDGET)) as gateway:
+        yield gateway
+
+
+def taken(gateway: Gateway) -> int:
+    """What the copies take on disk."""
+    found = 0
+    for path in (gateway.data / "spool").rglob("*"):
+        if path.is_file() and path.suffix != ".lock":
+            found += path.stat().st_blocks * 512
+    return found
+
+
+def eventually(so: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait for what happens in the background on the gateway's disk."""
+    deadline = time.monotonic() + seconds
+    while not so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def archive(gateway: Gateway, origin: Origin, name: str, size: int = MIB, **options: object) -> str:
+    """Create an archive of one file that no other archive has."""
+    origin.serve(f"/{name}", File(Pattern(size)))
+    hash: str = gateway.create(urls=[origin.url(f"/{name}")], **options)["archive_hash"]
+    return hash
+
+
+def test_copies_stay_within_their_budget_and_the_longest_unused_goes(small: Gateway, origin: Origin) -> None:
+    """An evicted archive is pulled again: same bytes, same ETag; its status says that there is no copy."""
+    hashes = []
+    for number in range(6):
+        hashes.append(archive(small, origin, f"budget/{number}"))
+        response = small.get(hashes[-1])
+        small.until(hashes[-1])
+        eventually(lambda: taken(small) <= BUDGET)
+        if number == 0:
+            first = response
+    assert [small.copy(hash).exists() for hash in hashes] == [False, False, True, True, True, True]
+    status = small.status(hashes[0])
+    assert (status["status"], status["cached"]) == ("completed", False)
+    again = small.get(hashes[0])
+    assert (again.content, again.headers["etag"]) == (first.content, first.headers["etag"])
+    eventually(lambda: taken(small) <= BUDGET)
+    eventually(lambda: small.copy(hashes[0]).exists() and not small.copy(hashes[2]).exists())
+
+
+def test_archive_is_streamed_without_a_copy_when_the_others_are_all_being_read(small: Gateway, origin: Origin) -> None:
+    """What is read cannot be evicted, and the budget holds all the same."""
+    origin.serve("/crowd/held", File(Pattern(3 * MIB), hold_at=2 * MIB))
+    held = small.create(entries=[{"url": origin.url("/crowd/held"), "size": 3 * MIB}])["archive_hash"]
+    reading = threading.Thread(target=small.download, args=(held,))
+    reading.start()
+    origin.until(lambda origin: origin.sent("/crowd/held") >= 2 * MIB)
+    other = archive(small, origin, "crowd/other", 3 * MIB)
+    assert len(small.download(other)) > 3 * MIB
+    assert not small.copy(other).exists()
+    assert taken(small) <= BUDGET
+    origin.release("/crowd/held")
+    reading.join(20)
+    small.until(held)
+
+
+def test_archive_is_gone_when_its_time_is_over(small: Gateway, origin: Origin) -> None:
+    """404 to everything at once, as if it had never been; copy, list and plan follow; the same create begins anew."""
+    hash = archive(small, origin, "expiry/a", expires_in=2)
+    small.download(hash)
+    assert small.status(hash)["expires_at"] is not None
+    stored = small.stored()
+    eventually(lambda: small.get(hash).status_code == 404)
+    for method, path in (
+        ("HEAD", f"/archive/get/{hash}.zip"),
+        ("GET", f"/api/archive/status/{hash}"),
+        ("POST", f"/api/archive/prefetch/{hash}"),
+        ("DELETE", f"/api/archive/{hash}"),
+    ):
+        assert small.client.request(method, path).status_code == 404
+    assert small.get(hash).json()["detail"] == small.get("0" * 32).json()["detail"]
+    eventually(lambda: small.stored() < stored and not small.copy(hash).exists(), 20)
+    assert archive(small, origin, "expiry/a") == hash
+    assert small.status(hash)["expires_at"] is None
+
+
+def test_create_begins_anew_when_the_expired_archive_is_not_swept_yet(small: Gateway, origin: Origin) -> None:
+    """What is expired is gone, whether its disk is free already or not."""
+    hash = archive(small, origin, "expiry/b", expires_in=2)
+    small.download(hash)
+    eventually(lambda: small.get(hash).status_code == 404)
+    created = small.client.post("/api/archive/create", json={"urls": [origin.url("/expiry/b")], "expires_in": 60})
+    assert (created.status_code, created.json()["status"]) == (201, "pending")
+    assert small.status(hash)["expires_at"] is not None
+
+
+def test_repeated_create_takes_the_later_time(small: Gateway, origin: Origin) -> None:
+    """Never the earlier one; and for ever is the latest."""
+    hash = archive(small, origin, "expiry/c", expires_in=100)
+    first = small.status(hash)["expires_at"]
+    archive(small, origin, "expiry/c", expires_in=10)
+    assert small.status(hash)["expires_at"] == first
+    later = small.create(urls=[origin.url("/expiry/c")], expires_in=1000)["expires_at"]
+    assert first < later == small.status(hash)["expires_at"]
+    archive(small, origin, "expiry/c")
+    assert small.status(hash)["expires_at"] is None
+
+
+def test_default_time_is_the_operators_when_create_says_nothing(launch: Launch, origin: Origin) -> None:
+    """A create's own wish goes before it; what lies on the shelf without an archive is removed at the start."""
+    gateway = launch(default_ttl="1000")
+    created = gateway.create(urls=[origin.url("/expiry/default")])
+    own = gateway.create(urls=[origin.url("/expiry/own")], expires_in=10)
+    assert created["expires_at"] > own["expires_at"]
+    assert gateway.status(created["archive_hash"])["expires_at"] == created["expires_at"]
+    hash = archive(gateway, origin, "orphan")
+    gateway.download(hash)
+    gateway.until(hash)
+    gateway.stop()
+    orphan = Path(str(gateway.copy(hash)).replace(hash, "ff" * 16).replace(f"/{hash[:2]}/", "/ff/"))
+    orphan.parent.mkdir(exist_ok=True)
+    orphan.write_bytes(bytes(MIB))
+    orphan.with_suffix(".lock").touch()
+    gateway.start()
+    eventually(lambda: not orphan.exists())
+    assert gateway.copy(hash).exists()
