@@ -172,7 +172,8 @@ class OpenArchives:
             raise NotReady("the archive's copy is being removed; ask again", retry_after=1) from error
         try:
             _refuse_other_compressor(frozen.layout, sealed=copy.sealed)
-            opened = _Open(frozen, self._filling(frozen, places, copy, self._works), copy)
+            noted = copy.sealed and frozen.learned is not None
+            opened = _Open(frozen, self._filling(frozen, places, copy, self._works), copy, noted=noted)
             _refuse_unprovable(opened.filling, copy)
         except BaseException:
             copy.close()

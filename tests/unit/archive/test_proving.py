@@ -22,6 +22,7 @@ class DamagedSpool:
 
     def __init__(self, extents: Extents) -> None:
         self.extents = extents
+        self.sealed = False
         self.let = Event()
         self.proofs = 0
 
