@@ -413,7 +413,9 @@ class Gateway:
             row,
             filling,
             errors=await self._repository.errors(hash),
-            active=self._archives.reading(hash) or (pending is not None and pending.not_before <= self._clock.wall()),
+            active=self._archives.reading(hash)
+            or (pending is not None and pending.not_before <= self._clock.wall())
+            or await asyncio.to_thread(self._shelf.pulled, hash),  # by another process
             cached=await asyncio.to_thread(self._shelf.has_copy, hash),
             manifest=await self._loader.manifest(hash) if members else None,
         )

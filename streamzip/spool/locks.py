@@ -12,7 +12,8 @@ import struct
 from pathlib import Path
 from typing import Final
 
-_F_OFD_SETLK: Final = 37  # linux/fcntl.h; the fcntl module names it from Python 3.13 on
+_F_OFD_GETLK: Final = 36  # linux/fcntl.h; the fcntl module names them from Python 3.13 on
+_F_OFD_SETLK: Final = 37
 _FLOCK: Final = struct.Struct("hhqqi4x")
 _BUSY: Final = (errno.EACCES, errno.EAGAIN)
 
@@ -38,6 +39,12 @@ class LockFile:
     def try_shared(self, byte: int) -> bool:
         """Take the byte together with others that share it; False where one has it alone."""
         return self._set(fcntl.F_RDLCK, byte)
+
+    def any_taken(self, first: int, stop: int) -> bool:
+        """Whether another open of the file, in this process or another, has one of the bytes."""
+        asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, first, stop - first, 0)
+        kind: int = _FLOCK.unpack(fcntl.fcntl(self._fd, _F_OFD_GETLK, asked))[0]
+        return kind != fcntl.F_UNLCK
 
     def release(self, byte: int) -> None:
         """Give the byte back."""

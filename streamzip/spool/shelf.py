@@ -78,6 +78,17 @@ class Shelf:
         """Whether a pass over the archive has left something on disk."""
         return self.paths(name).journal.exists()
 
+    def pulled(self, name: str) -> bool:
+        """Whether some process pulls a part of the archive, or makes its finished copy, at this moment."""
+        paths = self.paths(name)
+        if not paths.lock.exists():
+            return False
+        locks = LockFile(paths.lock)
+        try:
+            return locks.any_taken(0, USE)
+        finally:
+            locks.close()
+
     def remove(self, name: str) -> None:
         """Take the archive away, whoever reads it: open files go on until their readers leave."""
         paths = self.paths(name)

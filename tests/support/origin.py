@@ -112,6 +112,7 @@ class Request:
     target: str
     fields: dict[str, str]
     connection: int
+    port: int = 0  # the client's
 
 
 class Origin:
@@ -244,7 +245,8 @@ class Origin:
         lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         method, target, _ = lines[0].split(" ")
         pairs = (line.partition(":") for line in lines[1:] if line)
-        request = Request(method, target, {name.lower(): value.strip() for name, _, value in pairs}, number)
+        fields = {name.lower(): value.strip() for name, _, value in pairs}
+        request = Request(method, target, fields, number, writer.get_extra_info("peername")[1])
         path = target.partition("?")[0]
         with self._changed:
             answers = self._answers.get(path, (Status(404),))

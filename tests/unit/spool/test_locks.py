@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -138,3 +138,14 @@ def test_lock_file_stays_when_it_is_closed(path: Path) -> None:
     again = LockFile(path)
     assert os.stat(path).st_ino == inode
     again.close()
+
+
+def test_lock_is_seen_by_who_only_asks(path: Path) -> None:
+    """Whether parts are being pulled is asked without taking their locks; who reads is not counted."""
+    with closing(LockFile(path)) as asking, held_elsewhere(path, "try_exclusive", 7) as holder:
+        assert asking.any_taken(0, USE)
+        assert not asking.any_taken(0, 7)
+        assert asking.try_shared(USE)
+        holder.kill()
+        holder.wait()
+        assert not asking.any_taken(0, USE)
