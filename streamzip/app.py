@@ -38,6 +38,7 @@ from streamzip.manifest.standard_webhooks import WebhookSecrets
 from streamzip.manifest.urls import origin_of
 from streamzip.net.addresses import DialGuard
 from streamzip.net.transport import OriginTransport
+from streamzip.sources.counting import Pace
 from streamzip.sources.http import HttpSource
 from streamzip.sources.registry import Registry
 from streamzip.spool.locks import LockFile
@@ -81,7 +82,8 @@ class _Parts:
         self.repository = repository
         self.pool = ThreadPoolExecutor(max_workers=max(4, (os.cpu_count() or 1) + 2), thread_name_prefix="streamzip")
         self.transport = _transport(settings, settings.allow_hosts)
-        http = HttpSource(self.transport, allow=settings.allow_hosts)
+        pace = Pace(settings.min_rate, settings.read_timeout)
+        http = HttpSource(self.transport, allow=settings.allow_hosts, pace=pace)
         works = Works(
             registry=Registry(http),
             lanes=Lanes(max(1, settings.connections_per_origin // settings.workers)),

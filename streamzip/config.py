@@ -147,6 +147,11 @@ class Settings(BaseSettings):
     connections_per_origin: int = Field(default=32, ge=1, description="Connections at once to one origin.")
     connect_timeout: Seconds = Field(default=10.0, description="Seconds to reach an origin.")
     read_timeout: Seconds = Field(default=30.0, description="Seconds an origin may be silent.")
+    min_rate: ByteSize = Field(
+        default=ByteSize(1000),
+        ge=0,
+        description="Bytes per second that an origin must send, on the average of any read timeout; 0 for any rate.",
+    )
     max_attempts: int = Field(default=5, ge=1, description="Attempts at one entry before it counts as unavailable.")
     write_timeout: Seconds = Field(
         default=60.0, description="Seconds a reader may take nothing before its download is cut."

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from streamzip.archive.lanes import Lanes
 from streamzip.archive.layout import UNKNOWN, Layout, Trait
 from streamzip.archive.places import Kind, Places
-from streamzip.archive.pulling import Patience
+from streamzip.archive.pulling import Patience, Tries
 from streamzip.clock import Clock
 from streamzip.errors import BuildFailed, NotFound, OriginError, Problem, Stale
 from streamzip.logs import event
@@ -101,6 +101,7 @@ class Filling:
         self._standing: dict[int, int] = {}
         self._pulls: dict[int, asyncio.Task[None]] = {}
         self._failures: dict[int, Exception] = {}
+        self._tries: dict[int, Tries] = {}
         self._waiters: dict[int, list[asyncio.Future[None]]] = {}
         self._placing: list[asyncio.Future[None]] = []
         self._flush_due = False
@@ -131,7 +132,8 @@ class Filling:
         """One more reader wants the part; an earlier failure is forgotten, the new reader makes its own attempt."""
         self._wanted[part] = self._wanted.get(part, 0) + 1
         if not self.extents.done[part] and part not in self._pulls:
-            self._failures.pop(part, None)
+            if self._failures.pop(part, None) is not None:
+                self._tries.pop(self.places.part(part).member, None)
             task = asyncio.create_task(self._pull(part))
             self._pulls[part] = task
 
@@ -167,6 +169,10 @@ class Filling:
     def url(self, member: int) -> str:
         """Where the member's bytes come from."""
         return self.manifest.entries[self.layout.entries[member]].url
+
+    def tries(self, member: int) -> Tries:
+        """The attempts left at the member."""
+        return self._tries.setdefault(member, Tries(self.works.patience.attempts))
 
     # -- pulls -------------------------------------------------------------------------------------------
 

@@ -91,6 +91,7 @@ class Planning:
         url, failures = self._manifest.entries[index].url, 0
         registry, lanes, patience = self._works.registry, self._works.lanes, self._works.patience
         origin, source = registry.origin(url), registry.for_url(url)
+        begun = self._works.clock.monotonic()
         while True:
             await lanes.enter(origin, lambda: self._waiting)
             try:
@@ -103,11 +104,13 @@ class Planning:
             finally:
                 lanes.leave(origin)
             failures += 1
-            if not failure.transient or failures >= patience.fruitless:
+            delay = patience.delay(failures, failure.retry_after)
+            late = self._works.clock.monotonic() + delay - begun > patience.seconds
+            if not failure.transient or failures >= patience.fruitless or late:
                 if not failure.transient or self._waiting:
                     self._errors[index] = failure
                 return
-            await asyncio.sleep(patience.delay(failures, failure.retry_after))
+            await asyncio.sleep(delay)
 
     def _note(self, index: int, facts: Facts) -> None:
         if self._manifest.entries[index].size == 0 and facts.size != 0:

@@ -16,6 +16,7 @@ from streamzip.clock import Clock
 from streamzip.errors import OriginError
 from streamzip.sources.base import Facts, Opened, Source, Validator
 
+MUCH = 1 << 20  # new bytes
 CHANGED_ATTEMPTS = 4  # two mirrors may differ in their ETags; one of the next answers may be the pinned one's
 
 
@@ -24,7 +25,7 @@ class Patience:
     """How long a pull goes on trying. Delays are seconds and grow by half with jitter."""
 
     fruitless: int = 6  # attempts in a row without a new byte
-    attempts: int = 40  # attempts in all (RELIABILITY: at most 60 per URL)
+    attempts: int = 40  # failed attempts at one member in all, that gained little; with its probe's, at most 60 per URL
     seconds: float = 90.0  # without a new byte
     first_delay: float = 0.2
     longest_delay: float = 8.0
@@ -33,6 +34,22 @@ class Patience:
         """How long to wait after this many failures in a row, no less than what the origin asked for."""
         backed_off: float = min(self.longest_delay, self.first_delay * 1.8 ** (failures - 1))
         return max(backed_off * random.uniform(0.7, 1.3), retry_after or 0.0)  # noqa: S311 - jitter, not a secret
+
+
+@dataclass(slots=True)
+class Tries:
+    """The attempts left at one member, shared by the pulls of its parts: an origin that breaks each of them after a
+    byte is asked as often as one that breaks the only one.
+    """
+
+    left: int
+
+    def spend(self, gained: int) -> bool:
+        """One attempt failed after `gained` new bytes; whether another one may be made. A large file over a line that
+        breaks now and then gets to its end: an attempt that gained much costs nothing.
+        """
+        self.left -= gained < MUCH
+        return self.left > 0
 
 
 @dataclass(slots=True)
@@ -54,6 +71,7 @@ class Pull:
     released: bool
     clock: Clock
     patience: Patience
+    tries: Tries
     prefix: int = 0
     crc: int = 0
     on_pin: Callable[[Validator | None], None] | None = None
@@ -66,7 +84,7 @@ class Pull:
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The bytes from `position` on, of one representation. OriginError where they cannot be had."""
         failures, changed, last_progress = 0, 0, self.clock.monotonic()
-        for _ in range(self.patience.attempts):
+        while True:
             before = self.position
             try:
                 async with self.source.open(self.url, start=self._from(), stop=self._to(), pin=self.pin) as opened:
@@ -75,18 +93,20 @@ class Pull:
                 return
             except OriginError as error:
                 failure = error
-            if self.position > before:
+            gained = self.position - before
+            if gained and failure.code != "too_slow":
                 failures, last_progress = 0, self.clock.monotonic()
             failures += 1
-            changed += failure.code == "changed"
+            changed += failure.code in ("changed", "size_mismatch")
             waited = self.clock.monotonic() - last_progress
             if not failure.transient or failures > self.patience.fruitless or changed >= CHANGED_ATTEMPTS:
+                raise failure
+            if not self.tries.spend(gained):
                 raise failure
             delay = self.patience.delay(failures, failure.retry_after)
             if waited + delay > self.patience.seconds:
                 raise failure
             await asyncio.sleep(delay)
-        raise failure
 
     def _resumes(self) -> bool:
         return self.ranged and self.pin is not None and self.pin.strong
@@ -140,7 +160,7 @@ class Pull:
             raise OriginError(
                 "size_mismatch",
                 f"the file has {facts.size} bytes where {self.size} were expected",
-                transient=self.released,
+                transient=self.released or self.pin is not None,  # it had that size: a proxy's slip, or another mirror
             )
         if facts.validator != self.pin:
             if self.pin is not None and self.pin.strong:

@@ -152,6 +152,7 @@ class _PartWriter:
             released=released,
             clock=filling.works.clock,
             patience=filling.works.patience,
+            tries=filling.tries(member),
             prefix=prefix,
             crc=crc,
             on_pin=self._pin,

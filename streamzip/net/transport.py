@@ -67,8 +67,9 @@ class _Response(aiohttp.ClientResponse):
 class _Body(httpx.AsyncByteStream):
     """What the origin sends, in chunks as large as have arrived. Raises ReadTimeout or ReadError."""
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, read_timeout: float) -> None:
         self._response = response
+        self._read_timeout = read_timeout
         # A body without framing ends with its connection, and aiohttp takes a reset for such an end.
         framed = hdrs.CONTENT_LENGTH in response.headers or hdrs.TRANSFER_ENCODING in response.headers
         self._ends_with = None if framed or response.connection is None else response.connection.protocol
@@ -78,7 +79,11 @@ class _Body(httpx.AsyncByteStream):
 
     async def __anext__(self) -> bytes:
         try:
-            chunk = await self._response.content.readany()
+            chunk = self._response.content.read_nowait()
+            if not chunk:
+                # aiohttp's own time-out is for silence: a chunk's size or a trailer may go on for ever.
+                async with asyncio.timeout(self._read_timeout):
+                    chunk = await self._response.content.readany()
         except TimeoutError as error:
             raise httpx.ReadTimeout("the origin fell silent") from error
         except (aiohttp.ClientError, OSError) as error:
@@ -130,6 +135,7 @@ class OriginTransport(httpx.AsyncBaseTransport):
         self._timeout = aiohttp.ClientTimeout(
             total=None, connect=connect_timeout, sock_connect=connect_timeout, sock_read=read_timeout
         )
+        self._read_timeout = read_timeout
         # An origin that sends its head byte by byte is never silent for long: so there is a deadline too.
         self._head_deadline = connect_timeout + read_timeout
         self._shared: aiohttp.ClientSession | None = None
@@ -175,7 +181,7 @@ class OriginTransport(httpx.AsyncBaseTransport):
             raise httpx.ReadError("the origin hung up before it answered") from error
         except aiohttp.ClientError as error:
             raise httpx.RemoteProtocolError("the origin's answer is not HTTP") from error
-        return _judged(response)
+        return _judged(response, self._read_timeout)
 
     async def aclose(self) -> None:
         """Drop every connection."""
@@ -223,9 +229,9 @@ def _origin(url: URL) -> str:
     return f"[{IPv6Address(host).compressed}]:{url.port}" if ":" in host else f"{host}:{url.port}"
 
 
-def _judged(response: aiohttp.ClientResponse) -> Answer:
+def _judged(response: aiohttp.ClientResponse, read_timeout: float) -> Answer:
     fields = response.raw_headers
     if sum([len(name) + len(value) + 4 for name, value in fields]) > MAX_HEAD_BYTES:
         response.close()
         raise httpx.RemoteProtocolError("the head of the origin's answer is too large")
-    return Answer(response.status, fields, _Body(response))
+    return Answer(response.status, fields, _Body(response, read_timeout))

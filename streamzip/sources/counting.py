@@ -1,24 +1,49 @@
-"""A body whose bytes are counted: it ends well only if as many came as its origin had promised."""
+"""A body whose bytes are counted: it ends well only if as many came as its origin had promised, and in time."""
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 
 import httpx
 
 from streamzip.errors import OriginError
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What an origin must keep: `rate` bytes a second, on the average of every `window` seconds that it is waited for.
+
+    An origin that drips a byte before every time-out would hold its connection for years. Time that its reader takes
+    is not its own, and does not count.
+    """
+
+    rate: float = 0.0
+    window: float = 30.0
+
+
 class CountedChunks(AsyncIterator[bytes]):
     """The chunks of an answer's body. `expected` in bytes; None: none were promised, and the end proves nothing.
 
-    Raises OriginError: `truncated` (ended early, or broke), `too_long`, `timed_out` (silent for too long).
+    Raises OriginError: `truncated` (ended early, or broke), `too_long`, `timed_out` (silent for too long), `too_slow`.
     """
 
-    def __init__(self, stream: httpx.AsyncByteStream, expected: int | None) -> None:
+    def __init__(
+        self,
+        stream: httpx.AsyncByteStream,
+        expected: int | None,
+        pace: Pace = Pace(),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._chunks = aiter(stream)
         self._expected = expected
         self._received = 0
+        self._pace = pace
+        self._clock = clock
+        self._waited = 0.0
+        self._since = 0  # bytes in the window so far
 
     async def __anext__(self) -> bytes:
+        asked = self._clock()
         try:
             chunk = await anext(self._chunks)
         except StopAsyncIteration:
@@ -32,4 +57,15 @@ class CountedChunks(AsyncIterator[bytes]):
         self._received += len(chunk)
         if self._expected is not None and self._received > self._expected:
             raise OriginError("too_long", "the origin sent more bytes than it had promised")
+        self._keep_pace(len(chunk), self._clock() - asked)
         return chunk
+
+    def _keep_pace(self, size: int, waited: float) -> None:
+        self._waited += waited
+        self._since += size
+        if self._waited >= self._pace.window:
+            if self._since < self._pace.rate * self._waited and self._received != self._expected:
+                raise OriginError(
+                    "too_slow", f"the origin sent {self._since} bytes in {self._waited:.0f} s", transient=True
+                )
+            self._waited, self._since = 0.0, 0

@@ -24,7 +24,7 @@ from streamzip.net.retry import retry_after
 from streamzip.net.transport import OriginTransport
 from streamzip.sources.answers import Head, bad_answer
 from streamzip.sources.base import Facts, Opened, Validator
-from streamzip.sources.counting import CountedChunks
+from streamzip.sources.counting import CountedChunks, Pace
 
 MAX_REDIRECTS = 5
 
@@ -47,18 +47,22 @@ class Page:
 
 
 class HttpSource:
-    """Sources of http: and https:. `allow`: origins as `host:port` that may have private addresses."""
+    """Sources of http: and https:. `allow`: origins as `host:port` that may have private addresses; `pace`: what their
+    bodies must keep.
+    """
 
     def __init__(
         self,
         transport: OriginTransport,
         *,
         allow: frozenset[str],
+        pace: Pace = Pace(),  # noqa: B008 - frozen
         user_agent: str | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._transport = transport
         self._allow = allow
+        self._pace = pace
         self._wall = wall
         # All that an origin is told. Of the client that asked for the archive it learns nothing.
         self._fields = (
@@ -159,6 +163,10 @@ class HttpSource:
         text = head.field(b"retry-after")
         return None if text is None else retry_after(text, self._wall())
 
+    def counted(self, stream: httpx.AsyncByteStream, expected: int | None) -> CountedChunks:
+        """The body, its bytes and their pace watched."""
+        return CountedChunks(stream, expected, self._pace)
+
     async def _learn(self, head: Head, stream: httpx.AsyncByteStream, keep: int, asked: int) -> Facts:
         """The facts in a probe's answer. `asked`: how many bytes its range named, 0 where it had none."""
         if head.status == 206:
@@ -173,7 +181,7 @@ class HttpSource:
             facts = head.facts(size=head.length, ranges=head.takes_ranges and not asked)
             if facts.size is None or facts.size > keep:
                 return facts
-        body = b"".join([chunk async for chunk in CountedChunks(stream, facts.size)])
+        body = b"".join([chunk async for chunk in self.counted(stream, facts.size)])
         return replace(facts, body=body)
 
 
@@ -230,13 +238,13 @@ class _Opening(AbstractAsyncContextManager[Opened]):
         # A part may end earlier than was asked (RFC 9110, 15.3.7): who counts to the wanted end finds that out.
         ends = [end for end in (self._stop, part.size) if end is not None]
         wanted = min(ends) if part.size is not None else part.stop
-        return Opened(facts, self._start, CountedChunks(stream, wanted - self._start))
+        return Opened(facts, self._start, self._source.counted(stream, wanted - self._start))
 
     def _whole(self, head: Head, stream: httpx.AsyncByteStream) -> Opened:
         if head.status == 206:
             raise bad_answer("it brings a part where the whole file was asked for")
         facts = head.facts(size=head.length, ranges=head.takes_ranges)
-        return Opened(facts, 0, CountedChunks(stream, facts.size))
+        return Opened(facts, 0, self._source.counted(stream, facts.size))
 
 
 def own_name() -> str:

@@ -218,7 +218,11 @@ class Gateway:
         return response.content
 
     def until(
-        self, hash: str, reached: str | Callable[[dict[str, Any]], bool] = "completed", seconds: float = 40.0
+        self,
+        hash: str,
+        reached: str | Callable[[dict[str, Any]], bool] = "completed",
+        seconds: float = 40.0,
+        poll: float = POLL,
     ) -> dict[str, Any]:
         """Poll the status until it is so, or fail; that status."""
         deadline = time.monotonic() + seconds
@@ -228,7 +232,7 @@ class Gateway:
                 return document
             if time.monotonic() > deadline:
                 raise AssertionError(f"not reached, but {document}")
-            time.sleep(POLL)
+            time.sleep(poll)
 
 
 def manifest_of(mapping: Mapping[str, str], **options: Any) -> dict[str, Any]:

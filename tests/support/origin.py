@@ -67,6 +67,8 @@ class File:
     reset_at: int | None = None  # drops the connection
     hold_at: int | None = None  # falls silent until `release`
     drip: int = SLICE  # bytes a write
+    pause: float = 0.0  # seconds between two writes: an origin that is slow, whoever reads
+    cap: int | None = None  # the most bytes it puts into a part, as some caches do
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,11 @@ class Status:
 
 @dataclass(frozen=True)
 class Raw:
-    """These bytes, again and again if `endless`, then the connection ends."""
+    """These bytes, then the connection ends; or, without an end, `tail` again and again."""
 
     data: bytes
-    endless: bool = False
+    endless: bool = False  # the tail is the data itself
+    tail: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,9 @@ class Silence:
 
 @dataclass(frozen=True)
 class HangUp:
-    """The connection ends without an answer."""
+    """The connection ends without an answer, by a reset if asked."""
+
+    reset: bool = False
 
 
 Answer = File | Status | Raw | Silence | HangUp
@@ -271,14 +276,14 @@ class Origin:
                 return True
             case Raw():
                 await _write(writer, answer.data)
-                while answer.endless:
-                    await _write(writer, answer.data)
+                while tail := answer.tail or (answer.data if answer.endless else b""):
+                    await _write(writer, tail)
                 writer.write_eof()
                 await reader.read()
             case Silence():
                 await reader.read()
-            case HangUp():
-                pass
+            case HangUp(reset):
+                return await self._end(writer, reset=reset)
         return False
 
     async def _send_file(
@@ -287,6 +292,8 @@ class Origin:
         size = len(file.body)
         part = _part(file, request)
         start, stop = part or (0, size)
+        if part is not None and file.cap is not None:
+            stop = min(stop, start + file.cap)
         fields = list(file.fields)
         if part is not None and start >= size:
             fields.append(("Content-Range", f"bytes */{size}"))
@@ -323,6 +330,8 @@ class Origin:
             with self._changed:
                 self._sent[path] += len(data)
                 self._changed.notify_all()
+            if file.pause:
+                await asyncio.sleep(file.pause)
         if file.chunked:
             writer.write(b"0\r\n\r\n")
         if file.close or file.claims is not None:
