@@ -1,6 +1,7 @@
 """The command line. The flags of `serve` are made from config.Settings, so that no setting is spelled twice."""
 
 import inspect
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -94,6 +95,15 @@ def serve(**flags: str | None) -> None:
     for name, meant in unknown_variables(os.environ).items():
         typer.echo(f"streamzip: {name} is no setting{f' (is {meant} meant?)' if meant else ''}", err=True)
     _run(settings)
+
+
+@app.command()
+def openapi() -> None:
+    """Print the OpenAPI document of the HTTP interface, as the gateway serves it at /openapi.json."""
+    # Imported here: the other commands need not load the models.
+    from streamzip.api.openapi import document
+
+    typer.echo(json.dumps(document(), indent=2, ensure_ascii=False))
 
 
 def _run(settings: Settings) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from streamzip.errors import Problem
 from streamzip.logs import event
@@ -83,7 +84,7 @@ async def on_problem(_: Request, error: Exception) -> Response:
     return respond(error)
 
 
-async def on_http_error(_: Request, error: Exception) -> Response:
+async def on_http_error(request: Request, error: Exception) -> Response:
     """Starlette's handler for its own errors: no route, a method that the route does not have."""
     if not isinstance(error, HTTPException):
         raise error
@@ -91,7 +92,14 @@ async def on_http_error(_: Request, error: Exception) -> Response:
         error.status_code, _CODES.get(error.status_code, "bad_request"), error.detail, error.detail
     )
     response.headers.update(error.headers or {})
+    if error.status_code == 405:  # Starlette names one route's methods; a path may have several (RFC 9110 §15.5.6)
+        response.headers["Allow"] = ", ".join(sorted(_methods(request)))
     return response
+
+
+def _methods(request: Request) -> set[str]:
+    routes: list[Any] = request.app.routes
+    return {method for route in routes if route.matches(request.scope)[0] != Match.NONE for method in route.methods}
 
 
 async def on_unexpected(_: Request, error: Exception) -> Response:

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 
 from streamzip.api.archives import Archives
 from streamzip.api.connection import Connections
+from streamzip.api.described import Described
 from streamzip.api.download import Downloads
 from streamzip.api.folders import Folders
 from streamzip.api.key_value import KeyValue
@@ -31,6 +32,7 @@ def build(gateway: Gateway, settings: Settings, links: ArchiveLinks, pages: Webp
     key_value = KeyValue(archives, downloads)
     webpages = Webpages(pages, gateway, downloads, archives.links, settings)
     operations = Operations(gateway)
+    described = Described(settings.public_url or "/")
     folders = Folders(settings, clock)
 
     async def download_now(request: Request) -> Response:
@@ -56,6 +58,9 @@ def build(gateway: Gateway, settings: Settings, links: ArchiveLinks, pages: Webp
         Route("/healthz", operations.healthz),
         Route("/readyz", operations.readyz),
         Route("/health_check", operations.health_check),
+        Route("/openapi.json", described.openapi),
+        Route("/docs", described.docs),
+        Route("/docs/style.css", described.style),
     ]
     handlers = {Problem: on_problem, HTTPException: on_http_error, Exception: on_unexpected}
     return Connections(Starlette(routes=routes, exception_handlers=handlers))

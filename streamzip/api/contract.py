@@ -1,0 +1,219 @@
+"""Every operation of the HTTP interface: what it takes, what it answers. openapi.py makes a document of it, and a test
+holds the routes to it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+from streamzip.api import answers
+from streamzip.manifest.requests import CreateBody, KeyValueBody, PageBody
+
+ZIP = "application/zip"
+HTML, CSS, TEXT, JSON = "text/html", "text/css", "text/plain", "application/json"
+
+STORE = (500, 503)  # whatever asks the store or the disk
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One status. `model` is its JSON; `media` what it is otherwise, None for nothing at all."""
+
+    says: str
+    model: type[BaseModel] | None = None
+    media: str | None = None
+    headers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One of the path, the query or the header. `schema` is JSON Schema."""
+
+    name: str
+    place: str
+    says: str
+    schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A method of a path. `problems`: the statuses of its problem documents. A GET stands for its HEAD too."""
+
+    method: str
+    path: str
+    name: str
+    tag: str
+    says: str
+    answers: Mapping[int, Answer]
+    problems: tuple[int, ...] = ()
+    body: type[BaseModel] | None = None
+    parameters: tuple[Parameter, ...] = ()
+
+
+HEX = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
+HASH = Parameter("hash", "path", "The archive's name, from create.", HEX)
+KEY = Parameter("key", "path", "The key that was given out.", HEX)
+ID = Parameter("id", "path", "The download_id that was given out.", {"type": "string", "format": "uuid"})
+FOLDER = Parameter("folder", "path", "The folder's name, which is its secret.")
+MEMBERS = Parameter("entries", "query", "`1` adds every entry's state.", {"type": "string", "enum": ["1"]})
+TOKEN = Parameter("X-Delete-Token", "header", "The delete_token that create gave out.")
+CONDITIONS = (
+    Parameter("Range", "header", "Which bytes: `bytes=0-99`, also several, suffixes and open ends."),
+    Parameter("If-Range", "header", "The ETag of the copy that the range completes."),
+    Parameter("If-Match", "header", "ETags; 412 where none is the archive's."),
+    Parameter("If-None-Match", "header", "ETags; 304 where one is the archive's."),
+)
+
+_HELD = ("Content-Disposition", "Last-Modified")
+
+
+def _zip(says: str, *more: int) -> dict[str, Any]:
+    """What an archive's own bytes answer with."""
+    return {
+        "answers": {
+            200: Answer(says, media=ZIP, headers=(*_HELD, "ETag", "Accept-Ranges", "Content-Length")),
+            206: Answer("The range.", media=ZIP, headers=(*_HELD, "ETag", "Content-Range", "Content-Length")),
+            304: Answer("The client has it already.", headers=("ETag",)),
+        },
+        "problems": (404, 409, 412, 416, 502, 505, *STORE, *more),
+        "parameters": CONDITIONS,
+    }
+
+
+def _fetched(*, parameters: tuple[Parameter, ...], says: str = "The archive.") -> dict[str, Any]:
+    common = _zip(says)
+    return common | {"parameters": (*parameters, *common["parameters"])}
+
+
+_ARCHIVES, _KEY_VALUE, _PAGES, _FOLDERS, _HEALTH, _ITSELF = (
+    *("Archives", "Key–value form", "Images of a web page", "Folders", "Health"),
+    "This interface",
+)
+_STATUS = Answer("The status.", answers.ArchiveStatus)
+_CREATED = {
+    201: Answer("Created.", answers.ArchiveCreated, headers=("Location",)),
+    200: Answer("The same list had been created before.", answers.ArchiveCreated, headers=("Location",)),
+}
+_REFUSED = (400, 413, 422)
+_PENDING = Answer("Not yet.", answers.DownloadPending, headers=("Retry-After",))
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        *("POST", "/api/archive/create", "createArchive", _ARCHIVES),
+        "Keep a list of files as an archive; the same list gives the same archive. Nothing of the files is pulled.",
+        answers=_CREATED,
+        problems=(*_REFUSED, *STORE),
+        body=CreateBody,
+    ),
+    Operation(
+        *("POST", "/api/archive/download", "downloadNow", _ARCHIVES),
+        "Create, and answer with the archive itself.",
+        answers={200: Answer("The archive.", media=ZIP, headers=_HELD)},
+        problems=(*_REFUSED, 404, 409, 412, 416, 502, 505, *STORE),
+        body=CreateBody,
+    ),
+    Operation(
+        *("GET", "/api/archive/status/{hash}", "archiveStatus", _ARCHIVES),
+        "What is known of an archive's making.",
+        answers={200: _STATUS},
+        problems=(404, 422, *STORE),
+        parameters=(HASH, MEMBERS),
+    ),
+    Operation(
+        *("POST", "/api/archive/prefetch/{hash}", "prefetchArchive", _ARCHIVES),
+        "Build it in the background now; it goes on after a restart.",
+        answers={202: _STATUS, 200: Answer("The finished copy is there.", answers.ArchiveStatus)},
+        problems=(404, 409, 422, *STORE),
+        parameters=(HASH,),
+    ),
+    Operation(
+        *("DELETE", "/api/archive/prefetch/{hash}", "cancelPrefetch", _ARCHIVES),
+        "Stop the background build; what is there stays.",
+        answers={204: Answer("It is stopped, or there was none.")},
+        problems=(404, *STORE),
+        parameters=(HASH,),
+    ),
+    Operation(
+        *("DELETE", "/api/archive/{hash}", "deleteArchive", _ARCHIVES),
+        "Remove the archive, its copy and its list; its downloads are cut.",
+        answers={204: Answer("It is gone.")},
+        problems=(403, 404, *STORE),
+        parameters=(HASH, TOKEN),
+    ),
+    Operation(
+        *("GET", "/archive/get/{hash}.zip", "getArchive", _ARCHIVES),
+        "The archive, pulled from its origins as it is sent; whole or in ranges.",
+        **_fetched(parameters=(HASH,)),
+    ),
+    Operation(
+        *("GET", "/archive/{folder}/", "getFolder", _FOLDERS),
+        "A folder of the server's as an archive, made as it is sent.",
+        **_fetched(parameters=(FOLDER,)) | {"problems": (404, 409, 412, 413, 416, *STORE)},
+    ),
+    Operation(
+        *("GET", "/archive/{folder}", "getFolderWithoutSlash", _FOLDERS),
+        "The same under its proper name.",
+        answers={307: Answer("To the same with a slash.", headers=("Location",))},
+        problems=(404,),
+        parameters=(FOLDER,),
+    ),
+    Operation(
+        *("POST", "/archive_img", "createByFilename", _KEY_VALUE),
+        "Keep one named file, or a list of them, under a key.",
+        answers={201: Answer("Kept.", answers.Key, headers=("Location",))},
+        problems=(*_REFUSED, *STORE),
+        body=KeyValueBody,
+    ),
+    Operation(
+        *("GET", "/archive_img/{key}", "getByKey", _KEY_VALUE),
+        "The zip of the files under the key.",
+        **_fetched(parameters=(KEY,)),
+    ),
+    Operation(
+        *("POST", "/download", "downloadPage", _PAGES),
+        "Collect the first images of a web page, in the background.",
+        answers={202: Answer("It is being done.", answers.DownloadAccepted, headers=("Location",))},
+        problems=(*_REFUSED, *STORE),
+        body=PageBody,
+    ),
+    Operation(
+        *("GET", "/download/{id}", "getPageImages", _PAGES),
+        "The images as a zip, once they are there.",
+        **_fetched(parameters=(ID,))
+        | {"answers": {**_zip("The images.")["answers"], 202: _PENDING}}
+        | {"problems": (404, 409, 412, 416, 422, 502, 505, *STORE)},
+    ),
+    Operation(
+        *("GET", "/healthz", "healthz", _HEALTH),
+        "That the process answers.",
+        answers={200: Answer("It does.", answers.Health)},
+    ),
+    Operation(
+        *("GET", "/readyz", "readyz", _HEALTH),
+        "That the store and the disk answer too.",
+        answers={200: Answer("They do.", answers.Health)},
+        problems=STORE,
+    ),
+    Operation(
+        *("GET", "/health_check", "healthCheck", _HEALTH),
+        "The plain form.",
+        answers={200: Answer("`OK`.", media=TEXT)},
+    ),
+    Operation(
+        *("GET", "/openapi.json", "openapi", _ITSELF),
+        "This document.",
+        answers={200: Answer("OpenAPI 3.1.", media=JSON)},
+    ),
+    Operation(
+        *("GET", "/docs", "docs", _ITSELF),
+        "The same as a page for people.",
+        answers={200: Answer("HTML.", media=HTML)},
+    ),
+    Operation(
+        *("GET", "/docs/style.css", "docsStyle", _ITSELF),
+        "How the page looks.",
+        answers={200: Answer("CSS.", media=CSS)},
+    ),
+)

@@ -1,0 +1,131 @@
+"""The OpenAPI 3.1 document, made of the operations in contract.py and the models of bodies and answers."""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from streamzip.api.answers import ProblemDocument
+from streamzip.api.contract import HTML, JSON, OPERATIONS, ZIP, Answer, Operation
+
+PROBLEM = "application/problem+json"
+
+_ABOUT = (
+    "A list of URLs in, one resumable ZIP64 download out. Bodies are JSON in UTF-8, whatever `Content-Type` says; "
+    "errors are problem documents (RFC 9457) with a stable `code`."
+)
+_HEADERS = {
+    "Accept-Ranges": "`bytes`, where the length is known.",
+    "Content-Disposition": "`attachment`, with the file name in ASCII and UTF-8.",
+    "Content-Length": "Where the length is known; else the body is chunked.",
+    "Content-Range": "Which bytes, of how many.",
+    "ETag": "Strong; where two answers can be proven to have the same bytes.",
+    "Last-Modified": "When the archive's layout was frozen.",
+    "Location": "Where to ask on.",
+    "Retry-After": "Seconds to wait.",
+}
+
+
+def document(server: str = "/") -> dict[str, Any]:
+    """The whole document. `server`: the base of its paths."""
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in OPERATIONS:
+        described = paths.setdefault(operation.path, {})
+        described[operation.method.lower()] = _operation(operation)
+        if operation.method == "GET":
+            described["head"] = _head(described["get"])
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "streamzip",
+            "version": version("streamzip"),
+            "description": _ABOUT,
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": server}],
+        "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in OPERATIONS)],
+        "paths": paths,
+        "components": {"schemas": _schemas()},
+    }
+
+
+def _models() -> Iterable[type[BaseModel]]:
+    yield ProblemDocument
+    for operation in OPERATIONS:
+        if operation.body is not None:
+            yield operation.body
+        yield from (answer.model for answer in operation.answers.values() if answer.model is not None)
+
+
+def _schemas() -> dict[str, Any]:
+    models = [(model, "validation") for model in dict.fromkeys(_models())]
+    _, definitions = models_json_schema(models, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
+    schemas: dict[str, Any] = definitions["$defs"]
+    return dict(sorted(schemas.items()))
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "operationId": operation.name,
+        "summary": operation.says,
+        "tags": [operation.tag],
+        "responses": {str(status): _response(answer) for status, answer in sorted(operation.answers.items())}
+        | {str(status): _problem(status, operation) for status in sorted(set(operation.problems))},
+    }
+    if operation.parameters:
+        described["parameters"] = [
+            {
+                "name": parameter.name,
+                "in": parameter.place,
+                "required": parameter.place == "path",
+                "description": parameter.says,
+                "schema": dict(parameter.schema),
+            }
+            for parameter in operation.parameters
+        ]
+    if operation.body is not None:
+        described["requestBody"] = {"required": True, "content": {JSON: {"schema": _reference(operation.body)}}}
+    return described
+
+
+def _response(answer: Answer) -> dict[str, Any]:
+    response: dict[str, Any] = {"description": answer.says}
+    if answer.headers:
+        response["headers"] = {name: _header(name) for name in answer.headers}
+    if answer.model is not None:
+        response["content"] = {JSON: {"schema": _reference(answer.model)}}
+    elif answer.media is not None:
+        response["content"] = {answer.media: {}}
+    return response
+
+
+def _problem(status: int, operation: Operation) -> dict[str, Any]:
+    response: dict[str, Any] = {
+        "description": f"{HTTPStatus(status).phrase}.",
+        "content": {PROBLEM: {"schema": _reference(ProblemDocument)}},
+    }
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response["headers"] = {"Retry-After": _header("Retry-After")}
+        if any(answer.media == ZIP for answer in operation.answers.values()):
+            response["content"][HTML] = {}  # to browsers: a page that loads itself again
+    return response
+
+
+def _head(get: dict[str, Any]) -> dict[str, Any]:
+    """GET without bodies: HEAD has neither, not even those of problems."""
+    responses = {
+        status: {key: value for key, value in response.items() if key != "content"}
+        for status, response in get["responses"].items()
+    }
+    return get | {"operationId": f"{get['operationId']}Head", "responses": responses}
+
+
+def _header(name: str) -> dict[str, Any]:
+    return {"description": _HEADERS[name], "schema": {"type": "string"}}
+
+
+def _reference(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{model.__name__}"}
