@@ -54,7 +54,10 @@ class PageSource:
                 page = await self.http.page(url, most=MOST_BYTES)
         except TimeoutError as error:
             raise OriginError("timed_out", f"the page did not come within {WITHIN:g} s", transient=True) from error
-        images = await images_of(page, most=self.most, allow=self.allow)
+        try:
+            images = await images_of(page, most=self.most, allow=self.allow)
+        except OSError as error:  # no process or descriptor is left
+            raise OriginError("unreachable", "the gateway has no means to read it now", transient=True) from error
         names = unique_names([name_from_url(image) for image in images.urls])
         entries = tuple(Entry(image, name) for image, name in zip(images.urls, names, strict=True))
         return Manifest(entries=entries, filename=clean_filename(urlsplit(page.url).hostname or ""), owner=owner)

@@ -8,6 +8,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import os
 import re
 import resource
 import sys
@@ -29,7 +30,10 @@ _LOOKS_LIKE_HTML = re.compile(
 
 
 async def images_of(page: Page, *, most: int, allow: frozenset[str]) -> Images:
-    """The first `most` images of the page. Raises UnusablePage: `not_html`, `page_too_large`, `no_images`."""
+    """The first `most` images of the page. Raises UnusablePage: `not_html`, `page_too_large`, `no_images`.
+
+    OSError where no process can be had now.
+    """
     _check(page)
     asked = {"url": page.url, "content_type": page.content_type, "most": most, "allow": sorted(allow)}
     asked["body"] = base64.b64encode(page.body).decode()
@@ -38,6 +42,7 @@ async def images_of(page: Page, *, most: int, allow: frozenset[str]) -> Images:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
+        env={name: value for name, value in os.environ.items() if not name.startswith("STREAMZIP_")},  # no secrets
     )
     try:
         async with asyncio.timeout(_WITHIN):
