@@ -105,6 +105,7 @@ class Filling:
         self._waiters: dict[int, list[asyncio.Future[None]]] = {}
         self._placing: list[asyncio.Future[None]] = []
         self._flush_due = False
+        self._stopping = False
         self._cut: Problem | None = None
         self.on_all_there: Callable[[], None] = lambda: None
         self.on_failure: Callable[[int, Exception], None] = lambda _part, _error: None
@@ -191,8 +192,18 @@ class Filling:
                 self.start_again(part)
             self.wake(part)
 
+    async def stop(self) -> None:
+        """End every pull, and wait until what they have is listed."""
+        self._stopping = True
+        pulls = list(self._pulls.values())
+        for pull in pulls:
+            pull.cancel()
+        await asyncio.gather(*pulls, return_exceptions=True)
+
     def start_again(self, part: int) -> None:
         """A part that is wanted still, and is not there (any more): pull it."""
+        if self._stopping:
+            return
         if part in self._wanted and part not in self._pulls and not self.extents.done[part]:
             self._pulls[part] = asyncio.create_task(self._pull(part))
 

@@ -118,7 +118,8 @@ class Loader:
         plan.planning.waited_for()
         plan.waiting.set()
         try:
-            await asyncio.wait_for(asyncio.shield(task), self._probe_wait)
+            async with asyncio.timeout(self._probe_wait):
+                await asyncio.shield(task)
         except TimeoutError as error:
             raise NotReady("the archive's origins are still being asked; try again", retry_after=2) from error
 

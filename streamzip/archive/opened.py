@@ -281,6 +281,8 @@ class OpenArchives:
         finishing.extend(self._telling)
         if finishing:
             await asyncio.wait(finishing)
+        # A pull that was ended lists what it has, and that must come before its journal is closed.
+        await asyncio.gather(*(opened.filling.stop() for opened in self._open.values()))
         for hash, opened in list(self._open.items()):
             self._close(hash, opened)
 

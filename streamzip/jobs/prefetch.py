@@ -3,6 +3,7 @@ a restart.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -94,10 +95,10 @@ class Prefetches:
         wait = self._look_every if due is None else min(self._look_every, max(0.0, due - self._clock.wall()))
         if due is not None and wait == 0.0 and self._running:
             wait = self._look_every  # what is due is running, or waits for a place: the end of a build wakes us
-        try:
-            await asyncio.wait_for(self._changed.wait(), wait)
-        except TimeoutError:
-            return
+        # Not asyncio.wait_for: in Python 3.11 it loses a cancellation that comes in the same turn as the event.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await self._changed.wait()
 
     async def _filled(self, hash: str) -> None:
         while True:

@@ -4,6 +4,7 @@ Nothing waits for them: an event is in the store with what it tells of, and whoe
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -111,10 +112,10 @@ class Webhooks:
         self._changed.set()
 
     async def _sleep(self, wait: float) -> None:
-        try:
-            await asyncio.wait_for(self._changed.wait(), wait)
-        except TimeoutError:
-            return
+        # Not asyncio.wait_for: in Python 3.11 it loses a cancellation that comes in the same turn as the event.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await self._changed.wait()
 
     async def _attempt(self, row: DeliveryRow) -> None:
         try:

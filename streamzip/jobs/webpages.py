@@ -5,6 +5,7 @@ same images give the same archive.
 """
 
 import asyncio
+import contextlib
 import logging
 import uuid
 from collections.abc import Awaitable, Callable
@@ -144,10 +145,10 @@ class WebpageDownloads:
         self._changed.set()
 
     async def _sleep(self, wait: float) -> None:
-        try:
-            await asyncio.wait_for(self._changed.wait(), wait)
-        except TimeoutError:
-            return
+        # Not asyncio.wait_for: in Python 3.11 it loses a cancellation that comes in the same turn as the event.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await self._changed.wait()
 
     async def _work(self, row: WebpageRow) -> None:
         try:
