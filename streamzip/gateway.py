@@ -125,6 +125,9 @@ class Download:
                 if error.errno not in DISK_FULL:
                     raise
                 event(logger, logging.WARNING, "disk_full", archive=self._lease.shared.spool.name, error=error.strerror)
+                if not self._lease.shared.layout.provable:
+                    # Nothing would tell whether what is pulled into memory is the file that the copy has begun with.
+                    raise NotReady("the disk for the copies is full", code="disk_full", retry_after=60) from error
         # No copy is kept, or the disk took no more of it: the rest goes through memory, and only this reader's way.
         async with self._lease.alone(position) as filling, contextlib.aclosing(read(filling, position, stop)) as runs:
             async for run in runs:

@@ -99,6 +99,8 @@ async def prove_part(filling: Filling, number: int) -> None:
 async def _prove(filling: Filling, number: int, at: int) -> None:
     extents = filling.extents
     drop = await asyncio.get_running_loop().run_in_executor(filling.works.pool, filling.spool.prove, number, at)
+    if extents.proven[number] >= extents.committed[number]:
+        return  # another process has found it so meanwhile, and has mended it
     if drop is None:
         extents.proven[number] = extents.committed[number]
         return

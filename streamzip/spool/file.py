@@ -142,7 +142,9 @@ class FileSpool:
                     self.extents.commit(record, trusted=trusted)
                 case Drop(part, keep):
                     known = part < len(self.extents.lengths)  # not so in a journal of another layout
-                    if known and keep < self.extents.committed[part] and not trusted:
+                    # What this process has proven itself stays: one's own record is read again, too.
+                    proven = trusted and keep < self.extents.proven[part]
+                    if known and keep < self.extents.committed[part] and not proven:
                         self.extents.drop(part, keep)
                 case Pin():
                     self.pins[record.member] = record

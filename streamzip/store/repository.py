@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Delete, Row, Select, Update, delete, select, update
+from sqlalchemy import Delete, Row, Select, Update, case, delete, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from streamzip.errors import Stale
 from streamzip.store.catalogue import Catalogue
 from streamzip.store.deliveries import Deliveries, queue_event
 from streamzip.store.engine import alone, open_engines
@@ -126,13 +127,15 @@ class Repository:
         return await self._set(hash, released=True)
 
     async def set_code(self, hash: str, code: str | None, *, event: Event | None = None) -> bool:
-        """Why the archive failed; None takes it back, for a fresh try. False where the archive is gone.
+        """Why the archive failed; None takes it back, for a fresh try. False where the archive is gone, or stale, which
+        it is for ever, whatever other readers and processes come to.
 
         `event`: what its receivers are told of it, where it failed for good.
         """
 
         async def change(connection: AsyncConnection) -> bool:
-            statement = update(archives).where(archives.c.hash == hash).values(code=code)
+            where = (archives.c.hash == hash) & archives.c.code.is_distinct_from(Stale.code)
+            statement = update(archives).where(where).values(code=code)
             if (await connection.execute(statement)).rowcount == 0:
                 return False
             if event is not None:
@@ -156,7 +159,8 @@ class Repository:
             if before is None:
                 return False
             first = at if before.completed_at is None else before.completed_at
-            await connection.execute(update(archives).where(where).values(completed_at=first, size=size, code=None))
+            over = case((archives.c.code == Stale.code, Stale.code))  # the one failure that is never over
+            await connection.execute(update(archives).where(where).values(completed_at=first, size=size, code=over))
             if crcs is not None:
                 await put(connection, documents, {"hash": hash, "kind": CRCS}, _sealed(crcs))
             if event is not None and before.completed_at is None:

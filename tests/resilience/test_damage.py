@@ -15,6 +15,7 @@ from tests.support.gateway import Gateway
 from tests.support.origin import File, Origin, Pattern
 from tests.support.resuming import begin, is_stale, resume
 
+PART = 8 << 20
 MIB = 1 << 20
 BODY = bytes(Pattern(3 * MIB)[:])
 SEED = 20260602
@@ -229,3 +230,28 @@ def test_power_loss_is_survived_where_every_file_has_a_strong_validator(origin: 
         response = gateway.get(hash)
         assert (response.content, response.headers["etag"]) == (whole, etag)
         assert origin.sent("/power/strong.png") - before <= MIB + 99
+
+
+def test_damage_behind_a_hole_is_pulled_again_by_the_reader_who_meets_it(origin: Origin, tmp_path: Path) -> None:
+    """A part that was there when a reader's lookahead passed over it, and is found damaged when the reader comes: it
+    waited for ever, for a part that nobody pulled.
+    """
+    body = bytes(Pattern(4 * PART)[:])
+    origin.serve("/hole/file.png", File(body))
+    urls = [origin.url("/hole/file.png")]
+    with Gateway(tmp_path / "data", allow=[origin.authority], lookahead="1") as gateway:
+        hash = gateway.create(urls=urls)["archive_hash"]
+        assert resume(gateway, hash, PART + 100, 2 * PART)[0] == 206
+        gateway.until(hash, lambda status: not status["active"])
+        assert gateway.status(hash)["progress"]["bytes"] < 2 * PART
+        part = gateway.copy(hash).with_suffix(".part")
+    with part.open("r+b") as file:
+        file.seek(PART + MIB)
+        byte = file.read(1)[0]
+        file.seek(PART + MIB)
+        file.write(bytes([byte ^ 1]))
+    with Gateway(tmp_path / "data", allow=[origin.authority]) as gateway:
+        archive = gateway.download(hash)
+        assert body in archive
+        gateway.until(hash)
+        assert gateway.download(hash) == archive

@@ -501,6 +501,36 @@ def test_spool_follows_what_another_one_pulls(shelf: Shelf) -> None:
         assert committed(one) == [LENGTHS[0], LENGTHS[1], 0]
 
 
+def test_spool_follows_another_one_that_mends_what_an_earlier_life_left(shelf: Shelf) -> None:
+    """What the other has dropped and pulled again is taken from it, not pulled a third time."""
+    with opened(shelf) as spool:
+        pull(spool, 0, 0, 40_000)
+        pull(spool, 0, 40_000)
+        part = spool.paths.part
+    flip(part, PARTS[0][0] + 50_000)
+    with opened(shelf) as mending, opened(shelf) as following:
+        assert prove(mending) == [Drop(0, 40_000)]
+        pull(mending, 0, 40_000)
+        following.follow()
+        assert committed(following)[0] == 100_000
+        assert prove(following) == []
+        pull(mending, 1)
+        mending.follow()  # its own records too
+        assert committed(mending)[:2] == [100_000, 100_000]
+
+
+def test_spool_keeps_what_it_has_proven_when_another_one_drops_it(shelf: Shelf) -> None:
+    """What was read and agreed with its CRC is what was pulled, whatever another process saw later."""
+    with opened(shelf) as spool:
+        pull(spool, 0)
+    with opened(shelf) as keeping, opened(shelf) as dropping:
+        assert prove(keeping) == []
+        dropping.drop(Drop(0, 0))
+        dropping.flush()
+        keeping.follow()
+        assert committed(keeping)[0] == 100_000
+
+
 def test_spool_sees_that_another_one_has_finished_it(shelf: Shelf) -> None:
     """The file that it has open is the one that was sealed."""
     with opened(shelf) as one, opened(shelf) as two:

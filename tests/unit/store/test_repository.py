@@ -115,10 +115,22 @@ async def test_facts_change_when_they_are_set(repository: Repository) -> None:
     """Released and the failure's code are kept, and a code can be taken back."""
     await repository.create(an_archive(), sealed())
     assert await repository.mark_released(HASH)
-    assert await repository.set_code(HASH, "origin_changed")
-    assert await repository.get(HASH) == an_archive(released=True, code="origin_changed")
+    assert await repository.set_code(HASH, "origin_failed")
+    assert await repository.get(HASH) == an_archive(released=True, code="origin_failed")
     assert await repository.set_code(HASH, None)
     assert await repository.get(HASH) == an_archive(released=True)
+
+
+async def test_stale_is_for_ever(repository: Repository) -> None:
+    """Another reader's failure, and a pass that another process completes, come too late to take it back."""
+    await repository.create(an_archive(), sealed())
+    assert await repository.set_code(HASH, "origin_changed")
+    assert not await repository.set_code(HASH, "origin_failed")
+    assert not await repository.set_code(HASH, None)
+    assert await repository.set_completed(HASH, at=1.0, size=1, crcs=sealed())
+    row = await repository.get(HASH)
+    assert row is not None
+    assert (row.code, row.completed_at) == ("origin_changed", 1.0)
 
 
 async def test_setters_say_so_when_the_archive_is_gone(repository: Repository) -> None:

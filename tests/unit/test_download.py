@@ -1,0 +1,67 @@
+"""A download that meets a full disk: on through memory where its bytes can be proven, not at all where they cannot."""
+
+import contextlib
+import errno
+from collections.abc import AsyncGenerator, AsyncIterator
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from streamzip import gateway
+from streamzip.archive.opened import Lease
+from streamzip.errors import NotReady, Problem
+from streamzip.gateway import Download, Facts
+
+
+class FullDisk:
+    """Stands in for the reader: the copy gives five bytes, then the disk is full; memory gives what is asked for."""
+
+    def __init__(self, *, provable: bool) -> None:
+        self.copy = SimpleNamespace(layout=SimpleNamespace(provable=provable), spool=SimpleNamespace(name="a"))
+        self.memory = SimpleNamespace()
+        self.alone_from: list[int] = []
+
+    @contextlib.asynccontextmanager
+    async def alone(self, start: int) -> AsyncIterator[Any]:
+        self.alone_from.append(start)
+        yield self.memory
+
+    async def read(self, filling: Any, start: int, stop: int | None) -> AsyncGenerator[bytes, None]:
+        assert stop == 10
+        if filling is self.copy:
+            yield b"01234"
+            raise OSError(errno.ENOSPC, "No space left on device")
+        yield b"0123456789"[start:stop]
+
+    def download(self) -> Download:
+        async def nothing(*_: object) -> None:
+            pass
+
+        lease = cast(Lease, SimpleNamespace(shared=self.copy, kept=True, alone=self.alone))
+        facts = Facts("a.zip", 10, '"1"', 0, False)
+        return Download(facts, lease, on_release=nothing, on_failure=nothing)
+
+
+async def test_download_goes_on_through_memory_when_the_disk_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strong validators prove that what comes is of the same files."""
+    disk = FullDisk(provable=True)
+    monkeypatch.setattr(gateway, "read", disk.read)
+    assert b"".join([run async for run in disk.download().read(0, 10)]) == b"0123456789"
+    assert disk.alone_from == [5]
+
+
+async def test_download_ends_when_the_disk_is_full_and_nothing_could_prove_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two versions of a file without a strong validator had met in one body."""
+    disk = FullDisk(provable=False)
+    monkeypatch.setattr(gateway, "read", disk.read)
+    received = []
+    with pytest.raises(Problem) as caught:
+        async for run in disk.download().read(0, 10):
+            received.append(run)
+    assert received == [b"01234"]
+    assert isinstance(caught.value, NotReady)
+    assert caught.value.code == "disk_full"
+    assert disk.alone_from == []
