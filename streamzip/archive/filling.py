@@ -419,7 +419,7 @@ class Demand:
         self._at = None
 
 
-GONE = frozenset({"http_404", "http_410"})
+LOST = frozenset({"changed", "http_404", "http_410"})
 
 
 def as_problem(error: Exception, filling: Filling, part: int) -> Exception:
@@ -434,7 +434,7 @@ def as_problem(error: Exception, filling: Filling, part: int) -> Exception:
     entry = filling.layout.entries[member]
     probed = filling.manifest.entries[entry].size is None
     sentence = f"entry {entry} ({filling.layout.names[member]}): {error.message}"
-    if error.code == "changed" or (probed and error.code in GONE | {"size_mismatch", "too_long"}):
+    if error.code in LOST or (probed and error.code in ("size_mismatch", "too_long")):
         return Stale(f"{sentence}. Create the archive anew to get the files as they are now.")
     return BuildFailed(sentence, code=error.code if error.code.endswith("_mismatch") else "origin_failed")
 

@@ -24,6 +24,8 @@ from streamzip.store.vault import Vault
 BACKGROUND_PLANS = 16  # archives whose origins are asked at once while nobody waits
 LONG_DOCUMENT = 64 << 10  # bytes; some thousand entries
 NO_ENTRIES = "no_entries"
+ENTRY_FAILED = "entry_failed"
+UNBUILDABLE = frozenset({NO_ENTRIES, ENTRY_FAILED})
 STALE = "an origin's file changed after bytes of this archive were given out; create it anew"
 
 T = TypeVar("T")
@@ -37,7 +39,7 @@ class _Plan:
 
 class Loader:
     """`probe_wait`: seconds that a reader waits for the origins' answers before it is told to come again.
-    `on_no_entries(hash, errors)` keeps that an archive has nothing to pack.
+    `on_unbuildable(hash, code, errors)` keeps that an archive lacks what it must have.
     """
 
     def __init__(
@@ -47,9 +49,9 @@ class Loader:
         works: Works,
         *,
         probe_wait: float,
-        on_no_entries: Callable[[str, Sequence[Mapping[str, Any]]], Awaitable[None]],
+        on_unbuildable: Callable[[str, str, Sequence[Mapping[str, Any]]], Awaitable[None]],
     ) -> None:
-        self._on_no_entries = on_no_entries
+        self._on_unbuildable = on_unbuildable
         self._repository = repository
         self._vault = vault
         self._works = works
@@ -148,18 +150,22 @@ class Loader:
 
     async def _freeze(self, hash: str, planning: Planning) -> None:
         errors = [error.document() for error in planning.errors()]
-        if errors:
+        if errors or await self._repository.errors(hash):
             await self._repository.set_errors(hash, errors)
+        if errors and not planning.may_skip:
+            await self._on_unbuildable(hash, ENTRY_FAILED, errors)
+            first = errors[0]
+            raise BuildFailed(f"entry {first['index']} ({first['name']}): {first['message']}", code=ENTRY_FAILED)
         # Becomes Last-Modified, which may not lie after Date (RFC 9110 §8.8.2.1), and Date may be a second old.
         layout = await asyncio.to_thread(planning.freeze, now=int(self._works.clock.wall()) - 1)
         if not layout.members:
-            await self._on_no_entries(hash, errors)
+            await self._on_unbuildable(hash, NO_ENTRIES, errors)
             raise BuildFailed(
                 f"none of the {len(errors)} entries can be had; the first one: {errors[0]['message']}", code=NO_ENTRIES
             )
         body = layout.encode()
         winner = await self._repository.set_layout(hash, self._vault.seal("layout", hash, body))
-        if (await self.row(hash)).code == NO_ENTRIES:
+        if (await self.row(hash)).code in UNBUILDABLE:
             await self._repository.set_code(hash, None)
         if winner.body == body and planning.bodies:
             # Members are numbered by their place in the layout, the probe's answers by their entry.

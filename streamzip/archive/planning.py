@@ -30,6 +30,10 @@ KEEP_TOTAL = 16 << 20  # bytes of such bodies that one archive may hold
 WORTH_COMPRESSING = 0.10  # `auto`: below this share of the known bytes, the archive stays stored and exact
 REPORT_NAME = "archive-report.json"
 
+# Of an entry that cannot be had: these may be over at the next attempt; all else is said by its origin, for good.
+_PASSING = frozenset({"unreachable", "timed_out", "too_slow", "bad_answer", "truncated", "changed"})
+_PASSING_STATUSES = ("http_408", "http_425", "http_429", "http_5")
+
 
 @dataclass(frozen=True, slots=True)
 class EntryError:
@@ -44,6 +48,11 @@ class EntryError:
     def document(self) -> dict[str, Any]:
         """As it stands in the status, the webhook and the report."""
         return {"index": self.index, "name": self.name, "url": self.url, "code": self.code, "message": self.message}
+
+
+def may_pass(code: str) -> bool:
+    """Whether an entry that cannot be had for this reason may be had later."""
+    return code in _PASSING or code.startswith(_PASSING_STATUSES)
 
 
 def public_url(url: str) -> str:
@@ -81,7 +90,10 @@ class Planning:
 
     def _open_entries(self) -> list[int]:
         known = self._facts.keys() | self._errors.keys()
-        return [index for index, entry in enumerate(self._manifest.entries) if not entry.size and index not in known]
+        # A file whose size was given may be the one that made the last generation stale: it is asked for as well.
+        trusted = self._manifest.generation == 1
+        entries = enumerate(self._manifest.entries)
+        return [index for index, entry in entries if not (trusted and entry.size) and index not in known]
 
     async def _probe_some(self, indices: Iterator[int]) -> None:
         for index in indices:
@@ -113,9 +125,12 @@ class Planning:
             await asyncio.sleep(delay)
 
     def _note(self, index: int, facts: Facts) -> None:
-        if self._manifest.entries[index].size == 0 and facts.size != 0:
-            # A size that is given is verified as bytes pass, and here none would.
-            self._errors[index] = OriginError("size_mismatch", "the file is not empty, as was said with it")
+        size = self._manifest.entries[index].size
+        if size is not None and facts.size != size and (size == 0 or facts.size is not None):
+            # Otherwise a size that is given is verified as bytes pass; of an empty file none would.
+            self._errors[index] = OriginError(
+                "size_mismatch", f"the file does not have the {size} bytes that were given"
+            )
             return
         if facts.body is not None and self._kept + len(facts.body) <= KEEP_TOTAL:
             self.bodies[index] = facts.body
@@ -129,6 +144,11 @@ class Planning:
             EntryError(index, entries[index].name, public_url(entries[index].url), error.code, error.message)
             for index, error in sorted(self._errors.items())
         ]
+
+    @property
+    def may_skip(self) -> bool:
+        """Whether the archive is to be made without the entries that cannot be had."""
+        return self._manifest.on_error == "skip"
 
     def freeze(self, *, now: int) -> Layout:
         """The layout of the entries that can be had; the others stand in a report at its end. `now`: epoch seconds."""
@@ -148,7 +168,8 @@ class Planning:
             return Planned(index, entry.name, entry.mtime, entry.size, entry.crc32)
         mtime = facts.mtime if entry.mtime is None else entry.mtime
         validator = "" if facts.validator is None else ("s" if facts.validator.strong else "w") + facts.validator.value
-        return Planned(index, entry.name, mtime, facts.size, entry.crc32, ranged=facts.ranges, validator=validator)
+        size = entry.size if facts.size is None else facts.size
+        return Planned(index, entry.name, mtime, size, entry.crc32, ranged=facts.ranges, validator=validator)
 
     def _deflated(self, rows: list[Planned]) -> frozenset[int]:
         if self._manifest.compression == "store":

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from streamzip.archive.filling import Filling
+from streamzip.archive.loading import UNBUILDABLE
 from streamzip.clock import rfc3339
 from streamzip.errors import Stale
 from streamzip.manifest.model import Manifest
@@ -71,13 +72,14 @@ def _members(
     row: ArchiveRow, filling: Filling | None, errors: Sequence[Mapping[str, Any]], manifest: Manifest
 ) -> list[dict[str, Any]]:
     failed = {error["index"] for error in errors}
+    frozen = row.code not in UNBUILDABLE
     done: dict[int, bool] = {}
     if filling is not None:
         done = {entry: filling.done(member) for member, entry in enumerate(filling.layout.entries)}
 
     def state(index: int) -> str:
         if index in failed:
-            return "skipped"
+            return "skipped" if frozen else "failed"
         return "completed" if row.completed_at is not None or done.get(index) else "pending"
 
     return [{"index": index, "name": entry.name, "state": state(index)} for index, entry in enumerate(manifest.entries)]

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from streamzip.archive.loading import NO_ENTRIES
+from streamzip.archive.loading import UNBUILDABLE
+from streamzip.archive.planning import may_pass
 from streamzip.archive.status import status_document
 from streamzip.clock import Clock, rfc3339
 from streamzip.errors import Stale
@@ -17,10 +18,6 @@ from streamzip.store.rows import ArchiveRow, DeliveryRow, Event
 
 COMPLETED = "archive.completed"
 FAILED = "archive.failed"
-
-# Of an entry that cannot be had: these may be over at the next attempt; all else is said by its origin, for good.
-_PASSING = frozenset({"unreachable", "timed_out", "bad_answer", "truncated", "changed"})
-_PASSING_STATUSES = ("http_408", "http_425", "http_429", "http_5")
 
 
 class Announcements:
@@ -48,12 +45,12 @@ class Announcements:
             await self._repository.set_code(hash, code, event=event)
             self.on_event()
 
-    async def no_entries(self, hash: str, errors: Sequence[Mapping[str, Any]]) -> None:
-        """Keep that none of the archive's entries can be had; its receivers are told where that will stay so."""
+    async def unbuildable(self, hash: str, code: str, errors: Sequence[Mapping[str, Any]]) -> None:
+        """Keep that the archive lacks the entries it must have; its receivers are told where that will stay so."""
         if _lasts(errors):
-            await self.failed(hash, NO_ENTRIES)
+            await self.failed(hash, code)
         else:
-            await self._repository.set_code(hash, NO_ENTRIES)
+            await self._repository.set_code(hash, code)
 
     async def subscribe(self, hash: str, url: str, *, cached: bool) -> None:
         """Tell `url` of the archive: at once of what has happened already, else when it happens.
@@ -67,7 +64,7 @@ class Announcements:
             return
         if row.completed_at is not None and row.code != Stale.code:
             event = await self._event(COMPLETED, row, self._clock.wall(), cached=cached)
-        elif row.code == Stale.code or (row.code == NO_ENTRIES and _lasts(await self._repository.errors(hash))):
+        elif row.code == Stale.code or (row.code in UNBUILDABLE and _lasts(await self._repository.errors(hash))):
             event = await self._event(FAILED, row, self._clock.wall(), cached=False)
         else:
             return
@@ -116,5 +113,4 @@ def _receiver(url: str) -> str:
 
 
 def _lasts(errors: Sequence[Mapping[str, Any]]) -> bool:
-    codes = [str(error["code"]) for error in errors]
-    return not any(code in _PASSING or code.startswith(_PASSING_STATUSES) for code in codes)
+    return not any(may_pass(str(error["code"])) for error in errors)

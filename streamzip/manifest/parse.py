@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 from streamzip.errors import FieldError, InvalidRequest, TooLarge
-from streamzip.manifest.model import Compression, Entry, Manifest
+from streamzip.manifest.model import Compression, Entry, Manifest, OnError
 from streamzip.manifest.names import clean_filename, name_from_url, unique_names
 from streamzip.manifest.strict_json import quoted, read_json
 from streamzip.manifest.urls import check_url
@@ -16,6 +16,7 @@ from streamzip.manifest.urls import check_url
 _Reader = Callable[[Any], Any]  # the value as the manifest has it; ValueError with a public sentence if it is wrong
 
 _COMPRESSIONS: tuple[str, ...] = get_args(Compression)
+_ON_ERROR: tuple[str, ...] = get_args(OnError)
 
 _VALUES_PER_ENTRY = 8  # six members, the object, and room to say what is wrong with one
 _MAX_ID = 1024
@@ -52,7 +53,7 @@ class Rename:
 class CreateRequest:
     """An accepted create. `plain`: it came as `{"urls": [...]}`; `prefetch`: None where the client did not say.
 
-    `webhook`: a URL to be told of the archive; `expires_in`: seconds from now on.
+    `webhook`: a URL to be told of the archive; `expires_in`: seconds from now on; `refresh`: as the origins are now.
     """
 
     manifest: Manifest
@@ -61,6 +62,7 @@ class CreateRequest:
     plain: bool
     webhook: str | None = None
     expires_in: int | None = None
+    refresh: bool = False
 
 
 def parse_create(
@@ -84,10 +86,16 @@ def parse_create(
     if sum(entry.size or 0 for entry in wished) > _MAX_TOTAL:
         raise InvalidRequest([FieldError("/entries", f"the sizes add up to more than {_MAX_TOTAL} bytes")])
     entries, renamed = _named(wished)
-    chosen = {key: options[key] for key in ("filename", "compression") if key in options}
+    chosen = {key: options[key] for key in ("filename", "compression", "on_error") if key in options}
     manifest = Manifest(entries=entries, owner=owner, **chosen)
     return CreateRequest(
-        manifest, renamed, options.get("prefetch"), plain, options.get("webhook"), options.get("expires_in")
+        manifest,
+        renamed,
+        options.get("prefetch"),
+        plain,
+        options.get("webhook"),
+        options.get("expires_in"),
+        options.get("refresh", False),
     )
 
 
@@ -240,8 +248,10 @@ def _option_readers(limits: Limits, allow: frozenset[str]) -> dict[str, _Reader]
         "urls": lambda value: _rows(value, limits),
         "entries": lambda value: _rows(value, limits),
         "filename": lambda value: clean_filename(_text(value, limits.max_name)),
-        "compression": _compression,
+        "compression": lambda value: _one_of(_COMPRESSIONS, value),
+        "on_error": lambda value: _one_of(_ON_ERROR, value),
         "prefetch": _flag,
+        "refresh": _flag,
         "webhook": lambda value: _url(value, limits, allow),
         "expires_in": _lifetime,
     }
@@ -324,9 +334,9 @@ def _mtime(value: Any) -> int:
     return (instant - _EPOCH) // timedelta(seconds=1)
 
 
-def _compression(value: Any) -> str:
-    if value not in _COMPRESSIONS:
-        raise _BadValueError(f"one of {', '.join(_COMPRESSIONS)} is expected")
+def _one_of(known: tuple[str, ...], value: Any) -> str:
+    if value not in known:
+        raise _BadValueError(f"one of {', '.join(known)} is expected")
     return str(value)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from streamzip.manifest.model import Compression
+from streamzip.manifest.model import Compression, OnError
 
 _Url = Annotated[
     str,
@@ -80,8 +80,17 @@ class CreateBody(BaseModel):
         description="`store`: no compression, so the length is known at once and any range can be had; `deflate`: "
         "compress; `auto` (default): compress the types that gain by it.",
     )
+    on_error: OnError | None = Field(
+        None,
+        description="`skip` (default): an entry that cannot be had is left out, and named in the status and in "
+        "archive-report.json at the end of the archive; `fail`: the archive fails.",
+    )
     prefetch: bool | None = Field(
         None, description="Build the archive in the background now. Default: as the gateway is configured."
+    )
+    refresh: bool | None = Field(
+        None,
+        description="Take a new snapshot, with a hash of its own, even where the one that is there can still be had.",
     )
     webhook: _Url | None = Field(
         None,

@@ -188,6 +188,11 @@ class Repository:
         found = await self._documents(hash, LAYOUT, CRCS)
         return PlanRow(layout=found.get(LAYOUT), crcs=found.get(CRCS), errors=await self.errors(hash))
 
+    async def has_layout(self, hash: str) -> bool:
+        """Whether the archive's layout is frozen; its bytes are not read."""
+        where = (documents.c.hash == hash) & (documents.c.kind == LAYOUT)
+        return bool(await self._reads.rows(select(documents.c.hash).where(where)))
+
     async def errors(self, hash: str) -> tuple[Mapping[str, Any], ...]:
         """The records of entries that failed or were left out, as `set_errors` kept them."""
         rows = await self._reads.rows(select(plans.c.errors).where(plans.c.hash == hash))

@@ -108,7 +108,8 @@ class Case:
         """What failed is what it should be, once the origin is."""
         if self.fault.ending is Ending.STALE:
             assert is_stale(self.gateway, self.hash)
-            again = self.create()
+        if self.fault.ending in (Ending.STALE, Ending.LEFT_OUT):
+            again = self.create(refresh=self.fault.ending is Ending.LEFT_OUT)
             assert again != self.hash
             self.check_members(self.gateway.download(again))
         elif self.fault.code not in ("crc_mismatch", "size_mismatch") and self.fault.given.get("size") in (
@@ -146,7 +147,7 @@ def check_streamed(gateway: Gateway, origin: Origin, fault: Fault) -> None:
     case.check_requests()
     case.check_status()
     case.heal()
-    if fault.ending in (Ending.BROKEN, Ending.STALE):
+    if fault.ending is not Ending.EXACT:
         case.check_healed()
 
 
@@ -159,7 +160,7 @@ def check_prefetched(gateway: Gateway, origin: Origin, fault: Fault) -> None:
     case.heal()
     if fault.ending in (Ending.EXACT, Ending.LEFT_OUT):
         case.check_members(gateway.download(case.hash), whole=fault.ending is Ending.EXACT)
-    else:
+    if fault.ending is not Ending.EXACT:
         case.check_healed()
 
 
