@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from ipaddress import ip_address
 from typing import TypeVar
 
 import uvicorn
@@ -16,6 +17,7 @@ import uvloop
 from starlette.types import ASGIApp
 
 from streamzip import logs
+from streamzip.api.auth import Auth
 from streamzip.api.routes import build
 from streamzip.archive.filling import Window, Works
 from streamzip.archive.lanes import Lanes
@@ -31,8 +33,10 @@ from streamzip.jobs.sweep import Sweep
 from streamzip.jobs.webhooks import Webhooks
 from streamzip.jobs.webpages import PageSource, WebpageDownloads
 from streamzip.logs import event
+from streamzip.manifest.api_keys import ApiKeys
 from streamzip.manifest.links import ArchiveLinks
 from streamzip.manifest.parse import CreateRequest
+from streamzip.manifest.signed_links import SignedLinks
 from streamzip.manifest.signing import KeyRing
 from streamzip.manifest.standard_webhooks import WebhookSecrets
 from streamzip.manifest.urls import origin_of
@@ -62,6 +66,8 @@ class _Secrets:
     def __init__(self, settings: Settings) -> None:
         self.keys = _read("secret_keys", KeyRing.parse, load_key_ring_text(settings))
         self.webhooks = _read("webhook_secret", WebhookSecrets.parse, load_webhook_secret_text(settings))
+        api_keys = settings.api_keys
+        self.api_keys = ApiKeys() if api_keys is None else _read("api_keys", ApiKeys.parse, api_keys.get_secret_value())
         self.receiver = None if settings.webhook_url is None else settings.webhook_url.get_secret_value()
         origin = None if self.receiver is None else _read("webhook_url", origin_of, self.receiver)
         self.receivers = frozenset() if origin is None else frozenset({origin})
@@ -93,7 +99,9 @@ class _Parts:
             window=Window(parts=settings.lookahead),
         )
         self.secrets = secrets = _Secrets(settings)
-        self.links = ArchiveLinks(settings.public_url, None, clock)
+        signed = SignedLinks(secrets.keys, lifetime=settings.link_ttl) if settings.signed_links == "on" else None
+        self.links = ArchiveLinks(settings.public_url, signed, clock)
+        self.auth = Auth(secrets.api_keys, signed, clock)
         announcements = Announcements(repository, self.links, clock, predefined=secrets.receiver)
         grace = HAND_OVER_GRACE if settings.sendfile == "x-accel" else 0.0
         shelf = Shelf(settings.data_dir / "spool", budget=settings.cache_max_bytes, grace=grace)
@@ -175,8 +183,10 @@ def _transport(settings: Settings, allow_hosts: frozenset[str]) -> OriginTranspo
 
 def serve(settings: Settings) -> None:
     """Listen and answer until SIGINT or SIGTERM. Raises SetupError where a part cannot be made."""
-    _Secrets(settings)  # a worker that cannot start would be started again and again
+    secrets = _Secrets(settings)  # a worker that cannot start would be started again and again
     logs.configure(settings.log_level)
+    if not secrets.api_keys and not _is_loopback(settings.host):
+        event(logger, logging.WARNING, "open_to_all", host=settings.host, set=variable("api_keys"))
     listening = _listen(settings)
     host, port = listening.getsockname()[:2]
     event(logger, logging.INFO, "listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}")
@@ -199,6 +209,13 @@ def _listen(settings: Settings) -> socket.socket:
     return listening
 
 
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def _work(settings: Settings, sockets: Sequence[socket.socket]) -> None:
     """One worker process, from its first part to its last response."""
     logs.configure(settings.log_level)
@@ -217,7 +234,7 @@ async def _serve(settings: Settings, sockets: Sequence[socket.socket]) -> None:
         await repository.close()
         raise
     background = asyncio.create_task(parts.work())
-    app = build(parts.gateway, settings, parts.links, parts.webpages, parts.clock)
+    app = build(parts.gateway, settings, parts.links, parts.auth, parts.webpages, parts.clock)
     server = uvicorn.Server(_uvicorn_config(settings, app))
     parent = multiprocessing.parent_process()
     if parent is not None:  # a worker whose supervisor was killed ends as well: nobody would start it again

@@ -3,7 +3,9 @@
 import inspect
 import json
 import os
+import re
 import signal
+import time
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin
@@ -13,7 +15,14 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from streamzip.config import Settings, SetupError, prepare_data_dir, unknown_variables, variable
+from streamzip.config import (
+    Settings,
+    SetupError,
+    load_key_ring_text,
+    prepare_data_dir,
+    unknown_variables,
+    variable,
+)
 
 app = typer.Typer(
     add_completion=False,
@@ -95,6 +104,61 @@ def serve(**flags: str | None) -> None:
     for name, meant in unknown_variables(os.environ).items():
         typer.echo(f"streamzip: {name} is no setting{f' (is {meant} meant?)' if meant else ''}", err=True)
     _run(settings)
+
+
+keys = typer.Typer(no_args_is_help=True, help="API keys.")
+app.add_typer(keys, name="keys")
+
+
+@keys.command("new")
+def new(name: Annotated[str, typer.Argument(help="Whose key it is; archives are listed by it.")]) -> None:
+    """Make an API key: it is shown once, and its line goes into STREAMZIP_API_KEYS."""
+    from streamzip.manifest.api_keys import new_key
+
+    try:
+        key, line = new_key(name)
+    except ValueError as error:
+        _stop(str(error), code=2)
+    typer.echo(f"{key}\n{line}")
+    typer.echo(
+        f"The first is the key, and not shown again; the second is its line in {variable('api_keys')}.", err=True
+    )
+
+
+@app.command()
+def sign(
+    path: Annotated[str, typer.Argument(help="As /archive/get/HASH.zip, or the whole URL.")],
+    expires: Annotated[float, typer.Option(min=1, help="Seconds that the link is good for.")],
+    data: Annotated[str | None, typer.Option(help="The gateway's data folder, where its secret lies.")] = None,
+) -> None:
+    """Print a link that is good for so many seconds, for a gateway with STREAMZIP_SIGNED_LINKS=on."""
+    from streamzip.manifest.signed_links import SignedLinks
+    from streamzip.manifest.signing import KeyRing
+
+    given: dict[str, Any] = {} if data is None else {"data_dir": data}
+    try:
+        settings = Settings(**given)
+        if settings.secret_keys is None and not (settings.data_dir / "secret.keys").exists():
+            raise SetupError(f"there is no secret in {settings.data_dir}: name the gateway's data folder with --data")
+        keys = KeyRing.parse(load_key_ring_text(settings))
+        base, own = _apart(path, settings.public_url)
+        typer.echo(f"{base}{own}?{SignedLinks(keys, lifetime=expires).query(own, now=time.time())}")
+    except ValidationError as error:
+        _stop("; ".join(_explain(details) for details in error.errors(include_url=False, include_input=False)), code=2)
+    except (SetupError, ValueError) as error:
+        _stop(str(error), code=1)
+
+
+def _apart(link: str, public_url: str | None) -> tuple[str, str]:
+    """What stands before the path as the gateway sees it (a URL's origin, the base that clients see), and that path."""
+    base = public_url or ""
+    if not link.startswith("/"):
+        scheme, _, rest = link.partition("://")
+        base = base if base and link.startswith(f"{base}/") else f"{scheme}://{rest.partition('/')[0]}"
+        link = link.removeprefix(base)
+    if re.fullmatch(r"/[!-\"$->@-~]*", link) is None:
+        raise ValueError("a link is signed for a path, as /archive/get/HASH.zip, percent-encoded and without a query")
+    return base, link
 
 
 @app.command()

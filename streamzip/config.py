@@ -131,6 +131,15 @@ class Settings(BaseSettings):
     default_ttl: Seconds | None = Field(
         default=None, description="Seconds an archive stands where its create does not say; without it, for ever."
     )
+    api_keys: SecretStr | None = Field(
+        default=None,
+        description="Keys that may create, upload, delete and list, as name:sha256hex, comma-separated; made by "
+        "`streamzip keys new NAME`; without any, everybody may.",
+    )
+    signed_links: Literal["off", "on"] = Field(
+        default="off", description="on: archives are given to signed links alone; create and status give such links."
+    )
+    link_ttl: Seconds = Field(default=604_800.0, description="Seconds that a signed link is good for.")
     webhook_url: Annotated[SecretStr, AfterValidator(_webhook_url)] | None = Field(
         default=None, description="Receiver that is told of every archive; its exact host:port may be private."
     )

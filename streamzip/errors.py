@@ -6,11 +6,12 @@
     ├── NotJson                 400  the body is not JSON
     ├── TooLarge                413  body, entries, or bytes over a limit
     ├── NotFound                404  unknown, expired, deleted and forbidden look alike
+    ├── Unauthorized            401  an API key is needed, and there is none or a wrong one
     ├── Forbidden               403  a token or signature is missing or wrong
     ├── Conflict                409  `no_cache`: the state of the archive forbids it
     │   └── Stale               409  `origin_changed`: an origin changed after its bytes were given out
     ├── NotReady                503  not yet; Retry-After says when to ask again
-    ├── BuildFailed             502  `origin_failed`, `entry_failed`, `no_entries`, `page_unreachable`: not to be had
+    ├── BuildFailed             502  `origin_failed`, `no_entries`, `page_unreachable`: nothing could be served
     └── Damaged                 500  something stored no longer matches its signature
 
     OriginError                 one entry's origin failed; becomes that entry's `errors` record
@@ -95,6 +96,14 @@ class NotFound(Problem):
     status = 404
     code = "not_found"
     title = "Not found"
+
+
+class Unauthorized(Problem):
+    """An API key is needed."""
+
+    status = 401
+    code = "unauthorized"
+    title = "An API key is needed"
 
 
 class Forbidden(Problem):

@@ -19,10 +19,9 @@ from streamzip.archive.filling import Filling, Works
 from streamzip.archive.finishing import Finished
 from streamzip.archive.loading import STALE, Loader
 from streamzip.archive.opened import Lease, OpenArchives
-from streamzip.archive.planning import may_pass
 from streamzip.archive.reading import Reader, everything, read
 from streamzip.archive.room import Room
-from streamzip.archive.status import status_document
+from streamzip.archive.status import status_document, summary
 from streamzip.clock import Clock
 from streamzip.errors import BuildFailed, Conflict, Forbidden, NotFound, NotReady, Problem, Stale
 from streamzip.jobs.announcing import Announcements
@@ -126,9 +125,6 @@ class Download:
                 if error.errno not in DISK_FULL:
                     raise
                 event(logger, logging.WARNING, "disk_full", archive=self._lease.shared.spool.name, error=error.strerror)
-                if not self._lease.shared.layout.provable:
-                    # Nothing would tell whether what is pulled into memory is the file that the copy has begun with.
-                    raise NotReady("the disk for the copies is full", code="disk_full", retry_after=60) from error
         # No copy is kept, or the disk took no more of it: the rest goes through memory, and only this reader's way.
         async with self._lease.alone(position) as filling, contextlib.aclosing(read(filling, position, stop)) as runs:
             async for run in runs:
@@ -157,7 +153,7 @@ class Gateway:
         self._clock = clock
         self._vault = Vault(keys)
         self._loader = Loader(
-            repository, self._vault, works, probe_wait=probe_wait, on_unbuildable=announcements.unbuildable
+            repository, self._vault, works, probe_wait=probe_wait, on_no_entries=announcements.no_entries
         )
         self._archives = OpenArchives(shelf, works, memory, self._completed)
         self._room = Room(shelf, clock, promised=self._archives.promised, let_go=self._archives.let_go)
@@ -194,7 +190,7 @@ class Gateway:
         row = await self._standing(request.manifest, until)
         manifest = request.manifest
         prefetch = prefetch and self._shelf.takes(None)  # where no copies are kept the link works all the same
-        if row is not None and (request.refresh or await self._outlived(row)):
+        if row is not None and row.code == Stale.code:
             manifest, row = manifest.of_generation(row.generation + 1), None
         existed = row is not None
         if row is None:
@@ -217,14 +213,6 @@ class Gateway:
             await self._repository.catalogue.delete_expired(row.hash, self._clock.wall())
             await self._remove(row.hash)
         return row
-
-    async def _outlived(self, row: ArchiveRow) -> bool:
-        """Whether a new create gets another snapshot: this one is stale, or lacks entries that may be there by now."""
-        if row.code == Stale.code:
-            return True
-        errors = await self._repository.errors(row.hash)
-        # Without a layout nothing is decided yet: the origins are asked again under the same hash.
-        return any(may_pass(error["code"]) for error in errors) and await self._repository.has_layout(row.hash)
 
     async def _newest(self, manifest: Manifest) -> ArchiveRow | None:
         """The newest generation of this manifest, under whichever key it was first created."""
@@ -258,10 +246,16 @@ class Gateway:
                 self.on_prefetch()
         return row, not created
 
-    async def delete(self, hash: str, token: str | None) -> None:
-        """Remove the archive, its copy and its jobs; its readers are cut. Raises NotFound, Forbidden."""
-        await self._loader.row(hash)
-        if token is None or not self._keys.is_token("delete", hash, token):
+    async def delete(self, hash: str, token: str | None, *, owner: str | None = None) -> None:
+        """Remove the archive, its copy and its jobs; its readers are cut. Raises NotFound, Forbidden.
+
+        `owner`: the API key's name, where keys are set; `token` counts where none are.
+        """
+        row = await self._loader.row(hash)
+        if owner is not None:
+            if row.owner not in (None, owner):
+                raise Forbidden("this archive was created with another API key")
+        elif token is None or not self._keys.is_token("delete", hash, token):
             raise Forbidden("deleting needs the X-Delete-Token that create gave out")
         await self._repository.delete(hash)
         await self._repository.deliveries.forget(hash)
@@ -432,6 +426,21 @@ class Gateway:
             manifest=await self._loader.manifest(hash) if members else None,
         )
         return document | {"webhooks": told}
+
+    async def owner(self, hash: str) -> str | None:
+        """The name of the API key that created the archive. Raises NotFound."""
+        return (await self._loader.row(hash)).owner
+
+    async def page(
+        self, owner: str, *, limit: int, before: tuple[float, str] | None
+    ) -> tuple[list[dict[str, Any]], tuple[float, str] | None]:
+        """An owner's archives, the newest first, from `before` on; and where the next page begins."""
+        rows = await self._repository.catalogue.page(owner, now=self._clock.wall(), limit=limit + 1, before=before)
+        found = [
+            summary(row, active=self._archives.reading(row.hash), begun=self._shelf.begun(row.hash))
+            for row in rows[:limit]
+        ]
+        return found, (rows[limit - 1].created_at, rows[limit - 1].hash) if len(rows) > limit else None
 
     async def _peek(self, row: ArchiveRow) -> Filling | None:
         """What is there of an archive that is not completed, where anything is."""

@@ -107,6 +107,26 @@ class ArchiveStatus(ArchiveLinks):
     members: Maybe[list[Member]] = Field(None, description="Only with `?entries=1`.")
 
 
+class ArchiveSummary(ArchiveLinks):
+    """An archive in a list."""
+
+    archive_hash: str = Hash
+    status: Literal["pending", "in-progress", "completed", "failed"]
+    filename: str
+    entries: int = Field(description="How many files.")
+    size: int | None = Field(description="The archive's length in bytes, once it was completed.")
+    created_at: str = Time
+    completed_at: str | None = Time
+    expires_at: str | None = Time
+
+
+class ArchivePage(BaseModel):
+    """Some of a key's archives."""
+
+    archives: list[ArchiveSummary]
+    next: str | None = Field(description="The URL of the next page; null at the end.")
+
+
 class Key(BaseModel):
     """What the key–value form answers."""
 

@@ -1,6 +1,7 @@
 """The archive's resource: create, status, prefetch, delete."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -9,15 +10,18 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from streamzip.api.auth import Auth, owner_of
 from streamzip.api.bodies import read_body
 from streamzip.api.links import Links
 from streamzip.clock import rfc3339
 from streamzip.config import Settings
+from streamzip.errors import FieldError, Forbidden, InvalidRequest
 from streamzip.gateway import Created, Gateway
 from streamzip.manifest.parse import CreateRequest, Limits, parse_create
 
 Parser = Callable[..., CreateRequest]  # as parse_create
 
+MOST_LISTED = 1000  # archives on one page
 LONG_BODY = 64 << 10  # bytes
 NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
@@ -29,12 +33,13 @@ class Archives:
     gateway: Gateway
     settings: Settings
     links: Links
+    auth: Auth
 
     async def parse(self, request: Request, parser: Parser = parse_create) -> CreateRequest:
         """A create's body, in the form that `parser` reads. Raises TooLarge, NotJson, InvalidRequest."""
         body = await read_body(request, self.settings.max_body_bytes)
         limits = Limits(max_entries=self.settings.max_entries)
-        parse = partial(parser, body, limits, allow=self.settings.allow_hosts)
+        parse = partial(parser, body, limits, owner=owner_of(request), allow=self.settings.allow_hosts)
         # A long list takes tenths of a second, which the other readers must not wait for.
         return parse() if len(body) < LONG_BODY else await asyncio.to_thread(parse)
 
@@ -78,7 +83,20 @@ class Archives:
         hash = request.path_params["hash"]
         members = request.query_params.get("entries") == "1"
         document = await self.gateway.status(hash, members=members)
-        return JSONResponse(document | self.links.archive(request, hash), headers=NO_STORE)
+        trusted = self.auth.trusts(request, await self.gateway.owner(hash))
+        return JSONResponse(document | self.links.archive(request, hash, trusted=trusted), headers=NO_STORE)
+
+    async def page(self, request: Request) -> Response:
+        """GET /api/archive: the archives of the key that asks, the newest first."""
+        owner = owner_of(request)
+        if owner is None:
+            raise Forbidden("archives are listed for API keys, and this gateway has none")
+        limit, before = _page_of(request.query_params.get("limit", "50"), request.query_params.get("after"))
+        found, rest = await self.gateway.page(owner, limit=limit, before=before)
+        base = self.links.base(request)
+        following = None if rest is None else f"{base}/api/archive?limit={limit}&after={rest[0]!r}_{rest[1]}"
+        archives = [each | self.links.archive(request, each["archive_hash"]) for each in found]
+        return JSONResponse({"archives": archives, "next": following}, headers=NO_STORE)
 
     async def prefetch(self, request: Request) -> Response:
         """POST /api/archive/prefetch/{hash}"""
@@ -94,5 +112,18 @@ class Archives:
 
     async def delete(self, request: Request) -> Response:
         """DELETE /api/archive/{hash}"""
-        await self.gateway.delete(request.path_params["hash"], request.headers.get("x-delete-token"))
+        hash, token = request.path_params["hash"], request.headers.get("x-delete-token")
+        await self.gateway.delete(hash, token, owner=owner_of(request))
         return Response(status_code=204)
+
+
+def _page_of(limit: str, after: str | None) -> tuple[int, tuple[float, str] | None]:
+    """What a list's query asks for. Raises InvalidRequest."""
+    if not re.fullmatch("[1-9][0-9]{0,3}", limit) or int(limit) > MOST_LISTED:
+        raise InvalidRequest([FieldError("/limit", f"a number from 1 to {MOST_LISTED} is expected")])
+    if after is None:
+        return int(limit), None
+    if not re.fullmatch(r"[0-9]{1,12}\.[0-9]{1,12}_[0-9a-f]{32}", after):
+        raise InvalidRequest([FieldError("/after", "it is taken from the last page's `next`")])
+    when, _, hash = after.partition("_")
+    return int(limit), (float(when), hash)

@@ -58,7 +58,9 @@ KEY = Parameter("key", "path", "The key that was given out.", HEX)
 ID = Parameter("id", "path", "The download_id that was given out.", {"type": "string", "format": "uuid"})
 FOLDER = Parameter("folder", "path", "The folder's name, which is its secret.")
 MEMBERS = Parameter("entries", "query", "`1` adds every entry's state.", {"type": "string", "enum": ["1"]})
-TOKEN = Parameter("X-Delete-Token", "header", "The delete_token that create gave out.")
+TOKEN = Parameter("X-Delete-Token", "header", "The delete_token that create gave out; where keys are set, they count.")
+LIMIT = Parameter("limit", "query", "How many.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50})
+AFTER = Parameter("after", "query", "Where the last page ended, as its `next` says.")
 CONDITIONS = (
     Parameter("Range", "header", "Which bytes: `bytes=0-99`, also several, suffixes and open ends."),
     Parameter("If-Range", "header", "The ETag of the copy that the range completes."),
@@ -134,6 +136,13 @@ OPERATIONS: tuple[Operation, ...] = (
         answers={204: Answer("It is stopped, or there was none.")},
         problems=(404, *STORE),
         parameters=(HASH,),
+    ),
+    Operation(
+        *("GET", "/api/archive", "listArchives", _ARCHIVES),
+        "The archives of the API key that asks, the newest first.",
+        answers={200: Answer("A page of them.", answers.ArchivePage)},
+        problems=(403, 422, *STORE),
+        parameters=(LIMIT, AFTER),
     ),
     Operation(
         *("DELETE", "/api/archive/{hash}", "deleteArchive", _ARCHIVES),

@@ -29,6 +29,6 @@ class Links:
             raise InvalidRequest([FieldError("", "the Host header names no host")])
         return f"{request.url.scheme}://{host}"
 
-    def archive(self, request: Request, hash: str) -> dict[str, str]:
-        """The links of one archive."""
-        return self._links.of(self.base(request), hash)
+    def archive(self, request: Request, hash: str, *, trusted: bool = True) -> dict[str, str]:
+        """The links of one archive; see ArchiveLinks.of."""
+        return self._links.of(self.base(request), hash, trusted=trusted)

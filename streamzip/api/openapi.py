@@ -1,5 +1,6 @@
 """The OpenAPI 3.1 document, made of the operations in contract.py and the models of bodies and answers."""
 
+import re
 from collections.abc import Iterable
 from http import HTTPStatus
 from importlib.metadata import version
@@ -9,9 +10,13 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from streamzip.api.answers import ProblemDocument
+from streamzip.api.auth import LINKED, OPEN
 from streamzip.api.contract import HTML, JSON, OPERATIONS, ZIP, Answer, Operation
 
 PROBLEM = "application/problem+json"
+
+# What the three kinds of access may refuse: see auth.py.
+_ACCESS_PROBLEMS: dict[str, tuple[int, ...]] = {"open": (), "link": (403,), "key": (401,)}
 
 _ABOUT = (
     "A list of URLs in, one resumable ZIP64 download out. Bodies are JSON in UTF-8, whatever `Content-Type` says; "
@@ -48,7 +53,7 @@ def document(server: str = "/") -> dict[str, Any]:
         "servers": [{"url": server}],
         "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in OPERATIONS)],
         "paths": paths,
-        "components": {"schemas": _schemas()},
+        "components": {"schemas": _schemas(), "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
     }
 
 
@@ -68,13 +73,16 @@ def _schemas() -> dict[str, Any]:
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
+    problems = {*operation.problems, *_ACCESS_PROBLEMS[_access(operation)]}
     described: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.says,
         "tags": [operation.tag],
         "responses": {str(status): _response(answer) for status, answer in sorted(operation.answers.items())}
-        | {str(status): _problem(status, operation) for status in sorted(set(operation.problems))},
+        | {str(status): _problem(status, operation) for status in sorted(problems)},
     }
+    if _access(operation) == "key":
+        described["security"] = [{}, {"key": []}]  # only where the operator has set keys
     if operation.parameters:
         described["parameters"] = [
             {
@@ -89,6 +97,12 @@ def _operation(operation: Operation) -> dict[str, Any]:
     if operation.body is not None:
         described["requestBody"] = {"required": True, "content": {JSON: {"schema": _reference(operation.body)}}}
     return described
+
+
+def _access(operation: Operation) -> str:
+    if operation.path in LINKED:
+        return "link"
+    return "open" if operation.path in {re.sub(r":\w+}", "}", path) for path in OPEN} else "key"
 
 
 def _response(answer: Answer) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class ProblemResponse(Response):
 
 def respond(problem: Problem) -> Response:
     """The problem as a response."""
-    return ProblemResponse(
+    response = ProblemResponse(
         problem.status,
         problem.code,
         problem.title,
@@ -57,6 +57,9 @@ def respond(problem: Problem) -> Response:
         members=problem.members(),
         retry_after=problem.retry_after,
     )
+    if problem.status == 401:  # RFC 9110 §15.5.2 asks for it
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
 
 
 def waiting_page(problem: Problem) -> Response:

@@ -8,6 +8,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from streamzip.api.archives import Archives
+from streamzip.api.auth import LINKED, OPEN, Auth
 from streamzip.api.connection import Connections
 from streamzip.api.described import Described
 from streamzip.api.download import Downloads
@@ -25,9 +26,16 @@ from streamzip.jobs.webpages import WebpageDownloads
 from streamzip.manifest.links import ArchiveLinks
 
 
-def build(gateway: Gateway, settings: Settings, links: ArchiveLinks, pages: WebpageDownloads, clock: Clock) -> ASGIApp:
+def build(
+    gateway: Gateway,
+    settings: Settings,
+    links: ArchiveLinks,
+    auth: Auth,
+    pages: WebpageDownloads,
+    clock: Clock,
+) -> ASGIApp:
     """The application: routes, error handlers, and the connection beneath them."""
-    archives = Archives(gateway, settings, Links(links))
+    archives = Archives(gateway, settings, Links(links), auth)
     downloads = Downloads(gateway, settings, clock)
     key_value = KeyValue(archives, downloads)
     webpages = Webpages(pages, gateway, downloads, archives.links, settings)
@@ -46,6 +54,7 @@ def build(gateway: Gateway, settings: Settings, links: ArchiveLinks, pages: Webp
         Route("/api/archive/status/{hash}", archives.status),
         Route("/api/archive/prefetch/{hash}", archives.prefetch, methods=["POST"]),
         Route("/api/archive/prefetch/{hash}", archives.cancel_prefetch, methods=["DELETE"]),
+        Route("/api/archive", archives.page),
         Route("/api/archive/{hash}", archives.delete, methods=["DELETE"]),
         Route("/archive/get/{hash}.zip", downloads.get, methods=["GET", "HEAD"]),
         Route("/archive/{folder}", folders.without_slash, methods=["GET", "HEAD"]),
@@ -62,5 +71,12 @@ def build(gateway: Gateway, settings: Settings, links: ArchiveLinks, pages: Webp
         Route("/docs", described.docs),
         Route("/docs/style.css", described.style),
     ]
+    for route in routes:
+        if route.path in LINKED:
+            auth.linked(route)
+        elif route.path not in OPEN:
+            auth.keyed(route)
     handlers = {Problem: on_problem, HTTPException: on_http_error, Exception: on_unexpected}
-    return Connections(Starlette(routes=routes, exception_handlers=handlers))
+    app = Starlette(routes=routes, exception_handlers=handlers)
+    app.router.redirect_slashes = False  # it would mend what was signed otherwise
+    return Connections(app)

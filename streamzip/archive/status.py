@@ -45,6 +45,21 @@ def status_document(
     return document
 
 
+def summary(row: ArchiveRow, *, active: bool, begun: bool) -> dict[str, Any]:
+    """The archive in a list of many: what its row says. `begun`: something of it is on disk."""
+    state = _state(row, None, active=active)
+    return {
+        "archive_hash": row.hash,
+        "status": "in-progress" if state == "pending" and begun else state,
+        "filename": row.filename,
+        "entries": row.entries,
+        "size": row.size,
+        "created_at": rfc3339(row.created_at),
+        "completed_at": None if row.completed_at is None else rfc3339(row.completed_at),
+        "expires_at": None if row.expires_at is None else rfc3339(row.expires_at),
+    }
+
+
 def _state(row: ArchiveRow, filling: Filling | None, *, active: bool) -> str:
     if row.code == Stale.code:
         return "failed"

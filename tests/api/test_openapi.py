@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from streamzip.api import answers
+from streamzip.api.auth import Auth
 from streamzip.api.contract import OPERATIONS
 from streamzip.api.openapi import document
 from streamzip.api.routes import build
@@ -21,6 +22,7 @@ from streamzip.clock import SystemClock
 from streamzip.config import Settings
 from streamzip.gateway import Gateway as Verbs
 from streamzip.jobs.webpages import WebpageDownloads
+from streamzip.manifest.api_keys import ApiKeys
 from streamzip.manifest.links import ArchiveLinks
 from tests.support.fixtures import Launch
 from tests.support.gateway import COMMAND, Gateway
@@ -33,7 +35,8 @@ def routes() -> set[tuple[str, str]]:
     """Method and path of every route, the path as OpenAPI writes it."""
     settings = Settings(_env_file=None)  # type: ignore[call-arg]
     links, pages = cast(ArchiveLinks, None), cast(WebpageDownloads, None)
-    inner: Any = build(cast(Verbs, None), settings, links, pages, SystemClock())
+    auth = Auth(ApiKeys(), None, SystemClock())
+    inner: Any = build(cast(Verbs, None), settings, links, auth, pages, SystemClock())
     while not hasattr(inner, "routes"):
         inner = inner._app
     paths = ((method, re.sub(r":\w+}", "}", route.path)) for route in inner.routes for method in route.methods)

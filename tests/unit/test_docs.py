@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 
 from streamzip import errors
+from streamzip.api.auth import Auth
 from streamzip.api.problems import _CODES
 from streamzip.api.routes import build
 from streamzip.cli import flags_of
@@ -19,6 +20,7 @@ from streamzip.clock import SystemClock
 from streamzip.config import Settings, variable
 from streamzip.gateway import Gateway
 from streamzip.jobs.webpages import WebpageDownloads
+from streamzip.manifest.api_keys import ApiKeys
 from streamzip.manifest.links import ArchiveLinks
 from streamzip.manifest.parse import Limits, parse_create
 from streamzip.manifest.requests import CreateBody, EntryBody
@@ -142,7 +144,8 @@ def routes() -> set[str]:
     """Every route, as its heading in docs/http-api.md has it."""
     settings = Settings(_env_file=None)  # type: ignore[call-arg]
     links, pages = cast(ArchiveLinks, None), cast(WebpageDownloads, None)
-    app: Any = build(cast(Gateway, None), settings, links, pages, SystemClock())
+    auth = Auth(ApiKeys(), None, SystemClock())
+    app: Any = build(cast(Gateway, None), settings, links, auth, pages, SystemClock())
     inner = app
     while not hasattr(inner, "routes"):
         inner = inner._app
