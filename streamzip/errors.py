@@ -11,7 +11,7 @@
     ├── Conflict                409  `no_cache`: the state of the archive forbids it
     │   └── Stale               409  `origin_changed`: an origin changed after its bytes were given out
     ├── NotReady                503  not yet; Retry-After says when to ask again
-    ├── BuildFailed             502  `origin_failed`, `no_entries`, `page_unreachable`: nothing could be served
+    ├── BuildFailed             502  `origin_failed`, `entry_failed`, `no_entries`, `page_unreachable`: not to be had
     └── Damaged                 500  something stored no longer matches its signature
 
     OriginError                 one entry's origin failed; becomes that entry's `errors` record

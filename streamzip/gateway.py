@@ -19,6 +19,7 @@ from streamzip.archive.filling import Filling, Works
 from streamzip.archive.finishing import Finished
 from streamzip.archive.loading import STALE, Loader
 from streamzip.archive.opened import Lease, OpenArchives
+from streamzip.archive.planning import may_pass
 from streamzip.archive.reading import Reader, everything, read
 from streamzip.archive.room import Room
 from streamzip.archive.status import status_document, summary
@@ -125,6 +126,9 @@ class Download:
                 if error.errno not in DISK_FULL:
                     raise
                 event(logger, logging.WARNING, "disk_full", archive=self._lease.shared.spool.name, error=error.strerror)
+                if not self._lease.shared.layout.provable:
+                    # Nothing would tell whether what is pulled into memory is the file that the copy has begun with.
+                    raise NotReady("the disk for the copies is full", code="disk_full", retry_after=60) from error
         # No copy is kept, or the disk took no more of it: the rest goes through memory, and only this reader's way.
         async with self._lease.alone(position) as filling, contextlib.aclosing(read(filling, position, stop)) as runs:
             async for run in runs:
@@ -153,7 +157,7 @@ class Gateway:
         self._clock = clock
         self._vault = Vault(keys)
         self._loader = Loader(
-            repository, self._vault, works, probe_wait=probe_wait, on_no_entries=announcements.no_entries
+            repository, self._vault, works, probe_wait=probe_wait, on_unbuildable=announcements.unbuildable
         )
         self._archives = OpenArchives(shelf, works, memory, self._completed)
         self._room = Room(shelf, clock, promised=self._archives.promised, let_go=self._archives.let_go)
@@ -190,7 +194,7 @@ class Gateway:
         row = await self._standing(request.manifest, until)
         manifest = request.manifest
         prefetch = prefetch and self._shelf.takes(None)  # where no copies are kept the link works all the same
-        if row is not None and row.code == Stale.code:
+        if row is not None and (request.refresh or await self._outlived(row)):
             manifest, row = manifest.of_generation(row.generation + 1), None
         existed = row is not None
         if row is None:
@@ -213,6 +217,14 @@ class Gateway:
             await self._repository.catalogue.delete_expired(row.hash, self._clock.wall())
             await self._remove(row.hash)
         return row
+
+    async def _outlived(self, row: ArchiveRow) -> bool:
+        """Whether a new create gets another snapshot: this one is stale, or lacks entries that may be there by now."""
+        if row.code == Stale.code:
+            return True
+        errors = await self._repository.errors(row.hash)
+        # Without a layout nothing is decided yet: the origins are asked again under the same hash.
+        return any(may_pass(error["code"]) for error in errors) and await self._repository.has_layout(row.hash)
 
     async def _newest(self, manifest: Manifest) -> ArchiveRow | None:
         """The newest generation of this manifest, under whichever key it was first created."""
