@@ -19,9 +19,8 @@ class KeyValue:
 
     async def create(self, request: Request) -> Response:
         """POST /archive_img: 201 also where the same files were posted before; its clients know no other answer."""
-        base = self.archives.links.base(request)
         created = await self.archives.keep(request, parse_key_value)
-        headers = NO_STORE | {"Location": f"{base}/archive_img/{created.row.hash}"}
+        headers = NO_STORE | {"Location": self.archives.links.signed(request, f"/archive_img/{created.row.hash}")}
         return JSONResponse({"key": created.row.hash}, 201, headers)
 
     async def get(self, request: Request) -> Response:

@@ -29,6 +29,10 @@ class Links:
             raise InvalidRequest([FieldError("", "the Host header names no host")])
         return f"{request.url.scheme}://{host}"
 
+    def signed(self, request: Request, path: str) -> str:
+        """The URL of a path; see ArchiveLinks.signed."""
+        return self._links.signed(self.base(request), path)
+
     def archive(self, request: Request, hash: str, *, trusted: bool = True) -> dict[str, str]:
         """The links of one archive; see ArchiveLinks.of."""
         return self._links.of(self.base(request), hash, trusted=trusted)

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from streamzip.api.archives import NO_STORE
+from streamzip.api.auth import owner_of
 from streamzip.api.bodies import read_body
 from streamzip.api.download import Downloads
 from streamzip.api.links import Links
@@ -30,7 +31,7 @@ class Webpages:
         base = self.links.base(request)  # a Host that is none is refused before anything is stored
         body = await read_body(request, self.settings.max_body_bytes)
         url = parse_page(body, Limits(max_entries=1), allow=self.settings.allow_hosts)
-        id = await self.pages.add(url, base=base)
+        id = await self.pages.add(url, base=base, owner=owner_of(request))
         return JSONResponse({"download_id": id}, 202, NO_STORE | {"Location": f"{base}/download/{id}"})
 
     async def get(self, request: Request) -> Response:

@@ -92,7 +92,7 @@ class WebpageDownloads:
         self._changed = asyncio.Event()
         self._running: dict[str, asyncio.Task[None]] = {}
 
-    async def add(self, url: str, *, base: str, owner: str | None = None) -> str:
+    async def add(self, url: str, *, base: str, owner: str | None) -> str:
         """Have the page's images collected, across restarts; the download's id. `base`: see WebpageRow."""
         id, now = str(uuid.uuid4()), self._clock.wall()
         await self._pages.add(WebpageRow(id, url, created_at=now, not_before=now, base=base, owner=owner))

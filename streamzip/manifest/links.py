@@ -17,5 +17,11 @@ class ArchiveLinks:
     def of(self, base: str, hash: str, *, trusted: bool = True) -> dict[str, str]:
         """The links of one archive. Where links are signed, the one given to somebody not `trusted` is bare."""
         path = f"/archive/get/{hash}.zip"
-        query = "" if self._signed is None or not trusted else f"?{self._signed.query(path, now=self._clock.wall())}"
-        return {"url": f"{base}{path}{query}", "status_url": f"{base}/api/archive/status/{hash}"}
+        url = self.signed(base, path) if trusted else f"{base}{path}"
+        return {"url": url, "status_url": f"{base}/api/archive/status/{hash}"}
+
+    def signed(self, base: str, path: str) -> str:
+        """The URL of a path, with its signature where links need one."""
+        return f"{base}{path}" + (
+            "" if self._signed is None else f"?{self._signed.query(path, now=self._clock.wall())}"
+        )

@@ -99,6 +99,17 @@ def test_archive_img_is_built_ahead_when_all_archives_are(launch: Launch, origin
     assert gateway.until(call(gateway, "POST", "/archive_img", json=body).json()["key"])
 
 
+def test_archive_img_gives_a_signed_link_when_links_are_signed(launch: Launch, origin: Origin) -> None:
+    """With STREAMZIP_SIGNED_LINKS=on the key alone opens nothing; `Location` has the link that does."""
+    origin.serve("/kv/signed", File(CODE))
+    gateway = launch(signed_links="on")
+    body = {"filename": "signed.png", "url": origin.url("/kv/signed")}
+    posted = call(gateway, "POST", "/archive_img", json=body)
+    assert call(gateway, "GET", f"/archive_img/{posted.json()['key']}").status_code == 403
+    got = httpx.get(posted.headers["location"], trust_env=False)
+    assert members(got.content) == {"signed.png": CODE}
+
+
 URL = "https://example.com/a.png"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from streamzip.manifest.api_keys import new_key
 from tests.support.fixtures import Launch
 from tests.support.gateway import POLL, Gateway
 from tests.support.origin import Answer, File, HangUp, Origin, Silence, Status, redirect
@@ -242,6 +243,20 @@ def test_download_is_gone_with_its_archive(gateway: Gateway, origin: Origin) -> 
     token = {"X-Delete-Token": created["delete_token"]}
     assert call(gateway, "DELETE", f"/api/archive/{created['archive_hash']}", headers=token).status_code == 204
     assert call(gateway, "GET", f"/download/{id}").status_code == 404
+
+
+def test_download_belongs_to_the_key_that_asked(launch: Launch, origin: Origin) -> None:
+    """Where keys are set, POST needs one and the archive is its; the id is enough to have the zip."""
+    serve_images(origin, "/owned/a.png")
+    origin.serve("/owned/page", page("a.png"))
+    key, line = new_key("anna")
+    gateway = launch(api_keys=line)
+    assert call(gateway, "POST", "/download", json={"url": origin.url("/owned/page")}).status_code == 401
+    bearer = {"Authorization": f"Bearer {key}"}
+    posted = call(gateway, "POST", "/download", json={"url": origin.url("/owned/page")}, headers=bearer)
+    assert list(members(await_answer(gateway, posted.json()["download_id"]))) == ["a.png"]
+    listed = call(gateway, "GET", "/api/archive", headers=bearer).json()["archives"]
+    assert [each["filename"] for each in listed] == ["127.0.0.1.zip"]
 
 
 def test_download_knows_only_ids_that_it_gave_out(gateway: Gateway) -> None:
