@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +13,10 @@ from typer.testing import CliRunner, Result
 
 from streamzip import cli
 from streamzip.config import Settings, SetupError, variable
+from streamzip.errors import Forbidden
+from streamzip.manifest.api_keys import ApiKeys
+from streamzip.manifest.signed_links import SignedLinks
+from streamzip.manifest.signing import KeyRing
 
 Serve = Callable[[Settings], None]
 
@@ -139,3 +144,42 @@ def test_version_is_printed_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(cli, "version", lambda name: {"streamzip": "9.8.7"}[name])
     result = run("--version")
     assert (result.exit_code, result.output) == (0, "streamzip 9.8.7\n")
+
+
+def test_keys_new_prints_a_key_and_its_line_when_it_is_given_a_name() -> None:
+    """Two lines for scripts, on their own: the key, and what lets it in."""
+    key, line = run("keys", "new", "ann").stdout.splitlines()
+    assert ApiKeys.parse(line).name_of(key) == "ann"
+    assert run("keys", "new", "a b").exit_code == 2
+
+
+@pytest.mark.parametrize("link", ["/archive/get/a.zip", "https://zip.example/base/archive/get/a.zip"])
+def test_sign_prints_a_link_that_lets_in_when_the_secret_is_there(
+    gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: str
+) -> None:
+    """A path or a URL of the gateway; the base that a proxy takes away is not signed."""
+    (tmp_path / "secret.keys").write_text("k1:one")
+    monkeypatch.setenv("STREAMZIP_PUBLIC_URL", "https://zip.example/base")
+    result = run("sign", link, "--expires", "60", "--data", str(tmp_path))
+    base, _, query = result.stdout.strip().partition("?")
+    assert base == "https://zip.example/base/archive/get/a.zip"
+    links = SignedLinks(KeyRing.parse("k1:one"), lifetime=1)
+    links.check("GET", b"/archive/get/a.zip", query.encode(), now=time.time() + 50)
+    with pytest.raises(Forbidden):
+        links.check("GET", b"/archive/get/a.zip", query.encode(), now=time.time() + 70)
+
+
+@pytest.mark.parametrize("link", ["archive/get/a.zip", "/a.zip?x=1", "/a b.zip", "/\u00e4.zip", "https://zip.example"])
+def test_sign_refuses_what_is_no_path(gateway: Gateway, tmp_path: Path, link: str) -> None:
+    """A link that would never let in is not printed."""
+    (tmp_path / "secret.keys").write_text("k1:one")
+    result = run("sign", link, "--expires", "60", "--data", str(tmp_path))
+    assert (result.exit_code, result.stdout) == (1, "")
+
+
+def test_sign_makes_no_secret_of_its_own(gateway: Gateway, tmp_path: Path) -> None:
+    """In a folder that is not the gateway's, it says so."""
+    result = run("sign", "/archive/get/a.zip", "--expires", "60", "--data", str(tmp_path))
+    assert result.exit_code == 1
+    assert "name the gateway's data folder" in result.stderr
+    assert list(tmp_path.iterdir()) == []
