@@ -15,6 +15,7 @@ from streamzip.spool.shelf import Shelf
 from tests.support.gateway import Gateway
 from tests.support.origin import File, Origin, Pattern
 from tests.support.ranged import Ranges, check_ranges
+from tests.support.resuming import reading
 from tests.support.zip_structure import boundaries, random_spans, spans_at
 
 PART = 8 << 20
@@ -141,7 +142,8 @@ def test_ranges_are_slices_after_a_kill_in_the_middle_of_the_archive(moved: Site
     """A half-filled copy with holes, its process killed: every span in the next life, then the whole."""
     hash = moved.new("killed.zip")
     check_ranges(moved.gateway, hash, moved.spans[:4], moved.whole)
-    moved.gateway.kill()
+    with reading(moved.gateway, hash, 3 * MIB):
+        moved.gateway.kill()
     moved.gateway.start()
     check_ranges(moved.gateway, hash, moved.spans, moved.whole)
     assert moved.gateway.download(hash) == moved.whole

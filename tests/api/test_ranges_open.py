@@ -14,7 +14,7 @@ import pytest
 from tests.support.gateway import Gateway
 from tests.support.origin import File, Origin, Pattern
 from tests.support.ranged import check_ranges
-from tests.support.resuming import begin, evict, is_stale, resume
+from tests.support.resuming import evict, is_stale, reading, resume
 from tests.support.zip_structure import boundaries, random_spans, spans_at
 
 MIB = 1 << 20
@@ -141,9 +141,10 @@ def test_open_archive_goes_on_growing_after_a_kill(own: Gateway, origin: Origin)
     origin.serve("/killed/noise.txt", *[File(NOISE, hold_at=MIB + MIB // 2)] * 9)
     with zipfile.ZipFile(io.BytesIO(other)) as opened:
         frontier = opened.getinfo("noise.txt").header_offset
-    begin(own, hash, frontier + MIB)  # up to here in chunks, whose frames count too: beyond the header in any case
-    before = {name: origin.sent(f"/killed/{name}") for name in ("first.csv", "photo.png")}
-    own.kill()
+    # Up to here in chunks, whose frames count too: beyond the header in any case. The client is still there.
+    with reading(own, hash, frontier + MIB):
+        before = {name: origin.sent(f"/killed/{name}") for name in ("first.csv", "photo.png")}
+        own.kill()
     origin.release("/killed/noise.txt")
     own.start()
     assert own.download(hash) == other

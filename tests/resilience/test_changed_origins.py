@@ -1,13 +1,15 @@
 """An origin's file that changes between a download and its resume: one version in every byte under a hash, or 409."""
 
+import zlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 import pytest
 
 from tests.support.gateway import Gateway
 from tests.support.origin import File, Origin, Pattern
-from tests.support.resuming import begin, evict, is_stale, resume
+from tests.support.resuming import begin, evict, is_stale, reading, resume
 
 MIB = 1 << 20
 SIZE = 3 * MIB
@@ -78,12 +80,15 @@ class Case:
         self.hash = self.gateway.create(**self.body())["archive_hash"]
         assert self.gateway.client.head(f"/archive/get/{self.hash}.zip").status_code == 200
 
-    def begin(self, count: int, *, leave: bool = True) -> None:
-        """Have a client take so many bytes while the origin holds what follows; it leaves, and all it had is listed."""
+    def hold(self) -> None:
+        """From now on the origin falls silent in the middle of the file."""
         self.origin.serve(self.path, *[replace(self.versions.old, hold_at=2 * MIB)] * 9)
+
+    def begin(self, count: int) -> None:
+        """Have a client take so many bytes and leave; all that it had is listed."""
+        self.hold()
         self.have = begin(self.gateway, self.hash, count)
-        if leave:
-            self.gateway.until(self.hash, lambda status: not status["active"])
+        self.gateway.until(self.hash, lambda status: not status["active"])
 
     def change(self) -> None:
         """From now on the origin has the new version alone."""
@@ -140,12 +145,16 @@ def left(origin: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
 
 @pytest.fixture(scope="module")
 def killed(origin: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cases]:
-    """`kill -9` in the middle of the file's pull, with a client that had all of it so far."""
+    """`kill -9` in the middle of the file's pull, its client still there: one that leaves first has what landed listed
+    in good order, and nothing is shown.
+    """
     for made in cases("killed", origin, tmp_path_factory):
-        for case in made.values():
-            case.begin(MIB + MIB // 2, leave=False)
-        gateway = case.gateway
-        gateway.kill()
+        with ExitStack() as clients:
+            for case in made.values():
+                case.hold()
+                case.have = clients.enter_context(reading(case.gateway, case.hash, MIB + MIB // 2))
+            gateway = case.gateway
+            gateway.kill()
         for case in made.values():
             case.change()
         gateway.start()
@@ -284,3 +293,24 @@ def test_resume_is_never_spliced_when_no_copy_is_kept(
         case.change()
         case.resume()
         case.check_stale_and_again()
+
+
+def test_file_whose_given_crc_is_wrong_is_not_pulled_anew_after_it_was_given_out(
+    gateway: Gateway, origin: Origin
+) -> None:
+    """Without a validator the next pull could be of another version, with the right CRC: the client has bytes of this
+    one.
+    """
+    path = "/given/file.png"
+    origin.serve(path, File(OLD, etag=None, modified=None))
+    entry = {"url": origin.url(path), "crc32": f"{zlib.crc32(NEW):08x}"}
+    hash = gateway.create(entries=[entry])["archive_hash"]
+    gateway.client.head(f"/archive/get/{hash}.zip")
+    origin.serve(path, *[File(OLD, etag=None, modified=None, hold_at=2 * MIB)] * 9)
+    with reading(gateway, hash, MIB) as have:
+        origin.release(path)  # the rest of it comes, and its CRC is not the given one
+        gateway.until(hash, "failed")
+    origin.serve(path, *[File(NEW, etag=None, modified=None)] * 9)
+    status, more = resume(gateway, hash, len(have))
+    assert (status, NEW[-100:] in more) == (409, False)
+    assert is_stale(gateway, hash)

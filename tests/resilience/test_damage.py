@@ -233,17 +233,18 @@ def test_power_loss_is_survived_where_every_file_has_a_strong_validator(origin: 
 
 
 def test_damage_behind_a_hole_is_pulled_again_by_the_reader_who_meets_it(origin: Origin, tmp_path: Path) -> None:
-    """A part that was there when a reader's lookahead passed over it, and is found damaged when the reader comes: it
-    waited for ever, for a part that nobody pulled.
+    """A part that was there when a reader's lookahead passed over it, and is found damaged when the reader comes, is
+    wanted by that reader: it does not wait for what lies ahead, here a file whose origin is silent.
     """
-    body = bytes(Pattern(4 * PART)[:])
+    body = bytes(Pattern(2 * PART)[:])
     origin.serve("/hole/file.png", File(body))
-    urls = [origin.url("/hole/file.png")]
+    origin.serve("/hole/silent.png", File(BODY), File(BODY, hold_at=0))
+    urls = [origin.url("/hole/file.png"), origin.url("/hole/silent.png")]
     with Gateway(tmp_path / "data", allow=[origin.authority], lookahead="1") as gateway:
         hash = gateway.create(urls=urls)["archive_hash"]
         assert resume(gateway, hash, PART + 100, 2 * PART)[0] == 206
         gateway.until(hash, lambda status: not status["active"])
-        assert gateway.status(hash)["progress"]["bytes"] < 2 * PART
+        assert PART <= gateway.status(hash)["progress"]["bytes"] < 2 * PART
         part = gateway.copy(hash).with_suffix(".part")
     with part.open("r+b") as file:
         file.seek(PART + MIB)
@@ -251,6 +252,9 @@ def test_damage_behind_a_hole_is_pulled_again_by_the_reader_who_meets_it(origin:
         file.seek(PART + MIB)
         file.write(bytes([byte ^ 1]))
     with Gateway(tmp_path / "data", allow=[origin.authority]) as gateway:
+        start = 30 + len("file.png") + 9
+        assert begin(gateway, hash, start + len(body))[start:] == body
+        origin.release("/hole/silent.png")
         archive = gateway.download(hash)
         assert body in archive
         gateway.until(hash)

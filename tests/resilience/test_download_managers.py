@@ -14,7 +14,7 @@ import pytest
 from tests.support.cutting import Cutting
 from tests.support.gateway import Gateway
 from tests.support.origin import File, Origin, Pattern
-from tests.support.resuming import begin, evict
+from tests.support.resuming import begin, evict, reading
 
 PART = 8 << 20
 MIB = 1 << 20
@@ -114,10 +114,10 @@ def evicted(site: Site) -> str:
 
 
 def half_built(site: Site) -> str:
-    """Half of it was pulled in an earlier life that ended by `kill -9`."""
+    """Half of it was given out in an earlier life that ended by `kill -9`, its client still there."""
     hash = site.new()
-    begin(site.gateway, hash, len(site.whole) // 2)
-    site.gateway.kill()
+    with reading(site.gateway, hash, len(site.whole) // 2):
+        site.gateway.kill()
     site.gateway.start()
     return hash
 

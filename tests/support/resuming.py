@@ -1,7 +1,8 @@
 """A client that breaks off and goes on as `curl -C -` does: with a Range, and nothing that says of which version."""
 
 import socket
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 import httpx
 
@@ -9,8 +10,9 @@ from streamzip.spool.shelf import Shelf
 from tests.support.gateway import Gateway
 
 
-def begin(gateway: Gateway, hash: str, count: int, fields: str = "") -> bytes:
-    """The first `count` bytes of the archive, from a connection that is then closed."""
+@contextmanager
+def reading(gateway: Gateway, hash: str, count: int, fields: str = "") -> Iterator[bytes]:
+    """The first `count` bytes of the archive; the client stays for as long as the context lasts."""
     with closing(socket.create_connection(("127.0.0.1", gateway.port), timeout=30)) as client:
         client.sendall(f"GET /archive/get/{hash}.zip HTTP/1.1\r\nHost: a\r\n{fields}\r\n".encode())
         received = bytearray()
@@ -18,8 +20,14 @@ def begin(gateway: Gateway, hash: str, count: int, fields: str = "") -> bytes:
             block = client.recv(1 << 18)
             assert block, bytes(received[:600])
             received += block
-    start = received.index(b"\r\n\r\n") + 4
-    return bytes(received[start : start + count])
+        start = received.index(b"\r\n\r\n") + 4
+        yield bytes(received[start : start + count])
+
+
+def begin(gateway: Gateway, hash: str, count: int, fields: str = "") -> bytes:
+    """The first `count` bytes of the archive, from a connection that is then closed."""
+    with reading(gateway, hash, count, fields) as received:
+        return received
 
 
 def resume(gateway: Gateway, hash: str, start: int, stop: int | None = None) -> tuple[int, bytes]:

@@ -24,11 +24,13 @@ class DamagedSpool:
         self.extents = extents
         self.sealed = False
         self.let = Event()
+        self.begun = Event()
         self.proofs = 0
 
     def prove(self, part: int, at: int) -> Drop:
         """Called in a thread."""
         self.proofs += 1
+        self.begun.set()
         assert self.let.wait(10)
         return Drop(part, 0)
 
@@ -80,3 +82,14 @@ async def test_a_proof_goes_on_when_one_of_its_readers_leaves(filling: SimpleNam
     await staying
     assert filling.extents.committed[0] == 0
     assert filling.spool.proofs == 1
+
+
+async def test_a_proof_that_another_process_has_overtaken_drops_nothing(filling: SimpleNamespace) -> None:
+    """The part was dropped and pulled again elsewhere while it was being compared here: what is there now is right."""
+    proof = asyncio.create_task(prove_part(cast(Filling, filling), 0))
+    await asyncio.to_thread(filling.spool.begun.wait, 10)
+    filling.extents.drop(0, 0)
+    filling.extents.commit(Extent(0, 0, 100, 1), trusted=True)
+    filling.spool.let.set()
+    await proof
+    assert (filling.extents.done[0], filling.extents.proven[0]) == (1, 100)

@@ -510,6 +510,8 @@ def test_spool_follows_another_one_that_mends_what_an_earlier_life_left(shelf: S
     flip(part, PARTS[0][0] + 50_000)
     with opened(shelf) as mending, opened(shelf) as following:
         assert prove(mending) == [Drop(0, 40_000)]
+        following.follow()
+        assert committed(following)[0] == 40_000  # it is not said to be there
         pull(mending, 0, 40_000)
         following.follow()
         assert committed(following)[0] == 100_000
