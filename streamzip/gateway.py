@@ -200,8 +200,8 @@ class Gateway:
         if row is None:
             row, existed = await self._keep(manifest, prefetch=prefetch, base=base, until=until)
         elif any(entry.id is not None for entry in manifest.entries):
-            newer = manifest.of_generation(row.generation).document()
-            await self._repository.replace_manifest(row.hash, self._vault.seal("manifest", row.hash, newer))
+            newer = manifest.of_generation(row.generation)
+            await self._repository.replace_manifest(row.hash, self._vault.seal_manifest(row.hash, newer))
         if request.webhook is not None:
             await self._announcements.subscribe(row.hash, request.webhook, cached=self._shelf.has_copy(row.hash))
         if existed and prefetch:
@@ -250,7 +250,7 @@ class Gateway:
             base=base,
             expires_at=until,
         )
-        sealed = self._vault.seal("manifest", hash, manifest.document())
+        sealed = self._vault.seal_manifest(hash, manifest)
         created = await self._repository.create(row, sealed, job=PREFETCH if prefetch else None)
         if created:
             self._loader.begin(hash, manifest)

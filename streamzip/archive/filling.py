@@ -21,7 +21,7 @@ from streamzip.archive.pulling import Patience, Tries
 from streamzip.clock import Clock
 from streamzip.errors import BuildFailed, NotFound, OriginError, Problem, Stale
 from streamzip.logs import event
-from streamzip.manifest.model import Manifest
+from streamzip.manifest.model import Entry, Manifest
 from streamzip.sources.registry import Registry
 from streamzip.spool.base import Spooling
 from streamzip.spool.journal import Settled
@@ -167,9 +167,13 @@ class Filling:
         """The origin (scheme, host, port) that the part is pulled from."""
         return self.works.registry.origin(self.url(self.places.part(part).member))
 
+    def entry(self, member: int) -> Entry:
+        """What the client asked for."""
+        return self.manifest.entries[self.layout.entries[member]]
+
     def url(self, member: int) -> str:
         """Where the member's bytes come from."""
-        return self.manifest.entries[self.layout.entries[member]].url
+        return self.entry(member).url
 
     def tries(self, member: int) -> Tries:
         """The attempts left at the member."""

@@ -80,9 +80,7 @@ class Loader:
         sealed = await self._repository.manifest(hash)
         if sealed is None:
             raise NotFound("there is no archive of this name")
-        return await _aside(
-            len(sealed.body), lambda: Manifest.from_document(self._vault.unseal("manifest", hash, sealed))
-        )
+        return await _aside(len(sealed.body), lambda: self._vault.unseal_manifest(hash, sealed))
 
     async def load(self, hash: str) -> Frozen:
         """Everything that opening takes. Raises NotFound, NotReady (the origins have not answered), Stale, BuildFailed,

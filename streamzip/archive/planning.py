@@ -100,9 +100,10 @@ class Planning:
             await self._probe_one(index)
 
     async def _probe_one(self, index: int) -> None:
-        url, failures = self._manifest.entries[index].url, 0
+        entry, failures = self._manifest.entries[index], 0
+        url = entry.url
         registry, lanes, patience = self._works.registry, self._works.lanes, self._works.patience
-        origin, source = registry.origin(url), registry.for_url(url)
+        origin, source = registry.origin(url), registry.for_entry(entry)
         begun = self._works.clock.monotonic()
         while True:
             await lanes.enter(origin, lambda: self._waiting)

@@ -144,7 +144,7 @@ class _PartWriter:
             pin = Validator(pinned.value, pinned.strong) if pinned.value else None
         url = filling.url(member)
         return Pull(
-            source=filling.works.registry.for_url(url),
+            source=filling.works.registry.for_entry(filling.entry(member)),
             url=url,
             start=part.start,
             stop=part.stop,

@@ -7,11 +7,12 @@ a field added later changes neither the hash nor the document of a manifest that
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 from typing import Any, Literal, get_args
 
 from streamzip.errors import Damaged
+from streamzip.manifest.fields import Fields
 
 Compression = Literal["auto", "store", "deflate"]
 OnError = Literal["skip", "fail"]
@@ -26,7 +27,7 @@ class Entry:
 
     `name` is the member's path in the archive, already safe and unique. `id` stands for the url in the hash, where the
     client signs its URLs anew each time. `size` in bytes and `crc32` as a number are the client's claims, verified as
-    bytes pass; `mtime` is in seconds since the epoch, UTC.
+    bytes pass; `mtime` is in seconds since the epoch, UTC. `headers` are secrets, for the url's own origin alone.
     """
 
     url: str
@@ -35,6 +36,7 @@ class Entry:
     size: int | None = None
     crc32: int | None = None
     mtime: int | None = None
+    headers: Fields = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,11 @@ class Manifest:
         """Everything, to be stored: an entry's url beside its id."""
         return self._rendered(_everything)
 
+    @property
+    def secret(self) -> bool:
+        """Whether it holds what nobody may read who reads the store."""
+        return any(entry.headers for entry in self.entries)
+
     def of_generation(self, generation: int) -> "Manifest":
         """The same list as another snapshot."""
         return self if generation == self.generation else replace(self, generation=generation)
@@ -68,7 +75,7 @@ class Manifest:
         """The manifest that `document` was written from; raises `Damaged` for bytes that no manifest writes."""
         try:
             stored = json.loads(document)
-            manifest = cls(entries=tuple(Entry(**entry) for entry in stored["entries"]), **stored["archive"])
+            manifest = cls(entries=tuple(_stored(entry) for entry in stored["entries"]), **stored["archive"])
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise Damaged("The stored manifest cannot be read") from error
         if manifest.compression not in get_args(Compression) or manifest.on_error not in get_args(OnError):
@@ -92,6 +99,12 @@ def _json(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
+def _stored(row: dict[str, Any]) -> Entry:
+    if "headers" in row:
+        row["headers"] = tuple((str(name), str(value)) for name, value in row["headers"])
+    return Entry(**row)
+
+
 def _everything(entry: Entry) -> dict[str, Any]:
     row: dict[str, Any] = {"url": entry.url, "name": entry.name}
     if entry.id is not None:
@@ -102,6 +115,8 @@ def _everything(entry: Entry) -> dict[str, Any]:
         row["crc32"] = entry.crc32
     if entry.mtime is not None:
         row["mtime"] = entry.mtime
+    if entry.headers:
+        row["headers"] = entry.headers
     return row
 
 

@@ -3,11 +3,12 @@
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 from streamzip.errors import FieldError, InvalidRequest, TooLarge
+from streamzip.manifest.fields import read_fields
 from streamzip.manifest.model import Compression, Entry, Manifest, OnError
 from streamzip.manifest.names import clean_filename, name_from_url, unique_names
 from streamzip.manifest.strict_json import quoted, read_json
@@ -18,7 +19,7 @@ _Reader = Callable[[Any], Any]  # the value as the manifest has it; ValueError w
 _COMPRESSIONS: tuple[str, ...] = get_args(Compression)
 _ON_ERROR: tuple[str, ...] = get_args(OnError)
 
-_VALUES_PER_ENTRY = 8  # six members, the object, and room to say what is wrong with one
+_VALUES_PER_ENTRY = 16  # seven members, the object, some header fields, and room to say what is wrong with one
 _MAX_ID = 1024
 _MAX_SIZE = 2**53 - 1  # RFC 7493: beyond it JSON's numbers differ from reader to reader
 _MAX_LIFETIME = 100 * 366 * 86400
@@ -178,6 +179,8 @@ def _full(options: dict[str, Any], limits: Limits, allow: frozenset[str], errors
             errors.add(pointer, "an object is expected, with at least a `url`")
             continue
         fields = _members(row, pointer, readers, errors)
+        if "headers" in fields and not fields.get("url", "http").lower().startswith("http"):
+            errors.add(f"{pointer}/headers", "header fields go with http and https URLs alone")
         if "url" in fields:
             wished.append(Entry(**{"name": name_from_url(fields["url"])} | fields))
         elif row.get("url") is None:
@@ -193,7 +196,7 @@ def _named(wished: list[Entry]) -> tuple[tuple[Entry, ...], tuple[Rename, ...]]:
         entry = wished[index]
         if name != entry.name:
             renamed.append(Rename(index, entry.name, name))
-            wished[index] = Entry(entry.url, name, entry.id, entry.size, entry.crc32, entry.mtime)
+            wished[index] = replace(entry, name=name)
     return tuple(wished), tuple(renamed)
 
 
@@ -265,6 +268,7 @@ def _entry_readers(limits: Limits, allow: frozenset[str]) -> dict[str, _Reader]:
         "size": _size,
         "crc32": _crc32,
         "mtime": _mtime,
+        "headers": read_fields,
     }
 
 

@@ -59,6 +59,12 @@ class EntryBody(BaseModel):
         examples=["2026-05-01T10:00:00Z"],
         json_schema_extra={"format": "date-time"},
     )
+    headers: dict[str, str] | None = Field(
+        None,
+        description="Header fields for the file's own origin, such as Authorization. They follow no redirect to "
+        "another origin, are kept encrypted, and appear in no log, status or error.",
+        examples=[{"Authorization": "Bearer …"}],
+    )
 
 
 class CreateBody(BaseModel):

@@ -81,6 +81,13 @@ class KeyRing:
                 return
         raise Damaged(f"The stored {kind} does not match its signature")
 
+    def subkey(self, use: str, key_id: str) -> bytes:
+        """32 bytes for one use alone, from the key of that id. Raises Damaged where it is not in the ring."""
+        for key in self._keys:
+            if _same(key.id, key_id):
+                return key.digest(b"subkey", use.encode())
+        raise Damaged("What is stored is encrypted under a key that is not in the ring")
+
     def token(self, kind: str, text: str) -> str:
         """A secret to give to the client of `text`, as 64 hex digits: who shows it again was given it."""
         return _token(self.current, kind, text)

@@ -6,6 +6,7 @@ was asked and with each other, and the bytes are counted.
 
 import asyncio
 import contextlib
+import copy
 import re
 import ssl
 import time
@@ -18,6 +19,7 @@ from types import TracebackType
 import httpx
 
 from streamzip.errors import OriginError
+from streamzip.manifest.fields import Fields
 from streamzip.manifest.urls import check_url, origin_of
 from streamzip.net.addresses import BlockedAddressError
 from streamzip.net.retry import retry_after
@@ -70,6 +72,14 @@ class HttpSource:
             ("Accept", "*/*"),
             ("Accept-Encoding", "identity"),
         )
+        self._at_home: Fields = self._fields  # what the URL's own origin is told, and none that it redirects to
+
+    def with_fields(self, fields: Fields) -> "HttpSource":
+        """This source for one entry, whose header fields go to its own origin."""
+        bound = copy.copy(self)
+        names = {name.lower() for name, _ in fields}
+        bound._at_home = (*(each for each in self._fields if each[0].lower() not in names), *fields)
+        return bound
 
     async def probe(self, url: str, *, keep: int = 0) -> Facts:
         """The facts of the file at `url`, and its body where it has at most `keep` bytes. Raises OriginError.
@@ -106,7 +116,7 @@ class HttpSource:
         found, head, stream = await self._arrive(url, ())
         body = bytearray()
         try:
-            async for chunk in CountedChunks(stream, head.length):
+            async for chunk in self.counted(stream, head.length):
                 body += chunk
                 if len(body) > most:
                     break
@@ -119,12 +129,15 @@ class HttpSource:
 
         Every hop goes through the same door: judged as a URL here, and as an address when it is dialled.
         """
+        told, home = self._at_home, url
         for _ in range(MAX_REDIRECTS + 1):
-            head, stream = await self._hop(url, fields)
+            head, stream = await self._hop(url, (*told, *fields))
             if head.status not in _REDIRECTS:
                 break
             await _discard(head, stream)
             url = _follow(url, head)
+            if told is not self._fields and not _same_origin(home, url):
+                told = self._fields  # for good: also where it redirects back
         else:
             raise OriginError("too_many_redirects", f"the origin redirected more than {MAX_REDIRECTS} times")
         try:
@@ -138,7 +151,7 @@ class HttpSource:
     async def _hop(self, url: str, fields: tuple[tuple[str, str], ...]) -> tuple[Head, httpx.AsyncByteStream]:
         self._check(url)
         try:
-            answer = await self._transport.get(written(url), (*self._fields, *fields))
+            answer = await self._transport.get(written(url), fields)
         except BlockedAddressError as error:
             raise OriginError("blocked_address", str(error)) from error
         except httpx.TimeoutException as error:
@@ -261,6 +274,14 @@ def _is_well_formed(url: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _same_origin(one: str, other: str) -> bool:
+    """Of the same scheme too: what is sent over TLS is not sent in the clear."""
+    try:
+        return origin_of(one) == origin_of(other) and one.partition(":")[0].lower() == other.partition(":")[0].lower()
+    except ValueError:
+        return False
 
 
 def _follow(url: str, head: Head) -> str:

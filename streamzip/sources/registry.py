@@ -1,6 +1,7 @@
 """Which source answers for a URL."""
 
 from streamzip.errors import OriginError
+from streamzip.manifest.model import Entry
 from streamzip.manifest.urls import origin_of
 from streamzip.sources.base import Source
 from streamzip.sources.http import HttpSource
@@ -19,6 +20,11 @@ class Registry:
         if source is None:
             raise OriginError("unsafe_url", "no source knows this kind of URL")
         return source
+
+    def for_entry(self, entry: Entry) -> Source:
+        """The source of the entry's URL, which sends along the entry's own header fields. Raises OriginError."""
+        source = self.for_url(entry.url)
+        return source.with_fields(entry.headers) if entry.headers and isinstance(source, HttpSource) else source
 
     def origin(self, url: str) -> str:
         """The origin that owns `url`, as `host:port`: what connections are counted by. Raises OriginError."""

@@ -1,10 +1,23 @@
 """Stored documents under the gateway's signature: what was altered in the store is refused, loudly.
 
 The signature covers what kind of document it is and which archive it belongs to, so that no two rows can change places.
+Manifests that hold secrets are encrypted besides: a copy of the database, or of a disk, gives none of them away.
 """
 
+import os
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from streamzip.errors import Damaged
+from streamzip.manifest.model import Manifest
 from streamzip.manifest.signing import KeyRing, Signature
 from streamzip.store.rows import Sealed
+
+_MANIFEST = "manifest"
+_ENCRYPTED = b"\x01"  # a manifest in the clear is JSON, and begins with a brace
+_NONCE = 12  # bytes; random, as there is one document an archive and a key encrypts far fewer than 2^32 of them
+_USE = "encryption of manifests"
 
 
 class Vault:
@@ -22,3 +35,22 @@ class Vault:
         """The document, proven to be what was stored. Raises Damaged."""
         self._keys.verify(f"{kind} {hash}", sealed.body, Signature(sealed.key_id, sealed.signature))
         return sealed.body
+
+    def seal_manifest(self, hash: str, manifest: Manifest) -> Sealed:
+        """The manifest's document, encrypted where it holds secrets."""
+        body = manifest.document()
+        if manifest.secret:
+            nonce, key = os.urandom(_NONCE), self._keys.subkey(_USE, self._keys.current.id)
+            body = _ENCRYPTED + nonce + AESGCM(key).encrypt(nonce, body, hash.encode())
+        return self.seal(_MANIFEST, hash, body)
+
+    def unseal_manifest(self, hash: str, sealed: Sealed) -> Manifest:
+        """The manifest, proven to be what was stored. Raises Damaged."""
+        body = self.unseal(_MANIFEST, hash, sealed)
+        if body.startswith(_ENCRYPTED):
+            nonce, text = body[1 : 1 + _NONCE], body[1 + _NONCE :]
+            try:
+                body = AESGCM(self._keys.subkey(_USE, sealed.key_id)).decrypt(nonce, text, hash.encode())
+            except (InvalidTag, ValueError) as error:
+                raise Damaged("The stored manifest cannot be decrypted") from error
+        return Manifest.from_document(body)

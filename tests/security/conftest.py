@@ -1,9 +1,9 @@
-"""What these tests share: an origin and the fixtures that launch gateways."""
+"""What these tests share: an origin, a running gateway, and the fixture that launches others."""
 
 import pytest
 
 pytest.register_assert_rewrite("tests.support.gateway", "tests.support.unzippers")
 
-from tests.support.fixtures import launch, origin  # noqa: E402 - after what they are rewritten by
+from tests.support.fixtures import gateway, launch, origin  # noqa: E402 - after what they are rewritten by
 
-__all__ = ["launch", "origin"]
+__all__ = ["gateway", "launch", "origin"]

@@ -146,7 +146,10 @@ def test_parse_create_reports_names_that_were_cleaned() -> None:
         ({"url": [URL]}, "/url", "did you mean `urls`?"),
         ({"entries": [{"url": URL, "Name": "a"}]}, "/entries/0/Name", "did you mean `name`?"),
         ({"entries": [{"url": URL, "crc": "0a1b2c3d"}]}, "/entries/0/crc", "did you mean `crc32`?"),
-        ({"entries": [{"url": URL, "headers": {}}]}, "/entries/0/headers", "known are url, id, name"),
+        ({"entries": [{"url": URL, "header": {}}]}, "/entries/0/header", "did you mean `headers`"),
+        ({"entries": [{"url": URL, "headers": {"Host": "a"}}]}, "/entries/0/headers", "Host"),
+        ({"entries": [{"url": URL, "headers": []}]}, "/entries/0/headers", "names and values"),
+        ({"entries": [{"url": URL, "zzz": {}}]}, "/entries/0/zzz", "known are url, id, name"),
         ({"urls": [URL], "webhook": 1}, "/webhook", "a URL"),
         ({"urls": [URL], "webhook": "upload:hook"}, "/webhook", "http"),
         ({"urls": [URL], "webhook": "http://127.0.0.1/"}, "/webhook", "public internet"),
@@ -199,7 +202,7 @@ def test_parse_create_refuses_when_the_body_is_not_json(body: bytes) -> None:
 def test_parse_create_refuses_when_there_are_too_many_entries(count: int) -> None:
     """One entry over the limit is too many, in either form, and the sentence names the limit."""
     for document in ({"urls": [URL] * count}, {"entries": [{"url": URL}] * count}):
-        with pytest.raises(TooLarge, match=r"at most 100 in|more than 900 JSON"):
+        with pytest.raises(TooLarge, match=r"at most 100 in|more than 1700 JSON"):
             create(document)
     assert len(create({"urls": [URL] * 100}).manifest.entries) == 100
 
