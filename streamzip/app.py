@@ -45,11 +45,13 @@ from streamzip.net.transport import OriginTransport
 from streamzip.sources.counting import Pace
 from streamzip.sources.http import HttpSource
 from streamzip.sources.registry import Registry
+from streamzip.sources.upload import UploadSource
 from streamzip.spool.locks import LockFile
 from streamzip.spool.memory import Memory
 from streamzip.spool.shelf import Shelf
 from streamzip.store.migrations import SchemaTooNewError
 from streamzip.store.repository import Repository
+from streamzip.store.uploads import Uploads
 from streamzip.workers import Workers
 
 logger = logging.getLogger(__name__)
@@ -88,10 +90,13 @@ class _Parts:
         self.repository = repository
         self.pool = ThreadPoolExecutor(max_workers=max(4, (os.cpu_count() or 1) + 2), thread_name_prefix="streamzip")
         self.transport = _transport(settings, settings.allow_hosts)
+        self.uploads = Uploads(
+            settings.data_dir / "uploads", most=settings.upload_max_bytes, quota=settings.upload_quota_bytes
+        )
         pace = Pace(settings.min_rate, settings.read_timeout)
         http = HttpSource(self.transport, allow=settings.allow_hosts, pace=pace)
         works = Works(
-            registry=Registry(http),
+            registry=Registry(http, UploadSource(self.uploads, self.pool)),
             lanes=Lanes(max(1, settings.connections_per_origin // settings.workers)),
             clock=clock,
             pool=self.pool,
@@ -107,6 +112,7 @@ class _Parts:
         shelf = Shelf(settings.data_dir / "spool", budget=settings.cache_max_bytes, grace=grace)
         self.gateway = Gateway(
             repository=repository,
+            uploads=self.uploads,
             shelf=shelf,
             works=works,
             memory=Memory(settings.stream_memory_bytes // settings.workers),
@@ -157,7 +163,9 @@ class _Parts:
         """Do what survives restarts, until cancelled."""
         if self.secrets.receiver is not None:  # starting with one that wanted no more is asking for it anew
             await self.repository.deliveries.accept_again(self.secrets.receiver)
-        await asyncio.gather(self.prefetches.run(), self.webhooks.run(), self.webpages.run(), self.sweep.run())
+        await asyncio.gather(
+            self.uploads.sweep(), self.prefetches.run(), self.webhooks.run(), self.webpages.run(), self.sweep.run()
+        )
 
     async def close(self) -> None:
         await self.gateway.close()
@@ -234,7 +242,7 @@ async def _serve(settings: Settings, sockets: Sequence[socket.socket]) -> None:
         await repository.close()
         raise
     background = asyncio.create_task(parts.work())
-    app = build(parts.gateway, settings, parts.links, parts.auth, parts.webpages, parts.clock)
+    app = build(parts.gateway, parts.uploads, settings, parts.links, parts.auth, parts.webpages, parts.clock)
     server = uvicorn.Server(_uvicorn_config(settings, app))
     parent = multiprocessing.parent_process()
     if parent is not None:  # a worker whose supervisor was killed ends as well: nobody would start it again

@@ -42,6 +42,14 @@ def _origins(value: Any) -> frozenset[str]:
     return origins
 
 
+def _extensions(value: Any) -> tuple[str, ...]:
+    extensions = tuple(str(extension).lower().removeprefix(".") for extension in _split(value))
+    for extension in extensions:
+        if re.fullmatch(r"\w+", extension) is None:
+            raise ValueError(f"{extension!r} is not an extension, as pdf or .pdf")
+    return extensions
+
+
 def _networks(value: Any) -> tuple[Network, ...]:
     return tuple(ip_network(network) for network in _split(value))
 
@@ -64,6 +72,7 @@ def _lower(value: Any) -> Any:
 
 Origins = Annotated[frozenset[str], NoDecode, BeforeValidator(_origins)]
 Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
+Extensions = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_extensions)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 LogLevel = Literal["off", "error", "warning", "info", "debug"]
 
@@ -173,6 +182,18 @@ class Settings(BaseSettings):
     )
     folders_rate: ByteSize = Field(
         default=ByteSize(0), ge=0, description="Bytes per second for each download of a folder; 0 for no limit."
+    )
+    upload_extensions: Extensions = Field(
+        default=("txt", "rtf", "doc", "docx", "xls", "xlsx", "pdf", "png", "jpg", "jpeg"),
+        description="Extensions of files that may be uploaded, comma-separated.",
+    )
+    upload_max_bytes: ByteSize = Field(
+        default=ByteSize(_GIB), ge=0, description="Largest uploaded file, in bytes or as 100MiB."
+    )
+    upload_quota_bytes: ByteSize = Field(
+        default=ByteSize(10 * _GIB),
+        ge=0,
+        description="All uploaded files together, in bytes or as 20GiB; 0 takes none.",
     )
 
 

@@ -12,6 +12,10 @@
     │   └── Stale               409  `origin_changed`: an origin changed after its bytes were given out
     ├── NotReady                503  not yet; Retry-After says when to ask again
     ├── BuildFailed             502  `origin_failed`, `entry_failed`, `no_entries`, `page_unreachable`: not to be had
+    ├── BadForm                 400  a form that cannot be read
+    ├── Stalled                 408  a body that does not come
+    ├── Unsupported             415  a body that is not taken: its type, its coding
+    ├── NoRoom                  507  the quota or the disk is full
     └── Damaged                 500  something stored no longer matches its signature
 
     OriginError                 one entry's origin failed; becomes that entry's `errors` record
@@ -143,6 +147,38 @@ class BuildFailed(Problem):
     status = 502
     code = "origin_failed"
     title = "The archive cannot be built"
+
+
+class BadForm(Problem):
+    """The body is no form, or not all of one."""
+
+    status = 400
+    code = "bad_form"
+    title = "The form cannot be read"
+
+
+class Stalled(Problem):
+    """The rest of the body does not come."""
+
+    status = 408
+    code = "body_stalled"
+    title = "Nothing came"
+
+
+class Unsupported(Problem):
+    """The body is of a kind that is not taken."""
+
+    status = 415
+    code = "type_not_allowed"
+    title = "Not taken"
+
+
+class NoRoom(Problem):
+    """There is no room for it."""
+
+    status = 507
+    code = "quota_exceeded"
+    title = "No room"
 
 
 class Damaged(Problem):

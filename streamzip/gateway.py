@@ -30,10 +30,12 @@ from streamzip.logs import event
 from streamzip.manifest.model import Manifest
 from streamzip.manifest.parse import CreateRequest, Rename
 from streamzip.manifest.signing import KeyRing
+from streamzip.sources.upload import note_needs, pinned
 from streamzip.spool.memory import Memory
 from streamzip.spool.shelf import Shelf
 from streamzip.store.repository import Repository
 from streamzip.store.rows import ArchiveRow
+from streamzip.store.uploads import Uploads
 from streamzip.store.vault import Vault
 
 logger = logging.getLogger(__name__)
@@ -142,6 +144,7 @@ class Gateway:
         self,
         *,
         repository: Repository,
+        uploads: Uploads,
         shelf: Shelf,
         works: Works,
         memory: Memory,
@@ -151,6 +154,7 @@ class Gateway:
         probe_wait: float,
     ) -> None:
         self._repository = repository
+        self._uploads = uploads
         self._announcements = announcements
         self._shelf = shelf
         self._keys = keys
@@ -183,6 +187,19 @@ class Gateway:
 
     async def create(
         self, request: CreateRequest, *, prefetch: bool, base: str | None = None, lifetime: float | None = None
+    ) -> Created:
+        """As `_create`, with the uploaded files that it names pinned to the content that they have now."""
+        async with pinned(self._uploads, request) as fixed:
+            return await self._create(fixed, prefetch=prefetch, base=base, lifetime=lifetime)
+
+    async def is_unfinished(self, hash: str) -> bool:
+        """Whether the archive may still need its origins to be completed."""
+        row = await self._repository.get(hash)
+        over = row is None or (row.expires_at is not None and row.expires_at <= self._clock.wall())
+        return not over and row is not None and row.completed_at is None and row.code != Stale.code
+
+    async def _create(
+        self, request: CreateRequest, *, prefetch: bool, base: str | None, lifetime: float | None
     ) -> Created:
         """Keep the manifest, durably; the same manifest gives the same archive. Its origins are asked in the
         background.
@@ -250,6 +267,7 @@ class Gateway:
             base=base,
             expires_at=until,
         )
+        await note_needs(self._uploads, manifest, hash)
         sealed = self._vault.seal_manifest(hash, manifest)
         created = await self._repository.create(row, sealed, job=PREFETCH if prefetch else None)
         if created:

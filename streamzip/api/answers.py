@@ -6,7 +6,7 @@ They are written as plain dictionaries where they are made: an answer need not b
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel
 from pydantic.json_schema import SkipJsonSchema
 
 T = TypeVar("T")
@@ -143,6 +143,24 @@ class DownloadPending(DownloadAccepted):
     """Not yet: ask again after `Retry-After` seconds."""
 
     status: Literal["pending", "in-progress"]
+
+
+class UploadedFile(BaseModel):
+    """A file, and where it is to be had."""
+
+    filename: str
+    url: str
+
+
+class Uploaded(UploadedFile):
+    """What an upload answers."""
+
+    size: int = Field(description="In bytes.")
+    sha256: str = Field(description="Of its content; its ETag too.", pattern="^[0-9a-f]{64}$")
+
+
+class UploadedFiles(RootModel[list[UploadedFile]]):
+    """The files that are there, by name."""
 
 
 class Health(BaseModel):

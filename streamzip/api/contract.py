@@ -12,6 +12,7 @@ from streamzip.api import answers
 from streamzip.manifest.requests import CreateBody, KeyValueBody, PageBody
 
 ZIP = "application/zip"
+ANY = "*/*"
 HTML, CSS, TEXT, JSON = "text/html", "text/css", "text/plain", "application/json"
 
 STORE = (500, 503)  # whatever asks the store or the disk
@@ -49,6 +50,7 @@ class Operation:
     answers: Mapping[int, Answer]
     problems: tuple[int, ...] = ()
     body: type[BaseModel] | None = None
+    file: tuple[str, Mapping[str, Any]] | None = None  # a body that is not JSON: its type, and JSON Schema of it
     parameters: tuple[Parameter, ...] = ()
 
 
@@ -57,6 +59,7 @@ HASH = Parameter("hash", "path", "The archive's name, from create.", HEX)
 KEY = Parameter("key", "path", "The key that was given out.", HEX)
 ID = Parameter("id", "path", "The download_id that was given out.", {"type": "string", "format": "uuid"})
 FOLDER = Parameter("folder", "path", "The folder's name, which is its secret.")
+NAME = Parameter("name", "path", "The file's own name.")
 MEMBERS = Parameter("entries", "query", "`1` adds every entry's state.", {"type": "string", "enum": ["1"]})
 TOKEN = Parameter("X-Delete-Token", "header", "The delete_token that create gave out; where keys are set, they count.")
 LIMIT = Parameter("limit", "query", "How many.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50})
@@ -71,12 +74,12 @@ CONDITIONS = (
 _HELD = ("Content-Disposition", "Last-Modified")
 
 
-def _zip(says: str, *more: int) -> dict[str, Any]:
-    """What an archive's own bytes answer with."""
+def _zip(says: str, *more: int, media: str = ZIP) -> dict[str, Any]:
+    """What the bytes of an archive, or of a file of another type, answer with."""
     return {
         "answers": {
-            200: Answer(says, media=ZIP, headers=(*_HELD, "ETag", "Accept-Ranges", "Content-Length")),
-            206: Answer("The range.", media=ZIP, headers=(*_HELD, "ETag", "Content-Range", "Content-Length")),
+            200: Answer(says, media=media, headers=(*_HELD, "ETag", "Accept-Ranges", "Content-Length")),
+            206: Answer("The range.", media=media, headers=(*_HELD, "ETag", "Content-Range", "Content-Length")),
             304: Answer("The client has it already.", headers=("ETag",)),
         },
         "problems": (404, 409, 412, 416, 502, 505, *STORE, *more),
@@ -84,13 +87,13 @@ def _zip(says: str, *more: int) -> dict[str, Any]:
     }
 
 
-def _fetched(*, parameters: tuple[Parameter, ...], says: str = "The archive.") -> dict[str, Any]:
-    common = _zip(says)
+def _fetched(*, parameters: tuple[Parameter, ...], says: str = "The archive.", media: str = ZIP) -> dict[str, Any]:
+    common = _zip(says, media=media)
     return common | {"parameters": (*parameters, *common["parameters"])}
 
 
-_ARCHIVES, _KEY_VALUE, _PAGES, _FOLDERS, _HEALTH, _ITSELF = (
-    *("Archives", "Key–value form", "Images of a web page", "Folders", "Health"),
+_ARCHIVES, _KEY_VALUE, _PAGES, _FOLDERS, _UPLOADS, _HEALTH, _ITSELF = (
+    *("Archives", "Key–value form", "Images of a web page", "Folders", "Uploads", "Health"),
     "This interface",
 )
 _STATUS = Answer("The status.", answers.ArchiveStatus)
@@ -99,6 +102,8 @@ _CREATED = {
     200: Answer("The same list had been created before.", answers.ArchiveCreated, headers=("Location",)),
 }
 _REFUSED = (400, 413, 422)
+_UPLOADED = {201: Answer("Kept.", answers.Uploaded, headers=("Location",))}
+_NOT_TAKEN = (400, 408, 409, 413, 415, 422, 500, 507)
 _PENDING = Answer("Not yet.", answers.DownloadPending, headers=("Retry-After",))
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -193,6 +198,53 @@ OPERATIONS: tuple[Operation, ...] = (
         **_fetched(parameters=(ID,))
         | {"answers": {**_zip("The images.")["answers"], 202: _PENDING}}
         | {"problems": (404, 409, 412, 416, 422, 502, 505, *STORE)},
+    ),
+    Operation(
+        *("GET", "/upload", "uploadPage", _UPLOADS),
+        "A page with a form and the files.",
+        answers={200: Answer("HTML.", media=HTML)},
+        problems=(500,),
+    ),
+    Operation(
+        *("POST", "/upload", "uploadForm", _UPLOADS),
+        "Keep a file, sent as a form; a browser is led back to the page.",
+        answers=_UPLOADED | {303: Answer("To the page.", headers=("Location",))},
+        problems=_NOT_TAKEN,
+        file=(
+            "multipart/form-data",
+            {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}, "required": ["file"]},
+        ),
+    ),
+    Operation(
+        *("POST", "/upload/{name}", "uploadRaw", _UPLOADS),
+        "Keep a file; the body is it, whatever its type.",
+        answers=_UPLOADED,
+        problems=(404, *_NOT_TAKEN),
+        file=("application/octet-stream", {"type": "string", "format": "binary"}),
+        parameters=(NAME,),
+    ),
+    Operation(
+        *("DELETE", "/upload/{name}", "deleteUpload", _UPLOADS),
+        "Remove a file.",
+        answers={204: Answer("It is gone.")},
+        problems=(404, 409, *STORE),
+        parameters=(NAME,),
+    ),
+    Operation(
+        *("GET", "/download", "listUploads", _UPLOADS),
+        "The files.",
+        answers={200: Answer("By name.", answers.UploadedFiles)},
+        problems=(422, 500),
+    ),
+    Operation(
+        *("GET", "/download/{name}", "getUpload", _UPLOADS),
+        "A file, whole or in ranges.",
+        **_fetched(parameters=(NAME,), says="The file.", media=ANY) | {"problems": (404, 412, 416, 500)},
+    ),
+    Operation(
+        *("GET", "/", "home", _UPLOADS),
+        "The way in.",
+        answers={307: Answer("To the page of the uploads.", headers=("Location",))},
     ),
     Operation(
         *("GET", "/healthz", "healthz", _HEALTH),

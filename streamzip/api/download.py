@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from streamzip.api.disposition import attachment
+from streamzip.api.pages import is_browser
 from streamzip.api.problems import ProblemResponse, waiting_page
 from streamzip.api.representation import Representation, respond
 from streamzip.clock import Clock
@@ -28,7 +29,7 @@ class Downloads:
         try:
             return await self.send(request, request.path_params["hash"])
         except NotReady as problem:
-            if request.method == "GET" and "range" not in request.headers and _is_browser(request):
+            if request.method == "GET" and "range" not in request.headers and is_browser(request):
                 return waiting_page(problem)
             raise
 
@@ -60,11 +61,6 @@ class Downloads:
             return await respond(
                 request, selected, stack, now=self._clock.wall(), write_timeout=self._settings.write_timeout
             )
-
-
-def _is_browser(request: Request) -> bool:
-    """Whether a person looks at the answer: programs ask for anything, browsers name HTML first."""
-    return request.headers.get("accept", "").lstrip().lower().startswith("text/html")
 
 
 def _headers(facts: Facts) -> dict[str, str]:

@@ -7,7 +7,7 @@ import contextlib
 import errno
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
@@ -29,7 +29,6 @@ from streamzip.sources.folder import MOST_DEEP, Changed, TooDeep, TooMany
 logger = logging.getLogger(__name__)
 
 RESERVED = "get"  # /archive/get/… are the archives
-THREADS = 8
 LISTINGS = 2  # at once: each may hold a descriptor for every level of its tree
 FILENAME = "archive.zip"
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
@@ -37,13 +36,13 @@ _NO_FOLDER = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOO
 
 
 class Folders:
-    """The handlers, over the folder of folders that the settings name, if any."""
+    """The handlers, over the folder of folders that the settings name, if any. `pool`: where files are read."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, pool: Executor) -> None:
         self._settings = settings
         self._clock = clock
         self._checksums = Checksums()
-        self._pool = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="folders")
+        self._pool = pool
         self._listings = asyncio.Semaphore(LISTINGS)
 
     async def without_slash(self, request: Request) -> Response:

@@ -96,6 +96,9 @@ def _operation(operation: Operation) -> dict[str, Any]:
         ]
     if operation.body is not None:
         described["requestBody"] = {"required": True, "content": {JSON: {"schema": _reference(operation.body)}}}
+    elif operation.file is not None:
+        media, schema = operation.file
+        described["requestBody"] = {"required": True, "content": {media: {"schema": dict(schema)}}}
     return described
 
 

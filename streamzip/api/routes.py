@@ -1,5 +1,7 @@
 """Every path of the HTTP interface, in one table."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -17,6 +19,7 @@ from streamzip.api.key_value import KeyValue
 from streamzip.api.links import Links
 from streamzip.api.operations import Operations
 from streamzip.api.problems import on_http_error, on_problem, on_unexpected
+from streamzip.api.uploads import UploadDoor
 from streamzip.api.webpages import Webpages
 from streamzip.clock import Clock
 from streamzip.config import Settings
@@ -24,10 +27,14 @@ from streamzip.errors import Problem
 from streamzip.gateway import Gateway
 from streamzip.jobs.webpages import WebpageDownloads
 from streamzip.manifest.links import ArchiveLinks
+from streamzip.store.uploads import Uploads
+
+DISK_THREADS = 8  # that read folders and uploads
 
 
 def build(
     gateway: Gateway,
+    uploads: Uploads,
     settings: Settings,
     links: ArchiveLinks,
     auth: Auth,
@@ -41,7 +48,9 @@ def build(
     webpages = Webpages(pages, gateway, downloads, archives.links, settings)
     operations = Operations(gateway)
     described = Described(settings.public_url or "/")
-    folders = Folders(settings, clock)
+    disk = ThreadPoolExecutor(max_workers=DISK_THREADS, thread_name_prefix="disk")
+    folders = Folders(settings, clock, disk)
+    door = UploadDoor(uploads, gateway, settings, archives.links, clock, disk)
 
     async def download_now(request: Request) -> Response:
         """POST /api/archive/download: create's body; the answer is the archive itself."""
@@ -64,6 +73,13 @@ def build(
         Route("/download", webpages.create, methods=["POST"]),
         # No upload's name has this form: each ends in an extension.
         Route("/download/{id:uuid}", webpages.get, methods=["GET", "HEAD"]),
+        Route("/", door.home),
+        Route("/upload", door.page),
+        Route("/upload", door.form, methods=["POST"]),
+        Route("/upload/{name}", door.raw, methods=["POST"]),
+        Route("/upload/{name}", door.delete, methods=["DELETE"]),
+        Route("/download", door.listing),
+        Route("/download/{name}", door.download, methods=["GET", "HEAD"]),
         Route("/healthz", operations.healthz),
         Route("/readyz", operations.readyz),
         Route("/health_check", operations.health_check),

@@ -48,6 +48,8 @@ def clean_name(requested: str) -> str:
 
 def name_from_url(url: str) -> str:
     """The clean name that a URL suggests: its last path segment, percent-decoded; `file` where there is none."""
+    if url.startswith("upload:"):
+        return clean_name(unquote(url.removeprefix("upload:")))
     segment = url.partition("#")[0].partition("?")[0].partition("://")[2].partition("/")[2].rpartition("/")[2]
     if "%" in segment:
         # Bytes that are no UTF-8 become U+FFFD. A slash that was encoded is a letter of the name, no folder.

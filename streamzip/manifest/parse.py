@@ -12,6 +12,7 @@ from streamzip.manifest.fields import read_fields
 from streamzip.manifest.model import Compression, Entry, Manifest, OnError
 from streamzip.manifest.names import clean_filename, name_from_url, unique_names
 from streamzip.manifest.strict_json import quoted, read_json
+from streamzip.manifest.uploads import SCHEME, name_in
 from streamzip.manifest.urls import check_url
 
 _Reader = Callable[[Any], Any]  # the value as the manifest has it; ValueError with a public sentence if it is wrong
@@ -162,7 +163,7 @@ def _plain(options: dict[str, Any], limits: Limits, allow: frozenset[str], error
     wished = []
     for index, value in enumerate(options["urls"]):
         try:
-            url = _url(value, limits, allow)
+            url = _file_url(value, limits, allow)
         except ValueError as error:
             errors.add(f"/urls/{index}", str(error))
         else:
@@ -262,7 +263,7 @@ def _option_readers(limits: Limits, allow: frozenset[str]) -> dict[str, _Reader]
 
 def _entry_readers(limits: Limits, allow: frozenset[str]) -> dict[str, _Reader]:
     return {
-        "url": lambda value: _url(value, limits, allow),
+        "url": lambda value: _file_url(value, limits, allow),
         "id": _id,
         "name": lambda value: _text(value, limits.max_name),
         "size": _size,
@@ -289,6 +290,14 @@ def _url(value: Any, limits: Limits, allow: frozenset[str]) -> str:
         raise _BadValueError(f"the URL is longer than {limits.max_url} bytes")
     check_url(value, allow)
     return value
+
+
+def _file_url(value: Any, limits: Limits, allow: frozenset[str]) -> str:
+    """The URL of an entry's file: on the web, or `upload:NAME`."""
+    if isinstance(value, str) and value.startswith(SCHEME):
+        name_in(_text(value, limits.max_url))
+        return value
+    return _url(value, limits, allow)
 
 
 def _text(value: Any, room: int) -> str:

@@ -60,7 +60,7 @@ def _why_not_http(url: str) -> str:
     if scheme[1].lower() in _DEFAULT_PORTS:
         return "after http: or https: come two slashes and a host"
     if scheme[1].lower() == "upload":
-        return "upload: is not supported yet; use an http:// or https:// URL"
+        return "upload: names an uploaded file, as the url of an archive's entry; here an http or https URL is needed"
     return "only http:// and https:// URLs are taken"
 
 

@@ -2,16 +2,18 @@
 
 from streamzip.errors import OriginError
 from streamzip.manifest.model import Entry
+from streamzip.manifest.uploads import SCHEME
 from streamzip.manifest.urls import origin_of
 from streamzip.sources.base import Source
 from streamzip.sources.http import HttpSource
+from streamzip.sources.upload import UploadSource
 
 
 class Registry:
     """The sources by their schemes."""
 
-    def __init__(self, http: HttpSource) -> None:
-        self._sources: dict[str, Source] = {"http": http, "https": http}
+    def __init__(self, http: HttpSource, upload: UploadSource) -> None:
+        self._sources: dict[str, Source] = {"http": http, "https": http, "upload": upload}
 
     def for_url(self, url: str) -> Source:
         """The source of `url`'s scheme. Raises OriginError (`unsafe_url`) where there is none."""
@@ -28,6 +30,8 @@ class Registry:
 
     def origin(self, url: str) -> str:
         """The origin that owns `url`, as `host:port`: what connections are counted by. Raises OriginError."""
+        if url.startswith(SCHEME):
+            return SCHEME
         try:
             return origin_of(url)
         except ValueError as error:

@@ -24,6 +24,7 @@ from streamzip.gateway import Gateway as Verbs
 from streamzip.jobs.webpages import WebpageDownloads
 from streamzip.manifest.api_keys import ApiKeys
 from streamzip.manifest.links import ArchiveLinks
+from streamzip.store.uploads import Uploads
 from tests.support.fixtures import Launch
 from tests.support.gateway import COMMAND, Gateway
 from tests.support.origin import File, Origin
@@ -36,7 +37,7 @@ def routes() -> set[tuple[str, str]]:
     settings = Settings(_env_file=None)  # type: ignore[call-arg]
     links, pages = cast(ArchiveLinks, None), cast(WebpageDownloads, None)
     auth = Auth(ApiKeys(), None, SystemClock())
-    inner: Any = build(cast(Verbs, None), settings, links, auth, pages, SystemClock())
+    inner: Any = build(cast(Verbs, None), cast(Uploads, None), settings, links, auth, pages, SystemClock())
     while not hasattr(inner, "routes"):
         inner = inner._app
     paths = ((method, re.sub(r":\w+}", "}", route.path)) for route in inner.routes for method in route.methods)
@@ -163,6 +164,25 @@ def test_answers_are_as_the_document_says(gateway: Gateway, origin: Origin) -> N
     check(gateway, "POST", "/archive_img", "/archive_img", json=[])
 
     posted = check(gateway, "POST", "/download", "/download", json={"url": origin.url("/api/page")})
+    upload = "/upload/{name}"
+    files = {"file": ("api.txt", b"text")}
+    check(gateway, "POST", "/upload", "/upload", files=files)
+    check(gateway, "POST", "/upload", "/upload", files=files)
+    check(gateway, "POST", "/upload", "/upload", content=b"none")
+    check(gateway, "POST", "/upload/raw.txt", upload, content=b"text")
+    check(gateway, "POST", "/upload/raw.exe", upload, content=b"text")
+    check(gateway, "POST", "/upload/raw", upload, content=b"text")
+    for method, path, operation in (
+        ("GET", "/upload", "/upload"),
+        ("GET", "/download", "/download"),
+        ("HEAD", "/download/raw.txt", "/download/{name}"),
+        ("GET", "/download/none.txt", "/download/{name}"),
+        ("GET", "/", "/"),
+        ("DELETE", "/upload/raw.txt", upload),
+        ("DELETE", "/upload/raw.txt", upload),
+    ):
+        check(gateway, method, path, operation)
+
     while check(gateway, "GET", f"/download/{posted.json()['download_id']}", "/download/{id}").status_code == 202:
         pass
     for path in ("/healthz", "/readyz", "/health_check", "/openapi.json", "/docs", "/docs/style.css"):

@@ -408,7 +408,6 @@ REFUSED: dict[str, tuple[str, ...]] = {
         "phar://x",
         "unix:///var/run/docker.sock",
         "http+unix://%2Fvar%2Frun%2Fdocker.sock/info",
-        "upload:a.png",
         "blob:http://127.0.0.1/1",
         "about:blank",
         "view-source:http://127.0.0.1/",

@@ -95,7 +95,7 @@ def test_check_url_does_not_carry_an_exemption_over() -> None:
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("upload:a.png", "upload: is not supported yet"),
+        ("upload:a.png", "upload: names an uploaded file"),
         ("ftp://example.com/", "only http:// and https://"),
         ("example.com/a.png", "not an absolute URL"),
         ("http:/example.com/", "two slashes"),

@@ -1,0 +1,89 @@
+"""A multipart/form-data body (RFC 7578), read as it comes, for the one file in it; nothing of it is kept."""
+
+from collections.abc import Iterator
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from streamzip.errors import BadForm, FieldError, InvalidRequest
+
+FIELD = "file"
+
+
+class FileForm:
+    """`feed` it the body's chunks, then `finish`."""
+
+    def __init__(self, content_type: str) -> None:
+        kind, options = parse_options_header(content_type)
+        if kind != b"multipart/form-data" or not options.get(b"boundary"):
+            raise BadForm("send the file as multipart/form-data, or as the body of POST /upload/{name}")
+        self._events: list[str | bytes] = []
+        self._header = (bytearray(), bytearray())
+        self._disposition = b""
+        self._is_file = False
+        self._seen = False
+        self._ended = False
+        try:
+            self._parser = MultipartParser(
+                options[b"boundary"],
+                {
+                    "on_part_begin": self._on_part_begin,
+                    "on_header_field": self._on_header_field,
+                    "on_header_value": self._on_header_value,
+                    "on_header_end": self._on_header_end,
+                    "on_headers_finished": self._on_headers_finished,
+                    "on_part_data": self._on_part_data,
+                    "on_end": self._on_end,
+                },
+            )
+        except FormParserError as error:
+            raise BadForm("the form's boundary cannot be used") from error
+
+    def feed(self, chunk: bytes) -> Iterator[str | bytes]:
+        """What the chunk brought: the file's name, once, and then its bytes. Raises BadForm, InvalidRequest."""
+        try:
+            self._parser.write(chunk)
+        except FormParserError as error:
+            raise BadForm("the form cannot be read: it is not multipart/form-data as RFC 7578 has it") from error
+        events, self._events = self._events, []
+        yield from events
+
+    def finish(self) -> None:
+        """Raise BadForm unless the form has come to its end, InvalidRequest if it had no file."""
+        if not self._ended:
+            raise BadForm("the form ended before its last boundary: not all of it has come")
+        if not self._seen:
+            raise InvalidRequest([FieldError(f"/{FIELD}", "the form has no file; choose a file")])
+
+    def _on_part_begin(self) -> None:
+        self._header, self._disposition, self._is_file = (bytearray(), bytearray()), b"", False
+
+    def _on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._header[0].extend(data[start:end])
+
+    def _on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._header[1].extend(data[start:end])
+
+    def _on_header_end(self) -> None:
+        name, value = self._header
+        if name.lower() == b"content-disposition":
+            self._disposition = bytes(value)
+        self._header = (bytearray(), bytearray())
+
+    def _on_headers_finished(self) -> None:
+        _, options = parse_options_header(self._disposition)
+        if options.get(b"name") != FIELD.encode():
+            return  # another field of the form: read over
+        if b"filename" not in options:
+            raise InvalidRequest([FieldError(f"/{FIELD}", "a file is expected, with its name; choose a file")])
+        if self._seen:
+            raise InvalidRequest([FieldError(f"/{FIELD}", "send one file at a time")])
+        self._seen = self._is_file = True
+        self._events.append(options[b"filename"].decode(errors="replace"))
+
+    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._is_file:
+            self._events.append(data[start:end])
+
+    def _on_end(self) -> None:
+        self._ended = True

@@ -1,0 +1,207 @@
+"""Uploads: one file at a time, as a form or as a bare body; the list; downloads with ranges; deletion; the page."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from email.utils import formatdate
+from functools import partial
+from urllib.parse import quote
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from streamzip.api.disposition import attachment
+from streamzip.api.forms import FIELD, FileForm
+from streamzip.api.links import Links
+from streamzip.api.pages import is_browser, problem_page, upload_page
+from streamzip.api.problems import respond as told
+from streamzip.api.representation import Representation, respond
+from streamzip.clock import Clock
+from streamzip.config import Settings
+from streamzip.errors import FieldError, InvalidRequest, Problem, Stalled, TooLarge, Unsupported
+from streamzip.gateway import Gateway
+from streamzip.manifest.uploads import is_allowed, upload_name
+from streamzip.sources.upload import content_type, read, strong_etag
+from streamzip.store.uploads import Arriving, Upload, Uploads
+
+SILENT_FOR = 60.0  # seconds that a body may bring nothing
+FORM_ROOM = 64 << 10  # bytes of a form beside its file
+READ_OVER = 64 << 20  # bytes of a refused body that are read, so that its client comes to read the answer
+NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+@dataclass(frozen=True, slots=True)
+class UploadDoor:
+    """The handlers. `pool`: where files are read."""
+
+    uploads: Uploads
+    gateway: Gateway
+    settings: Settings
+    links: Links
+    clock: Clock
+    pool: Executor
+
+    async def page(self, _: Request) -> Response:
+        """GET | HEAD /upload"""
+        uploads = await asyncio.to_thread(self.uploads.listing)
+        most = self.settings.upload_max_bytes.human_readable()
+        return upload_page(uploads, self.settings.upload_extensions, most)
+
+    async def home(self, _: Request) -> Response:
+        """GET | HEAD /"""
+        return RedirectResponse("upload", 307)
+
+    async def listing(self, request: Request) -> Response:
+        """GET | HEAD /download"""
+        base = self.links.base(request)
+        uploads = await asyncio.to_thread(self.uploads.listing)
+        return JSONResponse([_document(base, upload) for upload in uploads], headers=NO_STORE)
+
+    async def download(self, request: Request) -> Response:
+        """GET | HEAD /download/{name}"""
+        upload = await asyncio.to_thread(self.uploads.find, request.path_params["name"])
+        etag = strong_etag(upload)
+        selected = Representation(
+            noun="file",
+            headers={
+                "Content-Type": content_type(upload.name),
+                "Content-Disposition": attachment(upload.name),
+                "X-Content-Type-Options": "nosniff",
+                # Another file may come to have this name.
+                "Cache-Control": "private, no-cache, no-transform",
+                "Content-Security-Policy": "default-src 'none'; sandbox",
+                "ETag": etag,
+                "Last-Modified": formatdate(upload.created_at, usegmt=True),
+                "Accept-Ranges": "bytes",
+                "X-Accel-Buffering": "no",
+            },
+            length=upload.size,
+            etag=etag,
+            last_modified=upload.created_at,
+            read=partial(self._read, upload),
+            date_is_strong=False,
+        )
+        async with contextlib.AsyncExitStack() as stack:
+            return await respond(
+                request, selected, stack, now=self.clock.wall(), write_timeout=self.settings.write_timeout
+            )
+
+    def _read(self, upload: Upload, start: int, stop: int | None) -> AsyncGenerator[bytes, None]:
+        return read(self.uploads, upload, start, upload.size if stop is None else stop, self.pool)
+
+    async def delete(self, request: Request) -> Response:
+        """DELETE /upload/{name}"""
+        await self.uploads.delete(request.path_params["name"], self.gateway.is_unfinished)
+        return Response(status_code=204)
+
+    # -- taking a file -----------------------------------------------------------------------------------
+
+    async def form(self, request: Request) -> Response:
+        """POST /upload: multipart/form-data with a `file`. A browser goes back to the page, or is shown what to do."""
+        try:
+            base = self.links.base(request)
+            upload = await self._from_form(request)
+        except Problem as problem:
+            return _refused(request, problem_page(problem) if is_browser(request) else told(problem))
+        except ClientDisconnect:
+            return Response()  # to nobody; nothing of the file is kept
+        if is_browser(request):
+            return RedirectResponse("upload", 303)
+        return _created(base, upload)
+
+    async def raw(self, request: Request) -> Response:
+        """POST /upload/{name}: the body is the file, whatever its Content-Type."""
+        try:
+            base = self.links.base(request)
+            upload = await self._from_body(request, self._name(request.path_params["name"], "/name"))
+        except Problem as problem:
+            return _refused(request, told(problem))
+        except ClientDisconnect:
+            return Response()
+        return _created(base, upload)
+
+    async def _from_form(self, request: Request) -> Upload:
+        form = FileForm(request.headers.get("content-type", ""))
+        async with contextlib.AsyncExitStack() as stack:
+            arriving: Arriving | None = None
+            async for chunk in self._body(request, FORM_ROOM):
+                for part in form.feed(chunk):
+                    if isinstance(part, str):
+                        name = self._name(part, f"/{FIELD}")
+                        arriving = await stack.enter_async_context(await self.uploads.receive(name))
+                    elif arriving is not None:
+                        await arriving.add(part)
+            form.finish()
+            if arriving is None:
+                raise InvalidRequest([FieldError(f"/{FIELD}", "the form has no file; choose a file")])
+            return await arriving.keep(now=self.clock.wall())
+
+    async def _from_body(self, request: Request, name: str) -> Upload:
+        async with await self.uploads.receive(name) as arriving:
+            async for chunk in self._body(request, 0):
+                await arriving.add(chunk)
+            return await arriving.keep(now=self.clock.wall())
+
+    def _name(self, wished: str, pointer: str) -> str:
+        """The name that the file gets. Raises InvalidRequest, Unsupported."""
+        try:
+            name = upload_name(wished)
+            allowed = is_allowed(name, self.settings.upload_extensions)
+        except ValueError as error:
+            raise InvalidRequest([FieldError(pointer, str(error))]) from error
+        if not allowed:
+            taken = ", ".join(self.settings.upload_extensions)
+            raise Unsupported(f"files of this type are not taken; these are: {taken}")
+        return name
+
+    async def _body(self, request: Request, room: int) -> AsyncGenerator[bytes, None]:
+        """The body's chunks; `room`: bytes that it may have beside the file. Raises Unsupported, TooLarge, Stalled."""
+        if request.headers.get("content-encoding", "identity").lower() != "identity":
+            raise Unsupported("send the file as it is, without a Content-Encoding", code="body_encoded")
+        most, received = self.settings.upload_max_bytes + room, 0
+        if (_declared(request) or 0) > most:
+            raise self._too_large()
+        async with contextlib.aclosing(request.stream()) as chunks:
+            while True:
+                try:
+                    async with asyncio.timeout(SILENT_FOR):
+                        chunk = await anext(chunks, None)
+                except TimeoutError as error:
+                    raise Stalled("the rest of the file does not come; send it again") from error
+                if chunk is None:
+                    return
+                received += len(chunk)
+                if received > most:
+                    raise self._too_large()
+                if chunk:
+                    yield chunk
+
+    def _too_large(self) -> TooLarge:
+        most = self.settings.upload_max_bytes
+        return TooLarge(f"a file may have at most {most} bytes (STREAMZIP_UPLOAD_MAX_BYTES)", code="file_too_large")
+
+
+def _declared(request: Request) -> int | None:
+    """The body's length, where the request says it."""
+    text = request.headers.get("content-length", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _refused(request: Request, response: Response) -> Response:
+    """The answer to a request whose body was not read to its end: what is left is read over, unless it is too much."""
+    declared = _declared(request)
+    if declared is None or declared > READ_OVER:
+        response.headers["Connection"] = "close"
+    return response
+
+
+def _document(base: str, upload: Upload) -> dict[str, str]:
+    return {"filename": upload.name, "url": f"{base}/download/{quote(upload.name, safe='')}"}
+
+
+def _created(base: str, upload: Upload) -> Response:
+    document = _document(base, upload)
+    facts = {"size": upload.size, "sha256": upload.sha256}
+    return JSONResponse(document | facts, 201, NO_STORE | {"Location": document["url"]})

@@ -1,0 +1,75 @@
+"""The names of uploaded files, and `upload:NAME`, by which an archive's entry names one. Pure.
+
+Unlike a member's name, a file's is judged and not mended: under another name its owner would not find it.
+"""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Collection
+from urllib.parse import quote, unquote
+
+from streamzip.manifest.names import clean_name
+
+SCHEME = "upload:"
+_PINNED = re.compile(r"upload:([^#]+)#sha256=([0-9a-f]{64})")
+
+
+def upload_name(wished: str) -> str:
+    """The name, in NFC. Raises ValueError, its text a public sentence, for one that a file may not have."""
+    name = unicodedata.normalize("NFC", wished)
+    if not name:
+        raise ValueError("the file has no name; choose a file, or write its name at the end of the path")
+    if "/" in name or "\\" in name:
+        raise ValueError("the name holds a slash; send the file's own name, without its folders")
+    if "\ufffd" in name or not name.isprintable():
+        raise ValueError("the name holds characters that cannot be shown, or is not UTF-8; rename the file")
+    if clean_name(name) != name:
+        raise ValueError(
+            'the name is not safe on every system; rename the file: at most 255 bytes, none of < > : " | ? *, '
+            "no space at its beginning, no space or dot at its end, and not a device's name as CON or NUL"
+        )
+    return name
+
+
+def extension(name: str) -> str:
+    """What follows the last dot, in lower case. Raises ValueError, a public sentence, where that is nothing."""
+    stem, _, found = name.rpartition(".")
+    if not stem or not found:
+        raise ValueError("the name has no extension, as in report.pdf; rename the file")
+    return found.lower()
+
+
+def is_allowed(name: str, extensions: Collection[str]) -> bool:
+    """Whether files of this extension are taken. Raises as `extension` does."""
+    return extension(name) in extensions
+
+
+def key(name: str) -> str:
+    """32 hex digits that stand for the name on disk; the same for names that some file system takes for one."""
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
+    return hashlib.sha256(folded.encode()).hexdigest()[:32]
+
+
+def name_in(url: str) -> str:
+    """NAME of an `upload:NAME`, percent-decoded. Raises ValueError, its text a public sentence."""
+    written = url.removeprefix(SCHEME)
+    if "#" in written:
+        raise ValueError("in upload:NAME, write %23 for #")
+    try:
+        return upload_name(unquote(written, errors="strict"))
+    except UnicodeDecodeError as error:
+        raise ValueError("in upload:NAME, the name is not UTF-8") from error
+
+
+def pinned_url(name: str, sha256: str) -> str:
+    """The URL of a file with this content: another one under the same name is another file."""
+    return f"{SCHEME}{quote(name, safe='')}#sha256={sha256}"
+
+
+def name_and_digest(url: str) -> tuple[str, str]:
+    """What `pinned_url` was given. Raises ValueError for any other URL."""
+    match = _PINNED.fullmatch(url)
+    if match is None:
+        raise ValueError("no URL of an uploaded file")
+    return unquote(match[1]), match[2]

@@ -1,0 +1,93 @@
+"""A form's file, however the network cuts the body."""
+
+import pytest
+
+from streamzip.api.forms import FileForm
+from streamzip.errors import BadForm, InvalidRequest
+
+TYPE = "multipart/form-data; boundary=xyz"
+
+
+def part(disposition: str, body: bytes) -> bytes:
+    return b"--xyz\r\nContent-Disposition: form-data; " + disposition.encode() + b"\r\n\r\n" + body + b"\r\n"
+
+
+def read(body: bytes, step: int = 1 << 20, content_type: str = TYPE) -> tuple[list[str], bytes]:
+    """The names and the bytes that came."""
+    form = FileForm(content_type)
+    names, received = [], b""
+    for start in range(0, len(body), step):
+        for event in form.feed(body[start : start + step]):
+            if isinstance(event, str):
+                names.append(event)
+            else:
+                received += event
+    form.finish()
+    return names, received
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 7, 64, 1 << 20])
+def test_form_gives_its_file_however_it_is_cut(step: int) -> None:
+    """The name once, then the bytes; other fields are read over, and what looks like a boundary may be in the file."""
+    content = b"line\r\n--xy\r\n-\r\n--x\r\r\n"
+    form = part('name="token"', b"1") + part('name="file"; filename="a.txt"', content) + b"--xyz--\r\n"
+    assert read(form, step) == (["a.txt"], content)
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [('"фото.png"', "фото.png"), (r'"a\"b.txt"', 'a"b.txt'), (r'"C:\x\y.txt"', "y.txt"), ('"../a.txt"', "../a.txt")],
+)
+def test_form_gives_the_name_that_was_meant(written: str, name: str) -> None:
+    """In UTF-8, unquoted; whether it may stand is not the form's to judge."""
+    assert read(part(f'name="file"; filename={written}', b"") + b"--xyz--")[0] == [name]
+
+
+def test_form_marks_a_name_that_is_not_utf8() -> None:
+    """What cannot be decoded is no name; the mark is refused later."""
+    body = b'--xyz\r\nContent-Disposition: form-data; name="file"; filename="\xff.txt"\r\n\r\n\r\n--xyz--'
+    assert read(body)[0] == ["\ufffd.txt"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"--xyz\r\n",
+        b"no form at all",
+        part('name="file"; filename="a.txt"', b"cut")[:-1],
+        b"--xyz\r\nno header\r\n",
+    ],
+)
+def test_form_is_refused_when_it_is_not_whole(body: bytes) -> None:
+    """A form that was cut is no smaller file."""
+    with pytest.raises(BadForm):
+        read(body)
+
+
+@pytest.mark.parametrize("content_type", ["", "text/plain", "multipart/form-data", "multipart/form-data; boundary="])
+def test_form_is_refused_when_it_is_not_said_to_be_one(content_type: str) -> None:
+    """The sentence names the two ways to send a file."""
+    with pytest.raises(BadForm, match="POST /upload"):
+        FileForm(content_type)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        part('name="other"; filename="a.txt"', b"x"),
+        part('name="file"', b"x"),
+        part('name="file"; filename="a.txt"', b"x") * 2,
+    ],
+)
+def test_form_is_refused_when_it_has_not_one_file(body: bytes) -> None:
+    """None, a text in its place, or two."""
+    with pytest.raises(InvalidRequest) as caught:
+        read(body + b"--xyz--")
+    assert caught.value.errors[0].pointer == "/file"
+
+
+def test_form_is_refused_when_its_headers_do_not_end() -> None:
+    """A part's header is bounded: a form of headers alone takes no memory."""
+    with pytest.raises(BadForm):
+        read(b"--xyz\r\nX: " + b"x" * 100_000)
