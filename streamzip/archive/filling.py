@@ -331,9 +331,10 @@ class Filling:
         """Records were added: write them at the end of this turn of the loop, all with one call."""
         if not self._flush_due:
             self._flush_due = True
-            asyncio.get_running_loop().call_soon(self._flush)
+            asyncio.get_running_loop().call_soon(self.flush)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what was added now: before another process may act on its absence."""
         self._flush_due = False
         try:
             self.spool.flush()

@@ -54,7 +54,11 @@ async def _under_lock(filling: Filling, number: int) -> bool:
             await _PartWriter(filling, filling.places.part(number)).write()
         return True
     finally:
-        locks.release(number)
+        try:
+            # At once: in a later turn of the loop another process would have the lock, see nothing, and pull it again.
+            filling.flush()
+        finally:
+            locks.release(number)
 
 
 async def _follow(filling: Filling, number: int) -> None:
