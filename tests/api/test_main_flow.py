@@ -259,7 +259,8 @@ def test_an_entry_that_breaks_for_good_after_its_first_byte_cuts_the_connection(
         pass
     else:
         raise AssertionError("the download looked finished")
-    assert 1 << 20 <= len(received) < length
+    # How much arrived is the kernel's affair: a reset takes with it what its receiver had not read yet.
+    assert 0 < len(received) < length
     assert b"PK\x05\x06" not in received
     document = gateway.status(hash)
     assert document["status"] == "failed"
