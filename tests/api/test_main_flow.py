@@ -246,15 +246,17 @@ def test_an_entry_that_breaks_for_good_after_its_first_byte_cuts_the_connection(
     """A download that cannot be completed never looks finished: fewer bytes than its length, and no directory."""
     gateway = launch(max_attempts="1")
     body = Pattern(4 << 20)
-    origin.serve("/breaks/a", File(body), File(body, cut_at=2 << 20), HangUp())
+    origin.serve("/breaks/a", File(body), File(body, hold_at=1 << 20, cut_at=2 << 20), HangUp())
     hash = gateway.create(urls=[origin.url("/breaks/a")])["archive_hash"]
     gateway.client.head(f"/archive/get/{hash}.zip")
     received = bytearray()
     try:
         with gateway.client.stream("GET", f"/archive/get/{hash}.zip") as response:
+            assert response.status_code == 200
             length = int(response.headers["content-length"])
             for block in response.iter_raw():
                 received += block
+                origin.release("/breaks/a")  # it breaks only once the first byte is out
     except (httpx.RemoteProtocolError, httpx.ReadError):
         pass
     else:
