@@ -36,6 +36,7 @@ from streamzip.logs import event
 from streamzip.manifest.api_keys import ApiKeys
 from streamzip.manifest.links import ArchiveLinks
 from streamzip.manifest.parse import CreateRequest
+from streamzip.manifest.sessions import Sessions
 from streamzip.manifest.signed_links import SignedLinks
 from streamzip.manifest.signing import KeyRing
 from streamzip.manifest.standard_webhooks import WebhookSecrets
@@ -106,7 +107,7 @@ class _Parts:
         self.secrets = secrets = _Secrets(settings)
         signed = SignedLinks(secrets.keys, lifetime=settings.link_ttl) if settings.signed_links == "on" else None
         self.links = ArchiveLinks(settings.public_url, signed, clock)
-        self.auth = Auth(secrets.api_keys, signed, clock)
+        self.auth = Auth(secrets.api_keys, signed, Sessions(secrets.api_keys, secrets.keys), clock)
         announcements = Announcements(repository, self.links, clock, predefined=secrets.receiver)
         grace = HAND_OVER_GRACE if settings.sendfile == "x-accel" else 0.0
         shelf = Shelf(settings.data_dir / "spool", budget=settings.cache_max_bytes, grace=grace)

@@ -82,7 +82,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     tests: defaultdict[str, list[str]] = defaultdict(list)
     for outcome in ("skipped", "failed", "error"):
         for report in terminalreporter.getreports(outcome):
-            for key, value in report.user_properties:
+            for key, value in getattr(report, "user_properties", ()):  # a failed collection has none
                 if key == MISSING:
                     tests[str(value)].append(report.nodeid)
     if not tests:

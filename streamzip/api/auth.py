@@ -1,6 +1,7 @@
 """Who may do what: API keys for everything that creates, uploads, deletes or lists; signed links for what is read.
 
-A path that is in neither of the two lists below asks for a key, where keys are set.
+A path that is in neither of the first two lists below asks for a key, where keys are set. To a page's own requests a
+session counts as its key; to nothing else, so that a cookie can do no more than the pages' forms.
 """
 
 from collections.abc import Callable
@@ -10,9 +11,11 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from streamzip.api.pages import Session, is_browser, login_page
 from streamzip.clock import Clock
-from streamzip.errors import Unauthorized
+from streamzip.errors import Forbidden, Unauthorized
 from streamzip.manifest.api_keys import ApiKeys
+from streamzip.manifest.sessions import Sessions
 from streamzip.manifest.signed_links import SignedLinks
 
 OWNER = "owner"
@@ -24,16 +27,30 @@ OPEN = frozenset(
         "/api/archive/status/{hash}",
         "/docs",
         "/docs/style.css",
-        "/download/{id:uuid}",
-        "/download/{name}",
         "/healthz",
+        "/login",
+        "/logout",
         "/openapi.json",
         "/readyz",
         "/health_check",
     }
 )
 # And these too, unless links are to be signed.
-LINKED = frozenset({"/archive/get/{hash}.zip", "/archive/{folder}", "/archive/{folder}/", "/archive_img/{key}"})
+LINKED = frozenset(
+    {
+        "/archive/get/{hash}.zip",
+        "/archive/{folder}",
+        "/archive/{folder}/",
+        "/archive_img/{key}",
+        "/download/{id:uuid}",
+        "/download/{name}",
+    }
+)
+# The pages, which a person may open without a key: it is asked for.
+PAGES = frozenset({"/upload"})
+
+COOKIE = "streamzip_session"
+SESSION = "session"
 
 
 def owner_of(request: Request) -> str | None:
@@ -42,18 +59,26 @@ def owner_of(request: Request) -> str | None:
     return owner
 
 
+def session_of(request: Request) -> str | None:
+    """The session that this request came with instead of a key."""
+    session: str | None = request.scope.get("state", {}).get(SESSION)
+    return session
+
+
 class Auth:
     """`signed`: None where links need no signature."""
 
-    def __init__(self, keys: ApiKeys, signed: SignedLinks | None, clock: Clock) -> None:
+    def __init__(self, keys: ApiKeys, signed: SignedLinks | None, sessions: Sessions, clock: Clock) -> None:
         self.keys = keys
         self.signed = signed
+        self.sessions = sessions
         self._clock = clock
 
     def keyed(self, route: Route) -> Route:
         """The route, for requests with a key alone."""
         if self.keys:
-            route.app = _Guard(route.app, self._check_key)
+            page = route.path in PAGES
+            route.app = _Guard(route.app, self._check_page if page else self._check_key, asks=page)
         return route
 
     def linked(self, route: Route) -> Route:
@@ -79,21 +104,48 @@ class Auth:
             raise Unauthorized("this API key is not known here")
         request.scope.setdefault("state", {})[OWNER] = name
 
+    def _check_page(self, request: Request) -> None:
+        session = request.cookies.get(COOKIE)
+        name = None if session is None else self.sessions.owner(session, now=self._clock.wall())
+        if name is None or "authorization" in request.headers:
+            self._check_key(request)
+        else:
+            request.scope.setdefault("state", {}).update({OWNER: name, SESSION: session})
+
+    def check_form(self, request: Request, token: str | None) -> None:
+        """Raise Forbidden where a session's form does not hold the token of its pages. A key needs none."""
+        session = session_of(request)
+        if session is not None and (token is None or not self.sessions.is_form_token(session, token)):
+            raise Forbidden("this form is not of your session; load the page again, and send it from there")
+
+    def shown(self, request: Request) -> Session | None:
+        """What a page needs to know of the session that it is given to."""
+        session, owner = session_of(request), owner_of(request)
+        return None if session is None or owner is None else Session(owner, self.sessions.form_token(session))
+
     def _check_link(self, signed: SignedLinks, request: Request) -> None:
         scope = request.scope
         signed.check(request.method, scope["raw_path"], scope["query_string"], now=self._clock.wall())
 
 
 class _Guard:
-    """An ASGI app behind a check that raises a Problem."""
+    """An ASGI app behind a check that raises a Problem. `asks`: a person without a key is asked for it."""
 
-    def __init__(self, app: ASGIApp, check: Callable[[Request], None]) -> None:
+    def __init__(self, app: ASGIApp, check: Callable[[Request], None], *, asks: bool = False) -> None:
         self._app = app
         self._check = check
+        self._asks = asks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._check(Request(scope))
-        await self._app(scope, receive, send)
+        request = Request(scope)
+        app = self._app
+        try:
+            self._check(request)
+        except Unauthorized:
+            if not (self._asks and is_browser(request)):
+                raise
+            app = login_page(status=401)
+        await app(scope, receive, send)
 
 
 def _presented(request: Request) -> str | None:

@@ -13,6 +13,7 @@ from streamzip.manifest.requests import CreateBody, KeyValueBody, PageBody
 
 ZIP = "application/zip"
 ANY = "*/*"
+FORM = "application/x-www-form-urlencoded"
 HTML, CSS, TEXT, JSON = "text/html", "text/css", "text/plain", "application/json"
 
 STORE = (500, 503)  # whatever asks the store or the disk
@@ -52,6 +53,7 @@ class Operation:
     body: type[BaseModel] | None = None
     file: tuple[str, Mapping[str, Any]] | None = None  # a body that is not JSON: its type, and JSON Schema of it
     parameters: tuple[Parameter, ...] = ()
+    pages: tuple[int, ...] = ()  # problems that browsers are shown as a page
 
 
 HEX = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
@@ -92,8 +94,8 @@ def _fetched(*, parameters: tuple[Parameter, ...], says: str = "The archive.", m
     return common | {"parameters": (*parameters, *common["parameters"])}
 
 
-_ARCHIVES, _KEY_VALUE, _PAGES, _FOLDERS, _UPLOADS, _HEALTH, _ITSELF = (
-    *("Archives", "Key–value form", "Images of a web page", "Folders", "Uploads", "Health"),
+_ARCHIVES, _KEY_VALUE, _PAGES, _FOLDERS, _UPLOADS, _SESSIONS, _HEALTH, _ITSELF = (
+    *("Archives", "Key–value form", "Images of a web page", "Folders", "Uploads", "Sessions of the pages", "Health"),
     "This interface",
 )
 _STATUS = Answer("The status.", answers.ArchiveStatus)
@@ -200,19 +202,45 @@ OPERATIONS: tuple[Operation, ...] = (
         | {"problems": (404, 409, 412, 416, 422, 502, 505, *STORE)},
     ),
     Operation(
+        *("GET", "/login", "loginPage", _SESSIONS),
+        "A form that asks for the API key.",
+        answers={200: Answer("HTML.", media=HTML), 303: Answer("No keys are set.", headers=("Location",))},
+    ),
+    Operation(
+        *("POST", "/login", "login", _SESSIONS),
+        "Begin a session of the pages with an API key.",
+        answers={303: Answer("To the pages, with a cookie.", headers=("Location",))},
+        problems=(400, 401, 403, 413, 422),
+        pages=(401,),
+        file=(FORM, {"type": "object", "properties": {"key": {"type": "string"}}, "required": ["key"]}),
+    ),
+    Operation(
+        *("POST", "/logout", "logout", _SESSIONS),
+        "End the session.",
+        answers={303: Answer("To the pages, without the cookie.", headers=("Location",))},
+        problems=(400, 403, 413, 422),
+        file=(FORM, {"type": "object", "properties": {"token": {"type": "string"}}}),
+    ),
+    Operation(
         *("GET", "/upload", "uploadPage", _UPLOADS),
         "A page with a form and the files.",
         answers={200: Answer("HTML.", media=HTML)},
         problems=(500,),
+        pages=(401,),
     ),
     Operation(
         *("POST", "/upload", "uploadForm", _UPLOADS),
         "Keep a file, sent as a form; a browser is led back to the page.",
         answers=_UPLOADED | {303: Answer("To the page.", headers=("Location",))},
-        problems=_NOT_TAKEN,
+        problems=(403, *_NOT_TAKEN),
+        pages=(401, 403, *_NOT_TAKEN),
         file=(
             "multipart/form-data",
-            {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}, "required": ["file"]},
+            {
+                "type": "object",
+                "properties": {"token": {"type": "string"}, "file": {"type": "string", "format": "binary"}},
+                "required": ["file"],
+            },
         ),
     ),
     Operation(

@@ -8,10 +8,13 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from streamzip.errors import BadForm, FieldError, InvalidRequest
 
 FIELD = "file"
+LONGEST_FIELD = 256  # bytes of another field that are kept; more of it is read over
 
 
 class FileForm:
-    """`feed` it the body's chunks, then `finish`."""
+    """`feed` it the body's chunks, then `finish`. `fields`: the others that have come before the file, where they are
+    short.
+    """
 
     def __init__(self, content_type: str) -> None:
         kind, options = parse_options_header(content_type)
@@ -20,6 +23,9 @@ class FileForm:
         self._events: list[str | bytes] = []
         self._header = (bytearray(), bytearray())
         self._disposition = b""
+        self._name = b""
+        self._value = bytearray()
+        self.fields: dict[str, str] = {}
         self._is_file = False
         self._seen = False
         self._ended = False
@@ -33,6 +39,7 @@ class FileForm:
                     "on_header_end": self._on_header_end,
                     "on_headers_finished": self._on_headers_finished,
                     "on_part_data": self._on_part_data,
+                    "on_part_end": self._on_part_end,
                     "on_end": self._on_end,
                 },
             )
@@ -57,6 +64,7 @@ class FileForm:
 
     def _on_part_begin(self) -> None:
         self._header, self._disposition, self._is_file = (bytearray(), bytearray()), b"", False
+        self._name, self._value = b"", bytearray()
 
     def _on_header_field(self, data: bytes, start: int, end: int) -> None:
         self._header[0].extend(data[start:end])
@@ -72,8 +80,9 @@ class FileForm:
 
     def _on_headers_finished(self) -> None:
         _, options = parse_options_header(self._disposition)
-        if options.get(b"name") != FIELD.encode():
-            return  # another field of the form: read over
+        self._name = options.get(b"name", b"")
+        if self._name != FIELD.encode():
+            return
         if b"filename" not in options:
             raise InvalidRequest([FieldError(f"/{FIELD}", "a file is expected, with its name; choose a file")])
         if self._seen:
@@ -84,6 +93,12 @@ class FileForm:
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._is_file:
             self._events.append(data[start:end])
+        elif len(self._value) <= LONGEST_FIELD:
+            self._value += data[start:end]
+
+    def _on_part_end(self) -> None:
+        if not self._is_file and not self._seen and len(self._value) <= LONGEST_FIELD and len(self.fields) < 16:
+            self.fields[self._name.decode(errors="replace")] = self._value.decode(errors="replace")
 
     def _on_end(self) -> None:
         self._ended = True

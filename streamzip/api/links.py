@@ -33,6 +33,10 @@ class Links:
         """The URL of a path; see ArchiveLinks.signed."""
         return self._links.signed(self.base(request), path)
 
+    def relative(self, path: str) -> str:
+        """The same relative to the gateway's base, for its pages, which may stand behind a prefix."""
+        return self._links.signed("", path).removeprefix("/")
+
     def archive(self, request: Request, hash: str, *, trusted: bool = True) -> dict[str, str]:
         """The links of one archive; see ArchiveLinks.of."""
         return self._links.of(self.base(request), hash, trusted=trusted)

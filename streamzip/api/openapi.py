@@ -10,13 +10,18 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from streamzip.api.answers import ProblemDocument
-from streamzip.api.auth import LINKED, OPEN
+from streamzip.api.auth import COOKIE, LINKED, OPEN, PAGES
 from streamzip.api.contract import HTML, JSON, OPERATIONS, ZIP, Answer, Operation
 
 PROBLEM = "application/problem+json"
 
 # What the three kinds of access may refuse: see auth.py.
 _ACCESS_PROBLEMS: dict[str, tuple[int, ...]] = {"open": (), "link": (403,), "key": (401,)}
+
+_SECURITY = {
+    "key": {"type": "http", "scheme": "bearer"},
+    "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+}
 
 _ABOUT = (
     "A list of URLs in, one resumable ZIP64 download out. Bodies are JSON in UTF-8, whatever `Content-Type` says; "
@@ -53,7 +58,7 @@ def document(server: str = "/") -> dict[str, Any]:
         "servers": [{"url": server}],
         "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in OPERATIONS)],
         "paths": paths,
-        "components": {"schemas": _schemas(), "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
+        "components": {"schemas": _schemas(), "securitySchemes": _SECURITY},
     }
 
 
@@ -82,7 +87,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
         | {str(status): _problem(status, operation) for status in sorted(problems)},
     }
     if _access(operation) == "key":
-        described["security"] = [{}, {"key": []}]  # only where the operator has set keys
+        # Only where the operator has set keys.
+        described["security"] = [{}, {"key": []}, *([{"session": []}] if operation.path in PAGES else [])]
     if operation.parameters:
         described["parameters"] = [
             {
@@ -103,9 +109,9 @@ def _operation(operation: Operation) -> dict[str, Any]:
 
 
 def _access(operation: Operation) -> str:
-    if operation.path in LINKED:
+    if operation.path in {re.sub(r":\w+}", "}", path) for path in LINKED}:
         return "link"
-    return "open" if operation.path in {re.sub(r":\w+}", "}", path) for path in OPEN} else "key"
+    return "open" if operation.path in OPEN else "key"
 
 
 def _response(answer: Answer) -> dict[str, Any]:
@@ -124,6 +130,8 @@ def _problem(status: int, operation: Operation) -> dict[str, Any]:
         "description": f"{HTTPStatus(status).phrase}.",
         "content": {PROBLEM: {"schema": _reference(ProblemDocument)}},
     }
+    if status in operation.pages:
+        response["content"][HTML] = {}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         response["headers"] = {"Retry-After": _header("Retry-After")}
         if any(answer.media == ZIP for answer in operation.answers.values()):

@@ -4,8 +4,9 @@ anything from elsewhere.
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from html import escape
-from urllib.parse import quote
+from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -31,6 +32,23 @@ _POLICY = (
 )
 
 
+PROOF = "token"  # the field of a session's forms that shows where they come from
+
+
+class Row(NamedTuple):
+    """A file of the list. `link`: relative, as the page's are."""
+
+    upload: Upload
+    link: str
+
+
+class Session(NamedTuple):
+    """Who looks at the page, and the token of its forms."""
+
+    owner: str
+    token: str
+
+
 def is_browser(request: Request) -> bool:
     """Whether a person looks at the answer: programs ask for anything, browsers name HTML first."""
     return request.headers.get("accept", "").lstrip().lower().startswith("text/html")
@@ -46,32 +64,62 @@ def page(title: str, body: str, status: int = 200) -> Response:
     headers = {
         "Cache-Control": "no-store",
         "Content-Security-Policy": _POLICY,
-        "Referrer-Policy": "no-referrer",
+        # Not no-referrer: a form's Origin would be null, and whether it came from another site could not be told.
+        "Referrer-Policy": "same-origin",
         "X-Content-Type-Options": "nosniff",
     }
     return Response(document, status, headers, media_type="text/html")
 
 
-def upload_page(uploads: list[Upload], extensions: tuple[str, ...], most: str) -> Response:
+def login_page(status: int, *, refused: bool = False) -> Response:
+    """A form that asks for the API key. Without a script: the key goes into the body of a POST, and into no URL."""
+    alert = '<p role="alert">This API key is not known here. Look for a letter too many or too few.</p>\n'
+    form = (
+        '<form method="post" action="login">\n<p><label for="key">Your API key</label></p>\n'
+        '<p><input type="password" id="key" name="key" autocomplete="current-password" required autofocus> '
+        "<button>Log in</button></p>\n</form>\n"
+        "<p>You are asked once in twelve hours; whoever runs this gateway gives out the keys.</p>"
+    )
+    response = page("Log in", f"{alert if refused else ''}{form}", status)
+    if status == 401:  # RFC 9110 §15.5.2 asks for it
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _logout_form(owner: str, token: str) -> str:
+    return (
+        f'<form method="post" action="logout">\n<p>You are logged in as {escape(owner)}. {_hidden(token)}'
+        "<button>Log out</button></p>\n</form>"
+    )
+
+
+def _hidden(token: str) -> str:
+    return f'<input type="hidden" name="{PROOF}" value="{escape(token, quote=True)}">'
+
+
+def upload_page(rows: Sequence[Row], extensions: tuple[str, ...], most: str, session: Session | None) -> Response:
     """The files that are there, and the form for one more. Links are relative: the page may stand behind a prefix."""
     accept = escape(",".join(f".{extension}" for extension in extensions), quote=True)
     taken = escape(", ".join(extensions))
+    # The token stands before the file, so that nothing of a file is taken before it is known.
     form = (
         '<form method="post" action="upload" enctype="multipart/form-data">\n'
+        f"{_hidden(session.token) if session else ''}"
         f'<p><label for="file">A file of at most {escape(most)}: {taken}</label></p>\n'
         f'<p><input type="file" id="file" name="file" accept="{accept}" required> <button>Upload</button></p>\n</form>'
     )
-    rows = "\n".join(_row(upload) for upload in uploads)
+    lines = "\n".join(_line(row) for row in rows)
     table = (
-        f"<table>\n<thead><tr><th>File</th><th>Bytes</th><th>Uploaded</th></tr></thead>\n<tbody>\n{rows}\n</tbody></table>"
-        if uploads
+        f"<table>\n<thead><tr><th>File</th><th>Bytes</th><th>Uploaded</th></tr></thead>\n<tbody>\n{lines}\n</tbody></table>"
+        if rows
         else "<p>There are no files yet.</p>"
     )
-    return page("Uploaded files", f"{form}\n<h2>Files</h2>\n{table}")
+    leave = f"\n{_logout_form(session.owner, session.token)}" if session else ""
+    return page("Uploaded files", f"{form}\n<h2>Files</h2>\n{table}{leave}")
 
 
-def _row(upload: Upload) -> str:
-    link = escape(f"download/{quote(upload.name, safe='')}", quote=True)
+def _line(row: Row) -> str:
+    link, upload = escape(row.link, quote=True), row.upload
     return (
         f'<tr><td><a href="{link}">{escape(upload.name)}</a></td><td class="number">{upload.size:,}</td>'
         f"<td>{rfc3339(upload.created_at)}</td></tr>"

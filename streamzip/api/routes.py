@@ -17,6 +17,7 @@ from streamzip.api.download import Downloads
 from streamzip.api.folders import Folders
 from streamzip.api.key_value import KeyValue
 from streamzip.api.links import Links
+from streamzip.api.login import Login
 from streamzip.api.operations import Operations
 from streamzip.api.problems import on_http_error, on_problem, on_unexpected
 from streamzip.api.uploads import UploadDoor
@@ -50,7 +51,8 @@ def build(
     described = Described(settings.public_url or "/")
     disk = ThreadPoolExecutor(max_workers=DISK_THREADS, thread_name_prefix="disk")
     folders = Folders(settings, clock, disk)
-    door = UploadDoor(uploads, gateway, settings, archives.links, clock, disk)
+    door = UploadDoor(uploads, gateway, settings, archives.links, auth, clock, disk)
+    login = Login(auth, archives.links, clock)
 
     async def download_now(request: Request) -> Response:
         """POST /api/archive/download: create's body; the answer is the archive itself."""
@@ -74,6 +76,9 @@ def build(
         # No upload's name has this form: each ends in an extension.
         Route("/download/{id:uuid}", webpages.get, methods=["GET", "HEAD"]),
         Route("/", door.home),
+        Route("/login", login.page),
+        Route("/login", login.enter, methods=["POST"]),
+        Route("/logout", login.leave, methods=["POST"]),
         Route("/upload", door.page),
         Route("/upload", door.form, methods=["POST"]),
         Route("/upload/{name}", door.raw, methods=["POST"]),

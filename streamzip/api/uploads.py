@@ -12,10 +12,11 @@ from urllib.parse import quote
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from streamzip.api.auth import Auth
 from streamzip.api.disposition import attachment
 from streamzip.api.forms import FIELD, FileForm
 from streamzip.api.links import Links
-from streamzip.api.pages import is_browser, problem_page, upload_page
+from streamzip.api.pages import PROOF, Row, is_browser, problem_page, upload_page
 from streamzip.api.problems import respond as told
 from streamzip.api.representation import Representation, respond
 from streamzip.clock import Clock
@@ -40,14 +41,16 @@ class UploadDoor:
     gateway: Gateway
     settings: Settings
     links: Links
+    auth: Auth
     clock: Clock
     pool: Executor
 
-    async def page(self, _: Request) -> Response:
+    async def page(self, request: Request) -> Response:
         """GET | HEAD /upload"""
         uploads = await asyncio.to_thread(self.uploads.listing)
+        rows = [Row(upload, self.links.relative(_path(upload))) for upload in uploads]
         most = self.settings.upload_max_bytes.human_readable()
-        return upload_page(uploads, self.settings.upload_extensions, most)
+        return upload_page(rows, self.settings.upload_extensions, most, self.auth.shown(request))
 
     async def home(self, _: Request) -> Response:
         """GET | HEAD /"""
@@ -55,9 +58,9 @@ class UploadDoor:
 
     async def listing(self, request: Request) -> Response:
         """GET | HEAD /download"""
-        base = self.links.base(request)
+        self.links.base(request)  # a Host that is none is refused though there are no files
         uploads = await asyncio.to_thread(self.uploads.listing)
-        return JSONResponse([_document(base, upload) for upload in uploads], headers=NO_STORE)
+        return JSONResponse([self._document(request, upload) for upload in uploads], headers=NO_STORE)
 
     async def download(self, request: Request) -> Response:
         """GET | HEAD /download/{name}"""
@@ -101,7 +104,7 @@ class UploadDoor:
     async def form(self, request: Request) -> Response:
         """POST /upload: multipart/form-data with a `file`. A browser goes back to the page, or is shown what to do."""
         try:
-            base = self.links.base(request)
+            self.links.base(request)  # a Host that is none is refused before anything is stored
             upload = await self._from_form(request)
         except Problem as problem:
             return _refused(request, problem_page(problem) if is_browser(request) else told(problem))
@@ -109,18 +112,18 @@ class UploadDoor:
             return Response()  # to nobody; nothing of the file is kept
         if is_browser(request):
             return RedirectResponse("upload", 303)
-        return _created(base, upload)
+        return self._created(request, upload)
 
     async def raw(self, request: Request) -> Response:
         """POST /upload/{name}: the body is the file, whatever its Content-Type."""
         try:
-            base = self.links.base(request)
+            self.links.base(request)
             upload = await self._from_body(request, self._name(request.path_params["name"], "/name"))
         except Problem as problem:
             return _refused(request, told(problem))
         except ClientDisconnect:
             return Response()
-        return _created(base, upload)
+        return self._created(request, upload)
 
     async def _from_form(self, request: Request) -> Upload:
         form = FileForm(request.headers.get("content-type", ""))
@@ -129,6 +132,7 @@ class UploadDoor:
             async for chunk in self._body(request, FORM_ROOM):
                 for part in form.feed(chunk):
                     if isinstance(part, str):
+                        self.auth.check_form(request, form.fields.get(PROOF))
                         name = self._name(part, f"/{FIELD}")
                         arriving = await stack.enter_async_context(await self.uploads.receive(name))
                     elif arriving is not None:
@@ -178,6 +182,14 @@ class UploadDoor:
                 if chunk:
                     yield chunk
 
+    def _document(self, request: Request, upload: Upload) -> dict[str, str]:
+        return {"filename": upload.name, "url": self.links.signed(request, _path(upload))}
+
+    def _created(self, request: Request, upload: Upload) -> Response:
+        document = self._document(request, upload)
+        facts = {"size": upload.size, "sha256": upload.sha256}
+        return JSONResponse(document | facts, 201, NO_STORE | {"Location": document["url"]})
+
     def _too_large(self) -> TooLarge:
         most = self.settings.upload_max_bytes
         return TooLarge(f"a file may have at most {most} bytes (STREAMZIP_UPLOAD_MAX_BYTES)", code="file_too_large")
@@ -197,11 +209,5 @@ def _refused(request: Request, response: Response) -> Response:
     return response
 
 
-def _document(base: str, upload: Upload) -> dict[str, str]:
-    return {"filename": upload.name, "url": f"{base}/download/{quote(upload.name, safe='')}"}
-
-
-def _created(base: str, upload: Upload) -> Response:
-    document = _document(base, upload)
-    facts = {"size": upload.size, "sha256": upload.sha256}
-    return JSONResponse(document | facts, 201, NO_STORE | {"Location": document["url"]})
+def _path(upload: Upload) -> str:
+    return f"/download/{quote(upload.name, safe='')}"

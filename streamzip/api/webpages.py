@@ -32,7 +32,8 @@ class Webpages:
         body = await read_body(request, self.settings.max_body_bytes)
         url = parse_page(body, Limits(max_entries=1), allow=self.settings.allow_hosts)
         id = await self.pages.add(url, base=base, owner=owner_of(request))
-        return JSONResponse({"download_id": id}, 202, NO_STORE | {"Location": f"{base}/download/{id}"})
+        location = self.links.signed(request, f"/download/{id}")
+        return JSONResponse({"download_id": id}, 202, NO_STORE | {"Location": location})
 
     async def get(self, request: Request) -> Response:
         """GET | HEAD /download/{id}: the zip once it is built; what it lacks then, this reader pulls."""

@@ -39,6 +39,15 @@ class ApiKeys:
         found = [name for name, known in self._keys if hmac.compare_digest(known, digest)]
         return found[0] if found else None
 
+    def hashes_of(self, name: str) -> list[str]:
+        """The hashes, as hex digits, of all keys of that name."""
+        return [known.hex() for own, known in self._keys if own == name]
+
+    @staticmethod
+    def hash_of(key: str) -> str:
+        """What is kept of a key, as hex digits."""
+        return _digest(key).hex()
+
 
 def new_key(name: str) -> tuple[str, str]:
     """A fresh key, to be given to its owner, and its line for STREAMZIP_API_KEYS. Raises ValueError for a bad name."""

@@ -21,7 +21,7 @@ class ArchiveLinks:
         return {"url": url, "status_url": f"{base}/api/archive/status/{hash}"}
 
     def signed(self, base: str, path: str) -> str:
-        """The URL of a path, with its signature where links need one."""
+        """The URL of a path, with its signature where links need one. `base` may be empty."""
         return f"{base}{path}" + (
             "" if self._signed is None else f"?{self._signed.query(path, now=self._clock.wall())}"
         )

@@ -24,6 +24,7 @@ from streamzip.gateway import Gateway as Verbs
 from streamzip.jobs.webpages import WebpageDownloads
 from streamzip.manifest.api_keys import ApiKeys
 from streamzip.manifest.links import ArchiveLinks
+from streamzip.manifest.sessions import Sessions
 from streamzip.store.uploads import Uploads
 from tests.support.fixtures import Launch
 from tests.support.gateway import COMMAND, Gateway
@@ -36,7 +37,7 @@ def routes() -> set[tuple[str, str]]:
     """Method and path of every route, the path as OpenAPI writes it."""
     settings = Settings(_env_file=None)  # type: ignore[call-arg]
     links, pages = cast(ArchiveLinks, None), cast(WebpageDownloads, None)
-    auth = Auth(ApiKeys(), None, SystemClock())
+    auth = Auth(ApiKeys(), None, cast(Sessions, None), SystemClock())
     inner: Any = build(cast(Verbs, None), cast(Uploads, None), settings, links, auth, pages, SystemClock())
     while not hasattr(inner, "routes"):
         inner = inner._app

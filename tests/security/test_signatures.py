@@ -4,8 +4,11 @@ import http.client
 import random
 import re
 import statistics
+import subprocess
 import time
+import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,7 +17,7 @@ from streamzip.errors import Forbidden
 from streamzip.manifest.signed_links import SignedLinks
 from streamzip.manifest.signing import KeyRing
 from tests.support.fixtures import Launch
-from tests.support.gateway import Gateway
+from tests.support.gateway import COMMAND, POLL, Gateway
 from tests.support.origin import File, Origin
 
 NOW = 1_800_000_000.0
@@ -245,6 +248,49 @@ def test_gateway_refuses_a_link_once_it_has_expired(signing: Gateway, origin: Or
     assert (response.status_code, response.json()["code"]) == (403, "link_expired")
     good = SignedLinks(ring, lifetime=60).query(url.path, now=time.time())
     assert signing.client.get(f"{url.path}?{good}").status_code == 200
+
+
+def test_gateway_gives_uploads_to_signed_links_alone(signing: Gateway) -> None:
+    """A file's name can be guessed: its upload's answer, the list and the page have links that work."""
+    sent = signing.client.post("/upload/a%20b.txt", content=b"text")
+    row = next(row for row in signing.client.get("/download").json() if row["filename"] == "a b.txt")
+    shown = re.search(r'href="(download/a%20b\.txt\?[^"]+)"', signing.client.get("/upload").text)
+    assert shown is not None
+    for url in (sent.json()["url"], sent.headers["location"], row["url"], f"/{shown[1].replace('&amp;', '&')}"):
+        assert signing.client.get(url).content == b"text"
+        assert signing.client.head(url).headers["content-length"] == "4"
+    answers = [signing.client.get(path) for path in ("/download/a%20b.txt", "/download/none.txt")]
+    assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(403, "forbidden")}
+    assert answers[0].text == answers[1].text
+
+
+def test_gateway_gives_a_pages_images_to_signed_links_alone(signing: Gateway, origin: Origin) -> None:
+    """The `Location` of the answer that has the id; the bare id tells not even whether there is one."""
+    origin.serve("/signed/image.png", File(b"image"))
+    origin.serve("/signed/page", File(b"<img src=image.png>", fields=(("Content-Type", "text/html"),)))
+    posted = signing.client.post("/download", json={"url": origin.url("/signed/page")})
+    while (got := signing.client.get(posted.headers["location"])).status_code == 202:
+        time.sleep(POLL)
+    assert got.status_code == 200
+    answers = [signing.client.get(f"/download/{id}") for id in (posted.json()["download_id"], uuid.uuid4())]
+    assert {(answer.status_code, answer.text) for answer in answers} == {(403, answers[0].text)}
+
+
+def test_gateway_gives_folders_to_links_that_its_command_signed(launch: Launch, tmp_path: Path) -> None:
+    """`streamzip sign`, word for word; the bare name of the folder is no longer enough, and neither is it known."""
+    (tmp_path / "root" / "7kna5e8zq1").mkdir(parents=True)
+    (tmp_path / "root" / "7kna5e8zq1" / "a.txt").write_text("text")
+    gateway = launch(signed_links="on", folders_dir=str(tmp_path / "root"))
+    for path in ("/archive/7kna5e8zq1/", "/archive/7kna5e8zq1", "/archive/none/"):
+        assert gateway.client.get(path).status_code == 403
+    url = f"{gateway.base}/archive/7kna5e8zq1/"
+    command = [str(COMMAND), "sign", url, "--expires", "60", "--data", str(gateway.data)]
+    link = subprocess.run(command, capture_output=True, check=True, text=True, timeout=60).stdout.strip()
+    assert link.startswith(f"{url}?expires=")
+    got = gateway.client.get(link)
+    part = gateway.client.get(link, headers={"Range": "bytes=0-9", "If-Range": got.headers["etag"]})
+    assert (got.status_code, part.status_code, part.content) == (200, 206, got.content[:10])
+    assert gateway.client.get(link.replace("7kna5e8zq1", "7kna5e8zq2")).status_code == 403
 
 
 def test_links_need_no_signature_unless_they_are_to_be_signed(launch: Launch, origin: Origin) -> None:

@@ -24,6 +24,7 @@ from streamzip.manifest.api_keys import ApiKeys
 from streamzip.manifest.links import ArchiveLinks
 from streamzip.manifest.parse import Limits, parse_create
 from streamzip.manifest.requests import CreateBody, EntryBody
+from streamzip.manifest.sessions import Sessions
 from streamzip.store.uploads import Uploads
 
 ROOT = Path(__file__).parent.parent.parent
@@ -145,7 +146,7 @@ def routes() -> set[str]:
     """Every route, as its heading in docs/http-api.md has it."""
     settings = Settings(_env_file=None)  # type: ignore[call-arg]
     links, pages = cast(ArchiveLinks, None), cast(WebpageDownloads, None)
-    auth = Auth(ApiKeys(), None, SystemClock())
+    auth = Auth(ApiKeys(), None, cast(Sessions, None), SystemClock())
     app: Any = build(cast(Gateway, None), cast(Uploads, None), settings, links, auth, pages, SystemClock())
     inner = app
     while not hasattr(inner, "routes"):

@@ -1,0 +1,90 @@
+"""A person's way in: the API key is asked for once, and a session is given for it, which ends by itself."""
+
+from dataclasses import dataclass
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from streamzip.api.auth import COOKIE, SESSION, Auth
+from streamzip.api.bodies import read_body
+from streamzip.api.links import Links
+from streamzip.api.pages import PROOF, is_browser, login_page
+from streamzip.clock import Clock
+from streamzip.errors import BadForm, FieldError, Forbidden, InvalidRequest, TooLarge, Unauthorized
+from streamzip.manifest.sessions import LIFETIME
+
+MOST_BODY = 4 << 10  # bytes
+HOME = "upload"
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """The handlers."""
+
+    auth: Auth
+    links: Links
+    clock: Clock
+
+    async def page(self, _: Request) -> Response:
+        """GET | HEAD /login: the form, where there are keys to be asked for."""
+        return login_page(200) if self.auth.keys else RedirectResponse(HOME, 303)
+
+    async def enter(self, request: Request) -> Response:
+        """POST /login: a form with the `key`; 303 to the pages, with a session."""
+        self._check_origin(request)
+        form = await _form(request)
+        if "key" not in form:
+            raise InvalidRequest([FieldError("/key", "`key` is required")])
+        if not self.auth.keys:
+            return RedirectResponse(HOME, 303)
+        session = self.auth.sessions.begin(form["key"].strip(), now=self.clock.wall())
+        if session is None:
+            if is_browser(request):
+                return login_page(401, refused=True)
+            raise Unauthorized("this API key is not known here")
+        return self._redirect(request, session, LIFETIME)
+
+    async def leave(self, request: Request) -> Response:
+        """POST /logout: the session is forgotten by its browser."""
+        form = await _form(request)
+        session = request.cookies.get(COOKIE)
+        if session is not None and self.auth.sessions.owner(session, now=self.clock.wall()) is not None:
+            request.scope.setdefault("state", {})[SESSION] = session
+            self.auth.check_form(request, form.get(PROOF))
+        return self._redirect(request, "", 0)
+
+    def _redirect(self, request: Request, session: str, lifetime: int) -> Response:
+        """To the pages, with the cookie set so that no script, no other site and no plain connection has it."""
+        base = urlsplit(self.links.base(request))
+        response = RedirectResponse(HOME, 303, {"Cache-Control": "no-store"})
+        response.set_cookie(
+            *(COOKIE, session, lifetime),
+            path=f"{base.path}/",
+            secure=base.scheme == "https",
+            httponly=True,
+            samesite="strict",
+        )
+        return response
+
+    def _check_origin(self, request: Request) -> None:
+        """Raise Forbidden for another site's form, which would log its visitor in as somebody else.
+
+        Hosts are compared, and not schemes: a proxy may not have told that it was https.
+        """
+        origin = request.headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != urlsplit(self.links.base(request)).netloc:
+            raise Forbidden("this form came from another site; open the gateway's own page")
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """The fields of a small form; the last of each name. Raises TooLarge, BadForm."""
+    try:
+        body = await read_body(request, MOST_BODY)
+    except TooLarge as error:
+        raise TooLarge(f"this form has at most {MOST_BODY} bytes", code=error.code) from error
+    try:
+        fields = parse_qs(body.decode("latin-1"), keep_blank_values=True, max_num_fields=16)
+    except ValueError as error:
+        raise BadForm("the form has more fields than it may") from error
+    return {name: values[-1] for name, values in fields.items()}
