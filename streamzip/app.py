@@ -95,7 +95,7 @@ class _Parts:
             settings.data_dir / "uploads", most=settings.upload_max_bytes, quota=settings.upload_quota_bytes
         )
         pace = Pace(settings.min_rate, settings.read_timeout)
-        http = HttpSource(self.transport, allow=settings.allow_hosts, pace=pace)
+        http = HttpSource(self.transport, allow=settings.exempt, pace=pace)
         works = Works(
             registry=Registry(http, UploadSource(self.uploads, self.pool)),
             lanes=Lanes(max(1, settings.connections_per_origin // settings.workers)),
@@ -152,7 +152,7 @@ class _Parts:
         )
         self.webpages = WebpageDownloads(
             repository,
-            PageSource(http, settings.page_images, settings.allow_hosts),
+            PageSource(http, settings.page_images, settings.exempt),
             partial(_create_for_page, self.gateway, settings),
             clock,
             leader=LockFile(settings.data_dir / "jobs.lock"),

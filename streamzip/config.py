@@ -196,6 +196,11 @@ class Settings(BaseSettings):
         description="All uploaded files together, in bytes or as 20GiB; 0 takes none.",
     )
 
+    @property
+    def exempt(self) -> frozenset[str | Network]:
+        """What may have private addresses: `allow_hosts` and `allow_networks`."""
+        return self.allow_hosts | frozenset(self.allow_networks)
+
 
 def variable(name: str) -> str:
     """The environment variable of a setting."""

@@ -39,7 +39,7 @@ class Archives:
         """A create's body, in the form that `parser` reads. Raises TooLarge, NotJson, InvalidRequest."""
         body = await read_body(request, self.settings.max_body_bytes)
         limits = Limits(max_entries=self.settings.max_entries)
-        parse = partial(parser, body, limits, owner=owner_of(request), allow=self.settings.allow_hosts)
+        parse = partial(parser, body, limits, owner=owner_of(request), allow=self.settings.exempt)
         # A long list takes tenths of a second, which the other readers must not wait for.
         return parse() if len(body) < LONG_BODY else await asyncio.to_thread(parse)
 

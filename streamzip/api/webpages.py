@@ -30,7 +30,7 @@ class Webpages:
         """POST /download"""
         base = self.links.base(request)  # a Host that is none is refused before anything is stored
         body = await read_body(request, self.settings.max_body_bytes)
-        url = parse_page(body, Limits(max_entries=1), allow=self.settings.allow_hosts)
+        url = parse_page(body, Limits(max_entries=1), allow=self.settings.exempt)
         id = await self.pages.add(url, base=base, owner=owner_of(request))
         location = self.links.signed(request, f"/download/{id}")
         return JSONResponse({"download_id": id}, 202, NO_STORE | {"Location": location})

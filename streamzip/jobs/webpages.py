@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from streamzip.clock import Clock
 from streamzip.errors import BuildFailed, NotFound, OriginError, Problem, UnusablePage
 from streamzip.logs import event
+from streamzip.manifest.addresses import Exempt
 from streamzip.manifest.model import Entry, Manifest
 from streamzip.manifest.names import clean_filename, name_from_url, unique_names
 from streamzip.manifest.parse import CreateRequest
@@ -42,11 +43,11 @@ Create = Callable[[CreateRequest, str | None], Awaitable[str]]
 
 @dataclass(frozen=True, slots=True)
 class PageSource:
-    """Where pages come from. `most`: images of one page; `allow`: origins that may have private addresses."""
+    """Where pages come from. `most`: images of one page; `allow`: see `check_url`."""
 
     http: HttpSource
     most: int
-    allow: frozenset[str]
+    allow: Exempt
 
     async def manifest(self, url: str, owner: str | None) -> Manifest:
         """The images of the page, as they are to be packed. Raises OriginError, UnusablePage."""

@@ -4,7 +4,12 @@
 addresses for global, and versions differ. So IPv4 is judged by a table, and IPv6 by what may pass.
 """
 
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+Network = IPv4Network | IPv6Network
+# What the operator exempts from the judgement: origins as `host:port`, and whole networks.
+Exempt = frozenset[str] | frozenset[Network] | frozenset[str | Network]
 
 _DENIED_IPV4 = (
     "0.0.0.0/8",  # "this network", RFC 791; Linux connects 0.0.0.0 to itself
@@ -57,3 +62,9 @@ def is_public(ip: IPv4Address | IPv6Address) -> bool:
         return not is_isatap or is_public(IPv4Address(number & 0xFFFF_FFFF))
     number = int(ip)
     return not any(first <= number <= last for first, last in _IPV4)
+
+
+def lies_in(ip: IPv4Address | IPv6Address, networks: Iterable[Network]) -> bool:
+    """Whether `ip` is in one of the networks. An IPv4-mapped address is dialled as the IPv4 address inside."""
+    inner = getattr(ip, "ipv4_mapped", None) or ip
+    return any(inner.version == network.version and inner in network for network in networks)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 from streamzip.errors import FieldError, InvalidRequest, TooLarge
+from streamzip.manifest.addresses import Exempt
 from streamzip.manifest.fields import read_fields
 from streamzip.manifest.model import Compression, Entry, Manifest, OnError
 from streamzip.manifest.names import clean_filename, name_from_url, unique_names
@@ -68,7 +69,7 @@ class CreateRequest:
 
 
 def parse_create(
-    body: bytes, limits: Limits, *, owner: str | None = None, allow: frozenset[str] = frozenset()
+    body: bytes, limits: Limits, *, owner: str | None = None, allow: Exempt = frozenset()
 ) -> CreateRequest:
     """The request that `body` makes. `owner`: the API key's name; `allow`: see `check_url`.
 
@@ -102,7 +103,7 @@ def parse_create(
 
 
 def parse_key_value(
-    body: bytes, limits: Limits, *, owner: str | None = None, allow: frozenset[str] = frozenset()
+    body: bytes, limits: Limits, *, owner: str | None = None, allow: Exempt = frozenset()
 ) -> CreateRequest:
     """The request that a body in the key–value form makes: `{"filename", "url"}`, or a list of such objects.
 
@@ -128,7 +129,7 @@ def parse_key_value(
     return CreateRequest(Manifest(entries=entries, owner=owner), renamed, prefetch=None, plain=False)
 
 
-def parse_page(body: bytes, limits: Limits, *, allow: frozenset[str] = frozenset()) -> str:
+def parse_page(body: bytes, limits: Limits, *, allow: Exempt = frozenset()) -> str:
     """The URL of the web page in `{"url"}`. Parameters and errors as those of `parse_create`."""
     document = read_json(body, max_depth=limits.max_depth, max_values=100)
     errors = _Errors()
@@ -159,7 +160,7 @@ class _Errors:
             raise InvalidRequest(self._found)
 
 
-def _plain(options: dict[str, Any], limits: Limits, allow: frozenset[str], errors: _Errors) -> list[Entry]:
+def _plain(options: dict[str, Any], limits: Limits, allow: Exempt, errors: _Errors) -> list[Entry]:
     wished = []
     for index, value in enumerate(options["urls"]):
         try:
@@ -171,7 +172,7 @@ def _plain(options: dict[str, Any], limits: Limits, allow: frozenset[str], error
     return wished
 
 
-def _full(options: dict[str, Any], limits: Limits, allow: frozenset[str], errors: _Errors) -> list[Entry]:
+def _full(options: dict[str, Any], limits: Limits, allow: Exempt, errors: _Errors) -> list[Entry]:
     readers = _entry_readers(limits, allow)
     wished = []
     for index, row in enumerate(options["entries"]):
@@ -247,7 +248,7 @@ def _unknown(key: str, readers: Mapping[str, _Reader]) -> str:
     return f"the key {quoted(key)} is unknown; {hint}"
 
 
-def _option_readers(limits: Limits, allow: frozenset[str]) -> dict[str, _Reader]:
+def _option_readers(limits: Limits, allow: Exempt) -> dict[str, _Reader]:
     return {
         "urls": lambda value: _rows(value, limits),
         "entries": lambda value: _rows(value, limits),
@@ -261,7 +262,7 @@ def _option_readers(limits: Limits, allow: frozenset[str]) -> dict[str, _Reader]
     }
 
 
-def _entry_readers(limits: Limits, allow: frozenset[str]) -> dict[str, _Reader]:
+def _entry_readers(limits: Limits, allow: Exempt) -> dict[str, _Reader]:
     return {
         "url": lambda value: _file_url(value, limits, allow),
         "id": _id,
@@ -283,7 +284,7 @@ def _rows(value: Any, limits: Limits) -> list[Any]:
     return value
 
 
-def _url(value: Any, limits: Limits, allow: frozenset[str]) -> str:
+def _url(value: Any, limits: Limits, allow: Exempt) -> str:
     if not isinstance(value, str):
         raise _BadValueError("a URL as a string is expected")
     if len(value) > limits.max_url or (not value.isascii() and len(value.encode(errors="replace")) > limits.max_url):
@@ -292,7 +293,7 @@ def _url(value: Any, limits: Limits, allow: frozenset[str]) -> str:
     return value
 
 
-def _file_url(value: Any, limits: Limits, allow: frozenset[str]) -> str:
+def _file_url(value: Any, limits: Limits, allow: Exempt) -> str:
     """The URL of an entry's file: on the web, or `upload:NAME`."""
     if isinstance(value, str) and value.startswith(SCHEME):
         name_in(_text(value, limits.max_url))

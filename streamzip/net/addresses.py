@@ -7,10 +7,10 @@ address that is connected to next, be it a literal, a name's or a redirect's.
 
 import socket
 from collections.abc import Callable, Iterable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import ip_address
 from typing import Any
 
-from streamzip.manifest.addresses import is_public
+from streamzip.manifest.addresses import Network, is_public, lies_in
 
 # family, type, protocol, canonical name, (host, port, …), as socket.getaddrinfo gives them
 AddressInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[Any, ...]]
@@ -33,7 +33,7 @@ class DialGuard:
     def __init__(
         self,
         allow_hosts: frozenset[str] = frozenset(),
-        allow_networks: Iterable[IPv4Network | IPv6Network] = (),
+        allow_networks: Iterable[Network] = (),
     ) -> None:
         self._allow_hosts = allow_hosts
         self._allow_networks = tuple(allow_networks)
@@ -44,16 +44,10 @@ class DialGuard:
 
     def open_socket(self, address: AddressInfo) -> socket.socket:
         """A socket that may be connected to `address`. Raises BlockedAddressError."""
-        if not self._may_dial(ip_address(address[4][0])):
+        ip = ip_address(address[4][0])
+        if not is_public(ip) and not lies_in(ip, self._allow_networks):
             raise BlockedAddressError
         return open_any_socket(address)
-
-    def _may_dial(self, ip: IPv4Address | IPv6Address) -> bool:
-        if is_public(ip):
-            return True
-        # An IPv4-mapped address is dialled as the IPv4 address inside, so a network of those covers it.
-        inner = getattr(ip, "ipv4_mapped", None) or ip
-        return any(inner.version == network.version and inner in network for network in self._allow_networks)
 
 
 def open_any_socket(address: AddressInfo) -> socket.socket:

@@ -12,8 +12,10 @@ import os
 import re
 import resource
 import sys
+from ipaddress import ip_network
 
 from streamzip.errors import UnusablePage
+from streamzip.manifest.addresses import Exempt
 from streamzip.sources.charset import decoded, media_type
 from streamzip.sources.http import Page
 from streamzip.sources.webpage import Images, find_images
@@ -29,13 +31,13 @@ _LOOKS_LIKE_HTML = re.compile(
 )
 
 
-async def images_of(page: Page, *, most: int, allow: frozenset[str]) -> Images:
+async def images_of(page: Page, *, most: int, allow: Exempt) -> Images:
     """The first `most` images of the page. Raises UnusablePage: `not_html`, `page_too_large`, `no_images`.
 
     OSError where no process can be had now.
     """
     _check(page)
-    asked = {"url": page.url, "content_type": page.content_type, "most": most, "allow": sorted(allow)}
+    asked = {"url": page.url, "content_type": page.content_type, "most": most, "allow": [str(each) for each in allow]}
     asked["body"] = base64.b64encode(page.body).decode()
     reading = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", __name__),  # -P: whatever lies in the working folder is not imported
@@ -71,13 +73,18 @@ def _check(page: Page) -> None:
         raise UnusablePage("what is found there is not an HTML page", code="not_html")
 
 
+def _exempt(texts: list[str]) -> Exempt:
+    """What `str` made of each: a network has a slash, and no host has one."""
+    return frozenset(ip_network(text) if "/" in text else text for text in texts)
+
+
 def main() -> None:
     """The process apart: a page on its stdin, its images on its stdout."""
     for limit, most in ((resource.RLIMIT_CPU, _CPU), (resource.RLIMIT_AS, _MEMORY), (resource.RLIMIT_CORE, 0)):
         resource.setrlimit(limit, (most, most))
     asked = json.load(sys.stdin.buffer)
     text = decoded(base64.b64decode(asked["body"]), asked["content_type"])
-    images = find_images(text, asked["url"], most=asked["most"], allow=frozenset(asked["allow"]))
+    images = find_images(text, asked["url"], most=asked["most"], allow=_exempt(asked["allow"]))
     json.dump({"urls": images.urls, "inline": images.inline}, sys.stdout)
 
 

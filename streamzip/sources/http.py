@@ -19,6 +19,7 @@ from types import TracebackType
 import httpx
 
 from streamzip.errors import OriginError
+from streamzip.manifest.addresses import Exempt
 from streamzip.manifest.fields import Fields
 from streamzip.manifest.urls import check_url, origin_of
 from streamzip.net.addresses import BlockedAddressError
@@ -49,7 +50,7 @@ class Page:
 
 
 class HttpSource:
-    """Sources of http: and https:. `allow`: origins as `host:port` that may have private addresses; `pace`: what their
+    """Sources of http: and https:. `allow`: origins and networks that may have private addresses; `pace`: what their
     bodies must keep.
     """
 
@@ -57,7 +58,7 @@ class HttpSource:
         self,
         transport: OriginTransport,
         *,
-        allow: frozenset[str],
+        allow: Exempt,
         pace: Pace = Pace(),  # noqa: B008 - frozen
         user_agent: str | None = None,
         wall: Callable[[], float] = time.time,

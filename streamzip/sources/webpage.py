@@ -21,6 +21,7 @@ from urllib.parse import quote, urljoin
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from streamzip.manifest.addresses import Exempt
 from streamzip.manifest.urls import check_url
 
 MAX_URL = 8192  # bytes, as for the URLs of a create
@@ -41,7 +42,7 @@ class Images:
     inline: int
 
 
-def find_images(text: str, url: str, *, most: int, allow: frozenset[str] = frozenset()) -> Images:
+def find_images(text: str, url: str, *, most: int, allow: Exempt = frozenset()) -> Images:
     """The first `most` image URLs of the HTML `text`, found at `url`. `allow`: see `check_url`."""
     document = LexborHTMLParser(text)
     named = document.css_first("base[href]")
@@ -122,7 +123,7 @@ def _joined(base: str, reference: str) -> str | None:
     return url[: match.end()] + quote(url[match.end() :], safe="%/?:@!$&'()*+,;=-._~[]", errors="replace")
 
 
-def _is_fetchable(url: str, allow: frozenset[str]) -> bool:
+def _is_fetchable(url: str, allow: Exempt) -> bool:
     if len(url) > MAX_URL:
         return False
     try:

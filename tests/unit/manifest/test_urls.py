@@ -1,7 +1,9 @@
 import time
+from ipaddress import ip_network
 
 import pytest
 
+from streamzip.manifest.addresses import Exempt
 from streamzip.manifest.urls import check_url, origin_of
 from tests.support.hostile_urls import JUDGED_AT_DIAL, REFUSED, hostile_urls
 
@@ -27,7 +29,7 @@ ACCEPTED = [
 ]
 
 
-def refusal(url: str, allow: frozenset[str] = frozenset()) -> str:
+def refusal(url: str, allow: Exempt = frozenset()) -> str:
     """The sentence with which `url` is refused; empty if it is not."""
     try:
         check_url(url, allow)
@@ -118,3 +120,21 @@ def test_check_url_is_quick_when_the_host_is_long(piece: str) -> None:
     began = time.process_time()
     assert refusal(f"http://{piece * (8000 // len(piece))}/")
     assert time.process_time() - began < 0.2
+
+
+NETWORKS = frozenset({ip_network("10.0.0.0/8"), ip_network("fd00::/64")})
+
+
+@pytest.mark.parametrize("url", ["http://10.1.2.3/", "https://[fd00::5]:8443/", "http://[::ffff:10.1.2.3]/"])
+def test_check_url_accepts_when_the_address_lies_in_an_allowed_network(url: str) -> None:
+    """What the operator opened is open to addresses written into URLs too, as it is to names that resolve there."""
+    assert refusal(url)
+    assert refusal(url, NETWORKS) == ""
+
+
+@pytest.mark.parametrize(
+    "url", ["http://192.168.0.1/", "http://[fd00:0:0:1::5]/", "http://0x0a010203/", "http://10.1/"]
+)
+def test_check_url_refuses_when_the_address_lies_beside_the_allowed_networks(url: str) -> None:
+    """Neither their neighbours nor other spellings of their addresses."""
+    assert refusal(url, NETWORKS)

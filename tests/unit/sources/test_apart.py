@@ -1,8 +1,11 @@
 """A page is read in a process of its own: what it finds comes back, and what it breaks stays there."""
 
+from ipaddress import ip_network
+
 import pytest
 
 from streamzip.errors import UnusablePage
+from streamzip.manifest.addresses import Exempt
 from streamzip.sources import apart
 from streamzip.sources.apart import images_of
 from streamzip.sources.http import Page
@@ -32,9 +35,10 @@ async def test_images_of_finds_them_apart(body: bytes, content_type: str | None)
 
 async def test_images_of_takes_so_many_and_exempt_origins() -> None:
     """The bounds get there too."""
-    body = b"<img src=http://127.0.0.1:81/a><img src=http://127.0.0.1:82/b><img src=c><img src=d>"
-    images = await images_of(a_page(body), most=2, allow=frozenset({"127.0.0.1:82"}))
-    assert images.urls == ("http://127.0.0.1:82/b", "https://example.com/c")
+    body = b"<img src=http://127.0.0.1:81/a><img src=http://127.0.0.1:82/b><img src=http://[fd00::5]/c><img src=d>"
+    allow: Exempt = frozenset({"127.0.0.1:82", ip_network("fd00::/64")})
+    images = await images_of(a_page(body), most=2, allow=allow)
+    assert images.urls == ("http://127.0.0.1:82/b", "http://[fd00::5]/c")
 
 
 @pytest.mark.parametrize(
