@@ -21,6 +21,7 @@ Network = IPv4Network | IPv6Network
 
 _GIB = 1024**3
 _MIB = 1024**2
+_DEFAULT_PORT = re.compile(r"^http:.*:80$|^https:.*:443$")
 _HOST_PORT = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:/@\[\]*?#]+):([0-9]{1,5})", re.ASCII)
 
 
@@ -40,6 +41,15 @@ def _origins(value: Any) -> frozenset[str]:
         if match is None or not 1 <= int(match[2]) <= 65535:
             raise ValueError(f"{origin!r} is not an exact host:port, as files.internal:8080 or [fd00::1]:443")
     return origins
+
+
+def _sites(value: Any) -> tuple[str, ...]:
+    sites = tuple(str(site) for site in _split(value))
+    for site in sites:
+        # As browsers write it (RFC 6454 §6.2): in lower case, without a default port, a path or a slash at its end.
+        if site != "*" and (re.fullmatch(r"https?://[^\s/?#@\\A-Z*]+", site) is None or _DEFAULT_PORT.search(site)):
+            raise ValueError(f"{site!r} is not an origin, as https://app.example or http://localhost:3000, nor *")
+    return sites
 
 
 def _extensions(value: Any) -> tuple[str, ...]:
@@ -72,6 +82,7 @@ def _lower(value: Any) -> Any:
 
 Origins = Annotated[frozenset[str], NoDecode, BeforeValidator(_origins)]
 Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
+Sites = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_sites)]
 Extensions = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_extensions)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 LogLevel = Literal["off", "error", "warning", "info", "debug"]
@@ -156,6 +167,11 @@ class Settings(BaseSettings):
         default=None,
         description="Secret that webhooks are signed with, as whsec_ and base64; several, comma-separated, all sign; "
         "without it, one is made in the data folder. A flag can be read by every user of the machine.",
+    )
+    cors_origins: Sites = Field(
+        default=(),
+        description="Origins whose pages may use this gateway from their scripts, comma-separated, or *; without any, "
+        "none may.",
     )
     trusted_proxies: Networks = Field(
         default=(IPv4Network("127.0.0.1"),),

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from streamzip.api.archives import Archives
 from streamzip.api.auth import LINKED, OPEN, Auth
 from streamzip.api.connection import Connections
+from streamzip.api.cors import shared
 from streamzip.api.described import Described
 from streamzip.api.download import Downloads
 from streamzip.api.folders import Folders
@@ -100,4 +101,4 @@ def build(
     handlers = {Problem: on_problem, HTTPException: on_http_error, Exception: on_unexpected}
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False  # it would mend what was signed otherwise
-    return Connections(app)
+    return Connections(shared(app, settings.cors_origins))
