@@ -1,6 +1,7 @@
 """Which of a gateway's processes has which connection: read from /proc, so that a test can choose."""
 
 import os
+import random
 import re
 import signal
 import socket
@@ -20,6 +21,19 @@ def workers(gateway: Gateway, count: int = 2, seconds: float = 20.0) -> list[int
             return sorted(found)
         assert time.monotonic() < deadline, f"{len(found)} workers"
         time.sleep(0.02)
+
+
+def kill_all(gateway: Gateway) -> None:
+    """kill -9 of the gateway with all of its processes; without, a worker whose supervisor was killed ends in order."""
+    family = [gateway.pid, *_children(gateway.pid)]
+    for pid in family:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def kill_one(gateway: Gateway, chance: random.Random) -> None:
+    """kill -9 of one of its workers; the supervisor starts another."""
+    os.kill(chance.choice(workers(gateway)), signal.SIGKILL)
 
 
 def connect(gateway: Gateway, worker: int, *, buffer: int | None = None) -> socket.socket:
