@@ -243,8 +243,11 @@ def prepare_data_dir(settings: Settings) -> None:
     A folder that is there keeps its mode: nginx may need to reach the finished copies.
     """
     path = settings.data_dir
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in missing:  # else a power loss could take all that is promised below it
+            _fsync_folder(folder.parent)
         with tempfile.TemporaryFile(dir=path):  # os.access knows nothing of read-only mounts and quotas
             pass
     except OSError as error:

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from signal import Signals
@@ -31,10 +31,14 @@ POLL = 0.01  # seconds between two questions for a status; the interface to be t
 
 
 class Gateway:
-    """One `streamzip serve`. `env`: settings without their prefix, as `prefetch="urls"`."""
+    """One `streamzip serve`. `env`: settings without their prefix, as `prefetch="urls"`.
 
-    def __init__(self, data: Path, *, allow: Iterable[str] = (), **env: str) -> None:
+    `under`: a command that runs it as its own process, as `strace -D` does.
+    """
+
+    def __init__(self, data: Path, *, allow: Iterable[str] = (), under: Sequence[str] = (), **env: str) -> None:
         self.data = data
+        self._under = under
         self._env = {f"STREAMZIP_{name.upper()}": value for name, value in env.items()}
         self._env["STREAMZIP_ALLOW_HOSTS"] = ",".join(allow)
         self._process: subprocess.Popen[str] | None = None
@@ -56,7 +60,7 @@ class Gateway:
         with self._logged:
             before = len(self._lines)
         self._process = subprocess.Popen(
-            [str(COMMAND), "serve", "--port", str(self.port), "--data", str(self.data)],
+            [*self._under, str(COMMAND), "serve", "--port", str(self.port), "--data", str(self.data)],
             env=environment | self._env,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
