@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import sys
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -159,6 +160,50 @@ def _apart(link: str, public_url: str | None) -> tuple[str, str]:
     if re.fullmatch(r"/[!-\"$->@-~]*", link) is None:
         raise ValueError("a link is signed for a path, as /archive/get/HASH.zip, percent-encoded and without a query")
     return base, link
+
+
+@app.command()
+def create(
+    urls: Annotated[list[str], typer.Argument(help="The files' URLs, or upload:NAME for files that lie there.")],
+    server: Annotated[str, typer.Option(help="The gateway's own URL.")] = "http://127.0.0.1:8000",
+    key: Annotated[
+        str | None,
+        typer.Option(
+            envvar="SZ_KEY", help="An API key. A flag can be read by every user of the machine: use the environment."
+        ),
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Have it built, and return when it is.")] = False,
+) -> None:
+    """Create an archive on a running gateway, and print its link."""
+    # Imported here: the other commands need not load the client.
+    from streamzip.remote import Remote, RemoteError, left_out
+
+    with Remote(server, key) as gateway:
+        try:
+            document = gateway.create(urls)
+            if wait:
+                document = gateway.completed(document["archive_hash"], _show_progress())
+                for sentence in left_out(document):
+                    typer.echo(f"streamzip: left out: {sentence}", err=True)
+        except RemoteError as error:
+            if error.code != "no_cache":
+                _stop(str(error), code=1)
+            typer.echo("streamzip: this gateway keeps no copy of it, and builds it as it is downloaded", err=True)
+    typer.echo(document["url"])
+
+
+def _show_progress() -> Callable[[dict[str, Any]], None]:
+    """Shows a person how far the archive is; nothing where stderr is no terminal."""
+
+    def show(status: dict[str, Any]) -> None:
+        progress, ends = status["progress"], status["status"] in ("completed", "failed")
+        if sys.stderr.isatty():
+            done, total = (f"{(count or 0) / 1e6:,.1f}" for count in (progress["bytes"], progress["total_bytes"]))
+            files = f"{progress['entries']} of {progress['total_entries']} files"
+            of = f" of {total}" if progress["total_bytes"] else ""
+            typer.echo(f"\r\033[K{status['status']}: {files}, {done}{of} MB", nl=ends, err=True)
+
+    return show
 
 
 @app.command()

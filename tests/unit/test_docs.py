@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from streamzip import errors
+from streamzip import cli, errors
 from streamzip.api.auth import Auth
 from streamzip.api.problems import _CODES
 from streamzip.api.routes import build
@@ -195,6 +195,20 @@ def test_operations_page_has_every_event() -> None:
     """The operator finds what each line of the log means."""
     documented = first_column(text("docs/operations.md"), "Health and logs")
     assert sorted(documented) == sorted(events())
+
+
+def test_command_line_page_has_every_command() -> None:
+    """Each command has a heading, and each such heading a command."""
+    groups = [("", cli.app), *((f"{group.name} ", group.typer_instance) for group in cli.app.registered_groups)]
+    commands = [
+        f"streamzip {prefix}{command.name or command.callback.__name__}"
+        for prefix, app in groups
+        if app is not None
+        for command in app.registered_commands
+        if command.callback is not None
+    ]
+    headings = re.findall(r"^### `(.*)`$", text("docs/command-line.md"), re.MULTILINE)
+    assert sorted(headings) == sorted(commands)
 
 
 def test_http_page_has_every_route() -> None:
