@@ -20,7 +20,9 @@ def describe(data: Path) -> str:
     nginx = (
         subprocess.run(["nginx", "-v"], capture_output=True, text=True, check=True).stderr.strip().rpartition("/")[2]
     )
-    packages = ", ".join(f"{name} {version(name)}" for name in ("uvicorn", "uvloop", "aiohttp", "isal", "zipstream-ng"))
+    packages = ", ".join(
+        f"{name} {version(name)}" for name in ("uvicorn", "uvloop", "httptools", "isal", "zipstream-ng")
+    )
     return (
         f"{os.cpu_count()} × {model}, Linux {platform.release()}, Python {platform.python_version()}, nginx {nginx}, "
         f"{packages}; load before: {os.getloadavg()[0]:.2f}. "

@@ -7,6 +7,7 @@ passes here has the same host for RFC 3986, WHATWG and glibc. Host *names* are j
 import re
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from typing import NamedTuple
 
 import idna
 
@@ -37,9 +38,33 @@ def origin_of(url: str) -> str:
 
     Lower case, the host in ASCII, an IPv6 address in brackets and its shortest form, the port always there.
     """
+    return _server(*_split(url))[2]
+
+
+class Target(NamedTuple):
+    """What a URL says to an HTTP client. `host` in ASCII and lower case, an IPv6 address without its brackets;
+    `origin` as `origin_of` gives it; `path` with the query, as written.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    origin: str
+    path: str
+
+
+def target_of(url: str) -> Target:
+    """Where a request for `url` goes and what it asks for there. Raises as `check_url`, addresses apart."""
     scheme, authority = _split(url)
+    host, port, origin = _server(scheme, authority)
+    path = url[url.index("://") + 3 + len(authority) :].partition("#")[0]
+    return Target(scheme, host, port, origin, path if path.startswith("/") else f"/{path}")
+
+
+@lru_cache(maxsize=4096)
+def _server(scheme: str, authority: str) -> tuple[str, int, str]:
     host, port = _origin(scheme, authority)
-    return f"{host}:{port}"
+    return host.strip("[]"), port, f"{host}:{port}"
 
 
 def _split(url: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from streamzip.net.addresses import AddressInfo, BlockedAddressError, DialGuard
 
 
 def address(host: str, port: int = 80) -> AddressInfo:
-    """What aiohttp hands to a socket factory."""
+    """What a resolver gives, and a socket factory is handed."""
     if ":" in host:
         return socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port, 0, 0)
     return socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port)

@@ -15,8 +15,9 @@ import pytest
 import uvloop
 
 from streamzip.net.addresses import BlockedAddressError, DialGuard
+from streamzip.net.exchange import Answer
 from streamzip.net.resolver import Lookup, Resolver
-from streamzip.net.transport import Answer, OriginTransport
+from streamzip.net.transport import OriginTransport
 from tests.support.origin import Answer as Script
 from tests.support.origin import File, HangUp, Origin, Pattern, Raw, Silence, Status
 
@@ -175,7 +176,7 @@ async def test_transport_uses_a_connection_again_when_its_answer_was_read() -> N
 
 @pytest.mark.parametrize("earlier", [0, 1], ids=["new connection", "used connection"])
 async def test_transport_repeats_nothing_when_the_origin_hangs_up(earlier: int) -> None:
-    """One call is one request: who called counts the attempts, and aiohttp would make two of one."""
+    """One call is one request: who called counts the attempts."""
     async with Origin() as origin, transport_to(origin.authority) as transport:
         origin.serve("/a", *[File(b"bytes")] * earlier, HangUp())
         for _ in range(earlier):
@@ -193,6 +194,7 @@ async def test_transport_repeats_nothing_when_the_origin_hangs_up(earlier: int) 
         pytest.param(Status(200, (("X", "v" * 70_000),)), id="one field of 70 kB"),
         pytest.param(Status(200, tuple((f"X-{n}", "v" * 4_000) for n in range(20))), id="80 kB in 20 fields"),
         pytest.param(Raw(b"HTTP/1.1 200 OK\r\nX: " + b"v" * 65_536, endless=True), id="a head without end"),
+        pytest.param(Raw(b"HTTP/1.1 100 Continue\r\n\r\n", endless=True), id="continue for ever"),
         pytest.param(Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nbytes!"), id="two lengths"),
     ],
 )
@@ -209,11 +211,11 @@ async def test_transport_refuses_a_head_that_is_no_head(answer: Script) -> None:
     "answer",
     [
         pytest.param(Silence(), id="silence"),
-        pytest.param(Raw(b"HTTP/1.1 100 Continue\r\n\r\n", endless=True), id="continue for ever"),
+        pytest.param(Status(103), id="nothing after an interim answer"),
     ],
 )
 async def test_transport_gives_up_when_no_head_comes(answer: Script) -> None:
-    """Neither silence nor a head that never ends holds a slot for longer than the timeouts."""
+    """Silence, also after a promise of more, holds a slot for no longer than the timeout."""
     impatient: dict[str, Any] = {"connect_timeout": 0.2, "read_timeout": 0.2}
     async with Origin() as origin, transport_to(origin.authority, **impatient) as transport:
         origin.serve("/a", answer)

@@ -1,0 +1,320 @@
+"""HTTP/1.1 on one connection (RFC 9112): a request goes out, its answer's head comes back, and its body as it comes.
+
+Small files cost one exchange each and large ones nothing else, so this is the path that every byte takes: a head is
+parsed by llhttp, a body of a known length is counted and otherwise left as the kernel gave it, and a chunk is copied
+nowhere.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple, cast
+
+import httptools
+import httpx
+
+from streamzip.net.parsing import MAX_HEAD_BYTES, Parser, Unusable, head_end
+
+# Bytes that may wait for a body's reader; then the connection is not read from, and the origin is held back. The kernel
+# is read 256 KiB at most at a time, so twice this is what a connection may hold.
+_READ_AHEAD = 256 << 10
+
+_HUNG_UP = "the origin hung up before it answered"
+_BROKE = "the connection to the origin broke"
+
+_NO_BODY = frozenset({204, 304})
+
+
+class Answer(NamedTuple):
+    """The head of an answer, its fields as they came, and the body that follows."""
+
+    status: int
+    fields: tuple[tuple[bytes, bytes], ...]
+    stream: httpx.AsyncByteStream
+
+
+class _Body(httpx.AsyncByteStream):
+    """What the origin sends, in chunks as they arrive. Raises ReadTimeout or ReadError after the last of them."""
+
+    def __init__(self, connection: "Connection") -> None:
+        self._connection: Connection | None = connection  # until all of it has come: then it serves others
+        self._chunks: deque[bytes] = deque()
+        self._held = 0
+        self._failure: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    def __aiter__(self) -> "_Body":
+        return self
+
+    async def __anext__(self) -> bytes:
+        while True:
+            if self._chunks:
+                chunk = self._chunks.popleft()
+                self._held -= len(chunk)
+                if not self._chunks and self._connection is not None:
+                    self._connection.go_on()
+                return chunk
+            if self._failure is not None:
+                raise self._failure
+            if self._connection is None:
+                raise StopAsyncIteration
+            self._waiter = asyncio.get_running_loop().create_future()
+            self._connection.expect_more()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+
+    async def aclose(self) -> None:
+        """Drop the connection, unless the whole body has come: then it serves others already."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.drop()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether its reader stands here."""
+        return self._waiter is not None and not self._waiter.done()
+
+    def take(self, chunk: bytes) -> bool:
+        """More of it came. Whether its reader has enough for now."""
+        self._chunks.append(chunk)
+        self._held += len(chunk)
+        self._wake()
+        return self._held > _READ_AHEAD
+
+    def end(self, failure: Exception | None = None) -> None:
+        """No more of it comes; `failure`: although more was promised."""
+        self._connection, self._failure = None, failure
+        self._wake()
+
+    def _wake(self) -> None:
+        if self.waiting:
+            self._waiter.set_result(None)  # type: ignore[union-attr]
+
+
+class Connection(asyncio.Protocol):
+    """One connection to an origin. `on_free` is called when an answer was whole and another request may follow,
+    `on_lost` when none can.
+
+    `read_timeout`: seconds, of the wait for a whole head, and for any next bytes of a body.
+    """
+
+    def __init__(
+        self, read_timeout: float, on_free: "Callable[[Connection], None]", on_lost: "Callable[[Connection], None]"
+    ) -> None:
+        self._read_timeout = read_timeout
+        self._on_free = on_free
+        self._on_lost = on_lost
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._paused = False
+        self._lost = False
+        self._asked: asyncio.Future[Answer] | None = None  # by a request, until its head is there
+        self._partial = b""  # of a head
+        self._head_bytes = 0
+        self._parser = Parser()
+        self._body: _Body | None = None
+        self._left = 0  # bytes of the body to come; -1: chunks tell, -2: the connection's end does
+        self._reusable = False
+        self._deadline: float | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+
+    async def ask(self, request: bytes) -> Answer:
+        """Send the request, and wait for its answer's head.
+
+        Raises httpx's ReadTimeout, ReadError (hung up), RemoteProtocolError (not HTTP, or a head over the limits).
+        """
+        if self._transport is None or self._lost:
+            raise httpx.ReadError("the origin hung up before it was asked")
+        asked: asyncio.Future[Answer] = self._loop.create_future()
+        self._asked = asked
+        self._head_bytes = 0
+        self._expect(self._read_timeout)
+        self._transport.write(request)
+        try:
+            return await asked
+        except asyncio.CancelledError:
+            if asked.cancelled():
+                self.drop()
+            elif (
+                asked.exception() is None
+            ):  # the head had come, and with it perhaps a short body: then the connection serves others already
+                await asked.result().stream.aclose()
+            raise
+
+    @property
+    def usable(self) -> bool:
+        """Whether another request may be sent."""
+        return self._transport is not None and not self._lost and not self._transport.is_closing()
+
+    def keep(self, seconds: float) -> None:
+        """Nobody asks for anything: be closed after so long."""
+        self._expect(seconds)
+
+    def drop(self) -> None:
+        """Close at once. A polite goodbye would, under uvloop's TLS, go on downloading for seconds."""
+        self._lost = True
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if self._transport is not None:
+            self._transport.abort()
+
+    # -- the body's side ---------------------------------------------------------------------------------
+
+    def expect_more(self) -> None:
+        """The body's reader waits from now on."""
+        self._expect(self._read_timeout)
+
+    def go_on(self) -> None:
+        """The body's reader has taken everything: read on."""
+        if self._paused and self.usable:
+            self._paused = False
+            self._transport.resume_reading()  # type: ignore[union-attr]
+
+    # -- the loop's side ---------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection, with TLS where that is asked for, stands."""
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are of no class of asyncio's
+
+    def data_received(self, data: bytes) -> None:
+        """The next bytes of whatever is being read."""
+        try:
+            if self._body is None:
+                data = self._take_head(data)
+            if self._body is not None and (data or not self._left):
+                self._take_body(self._body, data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade, Unusable) as error:
+            self._fail(httpx.RemoteProtocolError("the origin's answer is not HTTP, or its head is too large"), error)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The origin, the network or `drop` ended it."""
+        self._lost = True
+        if self._body is not None and self._left == -2 and error is None:
+            body, self._body = self._body, None
+            body.end()
+        self._fail(httpx.ReadError(_HUNG_UP if self._body is None else _BROKE), error)
+        self._on_lost(self)
+
+    # -- the head ----------------------------------------------------------------------------------------
+
+    def _take_head(self, data: bytes) -> bytes:
+        """What follows the head, once that is whole; until then nothing."""
+        if self._asked is None or self._asked.done():
+            raise Unusable  # bytes that nobody asked for
+        data = self._partial + data if self._partial else data
+        while True:
+            end = head_end(data)
+            self._head_bytes += end or 0
+            if self._head_bytes + (0 if end else len(data)) > MAX_HEAD_BYTES:
+                raise Unusable
+            if not end:
+                # What cannot become a head is refused at once: an SSH server waits for our greeting.
+                if not b"HTTP/".startswith(data[:5]):
+                    raise Unusable
+                self._partial = data
+                return b""
+            self._partial = b""
+            parsed = self._parser = Parser()
+            parsed.head(memoryview(data)[:end])
+            data = data[end:] if end < len(data) else b""
+            if parsed.status >= 200:
+                break
+            if parsed.status == 101:
+                raise Unusable  # to nothing that was asked for
+            if not data:
+                return b""
+        self._begin_body(parsed)
+        return data
+
+    def _begin_body(self, parsed: Parser) -> None:
+        if parsed.chunked:
+            self._left = -1
+        elif parsed.status in _NO_BODY:
+            self._left = 0
+        else:
+            self._left = -2 if parsed.length is None else parsed.length
+        self._reusable = parsed.keeps_alive and self._left != -2
+        self._deadline = None
+        self._body = _Body(self)
+        asked, self._asked = self._asked, None
+        if asked is not None and not asked.done():
+            asked.set_result(Answer(parsed.status, tuple(parsed.fields), self._body))
+
+    # -- the body ----------------------------------------------------------------------------------------
+
+    def _take_body(self, body: _Body, data: bytes) -> None:
+        if self._left >= 0:
+            surplus = len(data) > self._left
+            if surplus:
+                data = data[: self._left]
+            self._left -= len(data)
+            full = body.take(data) if data else False
+            if not self._left:
+                self._end_body(body, reusable=self._reusable and not surplus)
+                return
+        elif self._left == -2:
+            full = body.take(data)
+        else:
+            full = False
+            for chunk in self._parser.chunks(data):
+                full = body.take(chunk)
+            if self._parser.broken is not None:
+                raise self._parser.broken
+            if self._parser.whole:
+                self._end_body(body, reusable=self._reusable and not self._parser.surplus)
+                return
+        if full and not self._paused and self.usable:
+            self._paused = True
+            self._transport.pause_reading()  # type: ignore[union-attr]
+        if not body.waiting:
+            self._deadline = None
+
+    def _end_body(self, body: _Body, *, reusable: bool) -> None:
+        self.go_on()
+        self._body = self._deadline = None
+        body.end()
+        if reusable and self.usable:
+            self._on_free(self)
+        else:
+            self.drop()
+
+    def _fail(self, failure: httpx.TransportError, cause: BaseException | None) -> None:
+        failure.__cause__ = cause
+        body, self._body = self._body, None
+        asked, self._asked = self._asked, None
+        if asked is not None and not asked.done():
+            asked.set_exception(failure)
+        if body is not None:
+            body.end(failure if isinstance(failure, httpx.ReadError | httpx.ReadTimeout) else _broken(failure))
+        self.drop()
+
+    # -- time --------------------------------------------------------------------------------------------
+
+    def _expect(self, seconds: float) -> None:
+        """Something must come within so long. A timer that is set already rings, and looks again: setting one for each
+        wait would cost more than all else here.
+        """
+        self._deadline = self._loop.time() + seconds
+        if self._alarm is not None:
+            if self._alarm.when() <= self._deadline:
+                return
+            self._alarm.cancel()
+        self._alarm = self._loop.call_at(self._deadline, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        if self._deadline is None:
+            return
+        if self._loop.time() < self._deadline:
+            self._alarm = self._loop.call_at(self._deadline, self._ring)
+        else:
+            self._fail(httpx.ReadTimeout("the origin fell silent"), None)
+
+
+def _broken(failure: httpx.TransportError) -> httpx.ReadError:
+    broken = httpx.ReadError(_BROKE)
+    broken.__cause__ = failure
+    return broken

@@ -1,0 +1,83 @@
+"""The head of an answer, and a body in chunks, as llhttp reads them (RFC 9112 §2 to §7); no I/O."""
+
+import httptools
+
+MAX_HEAD_BYTES = 64 << 10
+MAX_HEAD_FIELDS = 200
+
+
+class Unusable(Exception):
+    """What came is no answer that can be used."""
+
+
+def head_end(data: bytes) -> int:
+    """Where the first head in `data` ends; 0: it has not. A single LF may end a line, too (RFC 9112 §2.2)."""
+    end = data.find(b"\n\r\n")
+    bare = data.find(b"\n\n", 0, end if end >= 0 else len(data))
+    return bare + 2 if bare >= 0 else end + 3 if end >= 0 else 0
+
+
+class Parser:
+    """llhttp, fed with one head, and with the body after it where that comes in chunks."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.fields: list[tuple[bytes, bytes]] = []
+        self.length: int | None = None
+        self.chunked = False
+        self.keeps_alive = False
+        self.whole = False
+        self.surplus = False  # bytes after the body that nobody asked for
+        self.broken: httptools.HttpParserError | None = None  # what ended a body in chunks before its end
+        self._in_body = False
+        self._chunks: list[bytes] = []
+        self._parser = httptools.HttpResponseParser(self)
+        # What browsers forgive, too: none of these can move the end of a body.
+        self._parser.set_dangerous_leniencies(
+            lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
+        )
+
+    def head(self, head: memoryview) -> None:
+        """Read a whole head. Raises httptools' errors where it is none."""
+        self._parser.feed_data(head)
+
+    def chunks(self, data: bytes) -> list[bytes]:
+        """What of the body is in the next bytes; `whole`, `broken` and `surplus` tell how it stands."""
+        self._chunks = []
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            if self.whole:
+                self.surplus = True
+            else:
+                self.broken = error
+        return self._chunks
+
+    # -- called by the parser ----------------------------------------------------------------------------
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_body:  # a trailer
+            return
+        if len(self.fields) >= MAX_HEAD_FIELDS:
+            raise Unusable
+        self.fields.append((name, value))
+        lower = name.lower()
+        if lower == b"content-length":
+            self.length = int(value)
+        elif lower == b"transfer-encoding":
+            self.chunked = True
+
+    def on_headers_complete(self) -> None:
+        self._in_body = True
+        self.status = self._parser.get_status_code()
+        self.keeps_alive = self._parser.should_keep_alive()
+
+    def on_body(self, data: bytes) -> None:
+        if not self.whole:
+            self._chunks.append(data)
+
+    def on_message_complete(self) -> None:
+        self.whole = True
+
+    def on_message_begin(self) -> None:
+        self.surplus = self.whole

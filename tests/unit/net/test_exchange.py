@@ -1,0 +1,232 @@
+"""One connection's HTTP/1.1, fed by hand: however the network cuts an answer, it is the same answer, or none."""
+
+import asyncio
+from typing import Any, cast
+
+import httpx
+import pytest
+
+from streamzip.net.exchange import Answer, Connection
+
+OK = b"HTTP/1.1 200 OK\r\n"
+SIZED = OK + b"Content-Length: 5\r\n\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+class Wire:
+    """The transport's side, and what became of the connection."""
+
+    def __init__(self, read_timeout: float = 5.0) -> None:
+        self.sent = b""
+        self.paused = self.aborted = False
+        self.freed = self.lost = 0
+        self.connection = Connection(read_timeout, lambda _: self._free(), lambda _: self._lose())
+        self.connection.connection_made(cast(asyncio.Transport, self))
+
+    def _free(self) -> None:
+        self.freed += 1
+
+    def _lose(self) -> None:
+        self.lost += 1
+
+    def write(self, data: bytes) -> None:
+        self.sent += data
+
+    def pause_reading(self) -> None:
+        self.paused = True
+
+    def resume_reading(self) -> None:
+        self.paused = False
+
+    def is_closing(self) -> bool:
+        return self.aborted
+
+    def abort(self) -> None:
+        self.aborted = True
+
+    async def ask(self, *received: bytes) -> Answer:
+        """Ask, and have these bytes come."""
+        asking = asyncio.create_task(self.connection.ask(b"GET / HTTP/1.1\r\n\r\n"))
+        await asyncio.sleep(0)
+        for data in received:
+            self.connection.data_received(data)
+        return await asking
+
+
+async def body_of(answer: Answer) -> bytes:
+    """All of it."""
+    return b"".join([chunk async for chunk in answer.stream])
+
+
+@pytest.mark.parametrize(
+    ("answer", "body", "reusable"),
+    [
+        pytest.param(SIZED + b"bytes", b"bytes", True, id="a length"),
+        pytest.param(OK + b"content-length: 0\r\n\r\n", b"", True, id="nothing"),
+        pytest.param(b"HTTP/1.1 204 No Content\r\n\r\n", b"", True, id="a status without a body"),
+        pytest.param(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", b"", True, id="a length of another"),
+        pytest.param(CHUNKED + b"3\r\nbyt\r\n2;x=y\r\nes\r\n0\r\n\r\n", b"bytes", True, id="chunks"),
+        pytest.param(CHUNKED + b"5\r\nbytes\r\n0\r\nX-Sum: 1\r\n\r\n", b"bytes", True, id="a trailer"),
+        pytest.param(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + SIZED + b"bytes", b"bytes", True, id="a hint"),
+        pytest.param(OK + b"Connection: close\r\nContent-Length: 5\r\n\r\nbytes", b"bytes", False, id="close"),
+        pytest.param(b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nbytes", b"bytes", False, id="HTTP/1.0"),
+        pytest.param(b"HTTP/1.1 200 OK\nContent-Length: 5\n\n\n\r\nby", b"\n\r\nby", True, id="bare line feeds"),
+    ],
+)
+@pytest.mark.parametrize("step", [1, 7, 1000])
+async def test_exchange_reads_the_same_answer_however_it_is_cut(
+    answer: bytes, body: bytes, reusable: bool, step: int
+) -> None:
+    """Byte by byte, in pieces, or all at once; afterwards the connection is free, or gone."""
+    wire = Wire()
+    got = await wire.ask(*(answer[at : at + step] for at in range(0, len(answer), step)))
+    assert await body_of(got) == body
+    assert (wire.freed, wire.aborted) == (int(reusable), not reusable)
+
+
+@pytest.mark.parametrize(
+    "answer", [SIZED + b"bytes!", CHUNKED + b"5\r\nbytes\r\n0\r\n\r\n!", CHUNKED + b"5\r\nbytes\r\n0\r\n\r\n" + SIZED]
+)
+async def test_exchange_asks_nothing_more_of_an_origin_that_sends_too_much(answer: bytes) -> None:
+    """What was asked for is whole; what follows would be taken for the next answer."""
+    wire = Wire()
+    assert await body_of(await wire.ask(answer)) == b"bytes"
+    assert wire.aborted
+    assert not wire.freed
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"SSH-2.0-OpenSSH\r\n", id="another protocol"),
+        pytest.param(b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", id="another protocol now"),
+        pytest.param(OK + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n", id="two lengths"),
+        pytest.param(OK + b"Content-Length: +5\r\n\r\n", id="a signed length"),
+        pytest.param(OK + b"Content-Length: 5_0\r\n\r\n", id="a length as Python would take it"),
+        pytest.param(OK + b"Content-Length: 99999999999999999999\r\n\r\n", id="a length beyond 64 bits"),
+        pytest.param(OK + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", id="a length and chunks"),
+        pytest.param(OK + b"X: y\r\n" * 201 + b"\r\n", id="201 fields"),
+        pytest.param(OK + b"X: " + b"y" * (64 << 10), id="64 KiB without an end"),
+    ],
+)
+async def test_exchange_refuses_what_is_no_answer(answer: bytes) -> None:
+    """Two readers of it could disagree about where it ends."""
+    wire = Wire()
+    with pytest.raises(httpx.RemoteProtocolError):
+        await wire.ask(answer)
+    assert wire.aborted
+
+
+async def test_exchange_ends_a_body_without_framing_with_its_connection() -> None:
+    """A clean end is the body's; a reset is a break."""
+    for error in (None, ConnectionResetError()):
+        wire = Wire()
+        answer = await wire.ask(OK + b"\r\nbytes")
+        wire.connection.connection_lost(error)
+        if error is None:
+            assert await body_of(answer) == b"bytes"
+        else:
+            with pytest.raises(httpx.ReadError):
+                await body_of(answer)
+        assert wire.lost
+
+
+@pytest.mark.parametrize("broken", [CHUNKED + b"5\r\nbytes\r\nzz\r\n", CHUNKED + b"5\r\nby"])
+async def test_exchange_hands_on_what_came_before_a_break(broken: bytes) -> None:
+    """What came is there, and then the break is told."""
+    wire = Wire()
+    chunks = aiter((await wire.ask(broken)).stream)
+    assert (await anext(chunks)).startswith(b"by")
+    wire.connection.connection_lost(None)
+    with pytest.raises(httpx.ReadError):
+        await anext(chunks)
+
+
+async def test_exchange_drops_a_connection_that_speaks_unasked() -> None:
+    """Between two requests an origin has nothing to say; its bytes would answer the next one."""
+    wire = Wire()
+    await body_of(await wire.ask(SIZED + b"bytes"))
+    wire.connection.data_received(SIZED + b"other")
+    assert wire.aborted
+    assert not wire.connection.usable
+
+
+async def test_exchange_holds_the_origin_back_when_nobody_reads() -> None:
+    """A quarter of a megabyte waits, and what the kernel gives at once; then the origin waits for the reader."""
+    wire = Wire()
+    answer = await wire.ask(OK + b"Content-Length: 999999999\r\n\r\n")
+    pauses = []
+    for _ in range(8):
+        if not wire.paused:
+            wire.connection.data_received(bytes(64 << 10))
+        pauses.append(wire.paused)
+    assert pauses == [False] * 4 + [True] * 4
+    chunks = aiter(answer.stream)
+    for _ in range(5):
+        pauses.append(wire.paused)
+        await anext(chunks)
+    assert pauses[8:] == [True] * 5
+    assert not wire.paused
+
+
+async def test_exchange_serves_the_next_request_while_the_last_one_is_still_being_told() -> None:
+    """A short answer frees its connection before its task runs again: that must not disturb the next one's."""
+    wire = Wire()
+    first = asyncio.create_task(wire.connection.ask(b"1"))
+    await asyncio.sleep(0)
+    wire.connection.data_received(SIZED + b"first")
+    second = asyncio.create_task(wire.connection.ask(b"2"))
+    await asyncio.sleep(0)
+    wire.connection.data_received(SIZED + b"other")
+    assert [await body_of(await each) for each in (first, second)] == [b"first", b"other"]
+
+
+async def test_exchange_leaves_the_next_request_alone_when_the_last_one_is_cancelled_late() -> None:
+    """Its answer had come, and its connection serves another one."""
+    wire = Wire()
+    first = asyncio.create_task(wire.connection.ask(b"1"))
+    await asyncio.sleep(0)
+    wire.connection.data_received(SIZED + b"first")
+    first.cancel()
+    second = asyncio.create_task(wire.connection.ask(b"2"))
+    await asyncio.gather(first, return_exceptions=True)
+    wire.connection.data_received(SIZED + b"other")
+    assert await body_of(await second) == b"other"
+    assert first.cancelled()
+    assert not wire.aborted
+
+
+@pytest.mark.parametrize("received", [[], [SIZED], [CHUNKED + b"5;"], [CHUNKED, b"5;" + b"x" * 99]], ids=repr)
+async def test_exchange_gives_up_when_nothing_of_use_comes(received: list[bytes]) -> None:
+    """No head, no bytes of a body, or only its chunks' trimmings."""
+    wire = Wire(read_timeout=0.05)
+
+    async def work() -> Any:
+        return await body_of(await wire.ask(*received))
+
+    with pytest.raises(httpx.ReadTimeout):
+        await work()
+    assert wire.aborted
+
+
+async def test_exchange_waits_for_its_reader_as_long_as_that_takes() -> None:
+    """The time-out is the origin's: a reader that is slow to come back finds its bytes."""
+    wire = Wire(read_timeout=0.05)
+    answer = await wire.ask(SIZED)
+    chunks = aiter(answer.stream)
+    waiting = asyncio.ensure_future(anext(chunks))
+    await asyncio.sleep(0)
+    wire.connection.data_received(b"by")
+    assert await waiting == b"by"
+    await asyncio.sleep(0.15)
+    wire.connection.data_received(b"tes")
+    assert await anext(chunks) == b"tes"
+
+
+async def test_exchange_closes_a_connection_that_nobody_used_for_a_while() -> None:
+    """Idle sockets are not held open."""
+    wire = Wire()
+    await body_of(await wire.ask(SIZED + b"bytes"))
+    wire.connection.keep(0.05)
+    await asyncio.sleep(0.15)
+    assert wire.aborted
