@@ -16,7 +16,7 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
-from streamzip import logs
+from streamzip import logs, process
 from streamzip.api.auth import Auth
 from streamzip.api.routes import build
 from streamzip.archive.filling import Window, Works
@@ -227,6 +227,7 @@ def _is_loopback(host: str) -> bool:
 
 def _work(settings: Settings, sockets: Sequence[socket.socket]) -> None:
     """One worker process, from its first part to its last response."""
+    process.settle()
     logs.configure(settings.log_level)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, sockets))
@@ -245,6 +246,7 @@ async def _serve(settings: Settings, sockets: Sequence[socket.socket]) -> None:
     background = asyncio.create_task(parts.work())
     app = build(parts.gateway, parts.uploads, settings, parts.links, parts.auth, parts.webpages, parts.clock)
     server = uvicorn.Server(_uvicorn_config(settings, app))
+    process.keep_what_is_loaded()
     parent = multiprocessing.parent_process()
     if parent is not None:  # a worker whose supervisor was killed ends as well: nobody would start it again
         asyncio.get_running_loop().add_reader(parent.sentinel, setattr, server, "should_exit", True)
