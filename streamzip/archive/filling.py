@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from streamzip.archive.lanes import Lanes
 from streamzip.archive.layout import UNKNOWN, Layout, Trait
@@ -49,6 +50,16 @@ class Works:
     pool: Executor
     patience: Patience = field(default_factory=Patience)
     window: Window = field(default_factory=Window)
+
+
+class Chunk(NamedTuple):
+    """Bytes of a part as they landed: from its byte `start` on."""
+
+    start: int
+    data: bytes
+
+
+NOTHING = Chunk(-1, b"")
 
 
 def part_lengths(places: Places) -> "array[int]":
@@ -102,7 +113,7 @@ class Filling:
         self._pulls: dict[int, asyncio.Task[None]] = {}
         self._failures: dict[int, Exception] = {}
         self._tries: dict[int, Tries] = {}
-        self._waiters: dict[int, list[asyncio.Future[None]]] = {}
+        self._waiters: dict[int, list[asyncio.Future[Chunk]]] = {}
         self._placing: list[asyncio.Future[None]] = []
         self._flush_due = False
         self._stopping = False
@@ -274,18 +285,22 @@ class Filling:
 
     # -- waiting -----------------------------------------------------------------------------------------
 
-    async def grown(self, part: int, beyond: int) -> None:
+    async def grown(self, part: int, beyond: int) -> Chunk:
         """Wait until more than `beyond` bytes of the part may be read, or all of it is there. Raises what ended its
         pull.
+
+        The bytes from `beyond` on come with it, where they landed just now: they need not be read back.
         """
         extents = self.extents
         self.check_cut()
+        landed = NOTHING
         while extents.filled[part] <= beyond and not extents.done[part]:
             failure = self._failures.get(part)
             if failure is not None:
                 raise as_problem(failure, self, part)
-            await self._wait(part)
+            landed = await self._wait(part)
             self.check_cut()
+        return landed if landed.start == beyond else NOTHING
 
     def cut(self, problem: Problem) -> None:
         """End every reader: the archive was deleted."""
@@ -300,16 +315,16 @@ class Filling:
         if self.spool.removed:
             raise NotFound("the archive was deleted")
 
-    async def _wait(self, part: int) -> None:
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async def _wait(self, part: int) -> Chunk:
+        waiter: asyncio.Future[Chunk] = asyncio.get_running_loop().create_future()
         self._waiters.setdefault(part, []).append(waiter)
-        await waiter
+        return await waiter
 
-    def wake(self, part: int) -> None:
+    def wake(self, part: int, landed: Chunk | None = None) -> None:
         """Something of the part landed, or its pull ended."""
         for waiter in self._waiters.pop(part, ()):
             if not waiter.done():
-                waiter.set_result(None)
+                waiter.set_result(landed or NOTHING)
 
     async def placed(self, member: int) -> None:
         """Wait until the member's place is known: all before it have ended."""
@@ -365,13 +380,16 @@ class Demand:
         self._next = 0
         self._at: int | None = None
 
-    async def wait(self, part: int, beyond: int) -> None:
-        """Stand at the part until more than `beyond` of its bytes may be read. Raises what ended its pull."""
+    async def wait(self, part: int, beyond: int) -> bytes:
+        """Stand at the part until more than `beyond` of its bytes may be read. Raises what ended its pull.
+
+        Where the next bytes landed just now, they are given back; else nothing.
+        """
         self.move(part)
         filling = self._filling
         filling.stand(part, 1)
         try:
-            await filling.grown(part, beyond)
+            return (await filling.grown(part, beyond)).data
         finally:
             filling.stand(part, -1)
 

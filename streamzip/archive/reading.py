@@ -109,8 +109,8 @@ class Reader:
         readable = start + extents.proven[part.number]
         if position < readable:
             return await self._from_file(position, min(limit, readable))
-        await self._demand.wait(part.number, position - start)
-        return b""
+        landed = await self._demand.wait(part.number, position - start)
+        return landed if len(landed) <= limit - position else landed[: limit - position]
 
     async def _stand_at_rest_of(self, member: int) -> None:
         """Wait for more of the first of the member's parts that is not all there."""

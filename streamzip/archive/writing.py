@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from isal import isal_zlib
 
 from streamzip.archive.compression import BLOCK, deflate, deflated, shrinks
-from streamzip.archive.filling import FOLLOW_INTERVAL, Filling
+from streamzip.archive.filling import FOLLOW_INTERVAL, Chunk, Filling
 from streamzip.archive.layout import HELD_LIMIT, PART_SIZE, UNKNOWN, Trait
 from streamzip.archive.places import Part
 from streamzip.archive.pulling import Pull
@@ -204,12 +204,13 @@ class _PartWriter:
         at = places.bytes_start(self.part.member) + self.part.start
         try:
             async with aclosing(self._pull(prefix=start, crc=extents.crcs[number]).chunks()) as chunks:
-                crc, position = 0, start
+                crc, position, strong = 0, start, False
                 async for chunk in chunks:
                     await spool.room(at + position)
                     spool.write(at + position, chunk)
+                    landed = Chunk(position, chunk)
                     crc, position = isal_zlib.crc32(chunk, crc), position + len(chunk)
-                    strong = filling.strong(self.part.member)
+                    strong = strong or filling.strong(self.part.member)  # pinned with the first chunk at the latest
                     if position - start >= PART_SIZE or not strong:
                         spool.commit(Extent(number, start, position, crc))
                         start, crc = position, 0
@@ -221,7 +222,7 @@ class _PartWriter:
                             spool.flush()
                     else:
                         extents.grow(number, len(chunk))
-                    filling.wake(number)
+                    filling.wake(number, landed)
         finally:
             # What landed before a failure, or before the last reader left, stays.
             if extents.filled[number] > start:
@@ -291,9 +292,10 @@ class _PartWriter:
                 async for block in stream:
                     await spool.room(at + stored)
                     spool.write(at + stored, block)
+                    landed = Chunk(stored, block)
                     stored, stored_crc = stored + len(block), isal_zlib.crc32(block, stored_crc)
                     extents.grow(number, len(block))
-                    filling.wake(number)
+                    filling.wake(number, landed)
             check_crc(filling, member, pull.crc)
             self._check_sizes(pull.position, stored)
         except BaseException:

@@ -58,10 +58,20 @@ def boot_id() -> bytes:
 
 
 class FileSpool:
-    """One archive's copy on disk, open in this process. Its calls are short, except `prove`, `read` and `finish`."""
+    """One archive's copy on disk, open in this process. Its calls are short, except `prove`, `read` and `finish`.
+
+    `scratch`: memory that `read_now` reads into, shared by all the spools of the loop. It bounds what is read at once.
+    """
 
     def __init__(
-        self, paths: Paths, *, lengths: "array[int]", size: int | None, layout: bytes, locks: LockFile
+        self,
+        paths: Paths,
+        *,
+        lengths: "array[int]",
+        size: int | None,
+        layout: bytes,
+        locks: LockFile,
+        scratch: bytearray,
     ) -> None:
         self.name = paths.name
         self.paths = paths
@@ -69,6 +79,7 @@ class FileSpool:
         self.extents = Extents(lengths)
         self.pins: dict[int, Pin] = {}
         self.settled: dict[int, Settled] = {}
+        self._scratch = scratch
         self._layout = layout
         self._seal: Seal | None = None
         self._head: bytes | None = None
@@ -194,14 +205,14 @@ class FileSpool:
 
     def read_now(self, offset: int, length: int) -> bytes | None:
         """Archive bytes if the page cache has them, as many as it has; None where the disk must be waited for."""
-        buffer = bytearray(length)
-        try:
-            count = os.preadv(self._fd, [buffer], offset, os.RWF_NOWAIT)
-        except BlockingIOError:
-            return None
-        except OSError:  # tmpfs, overlays: ENOTSUP
-            return None
-        return bytes(buffer) if count == length else bytes(memoryview(buffer)[:count])
+        with memoryview(self._scratch)[:length] as buffer:
+            try:
+                count = os.preadv(self._fd, [buffer], offset, os.RWF_NOWAIT)
+            except BlockingIOError:
+                return None
+            except OSError:  # tmpfs, overlays: ENOTSUP
+                return None
+            return bytes(buffer[:count])
 
     def read(self, offset: int, length: int) -> bytes:
         """Archive bytes, waiting for the disk; for a thread."""

@@ -31,6 +31,9 @@ class Held:
     last_use: float
 
 
+SCRATCH = 1 << 20  # bytes that are read at once, at most
+
+
 class Shelf:
     """The spools beneath one folder. `budget`: bytes that they may take together; 0 keeps no copies.
 
@@ -41,6 +44,7 @@ class Shelf:
         self.root = root
         self.budget = budget
         self.grace = grace
+        self._scratch = bytearray(SCRATCH)
 
     def paths(self, name: str) -> Paths:
         """Where the archive's files lie; 256 folders keep each of them small."""
@@ -61,7 +65,7 @@ class Shelf:
             if not locks.try_shared(USE):
                 raise InUse(name)
             os.utime(paths.lock)
-            return FileSpool(paths, lengths=lengths, size=size, layout=layout, locks=locks)
+            return FileSpool(paths, lengths=lengths, size=size, layout=layout, locks=locks, scratch=self._scratch)
         except BaseException:
             locks.close()
             raise
