@@ -1,6 +1,7 @@
 """The composition root: settings in, every part made and wired, the Starlette application out."""
 
 import asyncio
+import dataclasses
 import logging
 import multiprocessing
 import os
@@ -18,12 +19,15 @@ from starlette.types import ASGIApp
 
 from streamzip import logs, process
 from streamzip.api.auth import Auth
+from streamzip.api.door import Door, behind
 from streamzip.api.routes import build
 from streamzip.archive.filling import Window, Works
 from streamzip.archive.lanes import Lanes
-from streamzip.archive.pulling import Patience
+from streamzip.archive.opened import Most
+from streamzip.archive.pulling import Bounds, Patience
 from streamzip.clock import SystemClock
 from streamzip.config import Settings, SetupError, load_key_ring_text, load_webhook_secret_text, variable
+from streamzip.descriptors import Shares, raise_limit, share_out
 from streamzip.errors import Problem
 from streamzip.gateway import Gateway
 from streamzip.jobs.announcing import Announcements
@@ -86,7 +90,7 @@ def _read(setting: str, parse: Callable[[str], T], text: str) -> T:
 class _Parts:
     """What one process runs; made inside its event loop."""
 
-    def __init__(self, settings: Settings, repository: Repository) -> None:
+    def __init__(self, settings: Settings, repository: Repository, shares: Shares) -> None:
         clock = self.clock = SystemClock()
         self.repository = repository
         self.pool = ThreadPoolExecutor(max_workers=max(4, (os.cpu_count() or 1) + 2), thread_name_prefix="streamzip")
@@ -98,11 +102,12 @@ class _Parts:
         http = HttpSource(self.transport, allow=settings.exempt, pace=pace)
         works = Works(
             registry=Registry(http, UploadSource(self.uploads, self.pool)),
-            lanes=Lanes(max(1, settings.connections_per_origin // settings.workers)),
+            lanes=Lanes(max(1, settings.connections_per_origin // settings.workers), shares.origins),
             clock=clock,
             pool=self.pool,
             patience=Patience(fruitless=settings.max_attempts),
             window=Window(parts=settings.lookahead),
+            bounds=Bounds(entry=settings.max_entry_bytes, archive=settings.max_archive_bytes),
         )
         self.secrets = secrets = _Secrets(settings)
         signed = SignedLinks(secrets.keys, lifetime=settings.link_ttl) if settings.signed_links == "on" else None
@@ -121,6 +126,9 @@ class _Parts:
             announcements=announcements,
             clock=clock,
             probe_wait=settings.probe_wait,
+            most=Most(
+                opened=shares.archives, pulled=min(shares.archives, max(1, settings.max_archives // settings.workers))
+            ),
         )
         self.prefetches = Prefetches(
             repository,
@@ -192,6 +200,7 @@ def _transport(settings: Settings, allow_hosts: frozenset[str]) -> OriginTranspo
 
 def serve(settings: Settings) -> None:
     """Listen and answer until SIGINT or SIGTERM. Raises SetupError where a part cannot be made."""
+    _shares()
     secrets = _Secrets(settings)  # a worker that cannot start would be started again and again
     logs.configure(settings.log_level)
     if not secrets.api_keys and not _is_loopback(settings.host):
@@ -233,19 +242,30 @@ def _work(settings: Settings, sockets: Sequence[socket.socket]) -> None:
         runner.run(_serve(settings, sockets))
 
 
+def _shares() -> Shares:
+    try:
+        return share_out(raise_limit())
+    except ValueError as error:
+        raise SetupError(str(error)) from error
+
+
 async def _serve(settings: Settings, sockets: Sequence[socket.socket]) -> None:
+    shares = _shares()
+    event(logger, logging.INFO, "descriptors", **dataclasses.asdict(shares))
     try:
         repository = await Repository.open(settings.data_dir / "streamzip.db")
     except (SchemaTooNewError, Problem, OSError) as error:
         raise SetupError(f"the store in {settings.data_dir} cannot be opened: {error}") from error
     try:
-        parts = _Parts(settings, repository)
+        parts = _Parts(settings, repository, shares)
     except BaseException:
         await repository.close()
         raise
     background = asyncio.create_task(parts.work())
     app = build(parts.gateway, parts.uploads, settings, parts.links, parts.auth, parts.webpages, parts.clock)
-    server = uvicorn.Server(_uvicorn_config(settings, app))
+    # Downloads have their own watch, which sees more and says so: this one is for all other answers.
+    door = Door(shares.clients, within=settings.request_timeout, untaken=2 * settings.write_timeout)
+    server = uvicorn.Server(_uvicorn_config(settings, app, door))
     process.keep_what_is_loaded()
     parent = multiprocessing.parent_process()
     if parent is not None:  # a worker whose supervisor was killed ends as well: nobody would start it again
@@ -258,11 +278,11 @@ async def _serve(settings: Settings, sockets: Sequence[socket.socket]) -> None:
         await parts.close()
 
 
-def _uvicorn_config(settings: Settings, app: ASGIApp) -> uvicorn.Config:
+def _uvicorn_config(settings: Settings, app: ASGIApp, door: Door) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="none",
-        http="httptools",
+        http=behind(door),
         ws="none",
         lifespan="off",  # the parts are made before the server listens, and closed after its last response
         log_config=None,

@@ -137,6 +137,16 @@ class Settings(BaseSettings):
     max_body_bytes: ByteSize = Field(
         default=ByteSize(128 * _MIB), ge=1, description="Largest request body, in bytes or as 64MiB."
     )
+    max_entry_bytes: ByteSize = Field(
+        default=ByteSize(1024 * _GIB), ge=1, description="Largest file in an archive, in bytes or as 100GiB."
+    )
+    max_archive_bytes: ByteSize = Field(
+        default=ByteSize(10 * 1024 * _GIB), ge=1, description="Longest archive, in bytes or as 2TiB."
+    )
+    max_archives: int = Field(default=1024, ge=1, description="Archives whose files are pulled at once.")
+    creates_per_minute: int = Field(
+        default=0, ge=0, le=60_000, description="Creates of one client in a minute; 0 for no limit."
+    )
     sendfile: Literal["off", "x-accel"] = Field(
         default="off", description="x-accel: the nginx in front sends finished copies (X-Accel-Redirect)."
     )
@@ -190,6 +200,7 @@ class Settings(BaseSettings):
     write_timeout: Seconds = Field(
         default=60.0, description="Seconds a reader may take nothing before its download is cut."
     )
+    request_timeout: Seconds = Field(default=20.0, description="Seconds in which a request's header has to come.")
     lookahead: int = Field(default=32, ge=1, description="Parts fetched ahead of a reader.")
     folders_dir: Annotated[DirectoryPath, AfterValidator(Path.absolute)] | None = Field(
         default=None,

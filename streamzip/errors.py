@@ -12,6 +12,7 @@
     │   └── Stale               409  `origin_changed`: an origin changed after its bytes were given out
     ├── NotReady                503  not yet; Retry-After says when to ask again
     ├── BuildFailed             502  `origin_failed`, `entry_failed`, `no_entries`, `page_unreachable`: not to be had
+    ├── TooMany                 429  `too_many_creates`; Retry-After says when one is left again
     ├── BadForm                 400  a form that cannot be read
     ├── Stalled                 408  a body that does not come
     ├── Unsupported             415  a body that is not taken: its type, its coding
@@ -147,6 +148,14 @@ class BuildFailed(Problem):
     status = 502
     code = "origin_failed"
     title = "The archive cannot be built"
+
+
+class TooMany(Problem):
+    """This client asks for more than its share; `retry_after` says when to ask again."""
+
+    status = 429
+    code = "too_many_creates"
+    title = "Too many requests"
 
 
 class BadForm(Problem):

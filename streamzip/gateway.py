@@ -18,7 +18,7 @@ from typing import Any
 from streamzip.archive.filling import Filling, Works
 from streamzip.archive.finishing import Finished
 from streamzip.archive.loading import STALE, Loader
-from streamzip.archive.opened import Lease, OpenArchives
+from streamzip.archive.opened import Lease, Most, OpenArchives
 from streamzip.archive.planning import may_pass
 from streamzip.archive.reading import Reader, everything, read
 from streamzip.archive.room import Room
@@ -105,12 +105,13 @@ class Download:
         """
         position = start
         try:
-            async with contextlib.aclosing(self._runs(start, stop)) as runs:
-                async for run in runs:
-                    if position == start:
-                        await self._on_release()
-                    position += len(run)
-                    yield run
+            with self._lease.pulling():
+                async with contextlib.aclosing(self._runs(start, stop)) as runs:
+                    async for run in runs:
+                        if position == start:
+                            await self._on_release()
+                        position += len(run)
+                        yield run
         except Problem as problem:
             await self._on_failure(problem)
             raise
@@ -152,6 +153,7 @@ class Gateway:
         announcements: Announcements,
         clock: Clock,
         probe_wait: float,
+        most: Most,
     ) -> None:
         self._repository = repository
         self._uploads = uploads
@@ -163,7 +165,7 @@ class Gateway:
         self._loader = Loader(
             repository, self._vault, works, probe_wait=probe_wait, on_unbuildable=announcements.unbuildable
         )
-        self._archives = OpenArchives(shelf, works, memory, self._completed)
+        self._archives = OpenArchives(shelf, works, memory, self._completed, most=most)
         self._room = Room(shelf, clock, promised=self._archives.promised, let_go=self._archives.let_go)
         self._archives.on_opened = self._make_room_soon
         self._making_room: set[asyncio.Task[None]] = set()
@@ -427,7 +429,8 @@ class Gateway:
                 raise Conflict("no copy of this archive is kept, so there is nothing to build ahead", code="no_cache")
             reader = Reader(filling)
             try:
-                await everything(filling, reader)
+                with lease.pulling():
+                    await everything(filling, reader)
             except Problem as problem:
                 await self._note_failure(hash, problem)
                 raise

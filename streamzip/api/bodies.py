@@ -1,21 +1,34 @@
-"""Request bodies, read to their end or refused at their limit."""
+"""Request bodies, read to their end or refused: at their limit, or because they do not come."""
+
+import asyncio
 
 from starlette.requests import ClientDisconnect, Request
 
-from streamzip.errors import TooLarge
+from streamzip.errors import Stalled, TooLarge
+
+SILENT_FOR = 30.0  # seconds that a body may bring nothing
+SLOWEST = 1000  # bytes a second, on the average from its beginning: one that drips would hold its connection for days
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body. Raises TooLarge, from the declared length where there is one, else when the limit is passed."""
+    """The whole body. Raises TooLarge, from the declared length where there is one, else when the limit is passed;
+    Stalled.
+    """
     declared = request.headers.get("content-length", "")
     if declared.isascii() and declared.isdigit() and int(declared) > limit:
         raise _too_large(limit)
     received, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            raise _too_large(limit)
-        received.append(chunk)
+    try:
+        async with asyncio.timeout(SILENT_FOR) as patience:
+            began = asyncio.get_running_loop().time()
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > limit:
+                    raise _too_large(limit)
+                received.append(chunk)
+                patience.reschedule(began + SILENT_FOR + size / SLOWEST)
+    except TimeoutError as error:
+        raise Stalled("the rest of the body does not come; send it again") from error
     return b"".join(received)
 
 

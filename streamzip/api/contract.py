@@ -103,7 +103,7 @@ _CREATED = {
     201: Answer("Created.", answers.ArchiveCreated, headers=("Location",)),
     200: Answer("The same list had been created before.", answers.ArchiveCreated, headers=("Location",)),
 }
-_REFUSED = (400, 413, 422)
+_REFUSED = (400, 408, 413, 422, 429)
 _UPLOADED = {201: Answer("Kept.", answers.Uploaded, headers=("Location",))}
 _NOT_TAKEN = (400, 408, 409, 413, 415, 422, 500, 507)
 _PENDING = Answer("Not yet.", answers.DownloadPending, headers=("Retry-After",))

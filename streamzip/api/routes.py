@@ -21,6 +21,7 @@ from streamzip.api.links import Links
 from streamzip.api.login import Login
 from streamzip.api.operations import Operations
 from streamzip.api.problems import on_http_error, on_problem, on_unexpected
+from streamzip.api.rates import CreateRate
 from streamzip.api.uploads import UploadDoor
 from streamzip.api.webpages import Webpages
 from streamzip.clock import Clock
@@ -93,7 +94,9 @@ def build(
         Route("/docs", described.docs),
         Route("/docs/style.css", described.style),
     ]
+    rate = CreateRate(settings.creates_per_minute, clock)
     for route in routes:
+        rate.limited(route)
         if route.path in LINKED:
             auth.linked(route)
         elif route.path not in OPEN:

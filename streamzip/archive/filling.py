@@ -18,7 +18,7 @@ from typing import NamedTuple
 from streamzip.archive.lanes import Lanes
 from streamzip.archive.layout import UNKNOWN, Layout, Trait
 from streamzip.archive.places import Kind, Places
-from streamzip.archive.pulling import Patience, Tries
+from streamzip.archive.pulling import Bounds, Patience, Tries
 from streamzip.clock import Clock
 from streamzip.errors import BuildFailed, NotFound, OriginError, Problem, Stale
 from streamzip.logs import event
@@ -50,6 +50,7 @@ class Works:
     pool: Executor
     patience: Patience = field(default_factory=Patience)
     window: Window = field(default_factory=Window)
+    bounds: Bounds = field(default_factory=Bounds)
 
 
 class Chunk(NamedTuple):
@@ -459,7 +460,9 @@ def as_problem(error: Exception, filling: Filling, part: int) -> Exception:
     sentence = f"entry {entry} ({filling.layout.names[member]}): {error.message}"
     if error.code in LOST or (probed and error.code in ("size_mismatch", "too_long")):
         return Stale(f"{sentence}. Create the archive anew to get the files as they are now.")
-    return BuildFailed(sentence, code=error.code if error.code.endswith("_mismatch") else "origin_failed")
+    return BuildFailed(
+        sentence, code=error.code if error.code.endswith(("_mismatch", "_too_large")) else "origin_failed"
+    )
 
 
 def missing_parts(filling: Filling) -> Iterator[int]:

@@ -1,4 +1,6 @@
-"""Connections per origin: so many at once, and the part that a reader stands at goes before what is fetched ahead."""
+"""Connections to origins: so many to each at once, and to all together; the part that a reader stands at goes before
+what is fetched ahead.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -14,18 +16,20 @@ class _Origin:
 
 
 class Lanes:
-    """`limit` connections to each origin; an eighth of them only for parts that a reader stands at."""
+    """`limit` connections to each origin, `total` to all; an eighth of them only for parts that a reader stands at."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, total: int | None = None) -> None:
         self._limit = limit
-        self._ahead_limit = max(1, limit - max(1, limit // 8))
+        self._ahead_limit = _ahead(limit)
+        self._total = total
+        self._active = 0
         self._origins: dict[str, _Origin] = {}
 
     async def enter(self, origin: str, urgent: Urgent) -> None:
         """Wait for a connection's turn. `urgent` is asked again whenever one is given out."""
         lane = self._origins.setdefault(origin, _Origin())
         if self._admits(lane, urgent):
-            lane.active += 1
+            self._take(lane)
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         lane.waiting.append((urgent, turn))
@@ -36,16 +40,22 @@ class Lanes:
                 self.leave(origin)  # the turn had been given in the same tick
             elif (urgent, turn) in lane.waiting:
                 lane.waiting.remove((urgent, turn))
+                self._forget(origin, lane)
             raise
 
     def leave(self, origin: str) -> None:
         """Give the connection's turn back."""
         lane = self._origins[origin]
+        crowded = self._total is not None and self._active >= _ahead(self._total)
         lane.active -= 1
-        if lane.active or lane.waiting:
-            self._give_out(lane)
+        self._active -= 1
+        if crowded:  # others wait for their turn among all: they go first, in turn
+            self._origins[origin] = self._origins.pop(origin)
+            for other in list(self._origins.values()):
+                self._give_out(other)
         else:
-            del self._origins[origin]
+            self._give_out(lane)
+        self._forget(origin, lane)
 
     def nudge(self, origin: str) -> None:
         """A reader has come to stand at a part that waits: it may enter now."""
@@ -53,17 +63,36 @@ class Lanes:
         if lane is not None:
             self._give_out(lane)
 
+    def _forget(self, origin: str, lane: _Origin) -> None:
+        if not lane.active and not lane.waiting:
+            self._origins.pop(origin, None)
+
+    def _take(self, lane: _Origin) -> None:
+        lane.active += 1
+        self._active += 1
+
     def _admits(self, lane: _Origin, urgent: Urgent) -> bool:
-        return lane.active < self._ahead_limit or (lane.active < self._limit and urgent())
+        return self._room(lane, ahead=True) or (self._room(lane, ahead=False) and urgent())
+
+    def _room(self, lane: _Origin, *, ahead: bool) -> bool:
+        limit = self._ahead_limit if ahead else self._limit
+        if lane.active >= limit:
+            return False
+        return self._total is None or self._active < (_ahead(self._total) if ahead else self._total)
 
     def _give_out(self, lane: _Origin) -> None:
-        while lane.waiting and lane.active < self._limit:
+        while lane.waiting and self._room(lane, ahead=False):
             chosen = next((index for index, (urgent, _) in enumerate(lane.waiting) if urgent()), None)
             if chosen is None:
-                if lane.active >= self._ahead_limit:
+                if not self._room(lane, ahead=True):
                     return
                 chosen = 0
             _, turn = lane.waiting.pop(chosen)
             if not turn.done():
-                lane.active += 1
+                self._take(lane)
                 turn.set_result(None)
+
+
+def _ahead(limit: int) -> int:
+    """How many of them may be fetched ahead with."""
+    return max(1, limit - max(1, limit // 8))

@@ -14,7 +14,9 @@ from typing import Any, TypeVar
 from streamzip.archive.filling import Works
 from streamzip.archive.layout import Layout
 from streamzip.archive.opened import Frozen
+from streamzip.archive.places import is_longer
 from streamzip.archive.planning import Planning
+from streamzip.archive.pulling import too_long
 from streamzip.errors import BuildFailed, NotFound, NotReady, Stale
 from streamzip.manifest.model import Manifest
 from streamzip.store.repository import Repository
@@ -25,7 +27,8 @@ BACKGROUND_PLANS = 16  # archives whose origins are asked at once while nobody w
 LONG_DOCUMENT = 64 << 10  # bytes; some thousand entries
 NO_ENTRIES = "no_entries"
 ENTRY_FAILED = "entry_failed"
-UNBUILDABLE = frozenset({NO_ENTRIES, ENTRY_FAILED})
+ARCHIVE_TOO_LARGE = "archive_too_large"
+UNBUILDABLE = frozenset({NO_ENTRIES, ENTRY_FAILED, ARCHIVE_TOO_LARGE})
 STALE = "an origin's file changed after bytes of this archive were given out; create it anew"
 
 T = TypeVar("T")
@@ -161,6 +164,10 @@ class Loader:
             raise BuildFailed(
                 f"none of the {len(errors)} entries can be had; the first one: {errors[0]['message']}", code=NO_ENTRIES
             )
+        most = self._works.bounds.archive
+        if await asyncio.to_thread(is_longer, layout, most):
+            await self._on_unbuildable(hash, ARCHIVE_TOO_LARGE, errors)
+            raise BuildFailed(too_long(most), code=ARCHIVE_TOO_LARGE)
         body = layout.encode()
         winner = await self._repository.set_layout(hash, self._vault.seal("layout", hash, body))
         if (await self.row(hash)).code in UNBUILDABLE:

@@ -5,7 +5,8 @@ left.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 
@@ -57,6 +58,14 @@ class _Open:
 
 
 @dataclass(frozen=True, slots=True)
+class Most:
+    """How many archives may be open at once, and of how many of them files may be pulled."""
+
+    opened: int
+    pulled: int
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """A hold on an open archive. `shared` is everybody's; where `kept` is false it only tells, and each reader pulls
     alone.
@@ -65,13 +74,20 @@ class Lease:
     shared: Filling
     kept: bool
     alone: Callable[[int], contextlib.AbstractAsyncContextManager[Filling]]  # from this archive offset on
+    pulling: Callable[[], contextlib.AbstractContextManager[None]]  # around what may pull; NotReady where too many do
 
 
 class OpenArchives:
     """`on_finished(hash, finished)` is told once a full pass was made, and its copy, where one is kept, is durable."""
 
     def __init__(
-        self, shelf: Shelf, works: Works, memory: Memory, on_finished: Callable[[str, Finished], Awaitable[None]]
+        self,
+        shelf: Shelf,
+        works: Works,
+        memory: Memory,
+        on_finished: Callable[[str, Finished], Awaitable[None]],
+        *,
+        most: Most,
     ) -> None:
         self._shelf = shelf
         self._works = works
@@ -81,6 +97,8 @@ class OpenArchives:
         self._open: dict[str, _Open] = {}
         self._opening: dict[str, asyncio.Task[None]] = {}
         self._claims: dict[str, int] = {}
+        self._most = most
+        self._pulling: Counter[str] = Counter()
         self._telling: set[asyncio.Task[None]] = set()
 
     def promised(self) -> int:
@@ -134,6 +152,7 @@ class OpenArchives:
         while (opened := self._open.get(hash)) is None:
             begun = True
             if hash not in self._opening:
+                self._check_room()
                 self._opening[hash] = asyncio.create_task(self._open_now(hash, load))
             await asyncio.shield(self._opening[hash])
         opened.readers += 1
@@ -144,10 +163,37 @@ class OpenArchives:
             self.on_opened()
         self._finish_if_all_there(hash, opened)
         try:
-            yield Lease(opened.filling, opened.copy is not None, partial(self._alone, hash, opened))
+            yield Lease(
+                opened.filling,
+                opened.copy is not None,
+                partial(self._alone, hash, opened),
+                partial(self._pull, hash, opened),
+            )
         finally:
             opened.readers -= 1
             self._let_go(hash, opened)
+
+    def _check_room(self) -> None:
+        """Each open archive has files open, and those are counted."""
+        if len(self._open) + len(self._opening) >= self._most.opened:
+            self.let_go()
+        if len(self._open) + len(self._opening) >= self._most.opened:
+            raise _too_many()
+
+    @contextlib.contextmanager
+    def _pull(self, hash: str, opened: _Open) -> Iterator[None]:
+        if opened.filling.spool.sealed:
+            yield
+            return
+        if hash not in self._pulling and len(self._pulling) >= self._most.pulled:
+            raise _too_many()
+        self._pulling[hash] += 1
+        try:
+            yield
+        finally:
+            self._pulling[hash] -= 1
+            if not self._pulling[hash]:
+                del self._pulling[hash]
 
     async def _open_now(self, hash: str, load: Callable[[], Awaitable[Frozen]]) -> None:
         try:
@@ -285,6 +331,10 @@ class OpenArchives:
         await asyncio.gather(*(opened.filling.stop() for opened in self._open.values()))
         for hash, opened in list(self._open.items()):
             self._close(hash, opened)
+
+
+def _too_many() -> NotReady:
+    return NotReady("too many archives are being made at once; ask again", code="too_many_archives", retry_after=5)
 
 
 def _places(frozen: Frozen) -> Places:

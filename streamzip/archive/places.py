@@ -272,3 +272,17 @@ class Places:
         first = bisect_right(offsets, start) - 1
         stop = min(first + DIRECTORY_BLOCK, self.layout.members)
         return self.directory_block(first, stop)[start - offsets[first] :][: span.length]
+
+
+MOST_RECORDS = (
+    4096  # bytes of one member's header, descriptor and directory record: two names of 1 KiB, and their extras
+)
+
+
+def is_longer(layout: Layout, most: int) -> bool:
+    """Whether an archive of this layout certainly has more than `most` bytes."""
+    rows = zip(layout.sizes, layout.traits, strict=True)
+    known = sum(size for size, traits in rows if not traits & Trait.OPEN)
+    if known > most or known + MOST_RECORDS * (layout.members + 1) <= most:
+        return known > most
+    return layout.exact and Places(layout).length > most

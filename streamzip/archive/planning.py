@@ -69,6 +69,9 @@ class Planning:
         self._works = works
         self._facts: dict[int, Facts] = {}
         self._errors: dict[int, OriginError] = {}
+        for index, entry in enumerate(manifest.entries):
+            if entry.size:
+                self._judge(index, entry.size)
         self._kept = 0
         self._waiting = False
         self.bodies: dict[int, bytes] = {}
@@ -133,10 +136,20 @@ class Planning:
                 "size_mismatch", f"the file does not have the {size} bytes that were given"
             )
             return
+        if facts.size is not None and not self._judge(index, facts.size):
+            return
         if facts.body is not None and self._kept + len(facts.body) <= KEEP_TOTAL:
             self.bodies[index] = facts.body
             self._kept += len(facts.body)
         self._facts[index] = facts
+
+    def _judge(self, index: int, size: int) -> bool:
+        """Whether the entry may be as large as it is said to be."""
+        try:
+            self._works.bounds.check_entry(size)
+        except OriginError as error:
+            self._errors[index] = error
+        return index not in self._errors
 
     def errors(self) -> list[EntryError]:
         """The entries that cannot be had, in order."""

@@ -36,6 +36,33 @@ class Patience:
         return max(backed_off * random.uniform(0.7, 1.3), retry_after or 0.0)  # noqa: S311 - jitter, not a secret
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many bytes a file and an archive may have. What is known is judged when the archive is planned, the rest as
+    bytes pass.
+    """
+
+    entry: int = 1 << 62
+    archive: int = 1 << 62
+
+    def check_entry(self, size: int) -> None:
+        """Raise OriginError where a file has, or has had so far, more than that."""
+        if size > self.entry:
+            raise OriginError(
+                "entry_too_large", f"the file has more than the {self.entry} bytes that this gateway takes of one"
+            )
+
+    def check_archive(self, length: int) -> None:
+        """Raise OriginError where an archive gets longer than that."""
+        if length > self.archive:
+            raise OriginError("archive_too_large", too_long(self.archive))
+
+
+def too_long(most: int) -> str:
+    """The sentence about an archive of more bytes than `most`."""
+    return f"the archive has more than the {most} bytes that this gateway makes of one"
+
+
 @dataclass(slots=True)
 class Tries:
     """The attempts left at one member, shared by the pulls of its parts: an origin that breaks each of them after a
@@ -72,6 +99,7 @@ class Pull:
     clock: Clock
     patience: Patience
     tries: Tries
+    bounds: Bounds = Bounds()
     prefix: int = 0
     crc: int = 0
     on_pin: Callable[[Validator | None], None] | None = None
@@ -143,6 +171,7 @@ class Pull:
                     raise OriginError("too_long", "the file is longer than its origin had said")
                 chunk = chunk[: len(chunk) - (at - self.stop)]
             self.position += len(chunk)
+            self.bounds.check_entry(self.position)
             self.crc = isal_zlib.crc32(chunk, self.crc)
             yield chunk
             if self.position == self.stop and self.stop != self.size:

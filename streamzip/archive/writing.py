@@ -159,6 +159,7 @@ class _PartWriter:
             clock=filling.works.clock,
             patience=filling.works.patience,
             tries=filling.tries(member),
+            bounds=filling.works.bounds,
             prefix=prefix,
             crc=crc,
             on_pin=self._pin,
@@ -265,6 +266,7 @@ class _PartWriter:
         self._check_sizes(len(body), len(payload))
         places = filling.places
         await filling.placed(member)
+        filling.works.bounds.check_archive(places.offset(member) + len(payload))
         places.crcs[member] = crc
         self._ended(traits, len(body), len(payload))
         filling.spool.write(places.offset(member), places.header(member, crc) + payload)
@@ -290,6 +292,7 @@ class _PartWriter:
         try:
             async with aclosing(stream):
                 async for block in stream:
+                    filling.works.bounds.check_archive(at + stored + len(block))
                     await spool.room(at + stored)
                     spool.write(at + stored, block)
                     landed = Chunk(stored, block)

@@ -38,7 +38,8 @@ class FullDisk:
         async def nothing(*_: object) -> None:
             pass
 
-        lease = cast(Lease, SimpleNamespace(shared=self.copy, kept=True, alone=self.alone))
+        fields = {"shared": self.copy, "kept": True, "alone": self.alone, "pulling": contextlib.nullcontext}
+        lease = cast(Lease, SimpleNamespace(**fields))
         facts = Facts("a.zip", 10, '"1"', 0, False)
         return Download(facts, lease, on_release=nothing, on_failure=nothing)
 

@@ -151,3 +151,35 @@ async def test_lanes_are_as_new_when_all_have_left() -> None:
     lanes.nudge(ORIGIN)
     assert lanes._origins == {}
     assert entered(await pulls(lanes, 3)) == [0, 1]
+
+
+ORIGINS = [f"http://files-{number}.example:80" for number in range(6)]
+
+
+async def test_lanes_give_all_origins_together_no_more_than_the_total() -> None:
+    """Descriptors are one purse for all origins: an eighth is kept for parts that readers stand at here too."""
+    lanes = Lanes(2, total=4)
+    early = [pull for origin in ORIGINS for pull in await pulls(lanes, 1, origin=origin)]
+    assert entered(early) == [0, 1, 2]
+    urgent = await pulls(lanes, 2, urgent=True, origin=ORIGINS[5])
+    assert entered(urgent) == [0]
+    lanes.leave(ORIGINS[5])
+    await turn()
+    assert entered(urgent) == [0, 1]
+
+
+async def test_lanes_serve_the_origins_in_turn_when_the_total_is_taken() -> None:
+    """One that has much to give does not keep the others out."""
+    lanes = Lanes(8, total=2)
+    busy = await pulls(lanes, 4, origin=ORIGINS[0])
+    others = [pull for origin in ORIGINS[1:3] for pull in await pulls(lanes, 1, origin=origin)]
+    assert (entered(busy), entered(others)) == ([0], [])
+    lanes.leave(ORIGINS[0])
+    await turn()
+    assert (entered(busy), entered(others)) == ([0], [0])
+    lanes.leave(ORIGINS[1])
+    await turn()
+    assert (entered(busy), entered(others)) == ([0], [0, 1])
+    lanes.leave(ORIGINS[2])
+    await turn()
+    assert (entered(busy), entered(others)) == ([0, 1], [0, 1])

@@ -1,0 +1,70 @@
+"""How often one client may have something made: by its API key, else by its address as a trusted proxy tells it."""
+
+from collections import OrderedDict
+from ipaddress import IPv4Address, ip_address, ip_network
+from typing import Final
+
+from starlette.requests import Request
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from streamzip.api.auth import owner_of
+from streamzip.clock import Clock
+from streamzip.errors import TooMany
+
+# What keeps or builds something.
+CREATING: Final = frozenset({"/api/archive/create", "/api/archive/download", "/archive_img", "/download"})
+
+MOST_CLIENTS: Final = 100_000  # remembered; the one that came longest ago is forgotten
+
+
+class CreateRate:
+    """`per_minute` creates for each client, as many at once; 0: no limit. Counted in this process alone."""
+
+    def __init__(self, per_minute: int, clock: Clock) -> None:
+        self._per_minute = per_minute
+        self._clock = clock
+        self._clients: OrderedDict[str, float] = OrderedDict()  # when each would have all its creates again
+
+    def check(self, client: str) -> None:
+        """Count one create. Raises TooMany, and counts nothing, where the client has none left."""
+        now, each = self._clock.monotonic(), 60.0 / self._per_minute
+        free_at = max(now, self._clients.pop(client, now)) + each
+        early = free_at - now - 60.0
+        self._clients[client] = free_at if early <= 0 else free_at - each
+        if len(self._clients) > MOST_CLIENTS:
+            self._clients.popitem(last=False)
+        if early > 0:
+            raise TooMany(
+                f"more than {self._per_minute} creates in a minute; this gateway takes no more from one client",
+                retry_after=int(early) + 1,
+            )
+
+    def limited(self, route: Route) -> Route:
+        """The route, for clients that have creates left."""
+        if self._per_minute and route.path in CREATING and "POST" in (route.methods or ()):
+            route.app = _Limited(route.app, self)
+        return route
+
+
+class _Limited:
+    def __init__(self, app: ASGIApp, rate: CreateRate) -> None:
+        self._app = app
+        self._rate = rate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope)
+        if scope["method"] == "POST":
+            owner = owner_of(request)
+            self._rate.check(f"key {owner}" if owner is not None else _network(request))
+        await self._app(scope, receive, send)
+
+
+def _network(request: Request) -> str:
+    """The client's address; of an IPv6 address the first half, as a site has all that begin with it."""
+    host = "" if request.client is None else request.client.host
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    return host if isinstance(address, IPv4Address) else str(ip_network((int(address) >> 64 << 64, 64)))
