@@ -6,11 +6,12 @@ address that is connected to next, be it a literal, a name's or a redirect's.
 """
 
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from ipaddress import ip_address
 from typing import Any
 
 from streamzip.manifest.addresses import Network, is_public, lies_in
+from streamzip.net.interfaces import Address, OwnAddresses
 
 # family, type, protocol, canonical name, (host, port, …), as socket.getaddrinfo gives them
 AddressInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[Any, ...]]
@@ -27,16 +28,19 @@ class BlockedAddressError(OSError):
 class DialGuard:
     """Makes sockets to public addresses and `allow_networks`, and for the origins in `allow_hosts` to any address.
 
-    `allow_hosts` are exact `host:port` in lower case, an IPv6 address in brackets and its shortest form.
+    `allow_hosts` are exact `host:port` in lower case, an IPv6 address in brackets and its shortest form. `own`: the
+    machine's own addresses, which are as closed as private ones.
     """
 
     def __init__(
         self,
         allow_hosts: frozenset[str] = frozenset(),
         allow_networks: Iterable[Network] = (),
+        own: Callable[[], Container[Address]] | None = None,
     ) -> None:
         self._allow_hosts = allow_hosts
         self._allow_networks = tuple(allow_networks)
+        self._own = OwnAddresses() if own is None else own
 
     def exempts(self, origin: str) -> bool:
         """Whether the operator named this `host:port`, so that it may have a private address."""
@@ -45,9 +49,13 @@ class DialGuard:
     def open_socket(self, address: AddressInfo) -> socket.socket:
         """A socket that may be connected to `address`. Raises BlockedAddressError."""
         ip = ip_address(address[4][0])
-        if not is_public(ip) and not lies_in(ip, self._allow_networks):
+        if not self._is_open(ip) and not lies_in(ip, self._allow_networks):
             raise BlockedAddressError
         return open_any_socket(address)
+
+    def _is_open(self, ip: Address) -> bool:
+        inner = getattr(ip, "ipv4_mapped", None) or ip  # it is dialled as the IPv4 address inside
+        return is_public(ip) and inner not in self._own()
 
 
 def open_any_socket(address: AddressInfo) -> socket.socket:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.enclosure import REDIRECTS, as_location
+from tests.support.doors import REDIRECTS, as_location
 from tests.support.gateway import Gateway
 from tests.support.hostile_urls import JUDGED_AT_DIAL, hostile_urls
 from tests.support.origin import File, Origin, redirect
@@ -154,24 +154,38 @@ def test_a_blocked_port_looks_alike_whether_somebody_listens_or_not(gateway: Gat
     os.geteuid() != 0 or shutil.which("unshare") is None or shutil.which("ip") is None,
     reason="a network namespace needs root, unshare and ip",
 )
-def test_nothing_but_public_addresses_is_dialled_in_a_network_where_all_of_them_answer(tmp_path: Path) -> None:
-    """400 URLs, 15 names and a name server that rebinds, directly and by redirects of one hop, of two and on the
-    retry: every SYN is seen, and none goes where it may not.
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("step", [10, pytest.param(1, marks=pytest.mark.slow)], ids=["quick", "all"])
+def test_nothing_but_public_addresses_is_dialled_in_a_network_where_all_of_them_answer(
+    tmp_path: Path, step: int
+) -> None:
+    """400 URLs, 15 names, and a name server that lies and rebinds; named to create, as a webhook, as a page and as a
+    page's image, and by redirects with each code, of two hops, on the retry, and once the file had been probed: every
+    SYN is seen, and none goes where it may not. Addresses of the machine itself are among them, public ones too.
     """
     run = subprocess.run(
-        ["unshare", "-n", sys.executable, "-m", "tests.support.enclosure", str(tmp_path / "data")],
+        ["unshare", "-n", sys.executable, "-m", "tests.support.enclosure", str(tmp_path / "data"), str(step)],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=500,
         check=False,
     )
     assert run.returncode == 0, run.stderr[-2000:]
     seen = json.loads(run.stdout)
     assert seen["dialled"] == []
-    assert set(seen["statuses"]) <= {"200", "201", "422"}
-    assert seen["asked"] > 1000
-    assert seen["archives"]["control"]["secret"]  # the canary sees, and the public is reachable
+    assert {status for door in seen["statuses"].values() for status in door} <= {"200", "201", "422", "502"}
+    assert "502" not in seen["statuses"]["create"] | seen["statuses"]["hook"]  # only a page that was tried
+    archives = seen["archives"]
+    assert archives["control"]["secret"]  # the canary sees, and the public is reachable
     assert seen["public"] > 0
-    for name in ("named", "redirected"):
-        assert seen["archives"][name]["good"]
+    assert archives["named"]["good"]
+    assert archives["redirected"]["good"]
+    assert archives["redirected"]["errors"] == archives["redirected"]["asked"] - 1 >= 2500
+    assert archives["imaged"]["good"]
+    # Some of what is no URL is a relative one, and leads back to the origin.
+    assert archives["turned"]["archives"] >= 400 // step
+    assert archives["turned"]["probed"] >= 0.9 * archives["turned"]["archives"]
+    assert archives["turned"]["given"] == 0
+    assert set(seen["pages"]) <= {"422", "502"}
+    assert seen["hooks"] >= 400 // step

@@ -1,7 +1,7 @@
 """A network of our own, in which every address there is answers, and every attempt to connect is seen.
 
-Run as root, in a network namespace (`unshare -n python -m tests.support.enclosure DATA`): all addresses of IPv4 and
-IPv6 are made local (AnyIP), a name server gives hostile answers, and a packet socket records each SYN. It makes a
+Run as root, in a network namespace (`unshare -n python -m tests.support.enclosure DATA STEP`): all addresses of IPv4
+and IPv6 are made local (AnyIP), a name server gives hostile answers, and a packet socket records each SYN. It makes a
 gateway meet the whole corpus of hostile URLs and names, and prints what was dialled, and what create answered.
 """
 
@@ -19,12 +19,12 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from tests.support.doors import Doors
 from tests.support.gateway import Gateway
 from tests.support.hostile_urls import JUDGED_AT_DIAL, hostile_urls
-from tests.support.origin import File, Origin, Status, redirect
+from tests.support.origin import File, Origin
 
 PUBLIC = "93.184.216.34"
-REDIRECTS = (301, 302, 303, 307, 308)
 _SYN, _ACK = 0x02, 0x10
 
 PRIVATE = [
@@ -60,9 +60,13 @@ PRIVATE = [
     "::ffff:0:127.0.0.1",
 ]
 
+OWN_ADDRESSES = ["9.9.9.9", "2620:fe::fe"]
+OWN = ["http://9.9.9.9/", "http://[2620:fe::fe]/", "http://[::ffff:9.9.9.9]/", "http://own.test/"]
+
 # What the name server says: a name to the answers it gives in turn, the last one for good.
 NAMES = {
     "public.test": [PUBLIC],
+    "own.test": OWN_ADDRESSES[:1],
     **{f"private{number}.test": [address] for number, address in enumerate(PRIVATE)},
     **{f"rebinding{number}.test": [PUBLIC, "127.0.0.1"] for number in range(10)},
     **{f"flipping{number}.test": [PUBLIC, "10.0.0.1", PUBLIC, "169.254.169.254"] for number in range(10)},
@@ -157,55 +161,39 @@ def listening(host: str, port: int) -> Iterator[None]:
         yield
 
 
-def as_location(url: str) -> bool:
-    """Whether the URL can stand in a header field at all."""
-    return "\r" not in url and "\n" not in url and url.isascii()
+def meet(gateway: Gateway, origin: Origin, step: int) -> dict[str, Any]:
+    """Have the gateway asked for the whole corpus, through every door; what was answered, and what became of it."""
+    origin.serve("/good", File(b"good bytes"))
+    urls = [*hostile_urls(), *JUDGED_AT_DIAL, *(f"http://{name}/" for name in NAMES if name != "public.test"), *OWN]
+    doors = Doors(gateway, origin, urls, step)
+    statuses = {"create": doors.named_to_create(), "hook": doors.named_as_hook(), "page": doors.named_as_page()}
+    found = {
+        "named": doors.named(),
+        "redirected": doors.redirected(),
+        "turned": doors.turned(),
+        "imaged": doors.imaged(),
+        "control": doors.archived("http://public.test/"),
+    }
+    redirected = {"hooks": doors.redirected_hooks(), "pages": doors.redirected_pages()}
+    return {"urls": len(urls), "statuses": statuses, "archives": found} | redirected
 
 
-def meet(gateway: Gateway, origin: Origin) -> dict[str, Any]:
-    """Have the gateway asked for the whole corpus; what create answered, and what became of what it took."""
-    hosts = [f"http://{name}/" for name in NAMES if name != "public.test"]
-    statuses: Counter[int] = Counter()
-    for url in [*hostile_urls(), *JUDGED_AT_DIAL, *hosts]:
-        body = json.dumps({"urls": [url]})
-        statuses[gateway.client.post("/api/archive/create", content=body).status_code] += 1
-    named = gateway.create(urls=[*JUDGED_AT_DIAL, *hosts, origin.url("/good")])["archive_hash"]
-    redirected = []
-    for number, url in enumerate(url for url in [*hostile_urls(), *JUDGED_AT_DIAL, *hosts] if as_location(url)):
-        path = f"/redirected/{number}"
-        origin.serve(path, redirect(url, REDIRECTS[number % 5]))
-        redirected.append(origin.url(path))
-        origin.serve(f"{path}/far", redirect(path), redirect(url))
-        origin.serve(f"{path}/late", Status(503), redirect(url))
-        redirected += [origin.url(f"{path}/far"), origin.url(f"{path}/late")]
-    far = gateway.create(urls=[*redirected, origin.url("/good")])["archive_hash"]
-    control = gateway.create(urls=["http://public.test/"])["archive_hash"]
-    found = {}
-    for which, hash in {"named": named, "redirected": far, "control": control}.items():
-        archive = gateway.get(hash).content
-        found[which] = {
-            "good": b"good bytes" in archive,
-            "secret": b"secret" in archive,
-            "errors": len(gateway.status(hash)["errors"]),
-        }
-    return {"statuses": statuses, "archives": found, "asked": len(redirected)}
-
-
-def main(data: Path) -> None:
+def main(data: Path, step: int) -> None:
     """Make the network, run the gateway in it, and print what was seen."""
     for command in (
         "ip link set lo up",
         "ip route add local 0.0.0.0/0 dev lo",
         "ip -6 route add local ::/0 dev lo",
+        # Public addresses that are this machine's own, as those of a server without a private network are.
+        *(f"ip addr add {ip_address(address)} dev lo" for address in OWN_ADDRESSES),
     ):
         subprocess.run(command.split(), check=False)
     canary = Canary()
     NameServer()
     with Origin() as origin:
-        origin.serve("/good", File(b"good bytes"))
         times = {"max_attempts": "2", "connect_timeout": "3", "read_timeout": "3", "probe_wait": "120"}
         with Gateway(data, allow=[origin.authority], **times) as gateway, listening("0.0.0.0", 80):
-            seen = meet(gateway, origin)
+            seen = meet(gateway, origin, step)
             known = {("127.0.0.1", gateway.port), ("127.0.0.1", origin.port)}
     dialled = [f"{host} {port}" for host, port in canary.dialled if (host, port) not in known]
     private = [each for each in dialled if not is_public(each.split()[0])]
@@ -214,4 +202,4 @@ def main(data: Path) -> None:
 
 if __name__ == "__main__":
     assert os.geteuid() == 0
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))

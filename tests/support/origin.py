@@ -251,6 +251,7 @@ class Origin:
         method, target, _ = lines[0].split(" ")
         pairs = (line.partition(":") for line in lines[1:] if line)
         fields = {name.lower(): value.strip() for name, _, value in pairs}
+        await reader.readexactly(int(fields.get("content-length", "0")))  # a webhook's body
         request = Request(method, target, fields, number, writer.get_extra_info("peername")[1])
         path = target.partition("?")[0]
         with self._changed:

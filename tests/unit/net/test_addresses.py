@@ -1,7 +1,7 @@
 """The dial guard, on addresses as they come from a literal or a resolver."""
 
 import socket
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 
 import pytest
 
@@ -53,6 +53,16 @@ def test_guard_refuses_when_the_private_address_lies_beside_the_allowed_networks
     guard = DialGuard(allow_networks=[ip_network("10.0.0.0/8"), ip_network("fd00::/64")])
     with pytest.raises(BlockedAddressError):
         guard.open_socket(address(host))
+
+
+@pytest.mark.parametrize("host", ["93.184.216.34", "::ffff:93.184.216.34", "2606:2800:220:1::1"])
+def test_guard_refuses_when_the_public_address_is_the_machine_s_own(host: str) -> None:
+    """What listens there is reached from inside, past the firewall; the operator can open it as any other network."""
+    own = {ip_address("93.184.216.34"), ip_address("2606:2800:220:1::1")}
+    with pytest.raises(BlockedAddressError):
+        DialGuard(own=lambda: own).open_socket(address(host))
+    networks = [ip_network("93.184.216.34"), ip_network("2606:2800:220:1::1")]
+    DialGuard(allow_networks=networks, own=lambda: own).open_socket(address(host)).close()
 
 
 def test_guard_says_the_same_for_every_address() -> None:
