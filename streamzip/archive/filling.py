@@ -116,6 +116,7 @@ class Filling:
         self._tries: dict[int, Tries] = {}
         self._waiters: dict[int, list[asyncio.Future[Chunk]]] = {}
         self._placing: list[asyncio.Future[None]] = []
+        self._looks: list[asyncio.Future[None]] = []
         self._flush_due = False
         self._stopping = False
         self._cut: Problem | None = None
@@ -268,6 +269,27 @@ class Filling:
         for record in self.spool.follow():
             self.take_settled(record)
 
+    async def news(self) -> None:
+        """The next look into the journal: one, however many parts are followed. Raises OSError from the disk."""
+        look: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if not self._looks:
+            asyncio.get_running_loop().call_later(FOLLOW_INTERVAL, self._look)
+        self._looks.append(look)
+        await look
+
+    def _look(self) -> None:
+        looks, self._looks = [look for look in self._looks if not look.done()], []
+        if not looks:
+            return  # the journal may be closed by now
+        try:
+            self.follow()
+        except OSError as error:
+            for look in looks:
+                look.set_exception(error)
+        else:
+            for look in looks:
+                look.set_result(None)
+
     def missing_before(self, offset: int) -> int:
         """Bytes that must be pulled before the archive byte at `offset` is known, beyond that byte's own part."""
         places, extents = self.places, self.extents
@@ -372,9 +394,12 @@ class Filling:
 
 
 class Demand:
-    """A reader's place: the part it stands at, and the window of parts that it wants."""
+    """A reader's place: the part it stands at, and the window of parts that it wants; none of them after `last`, which
+    the reader may set.
+    """
 
     def __init__(self, filling: Filling) -> None:
+        self.last: int | None = None
         self._filling = filling
         self._window: deque[tuple[int, int]] = deque()  # (part, bytes), ascending
         self._size = 0
@@ -413,10 +438,10 @@ class Demand:
             filling.want(part)
         while len(window) < bounds.parts and (self._size < bounds.size or not window):
             wanted = done.find(0, self._next)
-            if wanted < 0:
+            if wanted < 0 or (self.last is not None and wanted > max(self.last, part)):
                 return
             size = max(filling.extents.lengths[wanted], 0) if filling.extents.lengths[wanted] != UNKNOWN else 1 << 20
-            if window and not self._may_run_ahead(wanted):
+            if wanted != part and not (self._may_run_ahead(wanted) and self._is_near(wanted)):
                 return
             window.append((wanted, size))
             self._size += size
@@ -430,6 +455,15 @@ class Demand:
         places = self._filling.places
         member = places.part(part).member
         return places.placed >= member or bool(places.traits[member] & Trait.HELD)
+
+    def _is_near(self, part: int) -> bool:
+        """What lies far ahead, behind parts that are there, is left to those who get there first."""
+        places, at = self._filling.places, self._at or 0
+        here, there = places.part(at), places.part(part)
+        if there.member > places.placed:
+            return True
+        ahead = places.offset(there.member) + there.start - places.offset(here.member) - here.start
+        return ahead < self._filling.works.window.size
 
     def _drop(self) -> None:
         part, size = self._window.popleft()

@@ -26,10 +26,12 @@ class Reader:
     def __init__(self, filling: Filling) -> None:
         self._filling = filling
         self._demand = filling.demand()
+        self._turn = 0  # the archive offset from which on another part is read
 
     async def read(self, start: int, stop: int | None = None) -> AsyncGenerator[bytes, None]:
         """The bytes, in runs of up to READ_SIZE. Raises what ended a pull that it needed; `close` it in any case."""
         position = start
+        self._bound(stop)
         while stop is None or position < stop:
             if stop is None and self._filling.places.complete:
                 stop = self._filling.places.length
@@ -37,12 +39,42 @@ class Reader:
             self._filling.check_cut()
             run = await self._next(position, stop)
             position += len(run)
+            self._look_ahead(position)
             yield run
             self._filling.spool.passed(position)
 
     def close(self) -> None:
         """Want nothing more."""
         self._demand.close()
+
+    def _bound(self, stop: int | None) -> None:
+        """A reader that ends at archive offset `stop` wants no part beyond that."""
+        places = self._filling.places
+        if stop is not None and places.complete and 0 < stop <= places.directory_start:
+            member = places.member_at(stop - 1)
+            parts = places.parts_of(member)
+            self._demand.last = self._part_at(member, stop - 1) if parts else parts.start
+
+    def _look_ahead(self, position: int) -> None:
+        """Let the window move along with what is read, and not only with what must be waited for: where all of it has
+        come, nothing would be pulled while its reader takes it.
+        """
+        places = self._filling.places
+        if position < self._turn or self._filling.extents.missing == 0 or position >= places.offset(places.placed):
+            return
+        member = places.member_at(position)
+        self._turn = places.end(member)
+        if places.parts_of(member):
+            number = self._part_at(member, position)
+            if number < places.parts_of(member)[-1]:
+                self._turn = places.bytes_start(member) + places.part(number + 1).start
+            self._demand.move(number)
+
+    def _part_at(self, member: int, position: int) -> int:
+        """The member's part that holds this archive offset, or is needed for what lies beside its bytes."""
+        places = self._filling.places
+        within = max(0, position - places.bytes_start(member))
+        return min(places.part_at(member, within).number, places.parts_of(member)[-1])
 
     async def _next(self, position: int, stop: int | None) -> bytes:
         """At least one byte from `position` on."""

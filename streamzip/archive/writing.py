@@ -4,7 +4,7 @@
     long      each chunk is written as it lands; header before the first, descriptor after the last
     open      a member of unknown stored size, compressed or unsized; written at the frontier, then its place is known
 
-Chunks may be read as soon as they are written; extents are journalled when they end, after their bytes.
+Chunks may be read as soon as they are written; extents are journalled after their bytes (listing.py).
 """
 
 import asyncio
@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from isal import isal_zlib
 
 from streamzip.archive.compression import BLOCK, deflate, deflated, shrinks
-from streamzip.archive.filling import FOLLOW_INTERVAL, Chunk, Filling
-from streamzip.archive.layout import HELD_LIMIT, PART_SIZE, UNKNOWN, Trait
+from streamzip.archive.filling import Chunk, Filling
+from streamzip.archive.layout import HELD_LIMIT, UNKNOWN, Trait
+from streamzip.archive.listing import Listing
 from streamzip.archive.places import Part
 from streamzip.archive.pulling import Pull
 from streamzip.errors import OriginError, Stale
@@ -63,12 +64,11 @@ async def _under_lock(filling: Filling, number: int) -> bool:
 
 async def _follow(filling: Filling, number: int) -> None:
     """Another process pulls this part: read its journal until the part is there or the process is gone."""
-    locks = filling.spool.locks
+    locks, seen = filling.spool.locks, filling.extents.filled[number]
     while True:
-        await asyncio.sleep(FOLLOW_INTERVAL)
-        before = filling.extents.filled[number]
-        filling.follow()
-        if filling.extents.filled[number] > before:
+        await filling.news()
+        if filling.extents.filled[number] > seen:
+            seen = filling.extents.filled[number]
             filling.wake(number)
         if filling.extents.done[number]:
             filling.check_all_there()
@@ -201,34 +201,26 @@ class _PartWriter:
     async def _write_long(self) -> None:
         filling, number = self.filling, self.part.number
         extents, places, spool = filling.extents, filling.places, filling.spool
-        start = extents.filled[number]
+        position = extents.filled[number]
         at = places.bytes_start(self.part.member) + self.part.start
+        listing: Listing | None = None
         try:
-            async with aclosing(self._pull(prefix=start, crc=extents.crcs[number]).chunks()) as chunks:
-                crc, position, strong = 0, start, False
+            async with aclosing(self._pull(prefix=position, crc=extents.crcs[number]).chunks()) as chunks:
                 async for chunk in chunks:
                     await spool.room(at + position)
                     spool.write(at + position, chunk)
-                    landed = Chunk(position, chunk)
-                    crc, position = isal_zlib.crc32(chunk, crc), position + len(chunk)
-                    strong = strong or filling.strong(self.part.member)  # pinned with the first chunk at the latest
-                    if position - start >= PART_SIZE or not strong:
-                        spool.commit(Extent(number, start, position, crc))
-                        start, crc = position, 0
-                        if strong:
-                            filling.journalled()
-                        else:
-                            # Only the copy can tell what this was: it is listed before anybody has it, for whatever
-                            # `kill -9` takes back could be other bytes when it is pulled again.
-                            spool.flush()
-                    else:
-                        extents.grow(number, len(chunk))
+                    if listing is None:
+                        # Without a strong validator only the copy can tell what this was: it is listed before anybody
+                        # has it, for whatever `kill -9` takes back could be other bytes when it is pulled again.
+                        weak = not filling.strong(self.part.member)
+                        listing = Listing(filling, number, start=position, at_once=weak)
+                    listing.add(chunk)
+                    landed, position = Chunk(position, chunk), position + len(chunk)
                     filling.wake(number, landed)
         finally:
             # What landed before a failure, or before the last reader left, stays.
-            if extents.filled[number] > start:
-                spool.commit(Extent(number, start, extents.filled[number], crc))
-                filling.journalled()
+            if listing is not None:
+                listing.close()
         settle(filling, self.part.member)
 
     # -- open --------------------------------------------------------------------------------------------

@@ -43,9 +43,9 @@ def archive(hash: str) -> str:
     return f"/archive/get/{hash}.zip"
 
 
-def answer(client: socket.socket) -> tuple[int, dict[str, str], bytes]:
-    """The whole answer; a body that was cut is as long as it came."""
-    received = bytearray()
+def answer(client: socket.socket, begun: bytes = b"") -> tuple[int, dict[str, str], bytes]:
+    """The whole answer, of which `begun` has been read; a body that was cut is as long as it came."""
+    received = bytearray(begun)
     with client:
         try:
             while block := client.recv(1 << 18):
@@ -156,6 +156,26 @@ def test_a_worker_that_is_killed_leaves_its_parts_to_the_other(
     assert len(origin.requests(path)) == asked + 1
     for worker in workers(gateway):
         assert have + get(gateway, worker, archive(hash), f"Range: bytes={len(have)}-\r\n")[2] == body
+
+
+def test_a_part_that_one_worker_pulls_is_followed_in_the_other_while_it_comes(gateway: Gateway, origin: Origin) -> None:
+    """A reader in the other worker had nothing of it before its end: seconds, over a line that many parts share."""
+    path = "/followed/file.png"
+    origin.serve(path, File(BODY[:PART]))
+    hash = planned(gateway, urls=[origin.url(path)])
+    origin.serve(path, *[File(BODY[:PART], hold_at=3 * MIB)] * 9)
+    pulling, following = (connect(gateway, worker) for worker in workers(gateway))
+    ask(pulling, archive(hash))
+    origin.until(lambda origin: origin.sent(path) >= 3 * MIB)
+    ask(following, archive(hash))
+    begun = b""
+    while len(begun) < 3 * MIB:
+        begun += following.recv(1 << 18)
+    origin.release(path)
+    with ThreadPoolExecutor(2) as pool:
+        (_, _, whole), (_, _, other) = pool.map(answer, (pulling, following), (b"", begun))
+    assert unpacked(whole) == {"file.png": BODY[:PART]}
+    assert whole == other
 
 
 def test_ranges_in_both_workers_fill_one_copy(gateway: Gateway, origin: Origin) -> None:

@@ -1,0 +1,66 @@
+"""Lists in the journal what a pull writes of its part, while it runs: readers in other processes follow it there, and
+`kill -9` takes back only what was not listed yet.
+"""
+
+import asyncio
+
+from isal import isal_zlib
+
+from streamzip.archive.filling import Filling
+from streamzip.archive.layout import PART_SIZE
+from streamzip.spool.extents import Extent
+
+# Every record is read again by each later opening: over a slow line they are not to become many.
+SOON = 0.1  # seconds after which a good deal of new bytes is listed
+LATE = 1.0  # seconds after which anything new is
+MUCH = 256 << 10
+
+
+class Listing:
+    """The bytes of one pull, from `start` of the part on. `at_once`: each chunk is listed before it may be read."""
+
+    def __init__(self, filling: Filling, number: int, *, start: int, at_once: bool = False) -> None:
+        self._filling = filling
+        self._number = number
+        self._start = self._stop = start
+        self._crc = 0
+        self._at_once = at_once
+        self._loop = asyncio.get_running_loop()
+        self._listed_at = self._loop.time()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, chunk: bytes) -> None:
+        """A chunk has been written to its place. OSError where it is to be listed at once, and the disk is full."""
+        self._crc = isal_zlib.crc32(chunk, self._crc)
+        self._stop += len(chunk)
+        if self._at_once:
+            self._commit()
+            self._filling.spool.flush()
+            return
+        self._filling.extents.grow(self._number, len(chunk))
+        if self._stop - self._start >= PART_SIZE:
+            self._list()
+        elif self._timer is None:
+            self._timer = self._loop.call_later(SOON, self._look)
+
+    def close(self) -> None:
+        """The pull has ended: what it brought stays."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._list()
+
+    def _look(self) -> None:
+        if self._stop - self._start >= MUCH or self._loop.time() - self._listed_at >= LATE:
+            self._timer = None
+            self._list()
+        else:
+            self._timer = self._loop.call_later(SOON, self._look)
+
+    def _list(self) -> None:
+        if self._stop > self._start:
+            self._commit()
+            self._filling.journalled()
+
+    def _commit(self) -> None:
+        self._filling.spool.commit(Extent(self._number, self._start, self._stop, self._crc))
+        self._start, self._crc, self._listed_at = self._stop, 0, self._loop.time()

@@ -1,0 +1,104 @@
+"""What a reader wants while it reads: the parts before it, as far as its window and its range reach."""
+
+import asyncio
+from contextlib import aclosing
+from types import SimpleNamespace
+from typing import cast
+
+from streamzip.archive.filling import Filling, Window, Works, part_lengths
+from streamzip.archive.layout import PART_SIZE
+from streamzip.archive.places import Places
+from streamzip.archive.reading import Reader
+from streamzip.manifest.model import Manifest
+from streamzip.spool.extents import Extent
+from streamzip.spool.memory import MemorySpool
+from tests.unit.archive.sparse import a_layout
+
+WINDOW = Window(parts=32, size=3 * PART_SIZE)
+
+
+class Site:
+    """An archive of one large member in so many parts; they come when the test says so."""
+
+    def __init__(self, parts: int) -> None:
+        row = {"size": parts * PART_SIZE, "ranged": True, "validator": 's"v1"'}
+        self.places = Places(a_layout(row))
+        assert len(self.places.parts_of(0)) == parts
+        self.spool = MemorySpool("a", lengths=part_lengths(self.places), start=0, window=1 << 40)
+        self.pulls: list[int] = []
+        self.filling = Filling(
+            manifest=cast(Manifest, None),
+            layout=self.places.layout,
+            places=self.places,
+            spool=self.spool,
+            works=cast(Works, SimpleNamespace(window=WINDOW, lanes=SimpleNamespace(nudge=lambda _: None))),
+            write_part=self._pull,
+            bodies={},
+        )
+        self.filling.origin = lambda _: "origin"  # type: ignore[method-assign]
+
+    async def _pull(self, _: Filling, part: int) -> None:
+        self.pulls.append(part)
+        await asyncio.Event().wait()
+
+    def come(self, part: int) -> None:
+        """All of the part is there."""
+        at = self.places.bytes_start(0) + self.places.part(part).start
+        self.spool.write(at, bytes(PART_SIZE))
+        self.spool.commit(Extent(part, 0, PART_SIZE, 0))
+        self.filling.wake(part)
+
+    async def pulled(self) -> list[int]:
+        """What is asked for, once all tasks have come to rest."""
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return self.pulls
+
+
+async def test_reader_wants_the_next_parts_while_it_takes_what_has_come() -> None:
+    """Its window moved only when it had to wait: over a line as fast as its own, it took what had come while nothing
+    was pulled, and then waited while nothing was sent.
+    """
+    site = Site(8)
+    reader = Reader(site.filling)
+    async with aclosing(reader.read(0, site.places.length)) as runs:
+        begun = asyncio.ensure_future(anext(runs))
+        assert await site.pulled() == [0, 1, 2]
+        for part in range(3):
+            site.come(part)
+        await begun
+        taken = 0
+        while taken <= PART_SIZE:
+            taken += len(await anext(runs))
+        assert await site.pulled() == [0, 1, 2, 3]
+    reader.close()
+
+
+async def test_reader_of_a_range_wants_nothing_beyond_its_end() -> None:
+    """A window's length was pulled for whoever asked for a byte."""
+    site = Site(8)
+    start = site.places.bytes_start(0)
+    reader = Reader(site.filling)
+    async with aclosing(reader.read(start + PART_SIZE + 5, start + 2 * PART_SIZE + 5)) as runs:
+        waiting = asyncio.ensure_future(anext(runs))
+        assert await site.pulled() == [1, 2]
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+    reader.close()
+
+
+async def test_reader_wants_nothing_that_lies_behind_more_than_its_window_of_what_is_there() -> None:
+    """A slow reader that is far behind had parts pulled, at the cost of those that the foremost waited for."""
+    site = Site(12)
+    for part in range(8):
+        site.come(part)
+    reader = Reader(site.filling)
+    async with aclosing(reader.read(site.places.bytes_start(0), site.places.length)) as runs:
+        taken = 0
+        while taken < 4 * PART_SIZE:
+            taken += len(await anext(runs))
+        assert await site.pulled() == []
+        while taken < 6 * PART_SIZE + 5:
+            taken += len(await anext(runs))
+        assert await site.pulled() == [8]
+    reader.close()
