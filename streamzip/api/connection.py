@@ -39,6 +39,11 @@ class Connection:
             fcntl.ioctl(self._transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, queued)
         return self._transport.get_write_buffer_size() + queued[0]
 
+    @property
+    def closing(self) -> bool:
+        """Whether nothing that is sent from now on goes anywhere: the client was found to be gone, or is being cut."""
+        return self._transport is not None and self._transport.is_closing()
+
     async def cut(self) -> None:
         """Drop the connection without the end of the body. Raises Cut where only an exception can do that."""
         if self._transport is None:

@@ -41,7 +41,7 @@ class StreamedResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         connection: Connection = scope[SCOPE_KEY]
-        sending = asyncio.create_task(self._send(send))
+        sending = asyncio.create_task(self._send(send, connection))
         # After a disconnect uvicorn's `send` returns at once and never waits: without this watch the whole archive
         # would be pulled for nobody.
         leaving = asyncio.create_task(_left(receive))
@@ -65,12 +65,16 @@ class StreamedResponse(Response):
             _log(failure)
             await connection.cut()
 
-    async def _send(self, send: Send) -> None:
+    async def _send(self, send: Send, connection: Connection) -> None:
         async with contextlib.aclosing(self._runs) as runs:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             async for run in runs:
                 self._given += len(run)
                 await send({"type": "http.response.body", "body": run, "more_body": True})
+                if connection.closing:
+                    # What is sent to a socket that has failed is dropped at once, and before the loop's next turn the
+                    # server knows nothing of it: all that is at hand would be read for nobody in this one.
+                    return
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         self._all_given = True
 

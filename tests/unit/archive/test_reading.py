@@ -35,7 +35,7 @@ class Site:
             write_part=self._pull,
             bodies={},
         )
-        self.filling.origin = lambda _: "origin"  # type: ignore[method-assign]
+        self.filling.origin = lambda part: "origin"  # type: ignore[method-assign]
 
     async def _pull(self, _: Filling, part: int) -> None:
         self.pulls.append(part)
