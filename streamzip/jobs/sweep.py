@@ -1,5 +1,5 @@
 """What nobody asks for and must be done: archives whose time is over, copies past their budget or of no archive,
-deliveries that nobody can look up any more.
+deliveries that nobody can look up any more, web pages that failed long ago.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 EVERY = 2.0  # seconds; what expires is 404 at once, and its disk is free so much later
 ORPHANS_EVERY = 3600.0  # a look at every file; there are none but after a kill -9 in the middle of a deletion
+PAGES_KEPT = 7 * 24 * 3600.0  # seconds for which a page that failed says why; then its id is unknown
 
 TURN = 2  # the byte of the jobs' lock file that says which process sweeps
 
@@ -65,6 +66,7 @@ class Sweep:
         if self._clock.monotonic() - self._orphans_at >= ORPHANS_EVERY:
             self._orphans_at = self._clock.monotonic()
             await self._repository.deliveries.sweep()
+            await self._repository.webpages.sweep(self._clock.wall() - PAGES_KEPT)
             await self._remove_orphans()
 
     async def _remove_orphans(self) -> None:

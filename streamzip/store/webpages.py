@@ -1,13 +1,13 @@
 """The web pages whose images are wanted: kept until somebody has asked what became of them, and after.
 
 As with jobs, who works on one is in that process's memory alone, so that after a crash every unfinished one is due
-again. A page goes with its archive.
+again. A page goes with its archive; one that failed has none, and goes when it is old.
 """
 
 import dataclasses
 from typing import Any
 
-from sqlalchemy import Select, func, insert, select, update
+from sqlalchemy import Select, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamzip.store.reading import Reads
@@ -64,6 +64,15 @@ class Webpages:
     async def failed(self, id: str, *, code: str, detail: str) -> None:
         """It failed for good."""
         await self._set(id, state=FAILED, code=code, detail=detail)
+
+    async def sweep(self, before: float) -> None:
+        """Drop the failed ones that were asked for before that time (epoch s)."""
+
+        async def change(connection: AsyncConnection) -> None:
+            old = delete(webpages).where(webpages.c.state == FAILED, webpages.c.created_at < before)
+            await connection.execute(old)
+
+        await self._writer.apply(change)
 
     async def _set(self, id: str, **values: Any) -> None:
         async def change(connection: AsyncConnection) -> None:

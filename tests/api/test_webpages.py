@@ -1,9 +1,11 @@
 """The images of a web page, by its clients' own calls: post the page's URL, ask with the id until the zip is there."""
 
 import io
+import sqlite3
 import time
 import uuid
 import zipfile
+from contextlib import closing
 from typing import Any
 
 import httpx
@@ -230,6 +232,23 @@ def test_download_survives_a_kill_while_the_images_are_pulled(launch: Launch, or
     gateway.start()
     assert members(await_answer(gateway, id)) == {"long.png": body}
     assert call(gateway, "GET", f"/download/{failed}").json()["code"] == "page_unreachable"
+
+
+def test_download_that_failed_is_gone_after_a_week(launch: Launch, origin: Origin) -> None:
+    """Until then it says why; what nobody asks for any more is not kept for ever."""
+    gateway = launch()
+    old, new = (ask(gateway, origin.url(f"/week/{name}")) for name in ("old", "new"))
+    assert {await_answer(gateway, id).status_code for id in (old, new)} == {502}
+    gateway.stop()
+    with closing(sqlite3.connect(gateway.data / "streamzip.db")) as store:
+        store.execute("UPDATE webpages SET created_at = created_at - 7 * 86400 WHERE id = ?", (old,))
+        store.commit()
+    gateway.start()
+    deadline = time.monotonic() + 20
+    while call(gateway, "GET", f"/download/{old}").status_code != 404:
+        assert time.monotonic() < deadline
+        time.sleep(POLL)
+    assert call(gateway, "GET", f"/download/{new}").json()["code"] == "page_unreachable"
 
 
 def test_download_is_gone_with_its_archive(gateway: Gateway, origin: Origin) -> None:

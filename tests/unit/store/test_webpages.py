@@ -60,3 +60,17 @@ async def test_page_is_gone_with_its_archive(repository: Repository) -> None:
     await repository.webpages.add(a_page("b"))
     with pytest.raises(NotFound):
         await repository.webpages.built("b", "f" * 32)
+
+
+async def test_page_that_failed_goes_when_it_is_old(repository: Repository) -> None:
+    """One that is being read stays, however long it takes, and so does one that was built."""
+    pages = repository.webpages
+    await repository.create(an_archive("f" * 32), sealed())
+    for row in (a_page("failed"), a_page("queued"), a_page("built")):
+        await pages.add(row)
+    await pages.failed("failed", code="no_images", detail="none")
+    await pages.built("built", "f" * 32)
+    await pages.sweep(10.0)
+    assert await pages.get("failed") is not None
+    await pages.sweep(10.5)
+    assert [await pages.get(id) is None for id in ("failed", "queued", "built")] == [True, False, False]
