@@ -2,7 +2,7 @@
 
 import asyncio
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from streamzip.errors import Stalled, TooLarge
 
@@ -12,7 +12,7 @@ SLOWEST = 1000  # bytes a second, on the average from its beginning: one that dr
 
 async def read_body(request: Request, limit: int) -> bytes:
     """The whole body. Raises TooLarge, from the declared length where there is one, else when the limit is passed;
-    Stalled.
+    Stalled; Starlette's ClientDisconnect.
     """
     declared = request.headers.get("content-length", "")
     if declared.isascii() and declared.isdigit() and int(declared) > limit:
@@ -34,6 +34,3 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 def _too_large(limit: int) -> TooLarge:
     return TooLarge(f"the body is larger than {limit} bytes (STREAMZIP_MAX_BODY_BYTES)", code="body_too_large")
-
-
-__all__ = ["ClientDisconnect", "read_body"]

@@ -105,6 +105,11 @@ def _methods(request: Request) -> set[str]:
     return {method for route in routes if route.matches(request.scope)[0] != Match.NONE for method in route.methods}
 
 
+async def on_hang_up(_: Request, __: Exception) -> Response:
+    """The client left before its body was whole: an answer to nobody, and no failure."""
+    return Response()
+
+
 async def on_unexpected(_: Request, error: Exception) -> Response:
     """Whatever nobody foresaw: logged with its trace, told without."""
     logger.error("unexpected failure", exc_info=error)

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
@@ -20,7 +20,7 @@ from streamzip.api.key_value import KeyValue
 from streamzip.api.links import Links
 from streamzip.api.login import Login
 from streamzip.api.operations import Operations
-from streamzip.api.problems import on_http_error, on_problem, on_unexpected
+from streamzip.api.problems import on_hang_up, on_http_error, on_problem, on_unexpected
 from streamzip.api.rates import CreateRate
 from streamzip.api.uploads import UploadDoor
 from streamzip.api.webpages import Webpages
@@ -101,7 +101,12 @@ def build(
             auth.linked(route)
         elif route.path not in OPEN:
             auth.keyed(route)
-    handlers = {Problem: on_problem, HTTPException: on_http_error, Exception: on_unexpected}
+    handlers = {
+        Problem: on_problem,
+        HTTPException: on_http_error,
+        ClientDisconnect: on_hang_up,
+        Exception: on_unexpected,
+    }
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False  # it would mend what was signed otherwise
     return Connections(shared(app, settings.cors_origins))

@@ -9,7 +9,7 @@ from email.utils import formatdate
 from functools import partial
 from urllib.parse import quote
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from streamzip.api.auth import Auth
@@ -108,8 +108,6 @@ class UploadDoor:
             upload = await self._from_form(request)
         except Problem as problem:
             return _refused(request, problem_page(problem) if is_browser(request) else told(problem))
-        except ClientDisconnect:
-            return Response()  # to nobody; nothing of the file is kept
         if is_browser(request):
             return RedirectResponse("upload", 303)
         return self._created(request, upload)
@@ -121,8 +119,6 @@ class UploadDoor:
             upload = await self._from_body(request, self._name(request.path_params["name"], "/name"))
         except Problem as problem:
             return _refused(request, told(problem))
-        except ClientDisconnect:
-            return Response()
         return self._created(request, upload)
 
     async def _from_form(self, request: Request) -> Upload:
