@@ -210,7 +210,7 @@ OPERATIONS: tuple[Operation, ...] = (
         *("POST", "/login", "login", _SESSIONS),
         "Begin a session of the pages with an API key.",
         answers={303: Answer("To the pages, with a cookie.", headers=("Location",))},
-        problems=(400, 401, 403, 413, 422),
+        problems=(400, 401, 403, 408, 413, 422),
         pages=(401,),
         file=(FORM, {"type": "object", "properties": {"key": {"type": "string"}}, "required": ["key"]}),
     ),
@@ -218,7 +218,7 @@ OPERATIONS: tuple[Operation, ...] = (
         *("POST", "/logout", "logout", _SESSIONS),
         "End the session.",
         answers={303: Answer("To the pages, without the cookie.", headers=("Location",))},
-        problems=(400, 403, 413, 422),
+        problems=(400, 403, 408, 413, 422),
         file=(FORM, {"type": "object", "properties": {"token": {"type": "string"}}}),
     ),
     Operation(

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from streamzip.api.auth import Auth
+from streamzip.api.bodies import SLOWEST
 from streamzip.api.disposition import attachment
 from streamzip.api.forms import FIELD, FileForm
 from streamzip.api.links import Links
@@ -163,10 +164,13 @@ class UploadDoor:
         most, received = self.settings.upload_max_bytes + room, 0
         if (_declared(request) or 0) > most:
             raise self._too_large()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         async with contextlib.aclosing(request.stream()) as chunks:
             while True:
                 try:
-                    async with asyncio.timeout(SILENT_FOR):
+                    patience = min(loop.time(), began + received / SLOWEST) + SILENT_FOR
+                    async with asyncio.timeout_at(patience):
                         chunk = await anext(chunks, None)
                 except TimeoutError as error:
                     raise Stalled("the rest of the file does not come; send it again") from error
