@@ -47,10 +47,11 @@ MOST_BEFORE_FIRST_BYTE = 64 << 20  # bytes that a range may have pulled before i
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """What create gives back. `existed`: the same request had been made before."""
+    """What create gives back. `existed`: the same request had been made before; `status` as in the status document."""
 
     row: ArchiveRow
     existed: bool
+    status: str
     renamed: tuple[Rename, ...]
     delete_token: str
 
@@ -226,7 +227,11 @@ class Gateway:
         if existed and prefetch:
             with contextlib.suppress(Conflict):  # this one is too large for a copy
                 await self.prefetch(row.hash)
-        return Created(row, existed, request.renamed, self._keys.token("delete", row.hash))
+        if existed:
+            status = (await self.status(row.hash))["status"]
+        else:
+            status = "in-progress" if row.prefetch else "pending"
+        return Created(row, existed, status, request.renamed, self._keys.token("delete", row.hash))
 
     async def _standing(self, manifest: Manifest, until: float | None) -> ArchiveRow | None:
         """The newest generation of this manifest, which now stands `until` (epoch s) at least."""

@@ -46,8 +46,7 @@ class Archives:
     async def create(self, request: Request) -> Response:
         """POST /api/archive/create"""
         created = await self.keep(request)
-        status = await self.gateway.status(created.row.hash)
-        document = self._created(request, created, status["status"])
+        document = self._created(request, created)
         headers = NO_STORE | {"Location": document["status_url"]}
         return JSONResponse(document, 200 if created.existed else 201, headers)
 
@@ -65,10 +64,10 @@ class Archives:
             return asked.prefetch
         return self.settings.prefetch == "all" or (self.settings.prefetch == "urls" and asked.plain)
 
-    def _created(self, request: Request, created: Created, status: str) -> dict[str, Any]:
+    def _created(self, request: Request, created: Created) -> dict[str, Any]:
         return {
             "archive_hash": created.row.hash,
-            "status": status,
+            "status": created.status,
             **self.links.archive(request, created.row.hash),
             "entries": created.row.entries,
             "delete_token": created.delete_token,
