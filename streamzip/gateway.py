@@ -227,10 +227,9 @@ class Gateway:
         if existed and prefetch:
             with contextlib.suppress(Conflict):  # this one is too large for a copy
                 await self.prefetch(row.hash)
+        status = "in-progress" if prefetch else "pending"
         if existed:
             status = (await self.status(row.hash))["status"]
-        else:
-            status = "in-progress" if row.prefetch else "pending"
         return Created(row, existed, status, request.renamed, self._keys.token("delete", row.hash))
 
     async def _standing(self, manifest: Manifest, until: float | None) -> ArchiveRow | None:

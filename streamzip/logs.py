@@ -59,7 +59,7 @@ def event(logger: logging.Logger, level: int, name: str, /, **fields: Any) -> No
 def configure(level: LogLevel) -> None:
     """Send every logger's lines, uvicorn's too, to stderr as JSON. Call uvicorn with `log_config=None`.
 
-    Libraries stay at `warning`: at `debug`, aiosqlite would log each statement with its parameters.
+    Libraries stay at `warning`: at `debug`, some would log what they are given, whole URLs too.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())

@@ -1,7 +1,6 @@
 """Questions about many archives: an owner's, page by page, and those whose time is over."""
 
-from sqlalchemy import delete, or_, select, tuple_, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, delete, or_, select, tuple_, update
 
 from streamzip.store.reading import Reads
 from streamzip.store.rows import ArchiveRow
@@ -32,14 +31,14 @@ class Catalogue:
     async def extend(self, hash: str, expires_at: float | None, *, now: float) -> bool:
         """Let it stand until the later of the two times (None: for ever); False where it is expired or gone."""
 
-        async def change(connection: AsyncConnection) -> bool:
+        def change(connection: Connection) -> bool:
             alive = (archives.c.hash == hash) & or_(archives.c.expires_at.is_(None), archives.c.expires_at > now)
-            if (await connection.execute(select(archives.c.hash).where(alive))).first() is None:
+            if connection.execute(select(archives.c.hash).where(alive)).first() is None:
                 return False
             later = update(archives).where(alive, archives.c.expires_at.is_not(None))
             if expires_at is not None:
                 later = later.where(archives.c.expires_at < expires_at)
-            await connection.execute(later.values(expires_at=expires_at))
+            connection.execute(later.values(expires_at=expires_at))
             return True
 
         return await self._writer.apply(change)
@@ -52,8 +51,8 @@ class Catalogue:
     async def delete_expired(self, hash: str, now: float) -> bool:
         """Remove the archive, its documents, plan and jobs, if its time still is over; False otherwise."""
 
-        async def change(connection: AsyncConnection) -> bool:
+        def change(connection: Connection) -> bool:
             over = delete(archives).where(archives.c.hash == hash, archives.c.expires_at <= now)
-            return (await connection.execute(over)).rowcount > 0
+            return connection.execute(over).rowcount > 0
 
         return await self._writer.apply(change)

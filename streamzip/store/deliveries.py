@@ -9,8 +9,7 @@ import secrets
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Select, delete, exists, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Select, delete, exists, func, select, update
 
 from streamzip.errors import FieldError, InvalidRequest
 from streamzip.manifest.urls import origin_of
@@ -46,11 +45,11 @@ class Deliveries:
         Raises NotFound where the archive is gone, InvalidRequest where it has as many receivers as it may.
         """
 
-        async def change(connection: AsyncConnection) -> None:
-            await connection.execute(delete(gone_receivers).where(gone_receivers.c.url == url))
-            if (await connection.execute(_add_hook, {"hash": hash, "url": url})).rowcount:
+        def change(connection: Connection) -> None:
+            connection.execute(delete(gone_receivers).where(gone_receivers.c.url == url))
+            if connection.execute(_add_hook, {"hash": hash, "url": url}).rowcount:
                 count = select(func.count()).select_from(hooks).where(hooks.c.hash == hash)
-                if (await connection.execute(count)).scalar_one() > MOST_HOOKS:
+                if connection.execute(count).scalar_one() > MOST_HOOKS:
                     raise InvalidRequest([FieldError("/webhook", f"this archive has {MOST_HOOKS} receivers already")])
 
         await self._writer.apply(change)
@@ -58,11 +57,11 @@ class Deliveries:
     async def tell(self, hash: str, url: str, event: Event) -> None:
         """Queue the event for that receiver, or anew where an earlier delivery of it has ended."""
 
-        async def change(connection: AsyncConnection) -> None:
-            await _queue(connection, hash, event, url)
+        def change(connection: Connection) -> None:
+            _queue(connection, hash, event, url)
             ended = (deliveries.c.hash == hash) & (deliveries.c.type == event.type) & (deliveries.c.url == url)
             again = update(deliveries).where(ended, deliveries.c.state != QUEUED)
-            await connection.execute(again.values(state=QUEUED, attempts=0, not_before=event.at, body=event.body))
+            connection.execute(again.values(state=QUEUED, attempts=0, not_before=event.at, body=event.body))
 
         await self._writer.apply(change)
 
@@ -95,10 +94,10 @@ class Deliveries:
     async def gone(self, url: str, *, at: float) -> None:
         """The receiver wants no more: what waits for it is ended, and nothing new is queued for it."""
 
-        async def change(connection: AsyncConnection) -> None:
-            await connection.execute(_add_gone, {"url": url})
+        def change(connection: Connection) -> None:
+            connection.execute(_add_gone, {"url": url})
             waiting = (deliveries.c.url == url) & (deliveries.c.state == QUEUED)
-            await connection.execute(update(deliveries).where(waiting).values(state=GONE, not_before=at))
+            connection.execute(update(deliveries).where(waiting).values(state=GONE, not_before=at))
 
         await self._writer.apply(change)
 
@@ -121,8 +120,8 @@ class Deliveries:
         await self._apply(delete(deliveries).where(deliveries.c.state != QUEUED, ~kept))
 
     async def _apply(self, statement: Any) -> None:
-        async def change(connection: AsyncConnection) -> None:
-            await connection.execute(statement)
+        def change(connection: Connection) -> None:
+            connection.execute(statement)
 
         await self._writer.apply(change)
 
@@ -130,17 +129,17 @@ class Deliveries:
         return [DeliveryRow(**row._mapping) for row in await self._reads.rows(query)]
 
 
-async def queue_event(connection: AsyncConnection, hash: str, event: Event) -> None:
+def queue_event(connection: Connection, hash: str, event: Event) -> None:
     """Queue the event for everybody who is to be told, as part of a larger change; once for each of them."""
-    urls = set((await connection.execute(select(hooks.c.url).where(hooks.c.hash == hash))).scalars())
+    urls = set(connection.execute(select(hooks.c.url).where(hooks.c.hash == hash)).scalars())
     if event.predefined is not None:
         urls.add(event.predefined)
     for url in sorted(urls):
-        await _queue(connection, hash, event, url)
+        _queue(connection, hash, event, url)
 
 
-async def _queue(connection: AsyncConnection, hash: str, event: Event, url: str) -> None:
-    if (await connection.execute(select(gone_receivers.c.url).where(gone_receivers.c.url == url))).first() is not None:
+def _queue(connection: Connection, hash: str, event: Event, url: str) -> None:
+    if connection.execute(select(gone_receivers.c.url).where(gone_receivers.c.url == url)).first() is not None:
         return
     row = {
         "id": f"msg_{secrets.token_hex(16)}",
@@ -156,7 +155,7 @@ async def _queue(connection: AsyncConnection, hash: str, event: Event, url: str)
         "created_at": event.at,
         "outcome": None,
     }
-    await connection.execute(_add_delivery, row)
+    connection.execute(_add_delivery, row)
 
 
 def _waiting(ids: Collection[str], receivers: Collection[str]) -> tuple[Any, ...]:

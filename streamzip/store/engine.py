@@ -13,11 +13,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, event
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.pool import QueuePool
 
-READERS = 4  # aiosqlite gives each a thread; a large manifest being read does not hold up the small queries
+READERS = 4  # a thread each; a large manifest being read does not hold up the small queries
 
 _PRAGMAS = (
     "PRAGMA busy_timeout = 10000",  # ms; the first of them, because switching to WAL takes a lock too
@@ -29,13 +28,13 @@ _PRAGMAS = (
 )
 
 
-def open_engines(path: Path) -> tuple[AsyncEngine, AsyncEngine]:
+def open_engines(path: Path) -> tuple[Engine, Engine]:
     """(readers, writer) on the SQLite file `path`, which is created for its owner alone where it is missing."""
     # Presigned URLs are credentials. SQLite gives the journal files the mode that it finds on the database.
     os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
     readers = _engine(path, READERS, (*_PRAGMAS, "PRAGMA query_only = ON"))
     writer = _engine(path, 1, _PRAGMAS)
-    event.listen(writer.sync_engine, "begin", _take_write_lock)
+    event.listen(writer, "begin", _take_write_lock)
     return readers, writer
 
 
@@ -55,14 +54,15 @@ async def alone(path: Path) -> AsyncIterator[None]:
         os.close(lock)
 
 
-def _engine(path: Path, connections: int, pragmas: tuple[str, ...]) -> AsyncEngine:
-    engine = create_async_engine(
-        URL.create("sqlite+aiosqlite", database=str(path)),
-        poolclass=AsyncAdaptedQueuePool,
+def _engine(path: Path, connections: int, pragmas: tuple[str, ...]) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        poolclass=QueuePool,
         pool_size=connections,
         max_overflow=0,
-        # Python's sqlite3 would begin transactions by its own rules; with None it leaves that to us.
-        connect_args={"isolation_level": None},
+        # Python's sqlite3 would begin transactions by its own rules; with None it leaves that to us. A connection is
+        # used by one thread at a time, and by any of its pool's.
+        connect_args={"isolation_level": None, "check_same_thread": False},
         hide_parameters=True,  # an error's text would carry the documents, and in them whole URLs
     )
 
@@ -72,7 +72,7 @@ def _engine(path: Path, connections: int, pragmas: tuple[str, ...]) -> AsyncEngi
             cursor.execute(pragma)
         cursor.close()
 
-    event.listen(engine.sync_engine, "connect", connected)
+    event.listen(engine, "connect", connected)
     return engine
 
 

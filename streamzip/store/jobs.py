@@ -7,8 +7,7 @@ a crash every unfinished job is due again without anybody's lease to wait for.
 import dataclasses
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, select, update
 
 from streamzip.store.reading import Reads
 from streamzip.store.rows import JobRow
@@ -56,8 +55,8 @@ class Jobs:
     async def done(self, id: int) -> None:
         """It is done; nothing is left of it. No error where it was cancelled meanwhile."""
 
-        async def change(connection: AsyncConnection) -> None:
-            await connection.execute(delete(jobs).where(jobs.c.id == id))
+        def change(connection: Connection) -> None:
+            connection.execute(delete(jobs).where(jobs.c.id == id))
 
         await self._writer.apply(change)
 
@@ -67,16 +66,16 @@ class Jobs:
         if not_before is not None:
             values |= {"state": QUEUED, "not_before": not_before}
 
-        async def change(connection: AsyncConnection) -> None:
-            await connection.execute(update(jobs).where(jobs.c.id == id).values(**values))
+        def change(connection: Connection) -> None:
+            connection.execute(update(jobs).where(jobs.c.id == id).values(**values))
 
         await self._writer.apply(change)
 
     async def cancel(self, kind: str, hash: str) -> bool:
         """Take it back; False where there was none."""
 
-        async def change(connection: AsyncConnection) -> bool:
-            return (await connection.execute(delete(jobs).where(_of(kind, hash)))).rowcount > 0
+        def change(connection: Connection) -> bool:
+            return connection.execute(delete(jobs).where(_of(kind, hash))).rowcount > 0
 
         return await self._writer.apply(change)
 
@@ -84,12 +83,12 @@ class Jobs:
         return [JobRow(**row._mapping) for row in await self._reads.rows(query)]
 
 
-async def add_job(connection: AsyncConnection, kind: str, hash: str, now: float) -> None:
+def add_job(connection: Connection, kind: str, hash: str, now: float) -> None:
     """Queue a job as part of a larger change; see Jobs.add."""
     fresh = {"state": QUEUED, "attempts": 0, "not_before": now}
-    inserted = await connection.execute(_add_job, {"kind": kind, "hash": hash, "created_at": now, **fresh})
+    inserted = connection.execute(_add_job, {"kind": kind, "hash": hash, "created_at": now, **fresh})
     if inserted.rowcount == 0:
-        await connection.execute(update(jobs).where(_of(kind, hash)).values(**fresh))
+        connection.execute(update(jobs).where(_of(kind, hash)).values(**fresh))
 
 
 def _of(kind: str, hash: str) -> ColumnElement[bool]:

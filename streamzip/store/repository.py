@@ -4,19 +4,19 @@ A method that writes returns once its change is durable (fsynced); writers at th
 Every method may raise errors.NotReady (`store_unavailable`: disk full, locked) and errors.Damaged (`store_damaged`).
 """
 
+import asyncio
 import dataclasses
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Delete, Row, Select, Update, case, delete, select, update
+from sqlalchemy import Connection, Delete, Engine, Row, Select, Update, case, delete, select, update
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from streamzip.errors import Stale
 from streamzip.store.catalogue import Catalogue
 from streamzip.store.deliveries import Deliveries, queue_event
-from streamzip.store.engine import alone, open_engines
+from streamzip.store.engine import READERS, alone, open_engines
 from streamzip.store.faults import public_fault
 from streamzip.store.jobs import Jobs, add_job
 from streamzip.store.migrations import migrate
@@ -45,7 +45,7 @@ class Repository:
     Made by `await Repository.open(path)`, ended by `close()`.
     """
 
-    def __init__(self, reads: Reads, writer: Writer, engines: Sequence[AsyncEngine]) -> None:
+    def __init__(self, reads: Reads, writer: Writer, engines: Sequence[Engine]) -> None:
         self._reads = reads
         self._writer = writer
         self._engines = engines
@@ -65,21 +65,22 @@ class Repository:
         readers, writer = engines
         try:
             # SQLite's busy timeout does not cover the switch to WAL: of those that open a new store, one makes it.
-            async with alone(path), writer.begin() as connection:
-                await connection.run_sync(migrate)
+            async with alone(path):
+                await asyncio.to_thread(_migrate, writer)
         except BaseException as error:
             for engine in engines:
-                await engine.dispose()
+                engine.dispose()
             if isinstance(error, DBAPIError):
                 raise public_fault(error) from error
             raise
-        return cls(Reads(readers), Writer(writer), engines)
+        return cls(Reads(readers, READERS), Writer(writer), engines)
 
     async def close(self) -> None:
         """Finish the accepted writes and let the file go."""
         await self._writer.close()
+        self._reads.close()
         for engine in self._engines:
-            await engine.dispose()
+            engine.dispose()
 
     async def ping(self) -> None:
         """Read one row, or raise as any method does: the store answers."""
@@ -90,12 +91,12 @@ class Repository:
     async def create(self, archive: ArchiveRow, manifest: Sealed, *, job: str | None = None) -> bool:
         """Keep a new archive with its manifest, and queue a `job` of that kind with it; False where the hash exists."""
 
-        async def change(connection: AsyncConnection) -> bool:
-            if (await connection.execute(_add_archive, dataclasses.asdict(archive))).rowcount == 0:
+        def change(connection: Connection) -> bool:
+            if connection.execute(_add_archive, dataclasses.asdict(archive)).rowcount == 0:
                 return False
-            await connection.execute(_add_document, _document(archive.hash, MANIFEST, manifest))
+            connection.execute(_add_document, _document(archive.hash, MANIFEST, manifest))
             if job is not None:
-                await add_job(connection, job, archive.hash, archive.created_at)
+                add_job(connection, job, archive.hash, archive.created_at)
             return True
 
         return await self._writer.apply(change)
@@ -133,13 +134,13 @@ class Repository:
         `event`: what its receivers are told of it, where it failed for good.
         """
 
-        async def change(connection: AsyncConnection) -> bool:
+        def change(connection: Connection) -> bool:
             where = (archives.c.hash == hash) & archives.c.code.is_distinct_from(Stale.code)
             statement = update(archives).where(where).values(code=code)
-            if (await connection.execute(statement)).rowcount == 0:
+            if connection.execute(statement).rowcount == 0:
                 return False
             if event is not None:
-                await queue_event(connection, hash, event)
+                queue_event(connection, hash, event)
             return True
 
         return await self._writer.apply(change)
@@ -153,18 +154,18 @@ class Repository:
         gone.
         """
 
-        async def change(connection: AsyncConnection) -> bool:
+        def change(connection: Connection) -> bool:
             where = archives.c.hash == hash
-            before = (await connection.execute(select(archives.c.completed_at).where(where))).first()
+            before = connection.execute(select(archives.c.completed_at).where(where)).first()
             if before is None:
                 return False
             first = at if before.completed_at is None else before.completed_at
             over = case((archives.c.code == Stale.code, Stale.code))  # the one failure that is never over
-            await connection.execute(update(archives).where(where).values(completed_at=first, size=size, code=over))
+            connection.execute(update(archives).where(where).values(completed_at=first, size=size, code=over))
             if crcs is not None:
-                await put(connection, documents, {"hash": hash, "kind": CRCS}, _sealed(crcs))
+                put(connection, documents, {"hash": hash, "kind": CRCS}, _sealed(crcs))
             if event is not None and before.completed_at is None:
-                await queue_event(connection, hash, event)
+                queue_event(connection, hash, event)
             return True
 
         return await self._writer.apply(change)
@@ -201,11 +202,11 @@ class Repository:
     async def set_layout(self, hash: str, layout: Sealed) -> Sealed:
         """Freeze the layout, once: returns the one that stands, the first to come. Raises NotFound: archive gone."""
 
-        async def change(connection: AsyncConnection) -> Sealed:
-            if (await connection.execute(_add_document, _document(hash, LAYOUT, layout))).rowcount:
+        def change(connection: Connection) -> Sealed:
+            if connection.execute(_add_document, _document(hash, LAYOUT, layout)).rowcount:
                 return layout
             query = _select_documents(hash, LAYOUT)
-            return _to_sealed((await connection.execute(query)).one())
+            return _to_sealed(connection.execute(query).one())
 
         return await self._writer.apply(change)
 
@@ -229,10 +230,15 @@ class Repository:
         return await self._changed(update(archives).where(archives.c.hash == hash).values(**values))
 
     async def _changed(self, statement: Update | Delete) -> bool:
-        async def change(connection: AsyncConnection) -> bool:
-            return (await connection.execute(statement)).rowcount > 0
+        def change(connection: Connection) -> bool:
+            return connection.execute(statement).rowcount > 0
 
         return await self._writer.apply(change)
+
+
+def _migrate(writer: Engine) -> None:
+    with writer.begin() as connection:
+        migrate(connection)
 
 
 def _select_documents(hash: str, *kinds: str) -> Select[Any]:

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Insert, Table, and_, bindparam, exists, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, Insert, Table, and_, bindparam, exists, insert, select, update
 
 
 def insert_absent(table: Table, *key: str) -> Insert:
@@ -17,11 +16,11 @@ def insert_absent(table: Table, *key: str) -> Insert:
     return insert(table).from_select(columns, values.where(~exists().where(_same_key(table, key))))
 
 
-async def put(connection: AsyncConnection, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+def put(connection: Connection, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
     """Write the row `key`, whether it is there or not."""
     where = and_(*(table.c[name] == value for name, value in key.items()))
-    if (await connection.execute(update(table).where(where).values(**values))).rowcount == 0:
-        await connection.execute(insert(table).values(**key, **values))
+    if connection.execute(update(table).where(where).values(**values)).rowcount == 0:
+        connection.execute(insert(table).values(**key, **values))
 
 
 def _same_key(table: Table, key: tuple[str, ...]) -> ColumnElement[bool]:

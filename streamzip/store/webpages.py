@@ -7,8 +7,7 @@ again. A page goes with its archive; one that failed has none, and goes when it 
 import dataclasses
 from typing import Any
 
-from sqlalchemy import Select, delete, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from streamzip.store.reading import Reads
 from streamzip.store.rows import WebpageRow
@@ -32,8 +31,8 @@ class Webpages:
     async def add(self, row: WebpageRow) -> None:
         """Keep a new one."""
 
-        async def change(connection: AsyncConnection) -> None:
-            await connection.execute(insert(webpages).values(**dataclasses.asdict(row)))
+        def change(connection: Connection) -> None:
+            connection.execute(insert(webpages).values(**dataclasses.asdict(row)))
 
         await self._writer.apply(change)
 
@@ -68,15 +67,15 @@ class Webpages:
     async def sweep(self, before: float) -> None:
         """Drop the failed ones that were asked for before that time (epoch s)."""
 
-        async def change(connection: AsyncConnection) -> None:
+        def change(connection: Connection) -> None:
             old = delete(webpages).where(webpages.c.state == FAILED, webpages.c.created_at < before)
-            await connection.execute(old)
+            connection.execute(old)
 
         await self._writer.apply(change)
 
     async def _set(self, id: str, **values: Any) -> None:
-        async def change(connection: AsyncConnection) -> None:
-            await connection.execute(update(webpages).where(webpages.c.id == id).values(**values))
+        def change(connection: Connection) -> None:
+            connection.execute(update(webpages).where(webpages.c.id == id).values(**values))
 
         await self._writer.apply(change)
 

@@ -5,18 +5,19 @@ caller is answered after the commit that holds its change, never before.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from streamzip.errors import NotReady
 from streamzip.store.faults import public_fault
 
 T = TypeVar("T")
-Change = Callable[[AsyncConnection], Awaitable[T]]
+Change = Callable[[Connection], T]
 
 BATCH = 256  # changes in one transaction: bounds how long the first of them waits for the last
 
@@ -30,13 +31,14 @@ class _Waiting:
 class Writer:
     """Applies changes one after another, in the order they came."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
         self._queue: asyncio.Queue[_Waiting | None] = asyncio.Queue()
         self._task = asyncio.create_task(self._run(), name="store-writer")
 
     async def apply(self, change: Change[T]) -> T:
-        """Run `change` in a transaction and return its result once that is durable.
+        """Run `change` in a transaction, in a thread, and return its result once that is durable.
 
         A change may be run twice (alone, after one beside it failed), so it must act on the database only. Raises what
         it raised; NotReady where the store cannot be written now; Damaged where the database is corrupt.
@@ -51,6 +53,7 @@ class Writer:
         """Finish what was accepted, then stop."""
         self._queue.put_nowait(None)
         await self._task
+        self._thread.shutdown()
 
     async def _run(self) -> None:
         while (first := await self._queue.get()) is not None:
@@ -69,24 +72,32 @@ class Writer:
     async def _commit(self, batch: list[_Waiting]) -> None:
         """Make the batch durable; where one change fails, each is tried alone, so that it fails alone."""
         batch = [waiting for waiting in batch if not waiting.answer.done()]  # the others' callers were cancelled
-        spoiled = False
+        run = asyncio.get_running_loop().run_in_executor(self._thread, self._transact, [each.change for each in batch])
         try:
-            async with self._engine.begin() as connection:
-                try:
-                    results = [await waiting.change(connection) for waiting in batch]
-                except Exception:
-                    spoiled = len(batch) > 1
-                    raise
+            results = await run
+        except _Spoiled:
+            for waiting in batch:
+                await self._commit([waiting])
+            return
         except Exception as error:
-            if spoiled:
-                for waiting in batch:
-                    await self._commit([waiting])
-            else:
-                _fail(batch, error)
+            _fail(batch, error)
             return
         for waiting, result in zip(batch, results, strict=True):
             if not waiting.answer.done():
                 waiting.answer.set_result(result)
+
+    def _transact(self, changes: list[Change[Any]]) -> list[Any]:
+        with self._engine.begin() as connection:
+            try:
+                return [change(connection) for change in changes]
+            except Exception as error:
+                if len(changes) > 1:
+                    raise _Spoiled from error
+                raise
+
+
+class _Spoiled(Exception):
+    """One of several changes failed, and took the others with it."""
 
 
 def _fail(batch: list[_Waiting], error: Exception) -> None:

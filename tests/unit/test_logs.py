@@ -241,8 +241,8 @@ def test_configure_shows_what_the_level_asks_for_when_events_come(
 def test_configure_keeps_libraries_quiet_when_the_level_is_debug(capsys: pytest.CaptureFixture[str]) -> None:
     """A library's debug lines, which carry statements with their parameters, stay out; its warnings come as JSON."""
     configure("debug")
-    logging.getLogger("aiosqlite").debug("executing INSERT https://host/?token=hunter2")
-    logging.getLogger("aiosqlite").warning("slow")
+    logging.getLogger("sqlalchemy").debug("executing INSERT https://host/?token=hunter2")
+    logging.getLogger("sqlalchemy").warning("slow")
     assert json.loads(capsys.readouterr().err)["event"] == "slow"
 
 

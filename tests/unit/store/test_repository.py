@@ -246,7 +246,7 @@ async def test_ping_raises_when_the_store_cannot_be_read(repository: Repository,
     """Readiness asks the store itself: one that works answers, one without its tables does not."""
     await repository.ping()
     readers, engine = open_engines(tmp_path / "empty")
-    empty = Repository(Reads(readers), Writer(engine), (readers, engine))
+    empty = Repository(Reads(readers, 1), Writer(engine), (readers, engine))
     with pytest.raises(NotReady):
         await empty.ping()
     await empty.close()

@@ -6,9 +6,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, insert, text
+from sqlalchemy import Connection, Engine, event, insert, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from streamzip.errors import NotReady
 from streamzip.store.engine import open_engines
@@ -18,33 +17,33 @@ from streamzip.store.writer import Change, Writer
 
 
 @pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
     readers, engine = open_engines(tmp_path / "db")
-    async with engine.begin() as connection:
-        await connection.run_sync(migrate)
-        await connection.execute(text("CREATE TABLE notes (body BLOB)"))
+    with engine.begin() as connection:
+        migrate(connection)
+        connection.execute(text("CREATE TABLE notes (body BLOB)"))
     yield engine
-    await readers.dispose()
-    await engine.dispose()
+    readers.dispose()
+    engine.dispose()
 
 
 @pytest.fixture
-async def writer(engine: AsyncEngine) -> AsyncIterator[Writer]:
+async def writer(engine: Engine) -> AsyncIterator[Writer]:
     writer = Writer(engine)
     yield writer
     await writer.close()
 
 
 def note(size: int = 10) -> Change[int]:
-    async def change(connection: AsyncConnection) -> int:
-        await connection.execute(text("INSERT INTO notes VALUES (zeroblob(:size))"), {"size": size})
+    def change(connection: Connection) -> int:
+        connection.execute(text("INSERT INTO notes VALUES (zeroblob(:size))"), {"size": size})
         return size
 
     return change
 
 
-async def wrong(connection: AsyncConnection) -> None:
-    await connection.execute(text("INSERT INTO notes VALUES (1)"))
+def wrong(connection: Connection) -> None:
+    connection.execute(text("INSERT INTO notes VALUES (1)"))
     raise LookupError("this one")
 
 
@@ -55,10 +54,10 @@ def notes(path: Path) -> int:
     return count
 
 
-async def test_apply_shares_one_transaction_when_many_write_at_once(engine: AsyncEngine, writer: Writer) -> None:
+async def test_apply_shares_one_transaction_when_many_write_at_once(engine: Engine, writer: Writer) -> None:
     """Fifty changes that arrive together cost one commit, not fifty."""
     commits: list[object] = []
-    event.listen(engine.sync_engine, "commit", commits.append)
+    event.listen(engine, "commit", commits.append)
     assert await asyncio.gather(*(writer.apply(note(number)) for number in range(50))) == list(range(50))
     assert len(commits) == 1
 
@@ -81,9 +80,9 @@ async def test_apply_fails_one_change_when_those_beside_it_are_good(writer: Writ
 async def test_apply_says_not_ready_when_the_disk_is_full(writer: Writer, tmp_path: Path) -> None:
     """A change that does not fit is refused as temporary, a smaller one beside it is kept, and later ones too."""
 
-    async def fill_up(connection: AsyncConnection) -> None:
-        pages = (await connection.execute(text("PRAGMA page_count"))).scalar_one()
-        await connection.execute(text(f"PRAGMA max_page_count = {pages + 2}"))
+    def fill_up(connection: Connection) -> None:
+        pages = connection.execute(text("PRAGMA page_count")).scalar_one()
+        connection.execute(text(f"PRAGMA max_page_count = {pages + 2}"))
 
     await writer.apply(fill_up)
     results = await asyncio.gather(writer.apply(note()), writer.apply(note(1 << 20)), return_exceptions=True)
@@ -97,8 +96,8 @@ async def test_apply_says_not_ready_when_the_disk_is_full(writer: Writer, tmp_pa
 async def test_apply_says_not_ready_when_another_process_holds_the_lock(writer: Writer, tmp_path: Path) -> None:
     """Past the busy timeout every caller of the batch is told to come again, and the next batch goes through."""
 
-    async def impatient(connection: AsyncConnection) -> None:
-        await connection.execute(text("PRAGMA busy_timeout = 0"))
+    def impatient(connection: Connection) -> None:
+        connection.execute(text("PRAGMA busy_timeout = 0"))
 
     await writer.apply(impatient)
     other = sqlite3.connect(tmp_path / "db", isolation_level=None)
@@ -110,7 +109,7 @@ async def test_apply_says_not_ready_when_another_process_holds_the_lock(writer: 
     assert await writer.apply(note()) == 10
 
 
-async def test_close_finishes_what_was_accepted_when_changes_wait(engine: AsyncEngine, tmp_path: Path) -> None:
+async def test_close_finishes_what_was_accepted_when_changes_wait(engine: Engine, tmp_path: Path) -> None:
     """Changes handed in before the end are made durable; those after it are refused."""
     writer = Writer(engine)
     accepted = [asyncio.ensure_future(writer.apply(note())) for _ in range(20)]
@@ -125,23 +124,21 @@ async def test_close_finishes_what_was_accepted_when_changes_wait(engine: AsyncE
 async def test_connections_fsync_every_commit_and_hold_foreign_keys_when_opened(tmp_path: Path) -> None:
     """The pragmas that durability and cascades rest on are in force on the writer; readers cannot write."""
     readers, engine = open_engines(tmp_path / "db")
-    async with engine.connect() as connection:
+    with engine.connect() as connection:
         values = [
-            (await connection.execute(text(f"PRAGMA {name}"))).scalar_one()
+            connection.execute(text(f"PRAGMA {name}")).scalar_one()
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         ]
     assert values == ["wal", 2, 1, 10_000]
-    async with readers.connect() as connection:
-        with pytest.raises(DBAPIError, match="readonly"):
-            await connection.execute(text("CREATE TABLE x (y)"))
-    await readers.dispose()
-    await engine.dispose()
+    with readers.connect() as connection, pytest.raises(DBAPIError, match="readonly"):
+        connection.execute(text("CREATE TABLE x (y)"))
+    readers.dispose()
+    engine.dispose()
 
 
-async def test_database_errors_show_no_values_when_they_are_printed(engine: AsyncEngine) -> None:
+async def test_database_errors_show_no_values_when_they_are_printed(engine: Engine) -> None:
     """A failed statement's text, which may reach a log, holds none of its parameters."""
     row = {"hash": "x", "kind": "manifest", "key_id": "k", "signature": "s", "body": b"https://h/?token=hunter2"}
-    with pytest.raises(DBAPIError) as caught:
-        async with engine.begin() as connection:
-            await connection.execute(insert(documents), row)
+    with pytest.raises(DBAPIError) as caught, engine.begin() as connection:
+        connection.execute(insert(documents), row)
     assert "hunter2" not in str(caught.value)
