@@ -96,7 +96,10 @@ class _Parts:
         self.pool = ThreadPoolExecutor(max_workers=max(4, (os.cpu_count() or 1) + 2), thread_name_prefix="streamzip")
         self.transport = _transport(settings, settings.allow_hosts)
         self.uploads = Uploads(
-            settings.data_dir / "uploads", most=settings.upload_max_bytes, quota=settings.upload_quota_bytes
+            settings.data_dir / "uploads",
+            most=settings.upload_max_bytes,
+            quota=settings.upload_quota_bytes,
+            files=settings.upload_max_files,
         )
         pace = Pace(settings.min_rate, settings.read_timeout)
         http = HttpSource(self.transport, allow=settings.exempt, pace=pace)

@@ -217,6 +217,7 @@ class Settings(BaseSettings):
     upload_max_bytes: ByteSize = Field(
         default=ByteSize(_GIB), ge=0, description="Largest uploaded file, in bytes or as 100MiB."
     )
+    upload_max_files: int = Field(default=10_000, ge=1, description="Uploaded files that there may be at once.")
     upload_quota_bytes: ByteSize = Field(
         default=ByteSize(10 * _GIB),
         ge=0,

@@ -60,13 +60,14 @@ class Upload:
 
 
 class Uploads:
-    """The files beneath one folder. `most`: bytes of one file; `quota`: of all of them."""
+    """The files beneath one folder. `most`: bytes of one file; `quota`: of all of them, and `files`: how many."""
 
-    def __init__(self, root: Path, *, most: int, quota: int) -> None:
+    def __init__(self, root: Path, *, most: int, quota: int, files: int) -> None:
         self._root = root
         self._aside = root / "arriving"
         self._most = most
         self._quota = quota
+        self._files = files
         self._arriving = 0  # bytes of this process's files that are not in place yet
         self._counting = threading.Lock()
         self._aside.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -114,7 +115,14 @@ class Uploads:
             return None
 
     def _taken(self) -> int:
-        return sum(upload.size for upload in self.listing())
+        """Bytes of all files. Raises NoRoom where one more is too many, whatever its size."""
+        sizes = [upload.size for upload in self.listing()]
+        if len(sizes) >= self._files:
+            raise NoRoom(
+                f"there may be {self._files} files (STREAMZIP_UPLOAD_MAX_FILES); delete some first",
+                code="quota_exceeded",
+            )
+        return sum(sizes)
 
     # -- changes -----------------------------------------------------------------------------------------
 

@@ -191,6 +191,18 @@ def test_limits_hold_when_files_are_too_large(launch: Launch) -> None:
     assert arriving(gateway) == []
 
 
+def test_limit_holds_when_files_are_many(launch: Launch) -> None:
+    """Empty ones too: they take no bytes, and still a place in every list."""
+    gateway = launch(upload_max_files="2")
+    for name in ("a.txt", "b.txt"):
+        send(gateway, name, b"")
+    refused = gateway.client.post("/upload/c.txt", content=b"")
+    assert code(refused) == (507, "quota_exceeded")
+    assert "2 files" in refused.json()["detail"]
+    assert gateway.client.delete("/upload/a.txt").status_code == 204
+    send(gateway, "c.txt", b"")
+
+
 def test_endless_body_is_cut_at_the_limit(launch: Launch) -> None:
     """A client that sends for ever is answered and hung up on; the disk and the memory hold no more than is allowed."""
     gateway = launch(upload_max_bytes="2000000")

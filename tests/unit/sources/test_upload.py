@@ -18,7 +18,7 @@ BODY = bytes(range(256)) * 20_000
 
 @pytest.fixture
 def uploads(tmp_path: Path) -> Uploads:
-    return Uploads(tmp_path / "uploads", most=1 << 30, quota=1 << 30)
+    return Uploads(tmp_path / "uploads", most=1 << 30, quota=1 << 30, files=1000)
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from streamzip.store.uploads import Upload, Uploads
 BODY = b"0123456789" * 300_000
 
 
-def store(root: Path, most: int = 1 << 30, quota: int = 1 << 30) -> Uploads:
-    return Uploads(root / "uploads", most=most, quota=quota)
+def store(root: Path, most: int = 1 << 30, quota: int = 1 << 30, files: int = 1000) -> Uploads:
+    return Uploads(root / "uploads", most=most, quota=quota, files=files)
 
 
 async def put(uploads: Uploads, name: str, body: bytes = b"body") -> Upload:
