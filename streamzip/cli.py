@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from importlib.metadata import version
 from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin
 
@@ -204,6 +205,39 @@ def _show_progress() -> Callable[[dict[str, Any]], None]:
             typer.echo(f"\r\033[K{status['status']}: {files}, {done}{of} MB", nl=ends, err=True)
 
     return show
+
+
+@app.command()
+def verify(
+    data: Annotated[str | None, typer.Option(help="The gateway's data folder.")] = None,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Take damaged copies away, so that they are pulled again.")
+    ] = False,
+) -> None:
+    """Look whether everything stored is whole; a gateway may run beside it. Prints a line for each damage."""
+    # Imported here: the other commands need not load the store.
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from streamzip.verify import Verification
+
+    given: dict[str, Any] = {} if data is None else {"data_dir": data}
+    try:
+        verification = Verification(Settings(**given), remove=remove)
+    except ValidationError as error:
+        _stop("; ".join(_explain(details) for details in error.errors(include_url=False, include_input=False)), code=2)
+    except (SetupError, ValueError) as error:
+        _stop(str(error), code=1)
+    damages = 0
+    console = Console(stderr=True)
+    with closing(verification), Progress(console=console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("verifying", total=verification.size())
+        for damage in verification.run(lambda count: progress.advance(bar, count)):
+            damages += 1
+            typer.echo(damage)
+    looked = f"{verification.archives} archives, {verification.copies} copies, {verification.files} uploaded files"
+    typer.echo(f"streamzip: {looked}; damaged: {damages}", err=True)
+    raise typer.Exit(1 if damages else 0)
 
 
 @app.command()
