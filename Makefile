@@ -27,7 +27,7 @@ test-tools: ## the programs tests call beyond PyPI, on Debian (needs root)
 lint: $(DEV) ## style, types and layers alone
 	scripts/lint
 
-prove: $(DEV) ## the slow proofs: gigabytes, minutes
+prove: $(DEV) ## the slow proofs: gigabytes, minutes (they need scripts/test-tools --slow, for a browser)
 	scripts/test -m slow --timeout 1800 $(ARGS)
 
 bench: $(DEV) ## the speed claims beside nginx and a plain gateway (QUICK=1: two minutes; ARGS="small far")

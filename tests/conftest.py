@@ -25,6 +25,7 @@ PROGRAMS = {
     "curl": "curl",
     "strace": "strace",
     "ps": "ps",
+    "chromium": "chromium",
 }
 
 # Debian keeps servers in /usr/sbin, which a user's PATH may lack.
