@@ -10,10 +10,10 @@ import asyncio
 import contextlib
 import errno
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from streamzip.archive.filling import Filling, Works
 from streamzip.archive.finishing import Finished
@@ -40,9 +40,17 @@ from streamzip.store.vault import Vault
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 PREFETCH = "prefetch"
+LONG_MANIFEST = 1000  # entries
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 MOST_BEFORE_FIRST_BYTE = 64 << 20  # bytes that a range may have pulled before its own first byte is known
+
+
+async def aside(manifest: Manifest, work: Callable[[], T]) -> T:
+    """Do the work on the manifest; in a thread where it is so long that other clients would have to wait."""
+    return work() if len(manifest.entries) < LONG_MANIFEST else await asyncio.to_thread(work)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,17 +219,19 @@ class Gateway:
         archive stands from now on, at least; None: for ever.
         """
         until = None if lifetime is None else self._clock.wall() + lifetime
-        row = await self._standing(request.manifest, until)
         manifest = request.manifest
+        keys = await aside(manifest, partial(self._keys.hashes_for, manifest))
+        row = await self._standing(keys, until)
         prefetch = prefetch and self._shelf.takes(None)  # where no copies are kept the link works all the same
         if row is not None and (request.refresh or await self._outlived(row)):
             manifest, row = manifest.of_generation(row.generation + 1), None
         existed = row is not None
         if row is None:
-            row, existed = await self._keep(manifest, prefetch=prefetch, base=base, until=until)
+            row, existed = await self._keep(manifest, keys[0], prefetch=prefetch, base=base, until=until)
         elif any(entry.id is not None for entry in manifest.entries):
             newer = manifest.of_generation(row.generation)
-            await self._repository.replace_manifest(row.hash, self._vault.seal_manifest(row.hash, newer))
+            sealed = await aside(newer, partial(self._vault.seal_manifest, row.hash, newer))
+            await self._repository.replace_manifest(row.hash, sealed)
         if request.webhook is not None:
             await self._announcements.subscribe(row.hash, request.webhook, cached=self._shelf.has_copy(row.hash))
         if existed and prefetch:
@@ -232,9 +242,9 @@ class Gateway:
             status = (await self.status(row.hash))["status"]
         return Created(row, existed, status, request.renamed, self._keys.token("delete", row.hash))
 
-    async def _standing(self, manifest: Manifest, until: float | None) -> ArchiveRow | None:
-        """The newest generation of this manifest, which now stands `until` (epoch s) at least."""
-        while (row := await self._newest(manifest)) is not None and row.code != Stale.code:
+    async def _standing(self, keys: Sequence[str], until: float | None) -> ArchiveRow | None:
+        """The newest generation of the manifest of these keys, which now stands `until` (epoch s) at least."""
+        while (row := await self._newest(keys)) is not None and row.code != Stale.code:
             if await self._repository.catalogue.extend(row.hash, until, now=self._clock.wall()):
                 return await self._repository.get(row.hash)
             await self._repository.catalogue.delete_expired(row.hash, self._clock.wall())
@@ -249,21 +259,23 @@ class Gateway:
         # Without a layout nothing is decided yet: the origins are asked again under the same hash.
         return any(may_pass(error["code"]) for error in errors) and await self._repository.has_layout(row.hash)
 
-    async def _newest(self, manifest: Manifest) -> ArchiveRow | None:
-        """The newest generation of this manifest, under whichever key it was first created."""
-        for key in self._keys.hashes_for(manifest):
+    async def _newest(self, keys: Sequence[str]) -> ArchiveRow | None:
+        """The newest generation of the manifest, under whichever secret it was first created."""
+        for key in keys:
             row = await self._repository.latest(key)
             if row is not None:
                 return row
         return None
 
     async def _keep(
-        self, manifest: Manifest, *, prefetch: bool, base: str | None, until: float | None
+        self, manifest: Manifest, key: str, *, prefetch: bool, base: str | None, until: float | None
     ) -> tuple[ArchiveRow, bool]:
-        hash = self._keys.archive_hash(manifest)
+        hash = key
+        if manifest.generation > 1:
+            hash = await aside(manifest, partial(self._keys.archive_hash, manifest))
         row = ArchiveRow(
             hash=hash,
-            manifest_key=self._keys.archive_hash(manifest.of_generation(1)),
+            manifest_key=key,
             generation=manifest.generation,
             filename=manifest.filename,
             entries=len(manifest.entries),
@@ -274,7 +286,7 @@ class Gateway:
             expires_at=until,
         )
         await note_needs(self._uploads, manifest, hash)
-        sealed = self._vault.seal_manifest(hash, manifest)
+        sealed = await aside(manifest, partial(self._vault.seal_manifest, hash, manifest))
         created = await self._repository.create(row, sealed, job=PREFETCH if prefetch else None)
         if created:
             self._loader.begin(hash, manifest)

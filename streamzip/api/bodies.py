@@ -10,26 +10,25 @@ SILENT_FOR = 30.0  # seconds that a body may bring nothing
 SLOWEST = 1000  # bytes a second, on the average from its beginning: one that drips would hold its connection for days
 
 
-async def read_body(request: Request, limit: int) -> bytes:
+async def read_body(request: Request, limit: int) -> bytearray:
     """The whole body. Raises TooLarge, from the declared length where there is one, else when the limit is passed;
     Stalled; Starlette's ClientDisconnect.
     """
     declared = request.headers.get("content-length", "")
     if declared.isascii() and declared.isdigit() and int(declared) > limit:
         raise _too_large(limit)
-    received, size = [], 0
+    received = bytearray()
     try:
         async with asyncio.timeout(SILENT_FOR) as patience:
             began = asyncio.get_running_loop().time()
             async for chunk in request.stream():
-                size += len(chunk)
-                if size > limit:
+                received += chunk
+                if len(received) > limit:
                     raise _too_large(limit)
-                received.append(chunk)
-                patience.reschedule(began + SILENT_FOR + size / SLOWEST)
+                patience.reschedule(began + SILENT_FOR + len(received) / SLOWEST)
     except TimeoutError as error:
         raise Stalled("the rest of the body does not come; send it again") from error
-    return b"".join(received)
+    return received
 
 
 def _too_large(limit: int) -> TooLarge:

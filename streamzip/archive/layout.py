@@ -9,9 +9,10 @@ import hashlib
 import json
 import zlib
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntFlag
+from itertools import chain
 from typing import Final, NamedTuple
 
 from streamzip.archive.records import ZIP64_LIMIT, Method
@@ -198,26 +199,40 @@ def decide(member: Planned) -> Trait:
 
 
 def freeze(
-    members: Sequence[Planned], *, frozen_at: int, compressor: str, report: tuple[str, bytes] | None = None
+    members: Iterable[Planned], *, frozen_at: int, compressor: str, report: tuple[str, bytes] | None = None
 ) -> Layout:
     """The layout of these members, in their order; `report` (name, bytes) becomes the last one."""
-    rows, traits = list(members), bytearray(decide(member) for member in members)
-    if report is not None:
-        name, body = report
-        rows.append(Planned(UNKNOWN, name, frozen_at, len(body), zlib.crc32(body)))
-        traits.append(Trait.REPORT)
+    entries, mtimes, sizes, crcs = array("q"), array("q"), array("q"), array("q")
+    names: list[str] = []
+    validators: list[str] = []
+    traits = bytearray()
+    rows = members if report is None else chain(members, [_report_row(*report, frozen_at)])
+    deflates = False
+    for row in rows:  # one after the other: a million rows at once would be 200 MB
+        entries.append(row.entry)
+        names.append(row.name)
+        mtimes.append(UNKNOWN if row.mtime is None else row.mtime)
+        sizes.append(UNKNOWN if row.size is None else row.size)
+        crcs.append(_known_crc(row))
+        validators.append(row.validator)
+        traits.append(decide(row) if row.entry != UNKNOWN else Trait.REPORT)
+        deflates = deflates or row.deflate
     return Layout(
         frozen_at=frozen_at,
-        compressor=compressor if any(row.deflate for row in rows) else "",
-        entries=array("q", (row.entry for row in rows)),
-        names=[row.name for row in rows],
-        mtimes=array("q", (UNKNOWN if row.mtime is None else row.mtime for row in rows)),
-        sizes=array("q", (UNKNOWN if row.size is None else row.size for row in rows)),
-        crcs=array("q", (_known_crc(row) for row in rows)),
+        compressor=compressor if deflates else "",
+        entries=entries,
+        names=names,
+        mtimes=mtimes,
+        sizes=sizes,
+        crcs=crcs,
         traits=bytes(traits),
-        validators=[row.validator for row in rows],
+        validators=validators,
         report=report[1] if report is not None else b"",
     )
+
+
+def _report_row(name: str, body: bytes, frozen_at: int) -> Planned:
+    return Planned(UNKNOWN, name, frozen_at, len(body), zlib.crc32(body))
 
 
 def _known_crc(row: Planned) -> int:

@@ -70,7 +70,7 @@ class Planning:
         self._facts: dict[int, Facts] = {}
         self._errors: dict[int, OriginError] = {}
         for index, entry in enumerate(manifest.entries):
-            if entry.size:
+            if entry.size and entry.size > works.bounds.entry:
                 self._judge(index, entry.size)
         self._kept = 0
         self._waiting = False
@@ -84,19 +84,18 @@ class Planning:
 
     async def probe(self) -> bool:
         """Ask for what is not known yet; True once every entry's fate is settled."""
-        left = self._open_entries()
-        indices = iter(left)
+        indices = self._open_entries()
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(PROBES, len(left))):
+            for _ in range(min(PROBES, len(self._manifest.entries))):
                 group.create_task(self._probe_some(indices))
-        return not self._open_entries()
+        return next(self._open_entries(), None) is None
 
-    def _open_entries(self) -> list[int]:
-        known = self._facts.keys() | self._errors.keys()
+    def _open_entries(self) -> Iterator[int]:
         # A file whose size was given may be the one that made the last generation stale: it is asked for as well.
         trusted = self._manifest.generation == 1
-        entries = enumerate(self._manifest.entries)
-        return [index for index, entry in entries if not (trusted and entry.size) and index not in known]
+        for index, entry in enumerate(self._manifest.entries):
+            if not (trusted and entry.size) and index not in self._facts and index not in self._errors:
+                yield index
 
     async def _probe_some(self, indices: Iterator[int]) -> None:
         for index in indices:
@@ -166,35 +165,41 @@ class Planning:
 
     def freeze(self, *, now: int) -> Layout:
         """The layout of the entries that can be had; the others stand in a report at its end. `now`: epoch seconds."""
-        rows = [self._row(index) for index in range(len(self._manifest.entries)) if index not in self._errors]
         errors = self.errors()
         report = None
-        if errors and rows:
+        if errors and len(errors) < len(self._manifest.entries):
             body = json.dumps({"skipped": [error.document() for error in errors]}, indent=2, ensure_ascii=False)
-            report = (_free_name({row.name.casefold() for row in rows}), body.encode())
-        deflate = self._deflated(rows)
-        rows = [row._replace(deflate=row.entry in deflate) for row in rows]
-        return freeze(rows, frozen_at=now, compressor=compressor_identity() if deflate else "", report=report)
+            report = (_free_name({row.name.casefold() for row in self._rows()}), body.encode())
+        deflate = self._deflated()
+        compressor = compressor_identity() if deflate else ""
+        return freeze(self._rows(deflate), frozen_at=now, compressor=compressor, report=report)
 
-    def _row(self, index: int) -> Planned:
+    def _rows(self, deflate: frozenset[int] = frozenset()) -> Iterator[Planned]:
+        for index in range(len(self._manifest.entries)):
+            if index not in self._errors:
+                yield self._row(index, index in deflate)
+
+    def _row(self, index: int, deflate: bool) -> Planned:
         entry, facts = self._manifest.entries[index], self._facts.get(index)
         if facts is None:
-            return Planned(index, entry.name, entry.mtime, entry.size, entry.crc32)
+            return Planned(index, entry.name, entry.mtime, entry.size, entry.crc32, deflate)
         mtime = facts.mtime if entry.mtime is None else entry.mtime
         validator = "" if facts.validator is None else ("s" if facts.validator.strong else "w") + facts.validator.value
         size = entry.size if facts.size is None else facts.size
-        return Planned(index, entry.name, mtime, size, entry.crc32, ranged=facts.ranges, validator=validator)
+        return Planned(index, entry.name, mtime, size, entry.crc32, deflate, facts.ranges, validator)
 
-    def _deflated(self, rows: list[Planned]) -> frozenset[int]:
+    def _deflated(self) -> frozenset[int]:
         if self._manifest.compression == "store":
             return frozenset()
         if self._manifest.compression == "deflate":
-            return frozenset(row.entry for row in rows if row.size != 0)
-        chosen = [row for row in rows if row.size != 0 and compresses(row.name, self._content_type(row.entry))]
-        known = sum(row.size or 0 for row in chosen)
-        if known <= WORTH_COMPRESSING * sum(row.size or 0 for row in rows):
-            return frozenset()
-        return frozenset(row.entry for row in chosen)
+            return frozenset(row.entry for row in self._rows() if row.size != 0)
+        chosen, known, total = [], 0, 0
+        for row in self._rows():
+            total += row.size or 0
+            if row.size != 0 and compresses(row.name, self._content_type(row.entry)):
+                chosen.append(row.entry)
+                known += row.size or 0
+        return frozenset() if known <= WORTH_COMPRESSING * total else frozenset(chosen)
 
     def _content_type(self, index: int) -> str | None:
         facts = self._facts.get(index)

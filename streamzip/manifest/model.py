@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 from typing import Any, Literal, get_args
 
-from streamzip.errors import Damaged
+from streamzip.errors import Damaged, NotJson
 from streamzip.manifest.fields import Fields
+from streamzip.manifest.strict_json import read_lists
 
 Compression = Literal["auto", "store", "deflate"]
 OnError = Literal["skip", "fail"]
@@ -53,12 +54,12 @@ class Manifest:
     generation: int = 1
     owner: str | None = None
 
-    def canonical(self) -> bytes:
-        """What the hash covers: an entry that has an id stands there with the id instead of its url."""
+    def canonical(self) -> Iterator[bytes]:
+        """What the hash covers, piece by piece: an entry that has an id stands there with the id instead of its url."""
         return self._rendered(_identity)
 
-    def document(self) -> bytes:
-        """Everything, to be stored: an entry's url beside its id."""
+    def document(self) -> Iterator[bytes]:
+        """Everything, to be stored, piece by piece: an entry's url beside its id."""
         return self._rendered(_everything)
 
     @property
@@ -71,25 +72,25 @@ class Manifest:
         return self if generation == self.generation else replace(self, generation=generation)
 
     @classmethod
-    def from_document(cls, document: bytes) -> "Manifest":
-        """The manifest that `document` was written from; raises `Damaged` for bytes that no manifest writes."""
+    def from_document(cls, document: str) -> "Manifest":
+        """The manifest that `document` was written from; raises `Damaged` for a text that no manifest writes."""
         try:
-            stored = json.loads(document)
-            manifest = cls(entries=tuple(_stored(entry) for entry in stored["entries"]), **stored["archive"])
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            stored = read_lists(document, {"entries": lambda _, row: _stored(row)})
+            manifest = cls(entries=tuple(stored["entries"]), **stored["archive"])
+        except (ValueError, TypeError, KeyError, RecursionError, NotJson) as error:
             raise Damaged("The stored manifest cannot be read") from error
         if manifest.compression not in get_args(Compression) or manifest.on_error not in get_args(OnError):
             raise Damaged("The stored manifest holds an option that this version does not know")
         return manifest
 
-    def _rendered(self, describe: Callable[[Entry], dict[str, Any]]) -> bytes:
+    def _rendered(self, describe: Callable[[Entry], dict[str, Any]]) -> Iterator[bytes]:
         options = {name: getattr(self, name) for name in _DEFAULTS if getattr(self, name) != _DEFAULTS[name]}
-        return b'{"archive":%b,"entries":[%b]}' % (_json(options), b",".join(self._batches(describe)))
-
-    def _batches(self, describe: Callable[[Entry], dict[str, Any]]) -> Iterator[bytes]:
-        entries = iter(self.entries)
+        yield b'{"archive":%b,"entries":[' % _json(options)
+        entries, comma = iter(self.entries), b""
         while batch := [describe(entry) for entry in islice(entries, _BATCH)]:
-            yield _json(batch)[1:-1]
+            yield comma + _json(batch)[1:-1]
+            comma = b","
+        yield b"]}"
 
 
 _DEFAULTS = {option.name: option.default for option in fields(Manifest) if option.name != "entries"}
@@ -99,7 +100,7 @@ def _json(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _stored(row: dict[str, Any]) -> Entry:
+def _stored(row: Any) -> Entry:
     if "headers" in row:
         row["headers"] = tuple((str(name), str(value)) for name, value in row["headers"])
     return Entry(**row)

@@ -12,7 +12,7 @@ from streamzip.manifest.addresses import Exempt
 from streamzip.manifest.fields import read_fields
 from streamzip.manifest.model import Compression, Entry, Manifest, OnError
 from streamzip.manifest.names import clean_filename, name_from_url, unique_names
-from streamzip.manifest.strict_json import quoted, read_json
+from streamzip.manifest.strict_json import Take, quoted, read_json
 from streamzip.manifest.uploads import SCHEME, name_in
 from streamzip.manifest.urls import check_url
 
@@ -69,23 +69,31 @@ class CreateRequest:
 
 
 def parse_create(
-    body: bytes, limits: Limits, *, owner: str | None = None, allow: Exempt = frozenset()
+    body: bytes | bytearray, limits: Limits, *, owner: str | None = None, allow: Exempt = frozenset()
 ) -> CreateRequest:
-    """The request that `body` makes. `owner`: the API key's name; `allow`: see `check_url`.
+    """The request that `body` makes, a bytearray of which is emptied. `owner`: the API key's name; `allow`: see
+    `check_url`.
 
     Raises `NotJson` (400), `InvalidRequest` (422) with at most a hundred wrong fields, `TooLarge` (413).
     """
-    document = read_json(body, max_depth=limits.max_depth, max_values=_VALUES_PER_ENTRY * limits.max_entries + 100)
+    wrong_entries, errors = _Errors(), _Errors()
+    takers = {"urls": _plain(limits, allow, wrong_entries), "entries": _full(limits, allow, wrong_entries)}
+    document = read_json(
+        body,
+        max_depth=limits.max_depth,
+        max_values=_most_values(limits),
+        max_bare=limits.max_entries + 100,
+        lists=takers,
+    )
     if not isinstance(document, dict):
         raise InvalidRequest([FieldError("", 'an object is expected, such as {"urls": ["https://…"]}')])
-    errors = _Errors()
     options = _members(document, "", _option_readers(limits, allow), errors)
     errors.raise_any()
     plain = "urls" in options
     if plain == ("entries" in options):
         raise InvalidRequest([FieldError("/urls", "either `urls` or `entries` is required, and not both")])
-    wished = _plain(options, limits, allow, errors) if plain else _full(options, limits, allow, errors)
-    errors.raise_any()
+    wrong_entries.raise_any()
+    wished: list[Entry] = options["urls" if plain else "entries"]
     if sum(entry.size or 0 for entry in wished) > _MAX_TOTAL:
         raise InvalidRequest([FieldError("/entries", f"the sizes add up to more than {_MAX_TOTAL} bytes")])
     entries, renamed = _named(wished)
@@ -103,13 +111,13 @@ def parse_create(
 
 
 def parse_key_value(
-    body: bytes, limits: Limits, *, owner: str | None = None, allow: Exempt = frozenset()
+    body: bytes | bytearray, limits: Limits, *, owner: str | None = None, allow: Exempt = frozenset()
 ) -> CreateRequest:
     """The request that a body in the key–value form makes: `{"filename", "url"}`, or a list of such objects.
 
     Parameters and errors as those of `parse_create`.
     """
-    document = read_json(body, max_depth=limits.max_depth, max_values=_VALUES_PER_ENTRY * limits.max_entries + 100)
+    document = read_json(body, max_depth=limits.max_depth, max_values=_most_values(limits))
     errors = _Errors()
     readers: dict[str, _Reader] = {
         "filename": lambda value: _filled(_text(value, limits.max_name)),
@@ -129,7 +137,7 @@ def parse_key_value(
     return CreateRequest(Manifest(entries=entries, owner=owner), renamed, prefetch=None, plain=False)
 
 
-def parse_page(body: bytes, limits: Limits, *, allow: Exempt = frozenset()) -> str:
+def parse_page(body: bytes | bytearray, limits: Limits, *, allow: Exempt = frozenset()) -> str:
     """The URL of the web page in `{"url"}`. Parameters and errors as those of `parse_create`."""
     document = read_json(body, max_depth=limits.max_depth, max_values=100)
     errors = _Errors()
@@ -160,34 +168,52 @@ class _Errors:
             raise InvalidRequest(self._found)
 
 
-def _plain(options: dict[str, Any], limits: Limits, allow: Exempt, errors: _Errors) -> list[Entry]:
-    wished = []
-    for index, value in enumerate(options["urls"]):
+def _most_values(limits: Limits) -> int:
+    return _VALUES_PER_ENTRY * limits.max_entries + 100
+
+
+def _plain(limits: Limits, allow: Exempt, errors: _Errors) -> Take:
+    """What makes an entry of each of `urls`; None where it is wrong."""
+
+    def take(index: int, value: Any) -> Entry | None:
+        _count(index, limits)
         try:
             url = _file_url(value, limits, allow)
         except ValueError as error:
             errors.add(f"/urls/{index}", str(error))
-        else:
-            wished.append(Entry(url, name_from_url(url)))
-    return wished
+            return None
+        return Entry(url, name_from_url(url))
+
+    return take
 
 
-def _full(options: dict[str, Any], limits: Limits, allow: Exempt, errors: _Errors) -> list[Entry]:
+def _full(limits: Limits, allow: Exempt, errors: _Errors) -> Take:
+    """What makes an entry of each of `entries`; None where it is wrong."""
     readers = _entry_readers(limits, allow)
-    wished = []
-    for index, row in enumerate(options["entries"]):
+
+    def take(index: int, row: Any) -> Entry | None:
+        _count(index, limits)
         pointer = f"/entries/{index}"
         if not isinstance(row, dict):
             errors.add(pointer, "an object is expected, with at least a `url`")
-            continue
+            return None
         fields = _members(row, pointer, readers, errors)
         if "headers" in fields and not fields.get("url", "http").lower().startswith("http"):
             errors.add(f"{pointer}/headers", "header fields go with http and https URLs alone")
-        if "url" in fields:
-            wished.append(Entry(**{"name": name_from_url(fields["url"])} | fields))
-        elif row.get("url") is None:
-            errors.add(f"{pointer}/url", "the file's URL is required")
-    return wished
+        if "url" not in fields:
+            if row.get("url") is None:
+                errors.add(f"{pointer}/url", "the file's URL is required")
+            return None
+        if "name" not in fields:
+            fields["name"] = name_from_url(fields["url"])
+        return Entry(**fields)
+
+    return take
+
+
+def _count(index: int, limits: Limits) -> None:
+    if index >= limits.max_entries:
+        raise TooLarge(f"more entries than this gateway takes: at most {limits.max_entries} in one archive")
 
 
 def _named(wished: list[Entry]) -> tuple[tuple[Entry, ...], tuple[Rename, ...]]:
@@ -279,8 +305,7 @@ def _rows(value: Any, limits: Limits) -> list[Any]:
         raise _BadValueError("a list is expected")
     if not value:
         raise _BadValueError("the list is empty")
-    if len(value) > limits.max_entries:
-        raise TooLarge(f"{len(value)} entries; this gateway takes at most {limits.max_entries} in one archive")
+    _count(len(value) - 1, limits)
     return value
 
 

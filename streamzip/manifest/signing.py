@@ -31,11 +31,15 @@ class Key:
 
     def digest(self, use: bytes, *parts: bytes) -> bytes:
         """The 32 bytes of HMAC-SHA256 over `use` and the length-prefixed `parts`."""
-        code = hmac.new(self.secret, use + b"\0", hashlib.sha256)
+        code = self.begun(use)
         for part in parts:
             code.update(len(part).to_bytes(8, "big"))
             code.update(part)
         return code.digest()
+
+    def begun(self, use: bytes) -> hmac.HMAC:
+        """The HMAC over `use`, for a part that comes in pieces."""
+        return hmac.new(self.secret, use + b"\0", hashlib.sha256)
 
 
 class KeyRing:
@@ -63,12 +67,11 @@ class KeyRing:
 
     def archive_hash(self, manifest: Manifest) -> str:
         """The archive's name, 32 hex digits: always the same for a manifest, not to be guessed without the secret."""
-        return _archive_hash(self.current, manifest.canonical())
+        return _archive_hashes((self.current,), manifest)[0]
 
     def hashes_for(self, manifest: Manifest) -> list[str]:
         """The archive's name under every key, the current one first: what was created before a rotation is found."""
-        canonical = manifest.canonical()
-        return [_archive_hash(key, canonical) for key in self._keys]
+        return _archive_hashes(self._keys, manifest)
 
     def sign(self, kind: str, document: bytes) -> Signature:
         """Sign stored bytes as what they are: a signed layout is no signed manifest."""
@@ -114,8 +117,16 @@ def _key(word: str) -> Key:
     return Key(key_id, secret.encode())
 
 
-def _archive_hash(key: Key, canonical: bytes) -> str:
-    return key.digest(b"archive", canonical)[:_HASH_BYTES].hex()
+def _archive_hashes(keys: tuple[Key, ...], manifest: Manifest) -> list[str]:
+    codes = [key.begun(b"archive") for key in keys]
+    # Rendered twice, because a million entries are 120 MB that nobody has to hold, and the length comes first.
+    length = sum(map(len, manifest.canonical()))
+    for code in codes:
+        code.update(length.to_bytes(8, "big"))
+    for piece in manifest.canonical():
+        for code in codes:
+            code.update(piece)
+    return [code.digest()[:_HASH_BYTES].hex() for code in codes]
 
 
 def _signature(key: Key, kind: str, document: bytes) -> Signature:

@@ -5,6 +5,7 @@ Manifests that hold secrets are encrypted besides: a copy of the database, or of
 """
 
 import os
+import zlib
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -16,6 +17,8 @@ from streamzip.store.rows import Sealed
 
 _MANIFEST = "manifest"
 _ENCRYPTED = b"\x01"  # a manifest in the clear is JSON, and begins with a brace
+_DEFLATED = b"\x02"  # inside the encryption, where there is one
+_LONG = 1000  # entries; from so many on it is deflated: a million take 15 MB instead of 120
 _NONCE = 12  # bytes; random, as there is one document an archive and a key encrypts far fewer than 2^32 of them
 _USE = "encryption of manifests"
 
@@ -38,7 +41,7 @@ class Vault:
 
     def seal_manifest(self, hash: str, manifest: Manifest) -> Sealed:
         """The manifest's document, encrypted where it holds secrets."""
-        body = manifest.document()
+        body = _written(manifest)
         if manifest.secret:
             nonce, key = os.urandom(_NONCE), self._keys.subkey(_USE, self._keys.current.id)
             body = _ENCRYPTED + nonce + AESGCM(key).encrypt(nonce, body, hash.encode())
@@ -53,4 +56,19 @@ class Vault:
                 body = AESGCM(self._keys.subkey(_USE, sealed.key_id)).decrypt(nonce, text, hash.encode())
             except (InvalidTag, ValueError) as error:
                 raise Damaged("The stored manifest cannot be decrypted") from error
-        return Manifest.from_document(body)
+        return Manifest.from_document(_read(body))
+
+
+def _written(manifest: Manifest) -> bytes:
+    if len(manifest.entries) < _LONG:
+        return b"".join(manifest.document())
+    deflating = zlib.compressobj(1)
+    pieces = [_DEFLATED, *(deflating.compress(piece) for piece in manifest.document())]
+    return b"".join([*pieces, deflating.flush()])
+
+
+def _read(body: bytes) -> str:
+    try:
+        return (zlib.decompress(memoryview(body)[1:]) if body.startswith(_DEFLATED) else body).decode()
+    except (zlib.error, UnicodeDecodeError) as error:
+        raise Damaged("The stored manifest cannot be read") from error

@@ -202,7 +202,7 @@ def test_parse_create_refuses_when_the_body_is_not_json(body: bytes) -> None:
 def test_parse_create_refuses_when_there_are_too_many_entries(count: int) -> None:
     """One entry over the limit is too many, in either form, and the sentence names the limit."""
     for document in ({"urls": [URL] * count}, {"entries": [{"url": URL}] * count}):
-        with pytest.raises(TooLarge, match=r"at most 100 in|more than 1700 JSON"):
+        with pytest.raises(TooLarge, match=r"at most 100 in|more than 1700 JSON|more than 200 bare"):
             create(document)
     assert len(create({"urls": [URL] * 100}).manifest.entries) == 100
 
@@ -278,7 +278,7 @@ def test_parse_create_answers_or_raises_a_problem_whatever_it_is_given(document:
         problem.detail.encode()
     else:
         CreateBody.model_validate(document)
-        assert Manifest.from_document(request.manifest.document()) == request.manifest
+        assert Manifest.from_document(b"".join(request.manifest.document()).decode()) == request.manifest
 
 
 @settings(deadline=None)

@@ -13,7 +13,7 @@ RING = KeyRing.parse("k2:second,k1:first")
 
 def test_archive_hash_is_written_as_it_always_was() -> None:
     """128 bits of HMAC-SHA256 over use, length and canonical manifest: links outlive releases."""
-    canonical = MANIFEST.canonical()
+    canonical = b"".join(MANIFEST.canonical())
     message = b"archive\0" + len(canonical).to_bytes(8, "big") + canonical
     assert RING.archive_hash(MANIFEST) == hmac.new(b"second", message, hashlib.sha256).hexdigest()[:32]
 

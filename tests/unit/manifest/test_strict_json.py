@@ -138,3 +138,62 @@ def test_quoted_is_short_and_ascii() -> None:
     """What a client sent stands in our sentences escaped and cut."""
     assert quoted('a"\n\u202e\ud800') == '"a\\"\\n\\u202e\\ud800"'
     assert len(quoted("x" * 1000)) < 70
+
+
+LISTS = {"a": lambda index, value: (index, value)}
+
+
+@given(json_values, st.booleans())
+def test_read_json_walks_the_named_lists_to_the_same_values(value: Any, indented: bool) -> None:
+    """Each element is handed over as it is read, with its index; all around it is as ever."""
+    document = {"a": [value, value], "b": [value], "c": {"a": [value]}}
+    body = json.dumps(document, indent=1 if indented else None).encode()
+    read_lists = read_json(body, max_depth=99, max_values=1_000_000, lists=LISTS)
+    assert read_lists == document | {"a": [(0, value), (1, value)]}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b'{"a"',
+        b'{"a":',
+        b'{"a":[',
+        b'{"a":[1',
+        b'{"a":[1,',
+        b'{"a":[1,]}',
+        b'{"a":[1 2]}',
+        b'{"a":[1]',
+        b'{"a":[1],',
+        b'{"a":[1],}',
+        b'{"a":[1]} x',
+        b'{"a":[1] "b":2}',
+        b'{"a":[1],"a":[2]}',
+        b'{"a":[NaN]}',
+        b'{"a":[01]}',
+        b'{"a":["\n"]}',
+        b"{a:1}",
+        b'\xef\xbb\xbf{"a":[]}',
+        b'{"\n":[]}',
+    ],
+)
+def test_read_json_refuses_what_is_not_json_around_the_named_lists(body: bytes) -> None:
+    """The walk is as strict as the parser."""
+    with pytest.raises(NotJson):
+        read_json(body, max_depth=9, max_values=99, lists=LISTS)
+
+
+def test_read_json_empties_a_bytearray() -> None:
+    """A body of a hundred megabytes is not held beside what it says."""
+    body = bytearray(b'{"a": 1}')
+    assert read_json(body, max_depth=9, max_values=99) == {"a": 1}
+    assert not body
+
+
+def test_read_json_refuses_too_many_bare_values_before_they_are_built() -> None:
+    """A list of strings is bounded by their number, not by what as many objects could hold."""
+    body = json.dumps({"urls": ["a"] * 1000}).encode()
+    assert read_json(body, max_depth=9, max_values=10_000, max_bare=1000)
+    with pytest.raises(TooLarge, match="bare"):
+        read_json(body, max_depth=9, max_values=10_000, max_bare=900)
