@@ -6,7 +6,7 @@ A name is cleaned, never refused. The rules, each of which some program broke on
 2.  `\\` separates folders as `/` does.
 3.  Empty parts, `.` and `..` are dropped: no leading `/`, no way out of the folder.
 4.  Controls, format characters (bidi, zero width), line separators, surrogates, private and unassigned ones become `_`.
-5.  So do `<>:"|?*`, which Windows forbids.
+5.  So do `<>:"|?*`, which Windows forbids, and a `;` that only digits follow: unzip drops both, as a version of VMS.
 6.  A part neither begins with a space nor ends in a space or dot: Explorer rejects the whole archive.
 7.  DOS device names get a `_` in front, whatever their extension.
 8.  A part is at most 255 bytes of UTF-8, cut between code points, its extension kept.
@@ -30,12 +30,13 @@ _NO_NAME = "file"
 _ARCHIVE = "archive"
 
 # Most names need no cleaning, and this sees it in one step: ASCII, dots and spaces single and inside, no device name.
-_RUN = r"[A-Za-z0-9_!#$%&'()+,;=@\[\]^`{}~-]+"
+_RUN = r"[A-Za-z0-9_!#$%&'()+,=@\[\]^`{}~-]+"
 _DEVICE_STEM = r"(?i:con|prn|aux|nul|clock\$|conin\$|conout\$|(?:com|lpt)[0-9¹²³])\s*"
 _USUAL_PART = rf"(?!{_DEVICE_STEM}(?:[./]|\Z))\.?{_RUN}(?:[. ]{_RUN})*"
 _USUAL = re.compile(rf"(?=.{{1,{_MAX_PART}}}\Z){_USUAL_PART}(?:/{_USUAL_PART})*")
 _DEVICE = re.compile(rf"{_DEVICE_STEM}(?:\.|\Z)")
 _FORBIDDEN = re.compile(r'[<>:"|?*]')
+_VERSION = re.compile(r";(?=[0-9]*\Z)")
 _SPACES = " \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 
 
@@ -101,7 +102,7 @@ def _clean_part(part: str) -> str:
         part = _cut(*_split_extension(part))
     if _DEVICE.match(part):
         part = _cut(*_split_extension("_" + part))
-    return part
+    return _VERSION.sub("_", part)  # as long as before, so that nothing need be cut again
 
 
 def _trimmed(part: str) -> str:

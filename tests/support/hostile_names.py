@@ -274,6 +274,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "a" * 254 + " b",
         "a" * 254 + ".b",
     ),
+    "versions": ("a.txt", "a.txt;1", "a.txt;2", "a.txt;", "a.txt_1"),
     "empty": ("", "/", "//", "\\/", "./.", "../..", " / ", ".. /. "),
     "shell and markup": (
         "-rf",
@@ -302,6 +303,13 @@ NAMES: dict[str, tuple[str, ...]] = {
         "a.lnk",
         "archive-report.json",
     ),
+    "versions of VMS": (
+        ";",
+        ";1",
+        "a.txt;1",
+        "a.txt;1;2",
+        "a.txt;1/b.txt;2",
+    ),
 }
 
 # Lists whose names clash with each other, as they stand or once they are clean.
@@ -319,6 +327,7 @@ CLASHES: dict[str, tuple[str, ...]] = {
     "alike once cut": ("x" * 300 + ".png", "x" * 301 + ".png", "x" * 251 + ".png", "X" * 400 + ".PNG"),
     "cut for the number": tuple("x" * 243 + f"{number:08d}.png" for number in (1, 2, 3, 1, 2, 3)),
     "devices": ("con", "_con", "CON", "nul.txt", "_nul.txt"),
+    "versions": ("a.txt", "a.txt;1", "a.txt;2", "a.txt;", "a.txt_1"),
     "empty": ("", "/", "..", "file", "FILE"),
     "backslash and slash": ("a\\b", "a/b", "A\\B"),
     "dots": ("a", "a.", "a ", "a. ."),

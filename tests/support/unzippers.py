@@ -9,7 +9,7 @@ A complaint of any of them, a warning too, is an AssertionError that shows it.
 import os
 import subprocess
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
@@ -97,11 +97,36 @@ def bsdtar(path: Path) -> list[str]:
     return _run("bsdtar", "-tf", str(path)).splitlines()
 
 
-def _run(*command: str, quiet: bool = False) -> str:
+def _python_extract(archive: Path, folder: Path) -> None:
+    with zipfile.ZipFile(archive) as opened:
+        opened.extractall(folder)
+
+
+def _seven_zip_extract(archive: Path, folder: Path) -> None:
+    said = _run("7z", "x", f"-o{folder}", str(archive))
+    assert "Everything is Ok" in said
+    assert "Warning" not in said
+
+
+EXTRACTORS: dict[str, Callable[[Path, Path], object]] = {
+    "python": _python_extract,
+    "unzip": lambda archive, folder: _run("unzip", "-q", str(archive), "-d", str(folder)),
+    "7z": _seven_zip_extract,
+    "bsdtar": lambda archive, folder: _run("bsdtar", "-xf", str(archive), "-C", str(folder)),
+    # The tool as a module: as with the compiler, its program may not be there.
+    "jar": lambda archive, folder: _run(
+        "java", *_QUICK_JVM, "-m", "jdk.jartool/sun.tools.jar.Main", "--extract", "--file", str(archive), folder=folder
+    ),
+}
+
+
+def _run(*command: str, quiet: bool = False, folder: Path | None = None) -> str:
     """What the program says of an archive; it must not fail, and must say nothing on stderr."""
     environment = os.environ | {"LC_ALL": "C.UTF-8"}
     output = subprocess.DEVNULL if quiet else subprocess.PIPE
-    done = subprocess.run(command, env=environment, stdout=output, stderr=subprocess.PIPE, encoding="utf-8")
+    done = subprocess.run(
+        command, env=environment, stdout=output, stderr=subprocess.PIPE, encoding="utf-8", cwd=folder, check=False
+    )
     assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert not done.stderr, f"{command}: {done.stderr}"
     return done.stdout or ""

@@ -14,7 +14,7 @@ DEVICES = {"CON", "PRN", "AUX", "NUL", "CLOCK$", "CONIN$", "CONOUT$"} | {
 
 # Text in which the letters that mean something to a file system are as frequent as the others.
 awkward = st.text(
-    st.one_of(st.sampled_from('./\\ :*?"<>|\0\ta A1é\u0301\u00a0\u202e\ud800\ue000ß(2)con'), st.characters())
+    st.one_of(st.sampled_from('./\\ :*?"<>|\0\ta A1é\u0301\u00a0\u202e\ud800\ue000ß(2)con;1'), st.characters())
 )
 
 
@@ -38,6 +38,8 @@ def broken_rules(name: str) -> list[str]:
             broken.append("edges")
         if part.partition(".")[0].strip().upper() in DEVICES:
             broken.append("device")
+        if re.search(r";[0-9]*\Z", part):
+            broken.append("version")
         if len(part.encode(errors="replace")) > 255:
             broken.append("part too long")
     return broken
@@ -101,6 +103,9 @@ def test_clean_name_changes_nothing_when_the_name_is_safe(name: str) -> None:
         ("\ud800.txt", "_.txt"),
         ("a<b>|c", "a_b__c"),
         ("x. ", "x"),
+        (";", "_"),
+        ("a.txt;12", "a.txt_12"),
+        ("a;b;1;2/c;d.txt", "a;b;1_2/c;d.txt"),
         ("con .txt", "_con .txt"),
         ("a/NUL.tar.gz", "a/_NUL.tar.gz"),
         ("COM¹", "_COM¹"),
@@ -124,6 +129,7 @@ def test_clean_name_follows_each_rule(requested: str, cleaned: str) -> None:
 @given(awkward)
 @example("con" + " " * 252 + "." + "x" * 20)
 @example("a" * 240 + " ." + "é" * 10)
+@example("a" * 253 + ";1234")
 def test_clean_name_keeps_every_rule_whatever_it_is_given(name: str) -> None:
     """Any string at all becomes a safe name that is already clean."""
     cleaned = clean_name(name)
