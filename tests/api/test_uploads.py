@@ -16,6 +16,7 @@ import subprocess
 import time
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
@@ -290,6 +291,28 @@ def test_browser_is_led_back_to_the_page(gateway: Gateway) -> None:
     nothing = gateway.client.post("/upload", content=form, headers=headers)
     assert nothing.status_code == 422
     assert "choose a file" in nothing.text
+
+
+def test_one_wins_when_many_send_files_at_once(launch: Launch) -> None:
+    """Of one name, or more than there is room for, through two processes: whole files, and no more than are allowed."""
+    gateway = launch(workers="2", upload_quota_bytes="5000000", upload_extensions="bin")
+
+    def post(number: int) -> int:
+        body = bytes([number]) * 1_000_000
+        names = ("same.bin", f"own{number}.bin")
+        answers = [gateway.client.post(f"/upload/{name}", content=body).status_code for name in names]
+        return answers[0]
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(post, range(8)))
+    assert answers.count(201) == 1
+    assert set(answers) <= {201, 409, 507}
+    files = {name: gateway.client.get(f"/download/{name}").content for name in listed(gateway)}
+    assert sum(map(len, files.values())) <= 5_000_000
+    assert all(len(body) == 1_000_000 and len(set(body)) == 1 for body in files.values())
+    assert "same.bin" in files
+    assert len(files) == 5
+    assert arriving(gateway) == []
 
 
 def test_upload_leaves_nothing_when_its_client_hangs_up(gateway: Gateway) -> None:
