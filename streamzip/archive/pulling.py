@@ -104,7 +104,6 @@ class Pull:
     crc: int = 0
     on_pin: Callable[[Validator | None], None] | None = None
     position: int = field(init=False)
-    mtime: int | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.position = self.start + self.prefix
@@ -198,6 +197,5 @@ class Pull:
                 )
             if not self.released and self.position == self.start == 0:
                 self.pin = facts.validator
-        self.mtime = facts.mtime
         if self.on_pin is not None:
             self.on_pin(self.pin)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_tz
+from functools import lru_cache
 
 LONGEST_RETRY_AFTER = 60.0
 
@@ -44,6 +45,7 @@ def retry_after(value: str, now: float, *, longest: float = LONGEST_RETRY_AFTER)
     return None if date is None else min(max(0.0, date - now), longest)
 
 
+@lru_cache(maxsize=4096)  # a file's date comes with each of its answers: at the probe, and for every part
 def http_date(value: str) -> int | None:
     """An HTTP-date (RFC 9110, 5.6.7), in any of its three forms, as seconds since the epoch; None: unreadable."""
     parsed = parsedate_tz(value)

@@ -21,6 +21,7 @@ from streamzip.net.resolver import Resolver
 _KEEP_IDLE = 4.0
 
 _NEXT_ADDRESS_AFTER = 0.25  # seconds; RFC 8305 §5 recommends it
+_AS_IT_IS = ("Accept-Encoding", "identity")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -63,11 +64,12 @@ class OriginTransport(httpx.AsyncBaseTransport):
 
     async def post(self, url: str, fields: Iterable[tuple[str, str]], content: bytes) -> Answer:
         """A POST of `content`, else as `get`."""
-        return await self._exchange("POST", url, fields, content)
+        return await self._exchange("POST", url, (*fields, _AS_IT_IS), content)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """One exchange, as httpx's clients ask for it. The answer's body is closed by the caller."""
-        fields = [each for each in request.headers.multi_items() if each[0] not in ("host", "content-length")]
+        ours = ("host", "content-length", "accept-encoding")
+        fields = [each for each in request.headers.multi_items() if each[0] not in ours] + [_AS_IT_IS]
         answer = await self._exchange(request.method, str(request.url), fields, request.content)
         return httpx.Response(answer.status, headers=list(answer.fields), stream=answer.stream)
 
@@ -141,8 +143,6 @@ def _request(method: str, target: Target, fields: Iterable[tuple[str, str]], con
     lines += [f"{name}: {value}" for name, value in fields]
     if content:
         lines.append(f"Content-Length: {len(content)}")
-    if not any(line[:16].lower() == "accept-encoding:" for line in lines):
-        lines.append("Accept-Encoding: identity")  # what is asked for is the file as it lies there
     head = "\r\n".join(lines)
     if head.count("\n") >= len(lines) or head.count("\r") >= len(lines) or "\0" in head:
         raise ValueError("a line of the request holds a line's end")  # what is kept was checked when it was accepted
