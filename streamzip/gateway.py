@@ -10,17 +10,18 @@ import asyncio
 import contextlib
 import errno
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
+from streamzip.archive.downloading import Download, Facts
 from streamzip.archive.filling import Filling, Works
 from streamzip.archive.finishing import Finished
+from streamzip.archive.generations import Generations, aside
 from streamzip.archive.loading import STALE, Loader
 from streamzip.archive.opened import Lease, Most, OpenArchives
-from streamzip.archive.planning import may_pass
-from streamzip.archive.reading import Reader, everything, read
+from streamzip.archive.reading import Reader, everything
 from streamzip.archive.room import Room
 from streamzip.archive.status import status_document, summary
 from streamzip.clock import Clock
@@ -40,17 +41,7 @@ from streamzip.store.vault import Vault
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 PREFETCH = "prefetch"
-LONG_MANIFEST = 1000  # entries
-DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-MOST_BEFORE_FIRST_BYTE = 64 << 20  # bytes that a range may have pulled before its own first byte is known
-
-
-async def aside(manifest: Manifest, work: Callable[[], T]) -> T:
-    """Do the work on the manifest; in a thread where it is so long that other clients would have to wait."""
-    return work() if len(manifest.entries) < LONG_MANIFEST else await asyncio.to_thread(work)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,89 +53,6 @@ class Created:
     status: str
     renamed: tuple[Rename, ...]
     delete_token: str
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What is known of an archive's body.
-
-    `length` is None while an open archive grows; `etag` too, and where no two answers can be proven to have the same
-    bytes.
-    """
-
-    filename: str
-    length: int | None
-    etag: str | None
-    last_modified: int  # epoch seconds
-    finished: bool  # a sealed copy lies on disk
-
-
-class Download:
-    """One reader's hold on an open archive."""
-
-    def __init__(
-        self,
-        facts: Facts,
-        lease: Lease,
-        *,
-        on_release: Callable[[], Awaitable[None]],
-        on_failure: Callable[[Problem], Awaitable[None]],
-    ) -> None:
-        self.facts = facts
-        self._lease = lease
-        self._on_release = on_release
-        self._on_failure = on_failure
-
-    def check_start(self, start: int) -> None:
-        """Whether archive bytes from `start` on can begin soon. Raises NotReady, and nothing is pulled.
-
-        A descriptor needs all of its member's bytes, the directory those of all members: a request for its one last
-        byte must not pull 100 GiB.
-        """
-        if self._lease.shared.missing_before(start) > MOST_BEFORE_FIRST_BYTE:
-            raise NotReady(
-                "this range holds checksums of files that have not been pulled yet; begin with an earlier one, "
-                "or have the archive prefetched",
-                retry_after=10,
-            )
-
-    async def read(self, start: int = 0, stop: int | None = None) -> AsyncGenerator[bytes, None]:
-        """Archive bytes `[start, stop)`. Raises Problem where the origins do not give what is needed, OSError from the
-        disk.
-        """
-        position = start
-        try:
-            with self._lease.pulling():
-                async with contextlib.aclosing(self._runs(start, stop)) as runs:
-                    async for run in runs:
-                        if position == start:
-                            await self._on_release()
-                        position += len(run)
-                        yield run
-        except Problem as problem:
-            await self._on_failure(problem)
-            raise
-
-    async def _runs(self, start: int, stop: int | None) -> AsyncGenerator[bytes, None]:
-        position = start
-        if self._lease.kept:
-            try:
-                async with contextlib.aclosing(read(self._lease.shared, start, stop)) as runs:
-                    async for run in runs:
-                        position += len(run)
-                        yield run
-                return
-            except OSError as error:
-                if error.errno not in DISK_FULL:
-                    raise
-                event(logger, logging.WARNING, "disk_full", archive=self._lease.shared.spool.name, error=error.strerror)
-                if not self._lease.shared.layout.provable:
-                    # Nothing would tell whether what is pulled into memory is the file that the copy has begun with.
-                    raise NotReady("the disk for the copies is full", code="disk_full", retry_after=60) from error
-        # No copy is kept, or the disk took no more of it: the rest goes through memory, and only this reader's way.
-        async with self._lease.alone(position) as filling, contextlib.aclosing(read(filling, position, stop)) as runs:
-            async for run in runs:
-                yield run
 
 
 class Gateway:
@@ -171,6 +79,7 @@ class Gateway:
         self._keys = keys
         self._clock = clock
         self._vault = Vault(keys)
+        self._generations = Generations(repository, self._vault, keys, clock, on_expired=self._remove)
         self._loader = Loader(
             repository, self._vault, works, probe_wait=probe_wait, on_unbuildable=announcements.unbuildable
         )
@@ -219,19 +128,11 @@ class Gateway:
         archive stands from now on, at least; None: for ever.
         """
         until = None if lifetime is None else self._clock.wall() + lifetime
-        manifest = request.manifest
-        keys = await aside(manifest, partial(self._keys.hashes_for, manifest))
-        row = await self._standing(keys, until)
         prefetch = prefetch and self._shelf.takes(None)  # where no copies are kept the link works all the same
-        if row is not None and (request.refresh or await self._outlived(row)):
-            manifest, row = manifest.of_generation(row.generation + 1), None
-        existed = row is not None
-        if row is None:
-            row, existed = await self._keep(manifest, keys[0], prefetch=prefetch, base=base, until=until)
-        elif any(entry.id is not None for entry in manifest.entries):
-            newer = manifest.of_generation(row.generation)
-            sealed = await aside(newer, partial(self._vault.seal_manifest, row.hash, newer))
-            await self._repository.replace_manifest(row.hash, sealed)
+        manifest, row, existed = await self._generations.of(request, until)
+        if not existed:
+            row = replace(row, prefetch=prefetch, base=base)
+            existed = not await self._keep(manifest, row)
         if request.webhook is not None:
             await self._announcements.subscribe(row.hash, request.webhook, cached=self._shelf.has_copy(row.hash))
         if existed and prefetch:
@@ -242,57 +143,16 @@ class Gateway:
             status = (await self.status(row.hash))["status"]
         return Created(row, existed, status, request.renamed, self._keys.token("delete", row.hash))
 
-    async def _standing(self, keys: Sequence[str], until: float | None) -> ArchiveRow | None:
-        """The newest generation of the manifest of these keys, which now stands `until` (epoch s) at least."""
-        while (row := await self._newest(keys)) is not None and row.code != Stale.code:
-            if await self._repository.catalogue.extend(row.hash, until, now=self._clock.wall()):
-                return await self._repository.get(row.hash)
-            await self._repository.catalogue.delete_expired(row.hash, self._clock.wall())
-            await self._remove(row.hash)
-        return row
-
-    async def _outlived(self, row: ArchiveRow) -> bool:
-        """Whether a new create gets another snapshot: this one is stale, or lacks entries that may be there by now."""
-        if row.code == Stale.code:
-            return True
-        errors = await self._repository.errors(row.hash)
-        # Without a layout nothing is decided yet: the origins are asked again under the same hash.
-        return any(may_pass(error["code"]) for error in errors) and await self._repository.has_layout(row.hash)
-
-    async def _newest(self, keys: Sequence[str]) -> ArchiveRow | None:
-        """The newest generation of the manifest, under whichever secret it was first created."""
-        for key in keys:
-            row = await self._repository.latest(key)
-            if row is not None:
-                return row
-        return None
-
-    async def _keep(
-        self, manifest: Manifest, key: str, *, prefetch: bool, base: str | None, until: float | None
-    ) -> tuple[ArchiveRow, bool]:
-        hash = key
-        if manifest.generation > 1:
-            hash = await aside(manifest, partial(self._keys.archive_hash, manifest))
-        row = ArchiveRow(
-            hash=hash,
-            manifest_key=key,
-            generation=manifest.generation,
-            filename=manifest.filename,
-            entries=len(manifest.entries),
-            prefetch=prefetch,
-            created_at=self._clock.wall(),
-            owner=manifest.owner,
-            base=base,
-            expires_at=until,
-        )
-        await note_needs(self._uploads, manifest, hash)
-        sealed = await aside(manifest, partial(self._vault.seal_manifest, hash, manifest))
-        created = await self._repository.create(row, sealed, job=PREFETCH if prefetch else None)
+    async def _keep(self, manifest: Manifest, row: ArchiveRow) -> bool:
+        """Keep a new generation; False where another create has made it meanwhile."""
+        await note_needs(self._uploads, manifest, row.hash)
+        sealed = await aside(manifest, partial(self._vault.seal_manifest, row.hash, manifest))
+        created = await self._repository.create(row, sealed, job=PREFETCH if row.prefetch else None)
         if created:
-            self._loader.begin(hash, manifest)
-            if prefetch:
+            self._loader.begin(row.hash, manifest)
+            if row.prefetch:
                 self.on_prefetch()
-        return row, not created
+        return created
 
     async def delete(self, hash: str, token: str | None, *, owner: str | None = None) -> None:
         """Remove the archive, its copy and its jobs; its readers are cut. Raises NotFound, Forbidden.

@@ -10,10 +10,11 @@ from streamzip.api.disposition import attachment
 from streamzip.api.pages import is_browser
 from streamzip.api.problems import ProblemResponse, waiting_page
 from streamzip.api.representation import Representation, respond
+from streamzip.archive.downloading import Facts
 from streamzip.clock import Clock
 from streamzip.config import Settings
 from streamzip.errors import NotReady
-from streamzip.gateway import Facts, Gateway
+from streamzip.gateway import Gateway
 
 
 class Downloads:

@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from streamzip import gateway
+from streamzip.archive import downloading
+from streamzip.archive.downloading import Download, Facts
 from streamzip.archive.opened import Lease
 from streamzip.errors import NotReady, Problem
-from streamzip.gateway import Download, Facts
 
 
 class FullDisk:
@@ -47,7 +47,7 @@ class FullDisk:
 async def test_download_goes_on_through_memory_when_the_disk_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     """Strong validators prove that what comes is of the same files."""
     disk = FullDisk(provable=True)
-    monkeypatch.setattr(gateway, "read", disk.read)
+    monkeypatch.setattr(downloading, "read", disk.read)
     assert b"".join([run async for run in disk.download().read(0, 10)]) == b"0123456789"
     assert disk.alone_from == [5]
 
@@ -57,7 +57,7 @@ async def test_download_ends_when_the_disk_is_full_and_nothing_could_prove_the_r
 ) -> None:
     """Two versions of a file without a strong validator had met in one body."""
     disk = FullDisk(provable=False)
-    monkeypatch.setattr(gateway, "read", disk.read)
+    monkeypatch.setattr(downloading, "read", disk.read)
     received = []
     with pytest.raises(Problem) as caught:
         async for run in disk.download().read(0, 10):

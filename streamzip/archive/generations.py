@@ -1,0 +1,105 @@
+"""Which archive a create is given: the newest generation of its manifest, or the next one.
+
+An archive is a snapshot: one hash never changes its bytes. What changed at the origins is another generation of the
+same manifest, with a hash of its own.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+from streamzip.archive.planning import may_pass
+from streamzip.clock import Clock
+from streamzip.errors import Stale
+from streamzip.manifest.model import Manifest
+from streamzip.manifest.parse import CreateRequest
+from streamzip.manifest.signing import KeyRing
+from streamzip.store.repository import Repository
+from streamzip.store.rows import ArchiveRow
+from streamzip.store.vault import Vault
+
+T = TypeVar("T")
+
+LONG_MANIFEST = 1000  # entries
+
+
+class Generations:
+    """The generations of manifests. `on_expired` is told the hash of one that is no more."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        vault: Vault,
+        keys: KeyRing,
+        clock: Clock,
+        *,
+        on_expired: Callable[[str], Awaitable[None]],
+    ) -> None:
+        self._repository = repository
+        self._vault = vault
+        self._keys = keys
+        self._clock = clock
+        self._on_expired = on_expired
+
+    async def of(self, request: CreateRequest, until: float | None) -> tuple[Manifest, ArchiveRow, bool]:
+        """The manifest in its generation, its archive's row, and whether that stands already: then `until` (epoch s) at
+        least, and with the URLs that this request names.
+        """
+        manifest = request.manifest
+        keys = await aside(manifest, partial(self._keys.hashes_for, manifest))
+        row = await self._standing(keys, until)
+        if row is None:
+            return manifest, self._new(manifest, keys[0], keys[0], until), False
+        if request.refresh or await self._outlived(row):
+            manifest = manifest.of_generation(row.generation + 1)
+            hash = await aside(manifest, partial(self._keys.archive_hash, manifest))
+            return manifest, self._new(manifest, hash, keys[0], until), False
+        manifest = manifest.of_generation(row.generation)
+        if any(entry.id is not None for entry in manifest.entries):
+            sealed = await aside(manifest, partial(self._vault.seal_manifest, row.hash, manifest))
+            await self._repository.replace_manifest(row.hash, sealed)
+        return manifest, row, True
+
+    def _new(self, manifest: Manifest, hash: str, key: str, until: float | None) -> ArchiveRow:
+        return ArchiveRow(
+            hash=hash,
+            manifest_key=key,
+            generation=manifest.generation,
+            filename=manifest.filename,
+            entries=len(manifest.entries),
+            prefetch=False,
+            created_at=self._clock.wall(),
+            owner=manifest.owner,
+            expires_at=until,
+        )
+
+    async def _standing(self, keys: Sequence[str], until: float | None) -> ArchiveRow | None:
+        """The newest generation of the manifest of these keys, which now stands `until` (epoch s) at least."""
+        while (row := await self._newest(keys)) is not None and row.code != Stale.code:
+            if await self._repository.catalogue.extend(row.hash, until, now=self._clock.wall()):
+                return await self._repository.get(row.hash)
+            await self._repository.catalogue.delete_expired(row.hash, self._clock.wall())
+            await self._on_expired(row.hash)
+        return row
+
+    async def _outlived(self, row: ArchiveRow) -> bool:
+        """Whether a new create gets another snapshot: this one is stale, or lacks entries that may be there by now."""
+        if row.code == Stale.code:
+            return True
+        errors = await self._repository.errors(row.hash)
+        # Without a layout nothing is decided yet: the origins are asked again under the same hash.
+        return any(may_pass(error["code"]) for error in errors) and await self._repository.has_layout(row.hash)
+
+    async def _newest(self, keys: Sequence[str]) -> ArchiveRow | None:
+        """The newest generation of the manifest, under whichever secret it was first created."""
+        for key in keys:
+            row = await self._repository.latest(key)
+            if row is not None:
+                return row
+        return None
+
+
+async def aside(manifest: Manifest, work: Callable[[], T]) -> T:
+    """Do the work on the manifest; in a thread where it is so long that other clients would have to wait."""
+    return work() if len(manifest.entries) < LONG_MANIFEST else await asyncio.to_thread(work)
