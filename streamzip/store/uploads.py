@@ -43,7 +43,7 @@ _ABOUT = "about.json"
 _NEEDED = "needed"
 _NEW = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _ASK_EVERY = 0.01  # seconds
-_BLOCK = 1 << 20  # bytes written at once
+_BLOCK = 256 << 10  # bytes written at once; each upload that is coming holds as many
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 

@@ -22,7 +22,7 @@ from streamzip.clock import SystemClock
 from streamzip.config import Settings
 from streamzip.gateway import Gateway as Verbs
 from streamzip.jobs.webpages import WebpageDownloads
-from streamzip.manifest.api_keys import ApiKeys
+from streamzip.manifest.api_keys import ApiKeys, new_key
 from streamzip.manifest.links import ArchiveLinks
 from streamzip.manifest.sessions import Sessions
 from streamzip.store.uploads import Uploads
@@ -209,8 +209,16 @@ QUICK = ["--phases", "examples,fuzzing", "--max-examples", "3"]
 LONG = ["--phases", "examples,coverage,fuzzing", "--max-examples", "100"]
 
 
+KEY, LINE = new_key("ann")
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"api_keys": LINE, "signed_links": "on", "cors_origins": "*"}], ids=["open", "keyed"]
+)
 @pytest.mark.parametrize("run", [QUICK, pytest.param(LONG, marks=pytest.mark.slow)], ids=["quick", "long"])
-def test_schemathesis_finds_no_answer_that_is_not_described(launch: Launch, tmp_path: Path, run: list[str]) -> None:
+def test_schemathesis_finds_no_answer_that_is_not_described(
+    launch: Launch, tmp_path: Path, run: list[str], settings: dict[str, str]
+) -> None:
     """Made-up requests, right and wrong, get only answers that the document has; none fails unexpectedly.
 
     Left out: 502 and 503 are right answers here, for origins that do not exist; what is right by the schema may name a
@@ -219,9 +227,10 @@ def test_schemathesis_finds_no_answer_that_is_not_described(launch: Launch, tmp_
     folders = tmp_path / "folders"
     (folders / "secret").mkdir(parents=True)
     patience = dict.fromkeys(("connect_timeout", "read_timeout", "probe_wait"), "0.5")
-    gateway = launch(folders_dir=str(folders), max_attempts="1", **patience)
+    gateway = launch(folders_dir=str(folders), max_attempts="1", **patience, **settings)
     left_out = "not_a_server_error,positive_data_acceptance,unsupported_method,allow_header_conformance"
     command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{gateway.base}/openapi.json", "--no-color"]
+    command += ["-H", f"Authorization: Bearer {KEY}"]  # means nothing where no keys are set
     bounds = ["--seed", "1", "--request-timeout", "20", "--checks", "all", "--exclude-checks", left_out]
     done = subprocess.run([*command, *bounds, *run], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-6000:]
