@@ -5,6 +5,7 @@ copies.
 """
 
 import io
+import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from streamzip.manifest.api_keys import new_key
+from tests.support.fixtures import Launch
 from tests.support.gateway import Gateway
 from tests.support.nginx import NginxFront
 from tests.support.origin import File, HangUp, Origin, Pattern
@@ -227,3 +230,37 @@ def assert_same_headers(first: httpx.Response, second: httpx.Response) -> None:
         assert response.headers["content-disposition"] == DISPOSITION
         assert response.headers.get_list("x-content-type-options") == ["nosniff"]
         assert len(response.headers.get_list("cache-control")) == 1
+
+
+def test_an_upload_larger_than_any_other_body_passes(stack: Stack) -> None:
+    """The gateway's own limits count for files, and nginx keeps nothing of them."""
+    chunks = (bytes(MIB) for _ in range(130))
+    sent = stack.client.post("/upload/large.pdf", content=chunks)
+    assert sent.status_code == 201, sent.text
+    assert sent.json()["url"] == f"{stack.front.base}/download/large.pdf"
+    part = stack.client.get("/download/large.pdf", headers={"Range": "bytes=-5"})
+    assert (part.status_code, part.headers["content-range"]) == (
+        206,
+        f"bytes {130 * MIB - 5}-{130 * MIB - 1}/{130 * MIB}",
+    )
+    assert stack.client.delete("/upload/large.pdf").status_code == 204
+
+
+def test_a_person_logs_in_through_the_front(launch: Launch, tmp_path: Path) -> None:
+    """The form's Origin is the front's, the way back is relative, and signed links pass as they are."""
+    key, line = new_key("ann")
+    gateway = launch(api_keys=line, signed_links="on")
+    address = f"127.0.0.1:{gateway.port}"
+    with NginxFront(tmp_path / "nginx", gateway=address, spool=gateway.data / "spool") as front:
+        browser = {"Accept": "text/html", "Origin": front.base}
+        with httpx.Client(base_url=front.base, trust_env=False, follow_redirects=True, headers=browser) as client:
+            assert client.get("/").status_code == 401
+            page = client.post("/login", data={"key": key})
+            assert (page.status_code, str(page.url)) == (200, f"{front.base}/upload")
+            token = re.search(r'name="token" value="([0-9a-f]+)"', page.text)
+            assert token is not None
+            page = client.post("/upload", data={"token": token[1]}, files={"file": ("a b.txt", b"text")})
+            link = re.search(r'href="(download/[^"]+)"', page.text)
+            assert link is not None
+            assert client.get(f"/{link[1].replace('&amp;', '&')}").content == b"text"
+            assert client.get("/download/a%20b.txt").status_code == 403
