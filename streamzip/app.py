@@ -110,6 +110,7 @@ class _Parts:
             pool=self.pool,
             patience=Patience(fruitless=settings.max_attempts),
             window=Window(parts=settings.lookahead),
+            list_after=1.0 if settings.workers == 1 else 0.1,  # alone, only `kill -9` makes a difference
             bounds=Bounds(entry=settings.max_entry_bytes, archive=settings.max_archive_bytes),
         )
         self.secrets = secrets = _Secrets(settings)

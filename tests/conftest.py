@@ -25,6 +25,7 @@ PROGRAMS = {
     "curl": "curl",
     "strace": "strace",
     "ps": "ps",
+    "cmp": "cmp",
     "chromium": "chromium",
 }
 

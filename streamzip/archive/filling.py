@@ -51,6 +51,7 @@ class Works:
     patience: Patience = field(default_factory=Patience)
     window: Window = field(default_factory=Window)
     bounds: Bounds = field(default_factory=Bounds)
+    list_after: float = 0.1  # seconds that other processes wait for news of a pull under way
 
 
 class Chunk(NamedTuple):

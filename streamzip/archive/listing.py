@@ -11,8 +11,7 @@ from streamzip.archive.layout import PART_SIZE
 from streamzip.spool.extents import Extent
 
 # Every record is read again by each later opening: over a slow line they are not to become many.
-SOON = 0.1  # seconds after which a good deal of new bytes is listed
-LATE = 1.0  # seconds after which anything new is
+LATE = 1.0  # seconds after which anything new is listed; a good deal of it sooner, where others follow
 MUCH = 256 << 10
 
 
@@ -41,7 +40,7 @@ class Listing:
         if self._stop - self._start >= PART_SIZE:
             self._list()
         elif self._timer is None:
-            self._timer = self._loop.call_later(SOON, self._look)
+            self._timer = self._loop.call_later(self._filling.works.list_after, self._look)
 
     def close(self) -> None:
         """The pull has ended: what it brought stays."""
@@ -54,7 +53,7 @@ class Listing:
             self._timer = None
             self._list()
         else:
-            self._timer = self._loop.call_later(SOON, self._look)
+            self._timer = self._loop.call_later(self._filling.works.list_after, self._look)
 
     def _list(self) -> None:
         if self._stop > self._start:
