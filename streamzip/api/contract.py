@@ -219,7 +219,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "End the session.",
         answers={303: Answer("To the pages, without the cookie.", headers=("Location",))},
         problems=(400, 403, 408, 413, 422),
-        file=(FORM, {"type": "object", "properties": {"token": {"type": "string"}}}),
+        file=(FORM, {"type": "object", "properties": {"token": {"type": "string"}}, "required": ["token"]}),
     ),
     Operation(
         *("GET", "/upload", "uploadPage", _UPLOADS),

@@ -33,12 +33,10 @@ class Login:
     async def enter(self, request: Request) -> Response:
         """POST /login: a form with the `key`; 303 to the pages, with a session."""
         self._check_origin(request)
-        form = await _form(request)
-        if "key" not in form:
-            raise InvalidRequest([FieldError("/key", "`key` is required")])
+        key = await _field(request, "key")
         if not self.auth.keys:
             return RedirectResponse(HOME, 303)
-        session = self.auth.sessions.begin(form["key"].strip(), now=self.clock.wall())
+        session = self.auth.sessions.begin(key.strip(), now=self.clock.wall())
         if session is None:
             if is_browser(request):
                 return login_page(401, refused=True)
@@ -47,11 +45,11 @@ class Login:
 
     async def leave(self, request: Request) -> Response:
         """POST /logout: the session is forgotten by its browser."""
-        form = await _form(request)
+        token = await _field(request, PROOF)
         session = request.cookies.get(COOKIE)
         if session is not None and self.auth.sessions.owner(session, now=self.clock.wall()) is not None:
             request.scope.setdefault("state", {})[SESSION] = session
-            self.auth.check_form(request, form.get(PROOF))
+            self.auth.check_form(request, token)
         return self._redirect(request, "", 0)
 
     def _redirect(self, request: Request, session: str, lifetime: int) -> Response:
@@ -77,8 +75,8 @@ class Login:
             raise Forbidden("this form came from another site; open the gateway's own page")
 
 
-async def _form(request: Request) -> dict[str, str]:
-    """The fields of a small form; the last of each name. Raises TooLarge, BadForm."""
+async def _field(request: Request, name: str) -> str:
+    """That field of a small form. Raises TooLarge, BadForm, InvalidRequest."""
     try:
         body = await read_body(request, MOST_BODY)
     except TooLarge as error:
@@ -87,4 +85,6 @@ async def _form(request: Request) -> dict[str, str]:
         fields = parse_qs(body.decode("latin-1"), keep_blank_values=True, max_num_fields=16)
     except ValueError as error:
         raise BadForm("the form has more fields than it may") from error
-    return {name: values[-1] for name, values in fields.items()}
+    if name not in fields:
+        raise InvalidRequest([FieldError(f"/{name}", f"`{name}` is required")])
+    return fields[name][-1]
