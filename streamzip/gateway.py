@@ -193,6 +193,7 @@ class Gateway:
                 lease,
                 on_release=partial(self._release, row, lease),
                 on_failure=partial(self._note_failure, hash),
+                on_full=partial(self._make_room_soon, full=True),
             )
 
     @contextlib.asynccontextmanager
@@ -245,8 +246,8 @@ class Gateway:
         event(logger, logging.INFO, "archive_completed", archive=hash, size=finished.size)
         await self._room.make(finished.size)
 
-    def _make_room_soon(self) -> None:
-        task = asyncio.create_task(self.make_room())
+    def _make_room_soon(self, *, full: bool = False) -> None:
+        task = asyncio.create_task(self._room.make(full=full))
         self._making_room.add(task)
         task.add_done_callback(self._making_room.discard)
 

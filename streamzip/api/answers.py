@@ -102,6 +102,11 @@ class ArchiveStatus(ArchiveLinks):
     expires_at: str | None = Time
     webhooks: list[Delivery]
     code: Maybe[str] = Field(None, description="Only with `failed`: the problem's code.", examples=["origin_changed"])
+    copy_stopped: Maybe[str] = Field(
+        None,
+        description="Only while the disk takes no more of its copy: downloads go on without.",
+        examples=["disk_full"],
+    )
     size: Maybe[int] = Field(None, description="The archive's length in bytes, once it is known.")
     completed_at: Maybe[str] = Field(None, description="When it was first completed; RFC 3339.")
     members: Maybe[list[Member]] = Field(None, description="Only with `?entries=1`.")

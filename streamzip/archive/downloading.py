@@ -1,11 +1,11 @@
 """One reader's way through an archive: from the shared copy, or where there is none (any more) through memory."""
 
 import contextlib
-import errno
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 
+from streamzip.archive.filling import DISK_FULL
 from streamzip.archive.opened import Lease
 from streamzip.archive.reading import read
 from streamzip.errors import NotReady, Problem
@@ -13,7 +13,6 @@ from streamzip.logs import event
 
 logger = logging.getLogger(__name__)
 
-DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 MOST_BEFORE_FIRST_BYTE = 64 << 20  # bytes that a range may have pulled before its own first byte is known
 
 
@@ -42,7 +41,9 @@ class Download:
         *,
         on_release: Callable[[], Awaitable[None]],
         on_failure: Callable[[Problem], Awaitable[None]],
+        on_full: Callable[[], None],
     ) -> None:
+        self._on_full = on_full
         self.facts = facts
         self._lease = lease
         self._on_release = on_release
@@ -91,9 +92,7 @@ class Download:
                 if error.errno not in DISK_FULL:
                     raise
                 event(logger, logging.WARNING, "disk_full", archive=self._lease.shared.spool.name, error=error.strerror)
-                if not self._lease.shared.layout.provable:
-                    # Nothing would tell whether what is pulled into memory is the file that the copy has begun with.
-                    raise NotReady("the disk for the copies is full", code="disk_full", retry_after=60) from error
+                self._on_full()
         # No copy is kept, or the disk took no more of it: the rest goes through memory, and only this reader's way.
         async with self._lease.alone(position) as filling, contextlib.aclosing(read(filling, position, stop)) as runs:
             async for run in runs:

@@ -29,6 +29,8 @@ from streamzip.spool.journal import Settled
 
 logger = logging.getLogger(__name__)
 
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
 FOLLOW_INTERVAL = 0.02  # seconds between looks into the journal while another process pulls what is wanted
 
 
@@ -109,6 +111,9 @@ class Filling:
         self.released = released  # bytes of members without a strong validator may have been given out
         self.rebuilt = rebuilt  # what is pulled must be what an earlier pass gave out, of which the CRCs are known
         self.proofs: dict[int, asyncio.Task[None]] = {}  # comparisons under way of what an earlier life left of parts
+        # Of open members that broke off: how many stored bytes may have been given out, and their CRC.
+        self.given: dict[int, tuple[int, int]] = {}
+        self.full = False  # the disk took no more of the copy
         self._write_part = write_part
         self._wanted: dict[int, int] = {}
         self._standing: dict[int, int] = {}
@@ -126,6 +131,12 @@ class Filling:
         for record in spool.settled.values():
             self.take_settled(record)
         self.extents = spool.extents
+
+    def go_on_from(self, other: "Filling") -> None:
+        """Take up the other filling's state of the same archive, which this one's spool has for its beginning."""
+        self.settled[:], self.begun[:] = other.settled, other.begun
+        self.assumed, self.given = set(other.assumed), dict(other.given)
+        self.released = other.released
 
     # -- wants -------------------------------------------------------------------------------------------
 
@@ -198,7 +209,9 @@ class Filling:
     async def _pull(self, part: int) -> None:
         try:
             await self._write_part(self, part)
+            self.full = False
         except Exception as error:
+            self.full = self.full or (isinstance(error, OSError) and error.errno in DISK_FULL)
             self._failures[part] = error
             if not isinstance(error, OriginError | Problem | OSError):
                 logger.exception("a pull failed unexpectedly")

@@ -4,6 +4,7 @@ left.
 
 import asyncio
 import contextlib
+import errno
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, partial
 
 from streamzip.archive.compression import compressor_identity
-from streamzip.archive.filling import Filling, Works, part_lengths
+from streamzip.archive.filling import DISK_FULL, Filling, Works, part_lengths
 from streamzip.archive.finishing import Finished, finish
 from streamzip.archive.layout import UNKNOWN, Layout
 from streamzip.archive.places import Places
@@ -27,6 +28,7 @@ from streamzip.spool.shelf import Shelf
 
 logger = logging.getLogger(__name__)
 
+TOO_MANY_FILES = frozenset({errno.EMFILE, errno.ENFILE})
 LINGER = 5.0  # seconds an archive stays open after its last reader: the next range request finds it so
 
 
@@ -127,7 +129,7 @@ class OpenArchives:
                 read += claimed
             elif opened is None:
                 del self._claims[other]
-        if read + (size or 0) > self._shelf.budget and not self._shelf.begun(hash):
+        if read + (size or 0) > self._shelf.room() and not self._shelf.begun(hash):
             return False
         self._claims[hash] = size or 0
         return True
@@ -201,8 +203,25 @@ class OpenArchives:
             # Files are opened, a journal is read, 100,000 places are counted: not while every other reader waits.
             places = await asyncio.to_thread(_places, frozen)
             size = places.length if places.complete else None
-            kept = self._claim(hash, size)
-            self._open[hash] = await asyncio.to_thread(self._begin, frozen, places, size, kept=kept)
+            try:
+                kept = self._claim(hash, size)
+                if not kept and self._shelf.takes(size):
+                    await asyncio.to_thread(self._shelf.look)  # there may be room again
+                    kept = self._claim(hash, size)
+                if kept and size is not None and not self._shelf.fits(size):
+                    # Before the first byte of it: the disk would be full, for the store too, until others had gone.
+                    self.let_go()
+                    now, wanted = self._works.clock.wall(), self.promised() + size
+                    await asyncio.to_thread(self._shelf.make_room, now, wanted=wanted)
+                self._open[hash] = await asyncio.to_thread(self._begin, frozen, places, size, kept=kept)
+            except OSError as error:
+                if error.errno in TOO_MANY_FILES:
+                    raise _too_many() from error
+                if error.errno not in DISK_FULL:
+                    raise
+                # Not even a journal can be begun: the archive is made without a copy.
+                event(logger, logging.WARNING, "disk_full", archive=hash, error=error.strerror)
+                self._open[hash] = await asyncio.to_thread(self._begin, frozen, places, size, kept=False)
         finally:
             del self._opening[hash]
 
@@ -248,10 +267,13 @@ class OpenArchives:
         # Passes over an exact layout learn the same places and CRCs; over an open one each has its own frontier.
         places = shared.places if shared.places.complete else _places(frozen)
         size = self._memory.take()
-        spool = MemorySpool(hash, lengths=part_lengths(places), start=start, window=size)
+        spool = MemorySpool(hash, lengths=part_lengths(places), start=start, window=size, behind=opened.copy)
         bounds = replace(self._works, window=replace(self._works.window, size=size))
         filling = self._filling(frozen, places, spool, bounds)
-        _assume(filling, start)
+        if opened.copy is None:
+            _assume(filling, start)
+        else:
+            filling.go_on_from(shared)
         opened.alone += 1
         try:
             yield filling
@@ -264,8 +286,14 @@ class OpenArchives:
                 task.add_done_callback(self._telling.discard)
 
     async def _tell(self, hash: str, finished: Finished) -> None:
-        await self._on_finished(hash, finished)
-        self._open.pop(hash, None)  # what was learned counts from the next opening on
+        try:
+            await self._on_finished(hash, finished)
+        except Problem as problem:  # the store's; the next full pass is noted
+            event(logger, logging.WARNING, "completion_not_noted", archive=hash, code=problem.code)
+            return
+        opened = self._open.get(hash)
+        if opened is not None and opened.copy is None:
+            del self._open[hash]  # what was learned counts from the next opening on
 
     def _finish_if_all_there(self, hash: str, opened: _Open) -> None:
         filling = opened.filling

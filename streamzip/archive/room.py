@@ -28,12 +28,12 @@ class Room:
         self._taken = 0
         self._looked_at = -LOOK_EVERY
 
-    async def make(self, grown: int = 0) -> None:
-        """Evict what does not fit, now that the copies have grown by so many bytes."""
+    async def make(self, grown: int = 0, *, full: bool = False) -> None:
+        """Evict what does not fit, now that the copies have grown by so many bytes. `full`: the disk took no more."""
         self._taken += grown
         async with self._making:
             late = self._clock.monotonic() - self._looked_at >= LOOK_EVERY
-            if late or self._taken + self._promised() > self._shelf.budget:
+            if late or full or self._taken + self._promised() > self._shelf.budget:
                 await self._look()
 
     async def _look(self) -> None:

@@ -36,6 +36,8 @@ def status_document(
     }
     if state == "failed" and row.code is not None:
         document["code"] = row.code
+    if filling is not None and filling.full and not cached:
+        document["copy_stopped"] = "disk_full"
     if row.completed_at is not None:
         document |= {"completed_at": rfc3339(row.completed_at), "size": row.size}
     elif filling is not None and filling.layout.exact:

@@ -281,9 +281,12 @@ class _PartWriter:
         filling.wake(number)
         stream = deflated(raw, filling.works.pool, ahead=COMPRESS_AHEAD) if traits & Trait.DEFLATE else raw
         stored = stored_crc = 0
+        given, given_crc = filling.given.get(member, (0, 0))
         try:
             async with aclosing(stream):
                 async for block in stream:
+                    if stored < given <= stored + len(block):
+                        check_given(filling, member, isal_zlib.crc32(block[: given - stored], stored_crc), given_crc)
                     filling.works.bounds.check_archive(at + stored + len(block))
                     await spool.room(at + stored)
                     spool.write(at + stored, block)
@@ -293,7 +296,11 @@ class _PartWriter:
                     filling.wake(number, landed)
             check_crc(filling, member, pull.crc)
             self._check_sizes(pull.position, stored)
+            if stored < given:
+                check_given(filling, member, 0, -1)
         except BaseException:
+            if stored > given:
+                filling.given[member] = (stored, stored_crc)
             extents.rollback(number)
             raise
         places.crcs[member] = pull.crc
@@ -330,6 +337,12 @@ def check_crc(filling: Filling, member: int, crc: int) -> None:
     if filling.layout.crcs[member] == expected:
         raise OriginError("crc_mismatch", f"the file's CRC-32 is {crc:08x} where {expected:08x} was given")
     raise Stale(f"{filling.layout.names[member]} is not the file that it was when the archive was first built")
+
+
+def check_given(filling: Filling, member: int, crc: int, given: int) -> None:
+    """What is pulled again must begin with what may have been given out of the member, if nothing else proves it."""
+    if crc != given and not filling.strong(member):
+        raise OriginError("changed", f"{filling.layout.names[member]} is not the file that it was")
 
 
 def settle(filling: Filling, member: int) -> bool:

@@ -49,6 +49,20 @@ class Extents:
         self.done = bytearray(len(self.lengths))
         self.missing = len(self.lengths)
 
+    def copied(self) -> "Extents":
+        """The same state, for a filling that goes on by itself from here. What no journal lists yet is left out: it
+        may still turn out not to be there.
+        """
+        other = Extents(array("q", self.lengths))
+        other.filled, other.committed = array("q", self.filled), array("q", self.committed)
+        other.proven, other.crcs = array("q", self.proven), array("Q", self.crcs)
+        other.done[:], other.missing, other.present = self.done, self.missing, self.present
+        other._chains.update((part, list(chain)) for part, chain in self._chains.items())
+        for part, filled in enumerate(self.filled):
+            if filled > self.committed[part]:
+                other.rollback(part)
+        return other
+
     def grow(self, part: int, length: int) -> None:
         """This process wrote `length` more bytes of the part."""
         self.filled[part] += length

@@ -10,6 +10,7 @@ very file that was sealed (size, mtime, ctime and inode). A CRC is never derived
 give damage a valid checksum.
 """
 
+import errno
 import os
 from array import array
 from dataclasses import dataclass
@@ -60,7 +61,8 @@ def boot_id() -> bytes:
 class FileSpool:
     """One archive's copy on disk, open in this process. Its calls are short, except `prove`, `read` and `finish`.
 
-    `scratch`: memory that `read_now` reads into, shared by all the spools of the loop. It bounds what is read at once.
+    `most`: bytes that the file may have. `scratch`: memory that `read_now` reads into, shared by all the spools of the
+    loop. It bounds what is read at once.
     """
 
     def __init__(
@@ -72,8 +74,10 @@ class FileSpool:
         layout: bytes,
         locks: LockFile,
         scratch: bytearray,
+        most: int,
     ) -> None:
         self.name = paths.name
+        self._most = most
         self.paths = paths
         self.locks = locks
         self.extents = Extents(lengths)
@@ -196,7 +200,9 @@ class FileSpool:
     # -- the bytes ---------------------------------------------------------------------------------------
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
-        """Put archive bytes in their place. OSError where the disk is full."""
+        """Put archive bytes in their place. OSError where the disk is full, or the file gets longer than it may."""
+        if offset + len(data) > self._most:
+            raise OSError(errno.EDQUOT, "the copy would take more than all copies may")
         done = os.pwrite(self._fd, data, offset)
         while done < len(data):
             data = memoryview(data)[done:]

@@ -1,5 +1,5 @@
 """No copy on disk (none wanted, none fits, or the disk is full): a window of archive bytes that moves along with one
-reader.
+reader. Where the disk took no more of a copy, what it has is read from there.
 
 Bounded by where the reader is, whatever the archive's or its members' sizes: a pull that is a window's length ahead of
 its reader waits, and so does its origin.
@@ -10,6 +10,7 @@ from array import array
 from bisect import bisect_right, insort
 
 from streamzip.spool.extents import Extent, Extents
+from streamzip.spool.file import FileSpool
 from streamzip.spool.journal import Drop, Pin, Record, Settled
 
 
@@ -45,17 +46,23 @@ class Memory:
 
 
 class MemorySpool:
-    """The window of one reader that begins at archive offset `start` and holds up to `window` bytes."""
+    """The window of one reader that begins at archive offset `start` and holds up to `window` bytes.
+
+    `behind`: the copy that it goes on from, where there is one; what that has is read from it, and known from it.
+    """
 
     sealed = False
     removed = False
 
-    def __init__(self, name: str, *, lengths: "array[int]", start: int, window: int) -> None:
+    def __init__(
+        self, name: str, *, lengths: "array[int]", start: int, window: int, behind: FileSpool | None = None
+    ) -> None:
         self.name = name
         self.locks = NoLocks()
-        self.extents = Extents(lengths)
-        self.pins: dict[int, Pin] = {}
-        self.settled: dict[int, Settled] = {}
+        self.extents = Extents(lengths) if behind is None else behind.extents.copied()
+        self.pins: dict[int, Pin] = {} if behind is None else dict(behind.pins)
+        self.settled: dict[int, Settled] = {} if behind is None else dict(behind.settled)
+        self._behind = behind
         self._window = window
         self._position = start
         self._runs: dict[int, bytes] = {}
@@ -69,8 +76,21 @@ class MemorySpool:
                 insort(self._starts, offset)
             self._runs[offset] = bytes(data)
 
-    def read_now(self, offset: int, length: int) -> bytes:
-        """What is held from `offset` on, up to the end of the run it lies in; empty where nothing is."""
+    def read_now(self, offset: int, length: int) -> bytes | None:
+        """What is held from `offset` on, up to the end of the run it lies in; empty where nothing is. None where the
+        copy behind it has to be waited for.
+        """
+        run = self._held(offset, length)
+        if run or self._behind is None:
+            return run
+        return self._behind.read_now(offset, self._gap(offset, length))
+
+    def read(self, offset: int, length: int) -> bytes:
+        """The same, waiting for the copy's disk; memory is never waited for."""
+        run = self._held(offset, length)
+        return run if run or self._behind is None else self._behind.read(offset, self._gap(offset, length))
+
+    def _held(self, offset: int, length: int) -> bytes:
         found = bisect_right(self._starts, offset) - 1
         if found < 0:
             return b""
@@ -80,9 +100,10 @@ class MemorySpool:
             return run
         return run[offset - start : offset - start + length]
 
-    def read(self, offset: int, length: int) -> bytes:
-        """The same: memory is never waited for."""
-        return self.read_now(offset, length)
+    def _gap(self, offset: int, length: int) -> int:
+        """How much of that the copy is asked for: from where the next run begins, its bytes are no longer its own."""
+        following = bisect_right(self._starts, offset)
+        return min(length, self._starts[following] - offset) if following < len(self._starts) else length
 
     async def room(self, offset: int) -> None:
         """Wait until the reader is less than a window's length behind."""
@@ -108,8 +129,8 @@ class MemorySpool:
                 waiter.set_result(None)
 
     def prove(self, part: int, at: int) -> Drop | None:
-        """No earlier life left anything here."""
-        return None
+        """No earlier life left anything here, unless in the copy behind it."""
+        return None if self._behind is None else self._behind.prove(part, at)
 
     def drop(self, drop: Drop) -> None:
         """Forget what was pulled of the part."""

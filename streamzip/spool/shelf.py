@@ -7,6 +7,7 @@ survives restarts and is the same for every process.
 
 import os
 import shutil
+import time
 from array import array
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from streamzip.spool.locks import USE, InUse, LockFile
 # further copy needs one.
 MANY = 1000
 SPARE = 50  # a fiftieth of the budget
+LOOK_AGAIN = 1.0  # seconds
+RESERVE = 64 << 20  # bytes of the disk that copies leave free, at most a twentieth of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ class Shelf:
         self.root = root
         self.budget = budget
         self.grace = grace
+        self._disk: int | None = None  # bytes that it had at the last look for copies: taken by them, and free
+        self._looked_at = 0.0
         self._scratch = bytearray(SCRATCH)
 
     def paths(self, name: str) -> Paths:
@@ -53,6 +58,33 @@ class Shelf:
     def takes(self, size: int | None) -> bool:
         """Whether a copy of this size is to be kept at all."""
         return self.budget > 0 and (size or 0) <= self.budget
+
+    def room(self) -> int:
+        """Bytes that the copies may take together: their budget, or what the disk had for them at the last look, if
+        that is less. OSError from the disk.
+        """
+        if self._disk is None:
+            self._see(0)
+        return min(self.budget, self._disk or 0)
+
+    def fits(self, size: int) -> bool:
+        """Whether the disk has this much for a copy without another one's going. OSError from the disk."""
+        usage = shutil.disk_usage(self._made())
+        return size <= usage.free - _reserve(usage.total)
+
+    def look(self) -> None:
+        """Look again what the disk has, unless that was just done; for a thread. OSError from the disk."""
+        if time.monotonic() - self._looked_at >= LOOK_AGAIN:
+            self._see(sum(each.taken for each in self.held()))
+
+    def _see(self, taken: int) -> None:
+        usage = shutil.disk_usage(self._made())
+        self._disk = max(0, taken + usage.free - _reserve(usage.total))
+        self._looked_at = time.monotonic()
+
+    def _made(self) -> Path:
+        self.root.mkdir(mode=0o755, parents=True, exist_ok=True)
+        return self.root
 
     def open(self, name: str, *, lengths: "array[int]", size: int | None, layout: bytes) -> FileSpool:
         """The archive's spool, with a shared lock against eviction. InUse while another process evicts it; OSError from
@@ -65,7 +97,8 @@ class Shelf:
             if not locks.try_shared(USE):
                 raise InUse(name)
             os.utime(paths.lock)
-            return FileSpool(paths, lengths=lengths, size=size, layout=layout, locks=locks, scratch=self._scratch)
+            most, scratch = self.room() if size is None else size, self._scratch
+            return FileSpool(paths, lengths=lengths, size=size, layout=layout, locks=locks, scratch=scratch, most=most)
         except BaseException:
             locks.close()
             raise
@@ -143,7 +176,8 @@ class Shelf:
         """
         held = self.held()
         taken = sum(each.taken for each in held)
-        over = taken + wanted - self.budget
+        self._see(taken)
+        over = taken + wanted - self.room()
         if over > 0 and len(held) > MANY:
             over += self.budget // SPARE
         gone: list[str] = []
@@ -158,5 +192,9 @@ class Shelf:
 
     def free_space(self) -> int:
         """Bytes that the disk beneath the shelf still has."""
-        self.root.mkdir(mode=0o755, parents=True, exist_ok=True)
-        return shutil.disk_usage(self.root).free
+        return shutil.disk_usage(self._made()).free
+
+
+def _reserve(total: int) -> int:
+    """What copies leave free of a disk: the store lies on it as a rule, and a create must not fail because of them."""
+    return min(RESERVE, total // 20)

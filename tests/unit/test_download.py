@@ -11,16 +11,16 @@ import pytest
 from streamzip.archive import downloading
 from streamzip.archive.downloading import Download, Facts
 from streamzip.archive.opened import Lease
-from streamzip.errors import NotReady, Problem
 
 
 class FullDisk:
     """Stands in for the reader: the copy gives five bytes, then the disk is full; memory gives what is asked for."""
 
-    def __init__(self, *, provable: bool) -> None:
-        self.copy = SimpleNamespace(layout=SimpleNamespace(provable=provable), spool=SimpleNamespace(name="a"))
+    def __init__(self) -> None:
+        self.copy = SimpleNamespace(spool=SimpleNamespace(name="a"))
         self.memory = SimpleNamespace()
         self.alone_from: list[int] = []
+        self.told = 0
 
     @contextlib.asynccontextmanager
     async def alone(self, start: int) -> AsyncIterator[Any]:
@@ -41,28 +41,16 @@ class FullDisk:
         fields = {"shared": self.copy, "kept": True, "alone": self.alone, "pulling": contextlib.nullcontext}
         lease = cast(Lease, SimpleNamespace(**fields))
         facts = Facts("a.zip", 10, '"1"', 0, False)
-        return Download(facts, lease, on_release=nothing, on_failure=nothing)
+        return Download(facts, lease, on_release=nothing, on_failure=nothing, on_full=self.tell)
+
+    def tell(self) -> None:
+        self.told += 1
 
 
 async def test_download_goes_on_through_memory_when_the_disk_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Strong validators prove that what comes is of the same files."""
-    disk = FullDisk(provable=True)
+    """From where the copy ended; and that it did is told, so that room may be made."""
+    disk = FullDisk()
     monkeypatch.setattr(downloading, "read", disk.read)
     assert b"".join([run async for run in disk.download().read(0, 10)]) == b"0123456789"
     assert disk.alone_from == [5]
-
-
-async def test_download_ends_when_the_disk_is_full_and_nothing_could_prove_the_rest(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Two versions of a file without a strong validator had met in one body."""
-    disk = FullDisk(provable=False)
-    monkeypatch.setattr(downloading, "read", disk.read)
-    received = []
-    with pytest.raises(Problem) as caught:
-        async for run in disk.download().read(0, 10):
-            received.append(run)
-    assert received == [b"01234"]
-    assert isinstance(caught.value, NotReady)
-    assert caught.value.code == "disk_full"
-    assert disk.alone_from == []
+    assert disk.told == 1

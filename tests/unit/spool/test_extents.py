@@ -218,3 +218,21 @@ def test_extents_that_touch_are_one_up_to_a_length(monkeypatch: pytest.MonkeyPat
     assert list(parts.unproven(0)) == [an_extent(0, 50), an_extent(50, 100)]
     parts.drop(0, 70)
     assert (state(parts), parts.crcs[0]) == ((50, 50, 0, False), zlib.crc32(CONTENT[:50]))
+
+
+def test_copied_extents_go_on_by_themselves_without_what_is_not_listed() -> None:
+    """What was written and not listed may still be taken back by whoever writes it; the rest is there for both."""
+    parts = extents(100, 50)
+    parts.commit(an_extent(0, 60), trusted=True)
+    parts.grow(0, 30)
+    parts.commit(an_extent(0, 50, part=1), trusted=True)
+    other = parts.copied()
+    assert (state(other), state(other, 1), other.present, other.missing) == (
+        (60, 60, 60, False),
+        (50, 50, 50, True),
+        110,
+        1,
+    )
+    other.commit(an_extent(60, 100), trusted=True)
+    assert other.member_crc(range(1)) == zlib.crc32(CONTENT[:100])
+    assert (state(parts), parts.missing) == ((90, 60, 90, False), 1)
