@@ -73,7 +73,7 @@ class Prefetches:
             self._leader.close()
 
     async def _start_due(self) -> None:
-        for job in await self._repository.jobs.due(self._clock.wall()):
+        for job in await self._repository.jobs.due(self._clock.wall(), longest=LONGEST_WAIT):
             if len(self._running) >= AT_ONCE:
                 return
             if job.kind == PREFETCH and job.id not in self._running:

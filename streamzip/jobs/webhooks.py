@@ -12,7 +12,7 @@ from functools import partial
 
 from streamzip.clock import Clock
 from streamzip.errors import Problem
-from streamzip.jobs.courier import Outcome
+from streamzip.jobs.courier import LONGEST_RETRY_AFTER, Outcome
 from streamzip.logs import event
 from streamzip.net.retry import Backoff
 from streamzip.spool.locks import LockFile
@@ -85,7 +85,8 @@ class Webhooks:
         """Begin what is due; the seconds until more is."""
         while len(self._running) < AT_ONCE:
             now = self._clock.wall()
-            rows = await self._deliveries.due(now, limit=AT_ONCE - len(self._running), **self._left_out())
+            room = AT_ONCE - len(self._running)
+            rows = await self._deliveries.due(now, longest=LONGEST_RETRY_AFTER, limit=room, **self._left_out())
             if not rows:
                 due = await self._deliveries.next_due(**self._left_out())
                 # Bounded, so that a clock set back by hand does not put a delivery off by as much.

@@ -20,7 +20,7 @@ from streamzip.manifest.addresses import Exempt
 from streamzip.manifest.model import Entry, Manifest
 from streamzip.manifest.names import clean_filename, name_from_url, unique_names
 from streamzip.manifest.parse import CreateRequest
-from streamzip.net.retry import Backoff
+from streamzip.net.retry import LONGEST_RETRY_AFTER, Backoff
 from streamzip.sources.apart import MOST_BYTES, images_of
 from streamzip.sources.http import HttpSource
 from streamzip.spool.locks import LockFile
@@ -132,7 +132,7 @@ class WebpageDownloads:
     async def _start_due(self) -> float:
         """Begin what is due; the seconds until more is."""
         now = self._clock.wall()
-        for row in await self._pages.due(now, limit=AT_ONCE):
+        for row in await self._pages.due(now, longest=LONGEST_RETRY_AFTER, limit=AT_ONCE):
             if len(self._running) < AT_ONCE and row.id not in self._running:
                 task = self._running[row.id] = asyncio.create_task(self._work(row))
                 task.add_done_callback(partial(self._ended, row.id))

@@ -184,7 +184,8 @@ class Shelf:
         for each in sorted(held, key=lambda each: (each.finished, each.last_use)):
             if over <= 0:
                 break
-            if each.taken and now - each.last_use >= self.grace and self.evict(each.name):
+            just_used = 0 <= now - each.last_use < self.grace  # not where a clock that was set back says "tomorrow"
+            if each.taken and not just_used and self.evict(each.name):
                 over -= each.taken
                 taken -= each.taken
                 gone.append(each.name)

@@ -15,7 +15,7 @@ from streamzip.errors import FieldError, InvalidRequest
 from streamzip.manifest.urls import origin_of
 from streamzip.store.reading import Reads
 from streamzip.store.rows import DeliveryRow, Event
-from streamzip.store.statements import insert_absent
+from streamzip.store.statements import insert_absent, is_due
 from streamzip.store.tables import archives, deliveries, gone_receivers, hooks
 from streamzip.store.writer import Writer
 
@@ -70,10 +70,12 @@ class Deliveries:
         await self._apply(delete(gone_receivers).where(gone_receivers.c.url == url))
 
     async def due(
-        self, now: float, *, limit: int, ids: Collection[str], receivers: Collection[str]
+        self, now: float, *, longest: float, limit: int, ids: Collection[str], receivers: Collection[str]
     ) -> list[DeliveryRow]:
-        """Deliveries whose time has come, the longest waiting first, without those `ids` and `receivers`."""
-        query = select(*_COLUMNS).where(deliveries.c.not_before <= now, *_waiting(ids, receivers))
+        """Deliveries whose time has come (see `is_due`), the longest waiting first, without those `ids` and
+        `receivers`.
+        """
+        query = select(*_COLUMNS).where(is_due(deliveries, now, longest), *_waiting(ids, receivers))
         return await self._deliveries(query.order_by(deliveries.c.not_before, deliveries.c.id).limit(limit))
 
     async def next_due(self, *, ids: Collection[str], receivers: Collection[str]) -> float | None:

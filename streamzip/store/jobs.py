@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Select, delete, func, select, 
 
 from streamzip.store.reading import Reads
 from streamzip.store.rows import JobRow
-from streamzip.store.statements import insert_absent
+from streamzip.store.statements import insert_absent, is_due
 from streamzip.store.tables import jobs
 from streamzip.store.writer import Writer
 
@@ -36,9 +36,11 @@ class Jobs:
         """
         await self._writer.apply(lambda connection: add_job(connection, kind, hash, now))
 
-    async def due(self, now: float, *, limit: int = 100) -> list[JobRow]:
-        """Queued jobs whose time has come, the longest waiting first. It claims none: the caller knows what it runs."""
-        query = select(*_COLUMNS).where(jobs.c.state == QUEUED, jobs.c.not_before <= now)
+    async def due(self, now: float, *, longest: float, limit: int = 100) -> list[JobRow]:
+        """Queued jobs whose time has come (see `is_due`), the longest waiting first. It claims none: the caller knows
+        what it runs.
+        """
+        query = select(*_COLUMNS).where(jobs.c.state == QUEUED, is_due(jobs, now, longest))
         return await self._jobs(query.order_by(jobs.c.not_before, jobs.c.id).limit(limit))
 
     async def next_due(self) -> float | None:

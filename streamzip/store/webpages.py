@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from streamzip.store.reading import Reads
 from streamzip.store.rows import WebpageRow
+from streamzip.store.statements import is_due
 from streamzip.store.tables import webpages
 from streamzip.store.writer import Writer
 
@@ -41,9 +42,11 @@ class Webpages:
         rows = await self._rows(select(*_COLUMNS).where(webpages.c.id == id))
         return rows[0] if rows else None
 
-    async def due(self, now: float, *, limit: int) -> list[WebpageRow]:
-        """Those whose time has come, the longest waiting first. It claims none: the caller knows what it runs."""
-        query = select(*_COLUMNS).where(webpages.c.state == QUEUED, webpages.c.not_before <= now)
+    async def due(self, now: float, *, longest: float, limit: int) -> list[WebpageRow]:
+        """Those whose time has come (see `is_due`), the longest waiting first. It claims none: the caller knows what it
+        runs.
+        """
+        query = select(*_COLUMNS).where(webpages.c.state == QUEUED, is_due(webpages, now, longest))
         return await self._rows(query.order_by(webpages.c.not_before, webpages.c.id).limit(limit))
 
     async def next_due(self) -> float | None:

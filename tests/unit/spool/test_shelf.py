@@ -131,6 +131,12 @@ def test_shelf_evicts_nothing_that_was_just_handed_over(shelf: Shelf) -> None:
     assert shelf.make_room(used + 59, wanted=10 * MIB)[0] == []
 
 
+def test_shelf_evicts_when_the_clock_was_set_back(shelf: Shelf) -> None:
+    """Last uses that lie in the future keep no copies for as long as the clock went back."""
+    put(shelf, 1)
+    assert shelf.make_room(NOW - 86_400, wanted=10 * MIB)[0] == [name(1)]
+
+
 def test_opening_an_archive_is_a_use_of_it(shelf: Shelf) -> None:
     """The last use is the lock file's time, which a restart keeps."""
     put(shelf, 1, ago=10**9)

@@ -27,7 +27,7 @@ async def archive(repository: Repository) -> str:
 
 
 async def all_due(repository: Repository) -> list[DeliveryRow]:
-    return await repository.deliveries.due(1e12, limit=100, ids=[], receivers=[])
+    return await repository.deliveries.due(1e12, longest=1e12, limit=100, ids=[], receivers=[])
 
 
 async def test_completion_queues_a_delivery_for_each_receiver(repository: Repository, archive: str) -> None:
@@ -95,10 +95,13 @@ async def test_due_leaves_out_what_runs_and_who_is_busy(repository: Repository, 
         await repository.deliveries.tell(archive, f"https://slow.example/{number}", an_event(1.0))
     await repository.deliveries.tell(archive, HOOK, an_event(2.0))
     slow = "slow.example:443"
-    assert [row.url for row in await repository.deliveries.due(9, limit=1, ids=[], receivers=[slow])] == [HOOK]
-    running = [row.id for row in await repository.deliveries.due(9, limit=2, ids=[], receivers=[])]
-    assert len(await repository.deliveries.due(9, limit=9, ids=running, receivers=[])) == 2
-    assert await repository.deliveries.due(0.5, limit=9, ids=[], receivers=[]) == []
+    assert [row.url for row in await repository.deliveries.due(9, longest=1e12, limit=1, ids=[], receivers=[slow])] == [
+        HOOK
+    ]
+    running = [row.id for row in await repository.deliveries.due(9, longest=1e12, limit=2, ids=[], receivers=[])]
+    assert len(await repository.deliveries.due(9, longest=1e12, limit=9, ids=running, receivers=[])) == 2
+    await repository.deliveries.again(running[0], not_before=50.0, outcome="timed_out")
+    assert len(await repository.deliveries.due(49, longest=1e12, limit=9, ids=[], receivers=[])) == 3
     assert await repository.deliveries.next_due(ids=[], receivers=[]) == 1.0
     assert await repository.deliveries.next_due(ids=[], receivers=[slow]) == 2.0
     assert await repository.deliveries.next_due(ids=[], receivers=[slow, "hooks.example:443"]) is None

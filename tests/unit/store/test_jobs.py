@@ -20,7 +20,7 @@ async def test_add_queues_one_job_when_it_is_asked_for_twice(repository: Reposit
     await repository.jobs.add("prefetch", archive, now=10.0)
     await repository.jobs.add("prefetch", archive, now=20.0)
     await repository.jobs.add("webhook", archive, now=5.0)
-    assert [(job.kind, job.not_before) for job in await repository.jobs.due(20.0)] == [
+    assert [(job.kind, job.not_before) for job in await repository.jobs.due(20.0, longest=1e12)] == [
         ("webhook", 5.0),
         ("prefetch", 20.0),
     ]
@@ -32,12 +32,28 @@ async def test_add_refuses_when_the_archive_is_gone(repository: Repository) -> N
         await repository.jobs.add("prefetch", HASH, now=1.0)
 
 
+DAY = 86_400.0
+
+
+@pytest.mark.parametrize("attempts", [0, 1])
+async def test_due_takes_jobs_when_the_clock_was_set_back(repository: Repository, archive: str, attempts: int) -> None:
+    """Queued just now, or put off by seconds: a clock that goes back a day puts neither off by as much."""
+    await repository.jobs.add("prefetch", archive, now=3 * DAY)
+    (job,) = await repository.jobs.due(3 * DAY, longest=3600)
+    if attempts:
+        await repository.jobs.fail(job.id, not_before=3 * DAY + 20)
+        assert await repository.jobs.due(3 * DAY, longest=3600) == []
+    assert [job.hash for job in await repository.jobs.due(2 * DAY + 5, longest=3600)] == [archive]
+
+
 async def test_due_leaves_out_jobs_when_their_time_has_not_come(repository: Repository, archive: str) -> None:
     """A job is due from its moment on, not before; next_due names that moment."""
     assert await repository.jobs.next_due() is None
-    await repository.jobs.add("prefetch", archive, now=100.0)
-    assert await repository.jobs.due(99.9) == []
-    assert len(await repository.jobs.due(100.0)) == 1
+    await repository.jobs.add("prefetch", archive, now=1.0)
+    (job,) = await repository.jobs.due(1.0, longest=1e12)
+    await repository.jobs.fail(job.id, not_before=100.0)
+    assert await repository.jobs.due(99.9, longest=1e12) == []
+    assert len(await repository.jobs.due(100.0, longest=1e12)) == 1
     assert await repository.jobs.next_due() == 100.0
 
 
@@ -45,37 +61,37 @@ async def test_due_gives_the_longest_waiting_when_there_are_more_than_asked(repo
     """The oldest go first, so that none starves."""
     for number, now in enumerate((30.0, 10.0, 20.0)):
         await repository.create(an_archive(str(number), created_at=now), sealed(), job="prefetch")
-    assert [job.hash for job in await repository.jobs.due(99.0, limit=2)] == ["1", "2"]
+    assert [job.hash for job in await repository.jobs.due(99.0, longest=1e12, limit=2)] == ["1", "2"]
 
 
 async def test_fail_puts_the_job_off_when_it_is_to_be_tried_again(repository: Repository, archive: str) -> None:
     """A failed attempt counts, and the job is due at the moment given."""
     await repository.jobs.add("prefetch", archive, now=1.0)
-    (job,) = await repository.jobs.due(1.0)
+    (job,) = await repository.jobs.due(1.0, longest=1e12)
     await repository.jobs.fail(job.id, not_before=60.0)
-    assert await repository.jobs.due(59.0) == []
-    (again,) = await repository.jobs.due(60.0)
+    assert await repository.jobs.due(59.0, longest=1e12) == []
+    (again,) = await repository.jobs.due(60.0, longest=1e12)
     assert (again.id, again.attempts, again.created_at) == (job.id, 1, 1.0)
 
 
 async def test_fail_ends_the_job_when_it_is_given_up(repository: Repository, archive: str) -> None:
     """A job given up is never due, and starts afresh when somebody asks again."""
     await repository.jobs.add("prefetch", archive, now=1.0)
-    (job,) = await repository.jobs.due(1.0)
+    (job,) = await repository.jobs.due(1.0, longest=1e12)
     await repository.jobs.fail(job.id, not_before=None)
-    assert await repository.jobs.due(1e9) == []
+    assert await repository.jobs.due(1e9, longest=1e12) == []
     assert await repository.jobs.next_due() is None
     assert await repository.jobs.pending("prefetch", archive) is None
 
     await repository.jobs.add("prefetch", archive, now=70.0)
-    (again,) = await repository.jobs.due(70.0)
+    (again,) = await repository.jobs.due(70.0, longest=1e12)
     assert (again.attempts, again.state) == (0, "queued")
 
 
 async def test_done_removes_the_job_when_the_work_was_made(repository: Repository, archive: str) -> None:
     """Work that was done does not come back at the next start."""
     await repository.jobs.add("prefetch", archive, now=1.0)
-    (job,) = await repository.jobs.due(1.0)
+    (job,) = await repository.jobs.due(1.0, longest=1e12)
     await repository.jobs.done(job.id)
     await repository.jobs.done(job.id)
     assert await repository.jobs.pending("prefetch", archive) is None
@@ -84,7 +100,7 @@ async def test_done_removes_the_job_when_the_work_was_made(repository: Repositor
 async def test_done_leaves_the_successor_when_its_own_job_was_cancelled(repository: Repository, archive: str) -> None:
     """A worker that ends late, after a cancel and a new request, does not end the new job."""
     await repository.jobs.add("prefetch", archive, now=1.0)
-    (cancelled,) = await repository.jobs.due(1.0)
+    (cancelled,) = await repository.jobs.due(1.0, longest=1e12)
     assert await repository.jobs.cancel("prefetch", archive)
     await repository.jobs.add("prefetch", archive, now=2.0)
     await repository.jobs.done(cancelled.id)

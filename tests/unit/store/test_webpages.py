@@ -21,15 +21,15 @@ async def test_page_is_due_until_it_is_built_or_failed(repository: Repository) -
     for row in (a_page("b", 12.0), a_page("a", 11.0), a_page("c", 13.0)):
         await pages.add(row)
     assert await pages.next_due() == 11.0
-    assert [row.id for row in await pages.due(12.0, limit=9)] == ["a", "b"]
-    assert [row.id for row in await pages.due(99.0, limit=1)] == ["a"]
+    assert [row.id for row in await pages.due(12.0, longest=1e12, limit=9)] == ["a", "b"]
+    assert [row.id for row in await pages.due(99.0, longest=1e12, limit=1)] == ["a"]
 
     await repository.create(an_archive("f" * 32), sealed())
     await pages.built("a", "f" * 32)
     await pages.failed("b", code="no_images", detail="none")
     await pages.again("c", not_before=50.0)
-    assert await pages.due(49.0, limit=9) == []
-    [again] = await pages.due(50.0, limit=9)
+    assert await pages.due(49.0, longest=1e12, limit=9) == []
+    [again] = await pages.due(50.0, longest=1e12, limit=9)
     assert (again.id, again.attempts, again.url, again.base) == ("c", 1, "https://example.com/c", "http://zip.example")
 
 
