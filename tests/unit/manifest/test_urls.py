@@ -1,10 +1,19 @@
+import re
 import time
-from ipaddress import ip_network
+from collections.abc import Callable
+from ipaddress import IPv6Address, ip_network
+from urllib.parse import urlsplit
 
+import httpx
+import idna
 import pytest
+import yarl
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from streamzip.manifest.addresses import Exempt
-from streamzip.manifest.urls import check_url, origin_of
+from streamzip.manifest.urls import check_url, origin_of, target_of
+from streamzip.sources.http import written
 from tests.support.hostile_urls import JUDGED_AT_DIAL, REFUSED, hostile_urls
 
 ACCEPTED = [
@@ -138,3 +147,48 @@ def test_check_url_accepts_when_the_address_lies_in_an_allowed_network(url: str)
 def test_check_url_refuses_when_the_address_lies_beside_the_allowed_networks(url: str) -> None:
     """Neither their neighbours nor other spellings of their addresses."""
     assert refusal(url, NETWORKS)
+
+
+pieces = st.one_of(
+    st.sampled_from(
+        [*"@:/?#[].-%\\", "//", "://", "127.0.0.1", "::1", "0x7f", "1", "80", "a", "example.com", "xn--", "ü"]
+    ),
+    st.sampled_from(
+        ["。", "％", "①", "ß", "\u200d", "%2e", "%40", "%00", "\t", " ", "|", ";", "&", "=", "+", "~", "_"]
+    ),
+)
+
+
+@settings(deadline=None, max_examples=2000)
+@given(st.sampled_from(["http://", "https://", "HTTP://", ""]), st.lists(pieces, max_size=9))
+def test_what_check_url_takes_has_one_host_for_every_parser(scheme: str, rest: list[str]) -> None:
+    """Two parsers that disagree about a URL's host are a hole: one judges it, another dials."""
+    url = scheme + "".join(rest)
+    try:
+        check_url(url)
+    except ValueError:
+        return
+    target = target_of(url)
+    assert {host_of(parse, url) for parse in (urllib, httpx_of, yarl_of)} == {target.host}
+    assert target_of(written(url))[:4] == target[:4]
+    assert re.search(r"[\s\\#]", target.path) is None
+
+
+def urllib(url: str) -> str:
+    return urlsplit(url).hostname or ""
+
+
+def httpx_of(url: str) -> str:
+    return httpx.URL(url).raw_host.decode()
+
+
+def yarl_of(url: str) -> str:
+    return yarl.URL(url, encoded=True).raw_host or ""
+
+
+def host_of(parse: Callable[[str], str], url: str) -> str:
+    """The host that a parser sees, in the form of `target_of`."""
+    host = parse(url).lower()
+    if ":" in host:
+        return IPv6Address(host).compressed
+    return host if host.isascii() else idna.encode(host).decode()
