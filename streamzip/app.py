@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import os
 import random
+import resource
 import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -204,6 +205,8 @@ def _transport(settings: Settings, allow_hosts: frozenset[str]) -> OriginTranspo
 
 def serve(settings: Settings) -> None:
     """Listen and answer until SIGINT or SIGTERM. Raises SetupError where a part cannot be made."""
+    # A core file would hold every secret that the process has.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     _shares()
     secrets = _Secrets(settings)  # a worker that cannot start would be started again and again
     logs.configure(settings.log_level)

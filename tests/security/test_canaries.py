@@ -20,6 +20,7 @@ from tests.support.hostile_names import hostile_names
 from tests.support.hostile_urls import JUDGED_AT_DIAL, hostile_urls
 from tests.support.origin import Answer, File, HangUp, Origin, Pattern, Raw, Status, redirect
 from tests.support.receiver import Receiver, Reply
+from tests.support.workers import family
 
 CANARY = "canary5ecret"
 WEBHOOK_SECRET = "whsec_Y2FuYXJ5NXNlY3JldGNhbmFyeTVzZWNyZXQ="
@@ -85,6 +86,14 @@ def test_no_secret_is_told_when_everything_goes_right_and_wrong(launch: Launch, 
         assert key not in text, where
         assert "Y2FuYXJ5NXNlY3JldG" not in text, where
     assert len(found) > 30
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_no_process_leaves_a_core_file(launch: Launch, workers: str) -> None:
+    """It would hold every secret; a crash is told by its exit status and the log."""
+    gateway = launch(workers=workers)
+    for pid in family(gateway):
+        assert re.search(r"^Max core file size +0 ", Path(f"/proc/{pid}/limits").read_text(), re.MULTILINE)
 
 
 def everything(gateway: Gateway, origin: Origin, hook: str) -> tuple[list[httpx.Response], list[bytes]]:

@@ -23,10 +23,14 @@ def workers(gateway: Gateway, count: int = 2, seconds: float = 20.0) -> list[int
         time.sleep(0.02)
 
 
+def family(gateway: Gateway) -> list[int]:
+    """The process ids of the gateway and of what it has started."""
+    return [gateway.pid, *_children(gateway.pid)]
+
+
 def kill_all(gateway: Gateway) -> None:
     """kill -9 of the gateway with all of its processes; without, a worker whose supervisor was killed ends in order."""
-    family = [gateway.pid, *_children(gateway.pid)]
-    for pid in family:
+    for pid in family(gateway):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
