@@ -36,6 +36,7 @@ class StreamedResponse(Response):
         ]
         self._runs = runs
         self._write_timeout = write_timeout
+        self._resumable = {"ETag", "Content-Length"} <= headers.keys()
         self._given = 0  # bytes handed to the server
         self._all_given = False
 
@@ -63,6 +64,22 @@ class StreamedResponse(Response):
             await connection.cut()
         elif not sending.cancelled() and (failure := sending.exception()) is not None:
             _log(failure)
+            await self._break_off(connection, receive)
+
+    async def _break_off(self, connection: Connection, receive: Receive) -> None:
+        """End the connection so that nobody takes what was sent for the whole.
+
+        In order, where length and ETag were told: the client has all that was sent, and may go on from there. A reset
+        takes from it what it has not read yet; but without an ETag Chromium takes whatever ends in order for whole.
+        """
+        if not self._resumable:
+            await connection.cut()
+            return
+        connection.close()
+        try:
+            async with asyncio.timeout(self._write_timeout):
+                await _left(receive)
+        except TimeoutError:
             await connection.cut()
 
     async def _send(self, send: Send, connection: Connection) -> None:

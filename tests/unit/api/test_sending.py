@@ -1,0 +1,89 @@
+"""How a response that cannot be completed ends its connection."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any, cast
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from streamzip.api.connection import SCOPE_KEY, Connection
+from streamzip.api.sending import StreamedResponse
+from streamzip.errors import NotReady
+
+LONG = {"ETag": '"1"', "Content-Length": "1000"}
+
+
+class Wire:
+    """A connection that notes how it is ended; its client has taken everything when `taken` is set."""
+
+    closing = False
+
+    def __init__(self, *, takes: bool) -> None:
+        self.ended: list[str] = []
+        self._takes = takes
+        self._left = asyncio.Event()
+
+    def untaken(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        self.ended.append("in order")
+        if self._takes:
+            self._left.set()
+
+    async def cut(self) -> None:
+        self.ended.append("reset")
+
+    async def receive(self) -> Message:
+        await self._left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, _: Message) -> None:
+        pass
+
+
+async def broken() -> AsyncGenerator[bytes, None]:
+    """A first run, and a failure."""
+    yield b"some"
+    raise NotReady("broke")
+
+
+@pytest.mark.parametrize(
+    ("headers", "takes", "ended"),
+    [
+        (LONG, True, ["in order"]),
+        (LONG, False, ["in order", "reset"]),
+        ({"ETag": '"1"'}, True, ["reset"]),
+        ({"Content-Length": "1000"}, True, ["reset"]),
+        ({}, True, ["reset"]),
+    ],
+)
+async def test_response_that_breaks_ends_in_order_only_where_nobody_takes_it_for_whole(
+    headers: dict[str, str], takes: bool, ended: list[str]
+) -> None:
+    """With a length and an ETag the client has all that was sent, and goes on from there; one that does not take it
+    is cut in the end. Without them a reset alone is an end that every client knows for a failure.
+    """
+    wire = Wire(takes=takes)
+    scope: Scope = {SCOPE_KEY: cast(Connection, wire)}
+    response = StreamedResponse(broken(), 200, headers, write_timeout=0.05)
+    await response(scope, cast(Receive, wire.receive), cast(Send, wire.send))
+    assert wire.ended == ended
+
+
+async def test_nothing_more_is_read_once_the_socket_has_failed() -> None:
+    """What is sent to it is dropped at once, without a turn of the loop in which the server could say so."""
+    wire, read = Wire(takes=True), 0
+
+    async def endless() -> AsyncGenerator[bytes, None]:
+        nonlocal read
+        while True:
+            read += 1
+            wire.closing = read == 3
+            yield b"some"
+
+    scope: Any = {SCOPE_KEY: cast(Connection, wire)}
+    response = StreamedResponse(endless(), 200, LONG, write_timeout=10)
+    await response(scope, cast(Receive, wire.receive), cast(Send, wire.send))
+    assert read == 3
