@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.bench import Bench
 from benchmarks.machine import describe
 from benchmarks.table import render
-from benchmarks.workloads import creates, downloads, finished, readers, text
+from benchmarks.workloads import creates, downloads, finished, huge, readers, text
 
 WORKLOADS = {
     "large": downloads.large,
@@ -24,6 +24,7 @@ WORKLOADS = {
     "crowd": readers.crowd,
     "parallel": readers.parallel,
     "several": readers.several,
+    "huge": huge.huge,
     "create-10": creates.ten,
     "create-10000": creates.ten_thousand,
 }

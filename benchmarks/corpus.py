@@ -27,6 +27,17 @@ def binaries(root: Path, name: str, count: int, size: int) -> list[File]:
     return [_write(root, f"{name}/{index:05}.bin", size, seed.randbytes(min(size, MIB))) for index in range(count)]
 
 
+def sparse(root: Path, name: str, count: int, size: int) -> list[File]:
+    """`count` files of zeros that take no room; their CRCs are not known."""
+    files = [File(f"{name}/{index:05}.bin", size, 0) for index in range(count)]
+    for file in files:
+        (root / file.path).parent.mkdir(parents=True, exist_ok=True)
+        with (root / file.path).open("wb") as opened:
+            opened.truncate(size)
+        (root / file.path).chmod(0o644)
+    return files
+
+
 def texts(root: Path, name: str, size: int) -> list[File]:
     """Four files that compress, `size` bytes each: a log, JSON lines, prose, CSV. The same in every run, everywhere."""
     kinds: dict[str, Callable[[random.Random], Iterator[str]]]
