@@ -126,7 +126,7 @@ class Pull:
             failures += 1
             changed += failure.code in ("changed", "size_mismatch")
             waited = self.clock.monotonic() - last_progress
-            if not failure.transient or failures > self.patience.fruitless or changed >= CHANGED_ATTEMPTS:
+            if not failure.transient or failures >= self.patience.fruitless or changed >= CHANGED_ATTEMPTS:
                 raise failure
             if not self.tries.spend(gained):
                 raise failure

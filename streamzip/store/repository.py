@@ -210,10 +210,6 @@ class Repository:
 
         return await self._writer.apply(change)
 
-    async def set_crcs(self, hash: str, crcs: Sealed) -> None:
-        """Keep the member CRCs learned so far in place of those kept before. Raises NotFound: archive gone."""
-        await self._writer.apply(lambda to: put(to, documents, {"hash": hash, "kind": CRCS}, _sealed(crcs)))
-
     async def set_errors(self, hash: str, errors: Sequence[Mapping[str, Any]]) -> None:
         """Keep these entry errors (JSON values) in place of those kept before. Raises NotFound: archive gone."""
         values = {"errors": [dict(error) for error in errors]}

@@ -89,7 +89,7 @@ async def test_delete_takes_documents_plan_and_jobs_when_the_archive_goes(reposi
     """Nothing of a deleted archive is left, and the same manifest can be created again."""
     await repository.create(an_archive(), sealed(), job="prefetch")
     await repository.set_layout(HASH, sealed())
-    await repository.set_crcs(HASH, sealed())
+    await repository.set_completed(HASH, at=1.0, size=1, crcs=sealed())
     await repository.set_errors(HASH, [{"index": 0}])
 
     assert await repository.delete(HASH)
@@ -141,8 +141,6 @@ async def test_setters_say_so_when_the_archive_is_gone(repository: Repository) -
     with pytest.raises(NotFound):
         await repository.set_layout(HASH, sealed())
     with pytest.raises(NotFound):
-        await repository.set_crcs(HASH, sealed())
-    with pytest.raises(NotFound):
         await repository.set_errors(HASH, [])
 
 
@@ -178,7 +176,7 @@ async def test_plan_gives_the_latest_crcs_and_errors_when_they_were_learned_twic
     await repository.create(an_archive(), sealed())
     await repository.set_layout(HASH, sealed(b"layout"))
     for round in (b"1", b"2"):
-        await repository.set_crcs(HASH, sealed(round))
+        await repository.set_completed(HASH, at=1.0, size=1, crcs=sealed(round))
         await repository.set_errors(HASH, [{"index": 3, "code": "http_404", "message": round.decode()}])
     errors = ({"index": 3, "code": "http_404", "message": "2"},)
     assert await repository.plan(HASH) == PlanRow(layout=sealed(b"layout"), crcs=sealed(b"2"), errors=errors)
