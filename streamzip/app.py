@@ -269,10 +269,11 @@ async def _serve(settings: Settings, sockets: Sequence[socket.socket]) -> None:
         await repository.close()
         raise
     background = asyncio.create_task(parts.work())
-    app = build(parts.gateway, parts.uploads, settings, parts.links, parts.auth, parts.webpages, parts.clock)
+    leaving = asyncio.Event()
+    app = build(parts.gateway, parts.uploads, settings, parts.links, parts.auth, parts.webpages, parts.clock, leaving)
     # Downloads have their own watch, which sees more and says so: this one is for all other answers.
     door = Door(shares.clients, within=settings.request_timeout, untaken=2 * settings.write_timeout)
-    server = uvicorn.Server(_uvicorn_config(settings, app, door))
+    server = _Server(_uvicorn_config(settings, app, door), leaving)
     process.keep_what_is_loaded()
     parent = multiprocessing.parent_process()
     if parent is not None:  # a worker whose supervisor was killed ends as well: nobody would start it again
@@ -283,6 +284,18 @@ async def _serve(settings: Settings, sockets: Sequence[socket.socket]) -> None:
         background.cancel()
         await asyncio.gather(background, return_exceptions=True)
         await parts.close()
+
+
+class _Server(uvicorn.Server):
+    """Sets `leaving` before it waits for the responses under way."""
+
+    def __init__(self, config: uvicorn.Config, leaving: asyncio.Event) -> None:
+        super().__init__(config)
+        self._leaving = leaving
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._leaving.set()
+        await super().shutdown(sockets)
 
 
 def _uvicorn_config(settings: Settings, app: ASGIApp, door: Door) -> uvicorn.Config:

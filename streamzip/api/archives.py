@@ -79,11 +79,15 @@ class Archives:
 
     async def status(self, request: Request) -> Response:
         """GET /api/archive/status/{hash}"""
-        hash = request.path_params["hash"]
         members = request.query_params.get("entries") == "1"
+        return JSONResponse(await self.document(request, members=members), headers=NO_STORE)
+
+    async def document(self, request: Request, *, members: bool = False) -> dict[str, Any]:
+        """The status document, with the links that this client is to have. Raises NotFound."""
+        hash = request.path_params["hash"]
         document = await self.gateway.status(hash, members=members)
         trusted = self.auth.trusts(request, await self.gateway.owner(hash))
-        return JSONResponse(document | self.links.archive(request, hash, trusted=trusted), headers=NO_STORE)
+        return document | self.links.archive(request, hash, trusted=trusted)
 
     async def page(self, request: Request) -> Response:
         """GET /api/archive: the archives of the key that asks, the newest first."""

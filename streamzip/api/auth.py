@@ -24,6 +24,7 @@ OWNER = "owner"
 OPEN = frozenset(
     {
         "/",
+        "/api/archive/events/{hash}",
         "/api/archive/status/{hash}",
         "/docs",
         "/docs/style.css",

@@ -15,6 +15,7 @@ ZIP = "application/zip"
 ANY = "*/*"
 FORM = "application/x-www-form-urlencoded"
 HTML, CSS, TEXT, JSON = "text/html", "text/css", "text/plain", "application/json"
+EVENTS = "text/event-stream"
 
 STORE = (500, 503)  # whatever asks the store or the disk
 
@@ -57,6 +58,7 @@ class Operation:
 
 
 HEX = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
+LAST_EVENT = Parameter("Last-Event-ID", "header", "The `id` of the last event that the client has.")
 HASH = Parameter("hash", "path", "The archive's name, from create.", HEX)
 KEY = Parameter("key", "path", "The key that was given out.", HEX)
 ID = Parameter("id", "path", "The download_id that was given out.", {"type": "string", "format": "uuid"})
@@ -129,6 +131,16 @@ OPERATIONS: tuple[Operation, ...] = (
         answers={200: _STATUS},
         problems=(404, 422, *STORE),
         parameters=(HASH, MEMBERS),
+    ),
+    Operation(
+        *("GET", "/api/archive/events/{hash}", "archiveEvents", _ARCHIVES),
+        "The status as it changes, as server-sent events, until the archive is completed or failed.",
+        answers={
+            200: Answer("Events named `status`, each with a status document.", media=EVENTS),
+            204: Answer("Nothing follows the `Last-Event-ID`."),
+        },
+        problems=(404, 505, *STORE),
+        parameters=(HASH, LAST_EVENT),
     ),
     Operation(
         *("POST", "/api/archive/prefetch/{hash}", "prefetchArchive", _ARCHIVES),

@@ -1,5 +1,6 @@
 """Every path of the HTTP interface, in one table."""
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 from starlette.applications import Starlette
@@ -21,6 +22,7 @@ from streamzip.api.links import Links
 from streamzip.api.login import Login
 from streamzip.api.operations import Operations
 from streamzip.api.problems import on_hang_up, on_http_error, on_problem, on_unexpected
+from streamzip.api.progress import Progress
 from streamzip.api.rates import CreateRate
 from streamzip.api.uploads import UploadDoor
 from streamzip.api.webpages import Webpages
@@ -43,10 +45,12 @@ def build(
     auth: Auth,
     pages: WebpageDownloads,
     clock: Clock,
+    leaving: asyncio.Event,
 ) -> ASGIApp:
-    """The application: routes, error handlers, and the connection beneath them."""
+    """The application: routes, error handlers, and the connection beneath them. `leaving`: the process is to end."""
     archives = Archives(gateway, settings, Links(links), auth)
     downloads = Downloads(gateway, settings, clock)
+    progress = Progress(archives, leaving)
     key_value = KeyValue(archives, downloads)
     webpages = Webpages(pages, gateway, downloads, archives.links, settings)
     operations = Operations(gateway)
@@ -65,6 +69,7 @@ def build(
         Route("/api/archive/create", archives.create, methods=["POST"]),
         Route("/api/archive/download", download_now, methods=["POST"]),
         Route("/api/archive/status/{hash}", archives.status),
+        Route("/api/archive/events/{hash}", progress.events),
         Route("/api/archive/prefetch/{hash}", archives.prefetch, methods=["POST"]),
         Route("/api/archive/prefetch/{hash}", archives.cancel_prefetch, methods=["DELETE"]),
         Route("/api/archive", archives.page),

@@ -1,5 +1,6 @@
 """The OpenAPI document is the interface: every route in it, every answer as it says, and none that breaks it."""
 
+import asyncio
 import json
 import re
 import subprocess
@@ -38,7 +39,9 @@ def routes() -> set[tuple[str, str]]:
     settings = Settings(_env_file=None)  # type: ignore[call-arg]
     links, pages = cast(ArchiveLinks, None), cast(WebpageDownloads, None)
     auth = Auth(ApiKeys(), None, cast(Sessions, None), SystemClock())
-    inner: Any = build(cast(Verbs, None), cast(Uploads, None), settings, links, auth, pages, SystemClock())
+    inner: Any = build(
+        cast(Verbs, None), cast(Uploads, None), settings, links, auth, pages, SystemClock(), asyncio.Event()
+    )
     while not hasattr(inner, "routes"):
         inner = inner._app
     paths = ((method, re.sub(r":\w+}", "}", route.path)) for route in inner.routes for method in route.methods)

@@ -4,6 +4,7 @@ Codes are read from the source, so that one that no test provokes is found too.
 """
 
 import ast
+import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -147,7 +148,9 @@ def routes() -> set[str]:
     settings = Settings(_env_file=None)  # type: ignore[call-arg]
     links, pages = cast(ArchiveLinks, None), cast(WebpageDownloads, None)
     auth = Auth(ApiKeys(), None, cast(Sessions, None), SystemClock())
-    app: Any = build(cast(Gateway, None), cast(Uploads, None), settings, links, auth, pages, SystemClock())
+    app: Any = build(
+        cast(Gateway, None), cast(Uploads, None), settings, links, auth, pages, SystemClock(), asyncio.Event()
+    )
     inner = app
     while not hasattr(inner, "routes"):
         inner = inner._app

@@ -1,0 +1,98 @@
+"""The status as server-sent events: each change once, up to the end, and not beyond the process's own."""
+
+import json
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
+
+from tests.support.fixtures import Launch
+from tests.support.gateway import Gateway
+from tests.support.origin import File, Origin, Pattern
+
+MIB = 1 << 20
+
+
+def events(gateway: Gateway, hash: str, after: str | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(id, status document) of each event, until the stream ends."""
+    fields = {"Last-Event-ID": after} if after else {}
+    with gateway.client.stream("GET", f"/api/archive/events/{hash}", headers=fields) as response:
+        assert response.headers["content-type"] == "text/event-stream"
+        assert response.headers["x-accel-buffering"] == "no"
+        id = ""
+        for line in response.iter_lines():
+            name, _, value = line.partition(": ")
+            if name == "id":
+                id = value
+            elif name == "data":
+                yield id, json.loads(value)
+
+
+def test_events_tell_each_change_until_the_archive_is_completed(launch: Launch, origin: Origin) -> None:
+    """Pending, then what was pulled, then completed; the last event is the status document, and the stream ends."""
+    gateway = launch()
+    origin.serve("/told/a", File(Pattern(3 * MIB)), File(Pattern(3 * MIB), hold_at=2 * MIB))
+    hash = gateway.create(urls=[origin.url("/told/a")])["archive_hash"]
+    told = []
+    for _, document in events(gateway, hash):
+        told.append(document)
+        if len(told) == 1:
+            gateway.client.post(f"/api/archive/prefetch/{hash}")
+        elif document["progress"]["bytes"] >= 2 * MIB:
+            origin.release("/told/a")
+    assert told[0]["status"] == "pending"
+    assert [each for each in told if each["status"] == "in-progress"]
+    assert told[-1] == gateway.client.get(f"/api/archive/status/{hash}").json()
+    assert told[-1]["status"] == "completed"
+    assert all(one != other for one, other in pairwise(told))
+
+
+def test_events_tell_only_what_is_new_when_the_client_comes_back(launch: Launch, origin: Origin) -> None:
+    """With the id of its last event a client gets those after it; 204 where none will follow, over a restart too."""
+    gateway = launch()
+    origin.serve("/told/b", File(b"bytes"))
+    hash = gateway.create(urls=[origin.url("/told/b")])["archive_hash"]
+    (pending, _) = next(events(gateway, hash))
+    gateway.get(hash)
+    gateway.until(hash)
+    ((completed, document),) = events(gateway, hash, after=pending)
+    assert document["status"] == "completed"
+    gateway.stop()
+    gateway.start()
+    again = gateway.client.get(f"/api/archive/events/{hash}", headers={"Last-Event-ID": completed})
+    assert (again.status_code, again.content) == (204, b"")
+
+
+def test_events_end_when_the_archive_is_deleted(launch: Launch, origin: Origin) -> None:
+    """And whoever asks again is told that there is none."""
+    gateway = launch()
+    origin.serve("/told/c", File(b"bytes"))
+    created = gateway.create(urls=[origin.url("/told/c")])
+    hash = created["archive_hash"]
+    for _ in events(gateway, hash):
+        gateway.client.delete(f"/api/archive/{hash}", headers={"X-Delete-Token": created["delete_token"]})
+    assert gateway.client.get(f"/api/archive/events/{hash}").status_code == 404
+
+
+def test_events_do_not_hold_up_the_end_of_the_process(launch: Launch, origin: Origin) -> None:
+    """A stream without an end would have SIGTERM wait for as long as a download may take."""
+    gateway = launch()
+    origin.serve("/told/d", File(b"bytes"))
+    hash = gateway.create(urls=[origin.url("/told/d")])["archive_hash"]
+    with ThreadPoolExecutor(1) as pool:
+        stream = events(gateway, hash)
+        next(stream)
+        rest = pool.submit(list, stream)
+        assert gateway.stop() == 0
+        assert rest.result(5) == []
+
+
+def test_events_need_http_1_1(launch: Launch, origin: Origin) -> None:
+    """A client without chunks could not tell the end from a break."""
+    gateway = launch()
+    origin.serve("/told/e", File(b"bytes"))
+    hash = gateway.create(urls=[origin.url("/told/e")])["archive_hash"]
+    with socket.create_connection(("127.0.0.1", gateway.port), 10) as old:
+        old.sendall(f"GET /api/archive/events/{hash} HTTP/1.0\r\nHost: a\r\n\r\n".encode())
+        assert b" 505 " in old.recv(4096).partition(b"\r\n")[0]
