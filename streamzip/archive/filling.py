@@ -9,18 +9,18 @@ import asyncio
 import errno
 import logging
 from array import array
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from streamzip.archive.failures import as_problem
 from streamzip.archive.lanes import Lanes
 from streamzip.archive.layout import UNKNOWN, Layout, Trait
 from streamzip.archive.places import Kind, Places
 from streamzip.archive.pulling import Bounds, Patience, Tries
 from streamzip.clock import Clock
-from streamzip.errors import BuildFailed, NotFound, OriginError, Problem, Stale
+from streamzip.errors import NotFound, OriginError, Problem
 from streamzip.logs import event
 from streamzip.manifest.model import Entry, Manifest
 from streamzip.sources.registry import Registry
@@ -139,10 +139,6 @@ class Filling:
         self.released = other.released
 
     # -- wants -------------------------------------------------------------------------------------------
-
-    def demand(self) -> "Demand":
-        """A new reader's place."""
-        return Demand(self)
 
     @property
     def pulling(self) -> int:
@@ -334,7 +330,7 @@ class Filling:
         while extents.filled[part] <= beyond and not extents.done[part]:
             failure = self._failures.get(part)
             if failure is not None:
-                raise as_problem(failure, self, part)
+                raise as_problem(failure, part, self.manifest, self.layout, self.places)
             landed = await self._wait(part)
             self.check_cut()
         return landed if landed.start == beyond else NOTHING
@@ -405,117 +401,3 @@ class Filling:
         """Say so, once the last part is done."""
         if self.extents.missing == 0 and self.places.complete:
             self.on_all_there()
-
-
-class Demand:
-    """A reader's place: the part it stands at, and the window of parts that it wants; none of them after `last`, which
-    the reader may set.
-    """
-
-    def __init__(self, filling: Filling) -> None:
-        self.last: int | None = None
-        self._filling = filling
-        self._window: deque[tuple[int, int]] = deque()  # (part, bytes), ascending
-        self._size = 0
-        self._next = 0
-        self._at: int | None = None
-
-    async def wait(self, part: int, beyond: int) -> bytes:
-        """Stand at the part until more than `beyond` of its bytes may be read. Raises what ended its pull.
-
-        Where the next bytes landed just now, they are given back; else nothing.
-        """
-        self.move(part)
-        filling = self._filling
-        filling.stand(part, 1)
-        try:
-            return (await filling.grown(part, beyond)).data
-        finally:
-            filling.stand(part, -1)
-
-    def move(self, part: int) -> None:
-        """Want this part and those after it; give up those before it."""
-        window, filling = self._window, self._filling
-        if self._at is not None and part < self._at:
-            self.close()
-        while window and window[0][0] < part:
-            self._drop()
-        if not window:
-            self._next = part
-        self._at = part
-        bounds, done = filling.works.window, filling.extents.done
-        if window and window[0][0] > part and not done[part]:
-            # It was there when the window passed over it, and was found damaged since.
-            size = max(filling.extents.lengths[part], 0)
-            window.appendleft((part, size))
-            self._size += size
-            filling.want(part)
-        while len(window) < bounds.parts and (self._size < bounds.size or not window):
-            wanted = done.find(0, self._next)
-            if wanted < 0 or (self.last is not None and wanted > max(self.last, part)):
-                return
-            size = max(filling.extents.lengths[wanted], 0) if filling.extents.lengths[wanted] != UNKNOWN else 1 << 20
-            if wanted != part and not (self._may_run_ahead(wanted) and self._is_near(wanted)):
-                return
-            window.append((wanted, size))
-            self._size += size
-            self._next = wanted + 1
-            filling.want(wanted)
-
-    def _may_run_ahead(self, part: int) -> bool:
-        """A large member of unknown place would hold an idle connection while it waits for its turn; so only small ones
-        run ahead.
-        """
-        places = self._filling.places
-        member = places.part(part).member
-        return places.placed >= member or bool(places.traits[member] & Trait.HELD)
-
-    def _is_near(self, part: int) -> bool:
-        """What lies far ahead, behind parts that are there, is left to those who get there first."""
-        places, at = self._filling.places, self._at or 0
-        here, there = places.part(at), places.part(part)
-        if there.member > places.placed:
-            return True
-        ahead = places.offset(there.member) + there.start - places.offset(here.member) - here.start
-        return ahead < self._filling.works.window.size
-
-    def _drop(self) -> None:
-        part, size = self._window.popleft()
-        self._size -= size
-        self._filling.unwant(part)
-
-    def close(self) -> None:
-        """The reader leaves: want nothing more."""
-        while self._window:
-            self._drop()
-        self._at = None
-
-
-LOST = frozenset({"changed", "http_404", "http_410"})
-
-
-def as_problem(error: Exception, filling: Filling, part: int) -> Exception:
-    """What a reader is told when the part it waits for cannot be had.
-
-    The layout is frozen: where what the probe saw is no longer there, the snapshot can never be continued, and the
-    archive is stale.
-    """
-    if not isinstance(error, OriginError):
-        return error
-    member = filling.places.part(part).member
-    entry = filling.layout.entries[member]
-    probed = filling.manifest.entries[entry].size is None
-    sentence = f"entry {entry} ({filling.layout.names[member]}): {error.message}"
-    if error.code in LOST or (probed and error.code in ("size_mismatch", "too_long")):
-        return Stale(f"{sentence}. Create the archive anew to get the files as they are now.")
-    return BuildFailed(
-        sentence, code=error.code if error.code.endswith(("_mismatch", "_too_large")) else "origin_failed"
-    )
-
-
-def missing_parts(filling: Filling) -> Iterator[int]:
-    """The parts that are not there, in order, as they are at the time of asking."""
-    part = filling.extents.first_missing()
-    while part >= 0:
-        yield part
-        part = filling.extents.first_missing(part + 1)

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from streamzip.archive.demand import Demand
 from streamzip.archive.filling import Filling
 from streamzip.archive.layout import UNKNOWN, Trait
 from streamzip.archive.places import Kind, Piece
@@ -25,7 +26,7 @@ class Reader:
 
     def __init__(self, filling: Filling) -> None:
         self._filling = filling
-        self._demand = filling.demand()
+        self._demand = Demand(filling)
         self._turn = 0  # the archive offset from which on another part is read
 
     async def read(self, start: int, stop: int | None = None) -> AsyncGenerator[bytes, None]:

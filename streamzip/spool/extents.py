@@ -161,10 +161,6 @@ class Extents:
         """The extents that must agree with their CRC before they are used."""
         return (extent for extent in self.extents(part) if extent.stop > self.proven[part])
 
-    def first_missing(self, start: int = 0) -> int:
-        """The first part from `start` on that is not done; -1 where all are."""
-        return self.done.find(0, start)
-
     def member_crc(self, parts: range) -> int:
         """The CRC of a member from those of its parts, which must all be done."""
         crc = 0

@@ -30,7 +30,7 @@ def state(parts: Extents, part: int = 0) -> tuple[int, int, int, bool]:
 def test_extents_begin_with_nothing() -> None:
     """All parts are missing, and no byte may be read."""
     parts = extents(10, 20)
-    assert (state(parts), parts.missing, parts.present, parts.first_missing()) == ((0, 0, 0, False), 2, 0, 0)
+    assert (state(parts), parts.missing, parts.present, parts.done.find(0)) == ((0, 0, 0, False), 2, 0, 0)
     assert parts.extents(0) == []
 
 
@@ -43,7 +43,7 @@ def test_part_is_read_as_it_grows_and_done_when_it_is_committed() -> None:
     assert (state(parts), parts.present, parts.missing) == ((100, 0, 100, False), 100, 1)
     assert parts.commit(an_extent(0, 100), trusted=True)
     assert (state(parts), parts.present, parts.missing) == ((100, 100, 100, True), 100, 0)
-    assert parts.first_missing() == -1
+    assert parts.done.find(0) == -1
 
 
 def test_part_that_another_process_wrote_is_proven_when_it_is_trusted() -> None:
@@ -167,13 +167,6 @@ def test_part_of_unknown_length_is_done_when_its_length_is_known_and_committed()
     parts.know_length(2, 0)  # a file that turned out to be empty
     assert bytes(parts.done) == b"\x01\x01\x01"
     assert parts.missing == 0
-
-
-def test_first_missing_looks_from_where_it_is_told_to() -> None:
-    """Parts before the reader are not its concern."""
-    parts = extents(10, 10, 10)
-    parts.commit(an_extent(0, 10, part=1), trusted=True)
-    assert [parts.first_missing(start) for start in range(4)] == [0, 2, 2, -1]
 
 
 @settings(deadline=None)

@@ -1,0 +1,27 @@
+"""What an origin's failure means to those who read the archive."""
+
+from streamzip.archive.layout import Layout
+from streamzip.archive.places import Places
+from streamzip.errors import BuildFailed, OriginError, Stale
+from streamzip.manifest.model import Manifest
+
+LOST = frozenset({"changed", "http_404", "http_410"})
+
+
+def as_problem(error: Exception, part: int, manifest: Manifest, layout: Layout, places: Places) -> Exception:
+    """What a reader is told when the part it waits for cannot be had.
+
+    The layout is frozen: where what the probe saw is no longer there, the snapshot can never be continued, and the
+    archive is stale.
+    """
+    if not isinstance(error, OriginError):
+        return error
+    member = places.part(part).member
+    entry = layout.entries[member]
+    probed = manifest.entries[entry].size is None
+    sentence = f"entry {entry} ({layout.names[member]}): {error.message}"
+    if error.code in LOST or (probed and error.code in ("size_mismatch", "too_long")):
+        return Stale(f"{sentence}. Create the archive anew to get the files as they are now.")
+    return BuildFailed(
+        sentence, code=error.code if error.code.endswith(("_mismatch", "_too_large")) else "origin_failed"
+    )
