@@ -10,7 +10,6 @@ import json
 import os
 import socket
 import subprocess
-import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -21,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.api.test_main_flow import reading, receive, unpacked
-from tests.support.clients import Taken, drip, take
+from tests.support.clients import Taken, asked_meanwhile, drip, take
 from tests.support.fixtures import Launch
 from tests.support.gateway import Gateway
 from tests.support.origin import File, Origin, Pattern, Raw
@@ -317,20 +316,13 @@ def percentile(times: list[float], share: float) -> float:
     return sorted(times)[min(len(times) - 1, int(len(times) * share))]
 
 
-def watch(gateway: Gateway, hash: str, ended: threading.Event, times: list[float]) -> None:
-    """Ask for a status ten times a second."""
-    while not ended.wait(0.1):
-        began = time.perf_counter()
-        gateway.status(hash)
-        times.append(time.perf_counter() - began)
-
-
 @pytest.mark.parametrize("clients", [pytest.param(40, id="40"), pytest.param(200, id="200", marks=pytest.mark.slow)])
 def test_crowd_of_slow_and_leaving_clients_costs_bounded_memory_and_leaves_nothing(
     launch: Launch, origin: Origin, clients: int
 ) -> None:
     """Half of them slow, a tenth leaving: every byte right, up to 200 MB more, descriptors as before, status fast."""
     gateway = launch()
+    descriptors = gateway.descriptors()
     size, archives = 4 * MIB, 20
     bodies = {}
     for number in range(archives):
@@ -338,9 +330,8 @@ def test_crowd_of_slow_and_leaving_clients_costs_bounded_memory_and_leaves_nothi
         hash = gateway.create(urls=[origin.url(f"/crowd/{clients}/{number}")])["archive_hash"]
         gateway.client.head(f"/archive/get/{hash}.zip")
         bodies[hash] = Pattern(size + number)[:]
-    hashes, times, ended = list(bodies), list[float](), threading.Event()
-    eventually(lambda: origin.live == 0)
-    idle, descriptors = gateway.memory(), gateway.descriptors()
+    hashes = list(bodies)
+    idle = gateway.memory()
 
     async def crowd() -> list[Taken]:
         return await asyncio.gather(
@@ -355,13 +346,8 @@ def test_crowd_of_slow_and_leaving_clients_costs_bounded_memory_and_leaves_nothi
             )
         )
 
-    watching = threading.Thread(target=watch, args=(gateway, hashes[0], ended, times))
-    watching.start()
-    try:
+    with asked_meanwhile(gateway.port, f"/api/archive/status/{hashes[0]}") as times:
         taken = asyncio.run(crowd())
-    finally:
-        ended.set()
-        watching.join()
     for number, each in enumerate(taken):
         assert each.status == 200
         if number % 10 != 9:

@@ -1,7 +1,44 @@
-"""Many clients at once, of every kind: fast, slow, leaving, silent; in one loop, on sockets of their own."""
+"""Many clients at once, of every kind: fast, slow, leaving, silent; in one loop, on sockets of their own. And one apart
+that asks again and again, in a process of its own, so that it measures the gateway and not the others.
+"""
 
 import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+
+_ASKING = """
+import http.client, json, sys, time
+times = []
+while True:
+    began = time.perf_counter()
+    client = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=60)
+    client.request("GET", sys.argv[2])
+    assert client.getresponse().read()
+    client.close()
+    times.append(time.perf_counter() - began)
+    print(json.dumps(times[-1]), flush=True)
+    time.sleep(0.02)
+"""
+
+
+@contextmanager
+def asked_meanwhile(port: int, path: str) -> Iterator[list[float]]:
+    """GET the path again and again; at the end the list has how many seconds each answer took."""
+    times: list[float] = []
+    asking = subprocess.Popen([sys.executable, "-c", _ASKING, str(port), path], stdout=subprocess.PIPE, text=True)
+    assert asking.stdout is not None
+    try:
+        times.append(json.loads(asking.stdout.readline()))
+        yield times
+    finally:
+        asking.terminate()
+        times.extend(json.loads(line) for line in asking.stdout if line.endswith("\n"))
+        asking.stdout.close()
+        asking.wait(10)
 
 
 @dataclass
