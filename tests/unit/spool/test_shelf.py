@@ -1,13 +1,16 @@
 """The shelf: what is kept, what goes first, and what never goes."""
 
 import os
+import shutil
 from array import array
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from streamzip.spool import shelf as shelf_module
 from streamzip.spool.file import FileSpool
 from streamzip.spool.locks import USE, InUse, LockFile
 from streamzip.spool.shelf import Held, Shelf
@@ -203,3 +206,42 @@ def test_shelf_is_counted_while_files_come_and_go(shelf: Shelf, monkeypatch: pyt
     monkeypatch.setattr(os, "scandir", scandir)
     assert name(2) in names(shelf.held())
     assert name(1) in {each.name for each in shelf.held()}
+
+
+class Disk:
+    """Stands in for a disk of 100 MiB, a twentieth of which copies leave free."""
+
+    def __init__(self, shelf: Shelf, used: int) -> None:
+        self.shelf, self.used = shelf, used
+
+    def usage(self, _: Path) -> SimpleNamespace:
+        taken = sum(each.taken for each in self.shelf.held())
+        return SimpleNamespace(total=100 * MIB, free=100 * MIB - self.used - taken)
+
+
+def on_disk(shelf: Shelf, monkeypatch: pytest.MonkeyPatch, *, used: int) -> Disk:
+    disk = Disk(shelf, used)
+    monkeypatch.setattr(shutil, "disk_usage", disk.usage)
+    monkeypatch.setattr(shelf_module, "LOOK_AGAIN", 0.0)
+    return disk
+
+
+def test_shelf_leaves_room_to_others_on_its_disk(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its budget is no promise of the disk: copies go when others take their room, and may stay again when they give it
+    back.
+    """
+    for number in range(6):
+        put(shelf, number, ago=1000 - number)
+    disk = on_disk(shelf, monkeypatch, used=50 * MIB)
+    shelf.look()
+    assert shelf.room() == shelf.budget
+    assert shelf.make_room(NOW)[0] == []
+    disk.used = 90 * MIB + MIB // 2
+    shelf.look()
+    assert shelf.room() == 4 * MIB + MIB // 2
+    assert shelf.make_room(NOW)[0] == [name(0), name(1)]
+    assert not shelf.fits(MIB)
+    disk.used = 0
+    assert shelf.fits(MIB)
+    shelf.look()
+    assert shelf.room() == shelf.budget
