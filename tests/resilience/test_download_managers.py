@@ -4,16 +4,19 @@ import hashlib
 import itertools
 import random
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import pytest
 
 from tests.support.cutting import Cutting
 from tests.support.gateway import Gateway
 from tests.support.origin import File, Origin, Pattern
+from tests.support.paced import Paced
 from tests.support.resuming import begin, evict, reading
 
 PART = 8 << 20
@@ -28,6 +31,8 @@ FILES = {
     "nothing known.png": File(BODY[: 2 * MIB], etag=None, modified=None, ranges=False),
     "last.png": File(BODY[:300_000]),
 }
+
+LARGE = "/managers/parts.png"
 
 numbers = itertools.count()
 
@@ -122,14 +127,28 @@ def half_built(site: Site) -> str:
     return hash
 
 
+def pulls(site: Site, asked: int) -> dict[int, list[int]]:
+    """Where each pull of the large file's parts began, in their order, after the first `asked` requests for it."""
+    starts: dict[int, list[int]] = {}
+    for request in site.origin.requests(LARGE)[asked:]:
+        if "if-range" in request.fields:
+            start = int(request.fields["range"].removeprefix("bytes=").partition("-")[0])
+            starts.setdefault(start // PART, []).append(start)
+    return starts
+
+
 def download(site: Site, client: Client, hash: str, cuts: int, file: Path, seed: int) -> None:
-    """Cut so many times, at random; the archive at the end is the undisturbed one."""
-    chance = random.Random(seed)
+    """Cut so many times, at random; the archive at the end is the undisturbed one, and of a part of the large file
+    nothing was pulled again but what was in flight at a cut.
+    """
+    chance, asked = random.Random(seed), len(site.origin.requests(LARGE))
     longest = 2 * len(site.whole) // (cuts + 1)
     with Cutting(site.gateway.port, [chance.randrange(1, longest) for _ in range(cuts)]) as wire:
         client(wire, hash, file)
         assert wire.cut >= min(cuts, 3), "the wire did not break"
     assert hashlib.sha256(file.read_bytes()).digest() == hashlib.sha256(site.whole).digest()
+    for starts in pulls(site, asked).values():
+        assert starts == sorted(starts), "what was there was pulled again"
 
 
 @pytest.mark.parametrize("state", [cold, half_built, evicted])
@@ -151,15 +170,16 @@ def test_download_is_identical_when_the_wire_breaks_twenty_times(
     download(site, client, state(site), 20, tmp_path / "archive.zip", SEED + 1)
 
 
+@pytest.mark.parametrize("cuts", [3, pytest.param(20, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("client", CLIENTS)
 def test_download_is_identical_when_the_wire_breaks_while_others_read(
-    site: Site, client: Client, tmp_path: Path
+    site: Site, client: Client, cuts: int, tmp_path: Path
 ) -> None:
     """Growing: other readers come and go in it at the same time."""
     hash = site.new()
     with ThreadPoolExecutor(2) as pool:
         others = [pool.submit(begin, site.gateway, hash, len(site.whole) * share // 4) for share in (1, 3)]
-        download(site, client, hash, 3, tmp_path / "archive.zip", SEED + 2)
+        download(site, client, hash, cuts, tmp_path / "archive.zip", SEED + 2)
         for other in others:
             assert site.whole.startswith(other.result())
 
@@ -171,7 +191,7 @@ def test_download_is_identical_when_the_gateway_is_killed_in_its_middle(
     """At the second cut the gateway is killed, and comes back: the client goes on by itself, and what was pulled of a
     file with a strong validator is not pulled again from its beginning.
     """
-    hash, path = site.new(), "/managers/parts.png"
+    hash = site.new()
     chance = random.Random(SEED + 3)
     with Cutting(site.gateway.port, [chance.randrange(MIB, 5 * MIB) for _ in range(3)]) as wire:
 
@@ -181,15 +201,45 @@ def test_download_is_identical_when_the_gateway_is_killed_in_its_middle(
                 site.gateway.start()
 
         wire.between = restart
-        asked = len(site.origin.requests(path))
+        asked = len(site.origin.requests(LARGE))
         client(wire, hash, tmp_path / "archive.zip")
     assert (tmp_path / "archive.zip").read_bytes() == site.whole
-    starts: dict[int, list[int]] = {}
-    for request in site.origin.requests(path)[asked:]:
-        if "if-range" in request.fields:
-            start = int(request.fields["range"].removeprefix("bytes=").partition("-")[0])
-            starts.setdefault(start // PART, []).append(start)
+    starts = pulls(site, asked)
     assert set(starts) <= {0, 1}
-    for pulls in starts.values():
+    for begun in starts.values():
         # One life asks for the rest of what it has; a kill gives back what was not listed: a part in flight, once.
-        assert sum(later < before for before, later in itertools.pairwise(pulls)) <= 1
+        assert sum(later < before for before, later in itertools.pairwise(begun)) <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.needs("aria2")
+@pytest.mark.parametrize("rate", [20 * MIB, 100 << 30], ids=["behind a line", "as fast as it goes"])
+def test_four_connections_take_no_longer_than_one(rate: int, tmp_path: Path) -> None:
+    """`aria2c -x4` in at most 1.1 times the time of `-x1`, medians of three; no connection waits until it gives up, and
+    nothing is pulled twice.
+    """
+    size = 96 * MIB if rate < 1 << 30 else 384 * MIB
+    seconds: dict[int, list[float]] = {1: [], 4: []}
+    quiet = ["--no-conf", "--file-allocation=none", "--console-log-level=warn", "--show-console-readout=false"]
+    quiet += ["-d", str(tmp_path)]
+    with Paced(rate, size) as origin, Gateway(tmp_path / "data", allow=[origin.authority]) as gateway:
+        for repeat, connections in itertools.product(range(3), (1, 4)):
+            name = f"{connections} {repeat}.zip"
+            hash = gateway.create(urls=[origin.url("/large.png")], filename=name)["archive_hash"]
+            gateway.client.head(f"/archive/get/{hash}.zip")
+            path = f"/archive/get/{hash}.zip"
+            before, began = origin.sent(), time.monotonic()
+            said = subprocess.run(
+                ["aria2c", f"-x{connections}", f"-s{connections}", *quiet, "-o", name, f"{gateway.base}{path}"],
+                check=True,
+                capture_output=True,
+                text=True,
+                timeout=300,
+            ).stdout
+            seconds[connections].append(time.monotonic() - began)
+            assert not [line for line in said.splitlines() if "[WARN]" in line or "[ERROR]" in line]
+            assert origin.sent() - before == size
+            (tmp_path / name).unlink()
+    ratio = median(seconds[4]) / median(seconds[1])
+    print(f"four connections take {ratio:.2f} times as long as one: {seconds}")
+    assert ratio <= 1.1, seconds
