@@ -72,7 +72,7 @@ def test_client_gets_no_spliced_file_when_the_origin_changes(
     whole = gateway.download(gateway.create(**body, filename="other.zip")["archive_hash"])
     hash = gateway.create(**body)["archive_hash"]
     gateway.client.head(f"/archive/get/{hash}.zip")
-    origin.serve(path, *[replace(old, hold_at=5 * MIB)] * 9)
+    origin.serve(path, *[replace(old, hold_at=5 * MIB, cut_at=5 * MIB + 1000)] * 9)
     changed = False
 
     def change(_: int) -> None:
