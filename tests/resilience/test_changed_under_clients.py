@@ -87,8 +87,8 @@ def test_client_gets_no_spliced_file_when_the_origin_changes(
         client(wire.url(hash), tmp_path / "archive.zip")
     assert changed
     has = (tmp_path / "archive.zip").read_bytes()
-    # aria2c leaves holes where it has nothing.
-    other = [at for at, (byte, old) in enumerate(zip(has, whole, strict=False)) if byte not in (old, 0)]
-    assert not other, f"{len(other)} bytes of another version, from {other[0]} on"
+    if not whole.startswith(has):  # aria2c leaves holes where it has nothing
+        other = [at for at, (byte, old) in enumerate(zip(has, whole, strict=False)) if byte not in (old, 0)]
+        assert not other, f"{len(other)} bytes of another version, from {other[0]} on"
     assert len(has) < len(whole) or client is aria2c
     assert is_stale(gateway, hash)
