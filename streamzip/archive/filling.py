@@ -12,6 +12,7 @@ from array import array
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 from streamzip.archive.failures import as_problem
@@ -156,8 +157,7 @@ class Filling:
         if not self.extents.done[part] and part not in self._pulls:
             if self._failures.pop(part, None) is not None:
                 self._tries.pop(self.places.part(part).member, None)
-            task = asyncio.create_task(self._pull(part))
-            self._pulls[part] = task
+            self._begin(part)
 
     def unwant(self, part: int) -> None:
         """One reader fewer; the last one's leaving ends the pull and frees its connection."""
@@ -232,7 +232,19 @@ class Filling:
         if self._stopping:
             return
         if part in self._wanted and part not in self._pulls and not self.extents.done[part]:
-            self._pulls[part] = asyncio.create_task(self._pull(part))
+            self._begin(part)
+
+    def _begin(self, part: int) -> None:
+        task = self._pulls[part] = asyncio.create_task(self._pull(part))
+        task.add_done_callback(partial(self._forget_unbegun, part))
+
+    def _forget_unbegun(self, part: int, task: "asyncio.Task[None]") -> None:
+        """A pull that was cancelled before its first step cleaned up nothing: whoever wants its part later would
+        wait for it for ever.
+        """
+        if self._pulls.get(part) is task:
+            del self._pulls[part]
+            self.start_again(part)
 
     @property
     def entries_done(self) -> int:

@@ -102,3 +102,20 @@ async def test_reader_wants_nothing_that_lies_behind_more_than_its_window_of_wha
             taken += len(await anext(runs))
         assert await site.pulled() == [8]
     reader.close()
+
+
+async def test_part_is_pulled_when_an_earlier_pull_of_it_ended_before_its_first_step() -> None:
+    """A reader that wants a part and leaves in the same turn of the loop left a pull behind that never was one; whoever
+    came later waited for it until the time was over.
+    """
+    site = Site(8)
+    site.filling.want(0)
+    site.filling.unwant(0)
+    assert await site.pulled() == []
+    site.filling.want(0)
+    assert await site.pulled() == [0]
+    site.filling.want(1)
+    site.filling.unwant(1)
+    site.filling.want(1)  # before the loop turned
+    assert await site.pulled() == [0, 1]
+    await site.filling.stop()
