@@ -9,9 +9,6 @@ transport.
 import asyncio
 import contextlib
 import fcntl
-import os
-import socket
-import struct
 import termios
 from array import array
 from typing import Any
@@ -59,16 +56,8 @@ class Connection:
         """Drop the connection without the end of the body. Raises Cut where only an exception can do that."""
         if self._transport is None:
             raise Cut
-        with contextlib.suppress(OSError, AttributeError, ValueError):  # the socket may be closed by now
-            _reset_when_closed(self._transport.get_extra_info("socket").fileno())
         self._transport.abort()
         await asyncio.sleep(0)  # in the loop's next turn the server learns of it, and asks no more of the response
-
-
-def _reset_when_closed(descriptor: int) -> None:
-    """A linger of nothing: what is closed otherwise ends in order, once the kernel has sent what it holds."""
-    with socket.socket(fileno=os.dup(descriptor)) as same:
-        same.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 class Connections:

@@ -69,8 +69,8 @@ class StreamedResponse(Response):
     async def _break_off(self, connection: Connection, receive: Receive) -> None:
         """End the connection so that nobody takes what was sent for the whole.
 
-        In order, where length and ETag were told: the client has all that was sent, and may go on from there. A reset
-        takes from it what it has not read yet; but without an ETag Chromium takes whatever ends in order for whole.
+        In order, where length and ETag were told: the client has all that was sent, and may go on from there. One that
+        can not is cut at once.
         """
         if not self._resumable:
             await connection.cut()
