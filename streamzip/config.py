@@ -196,7 +196,7 @@ class Settings(BaseSettings):
         ge=0,
         description="Bytes per second that an origin must send, on the average of any read timeout; 0 for any rate.",
     )
-    max_attempts: int = Field(default=5, ge=1, description="Attempts at one entry before it counts as unavailable.")
+    max_attempts: int = Field(default=6, ge=1, description="Attempts at one entry before it counts as unavailable.")
     write_timeout: Seconds = Field(
         default=60.0, description="Seconds a reader may take nothing before its download is cut."
     )

@@ -105,18 +105,18 @@ class Loader:
         return Frozen(hash, manifest, layout, learned, row.released, self._bodies.pop(hash, {}))
 
     def begin(self, hash: str, manifest: Manifest) -> None:
-        """Ask the origins in the background."""
-        self._plan(hash, manifest)
+        """Ask the origins of a new archive in the background."""
+        self._plan(hash, manifest, new=True)
 
-    def _plan(self, hash: str, manifest: Manifest) -> "asyncio.Task[None]":
+    def _plan(self, hash: str, manifest: Manifest, *, new: bool) -> "asyncio.Task[None]":
         if hash not in self._tasks:
             plan = self._plans[hash] = _Plan(Planning(manifest, self._works))
-            task = self._tasks[hash] = asyncio.create_task(self._run(hash, plan))
+            task = self._tasks[hash] = asyncio.create_task(self._run(hash, plan, new=new))
             task.add_done_callback(_retrieve)
         return self._tasks[hash]
 
     async def _planned(self, hash: str, manifest: Manifest) -> None:
-        task = self._plan(hash, manifest)
+        task = self._plan(hash, manifest, new=False)
         plan = self._plans[hash]
         plan.planning.waited_for()
         plan.waiting.set()
@@ -126,8 +126,12 @@ class Loader:
         except TimeoutError as error:
             raise NotReady("the archive's origins are still being asked; try again", retry_after=2) from error
 
-    async def _run(self, hash: str, plan: _Plan) -> None:
+    async def _run(self, hash: str, plan: _Plan, *, new: bool) -> None:
         try:
+            # Between the moment that a reader found no layout and this one, the background or another process may have
+            # frozen it: asked again, an origin could answer otherwise, and its entry would be said to be left out.
+            if not new and await self._repository.has_layout(hash):
+                return
             if not await self._in_background(plan) and not plan.waiting.is_set():
                 return
             while not await plan.planning.probe():

@@ -26,7 +26,7 @@ MOST_ATTEMPTS = 60
 _NUMBERS = count()
 
 AT_ONCE = 12  # cases: most of them wait for a time-out or between two attempts
-IMPATIENT = {"connect_timeout": "2", "read_timeout": "2", "max_attempts": "3", "connections_per_origin": "64"}
+IMPATIENT = {"connect_timeout": "2", "read_timeout": "2", "max_attempts": "4", "connections_per_origin": "64"}
 
 
 @dataclass

@@ -173,7 +173,7 @@ class Origin:
         with self._changed:
             if path is not None:
                 return list(self._requests[path])
-            return [request for requests in self._requests.values() for request in requests]
+            return [request for requests in list(self._requests.values()) for request in requests]
 
     def sent(self, path: str) -> int:
         """Body bytes that were written for `path`; what the kernel holds of them counts."""
