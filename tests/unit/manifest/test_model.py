@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamzip.errors import Damaged
+from streamzip.manifest import model
 from streamzip.manifest.model import Entry, Manifest
 
 FULL = Manifest(
@@ -96,6 +97,14 @@ def test_canonical_is_the_same_for_the_same_archive_alone(one: Manifest, other: 
     assert (whole(one.canonical()) == whole(other.canonical())) == (identity(one) == identity(other))
 
 
+@pytest.fixture(params=["read at once", "read one by one"])
+def reading(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways to read a document."""
+    if request.param == "read one by one":
+        monkeypatch.setattr(model, "LONG_DOCUMENT", 0)
+
+
+@pytest.mark.usefixtures("reading")
 def test_document_keeps_every_field() -> None:
     """No field is lost on the way to the store and back."""
     assert Manifest.from_document(whole(FULL.document()).decode()) == FULL
@@ -122,6 +131,7 @@ def test_document_keeps_every_field() -> None:
         b"[" * 100_000,
     ],
 )
+@pytest.mark.usefixtures("reading")
 def test_from_document_raises_damaged_when_no_manifest_wrote_it(document: bytes) -> None:
     """Bytes that are no manifest are refused as damage, never with another exception."""
     with pytest.raises(Damaged):
