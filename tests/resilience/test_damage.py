@@ -85,7 +85,7 @@ def copies(origin: Origin, tmp_path: Path) -> Iterator[Copies]:
     """A gateway of the test's own that pulls no further than its readers ask."""
     for name, file in FILES.items():
         origin.serve(f"/damage/{name}", file)
-    with Gateway(tmp_path / "data", allow=[origin.authority], lookahead="1", max_attempts="1") as gateway:
+    with Gateway(tmp_path / "data", allow=[origin.authority], lookahead="1", max_attempts="2") as gateway:
         hash = gateway.create(**manifest(origin))["archive_hash"]
         yield Copies(gateway, origin, gateway.download(hash), [])
 
