@@ -52,9 +52,12 @@ class Copies:
                 assert self.gateway.download(hash) == self.whole
                 self.gateway.until(hash)
             else:
+                # However late its clients are seen to leave, no more of it can come.
+                self.origin.serve("/damage/ranges.png", File(BODY, hold_at=len(BODY) - 100))
                 begin(self.gateway, hash, 2 * MIB)
                 assert resume(self.gateway, hash, 5 * MIB, 5 * MIB + 10)[0] == 206
                 self.gateway.until(hash, lambda status: not status["active"])
+                self.origin.serve("/damage/ranges.png", FILES["ranges.png"])
             self.hashes.append(hash)
             hashes.append(hash)
         return hashes
