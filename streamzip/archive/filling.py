@@ -387,6 +387,11 @@ class Filling:
 
     # -- the journal -------------------------------------------------------------------------------------
 
+    def give_back(self, part: int) -> None:
+        """Let other processes pull the part, as soon as what this one listed of it is written."""
+        self.spool.give_back(part)
+        self.journalled()
+
     def journalled(self) -> None:
         """Records were added: write them at the end of this turn of the loop, all with one call."""
         if not self._flush_due:

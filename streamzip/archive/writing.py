@@ -45,8 +45,7 @@ async def write_part(filling: Filling, number: int) -> None:
 
 
 async def _under_lock(filling: Filling, number: int) -> bool:
-    locks = filling.spool.locks
-    if not locks.try_exclusive(number):
+    if not filling.spool.claim(number):
         return False
     try:
         filling.follow()
@@ -55,16 +54,12 @@ async def _under_lock(filling: Filling, number: int) -> bool:
             await _PartWriter(filling, filling.places.part(number)).write()
         return True
     finally:
-        try:
-            # At once: in a later turn of the loop another process would have the lock, see nothing, and pull it again.
-            filling.flush()
-        finally:
-            locks.release(number)
+        filling.give_back(number)
 
 
 async def _follow(filling: Filling, number: int) -> None:
     """Another process pulls this part: read its journal until the part is there or the process is gone."""
-    locks, seen = filling.spool.locks, filling.extents.filled[number]
+    seen = filling.extents.filled[number]
     while True:
         await filling.news()
         if filling.extents.filled[number] > seen:
@@ -73,8 +68,8 @@ async def _follow(filling: Filling, number: int) -> None:
         if filling.extents.done[number]:
             filling.check_all_there()
             return
-        if locks.try_exclusive(number):
-            locks.release(number)
+        if filling.spool.claim(number):
+            filling.give_back(number)
             return
 
 
@@ -129,7 +124,10 @@ class _PartWriter:
             await self._write_held(await self._whole())
         else:
             await self._write_long()
-        filling.journalled()
+        if filling.strong(member):
+            filling.journalled()
+        else:
+            filling.flush()  # before anybody has any of it, as in Listing
         filling.wake(self.part.number)
         filling.check_all_there()
 

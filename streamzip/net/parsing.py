@@ -18,7 +18,11 @@ def head_end(data: bytes) -> int:
 
 
 class Parser:
-    """llhttp, fed with one head, and with the body after it where that comes in chunks."""
+    """llhttp, fed with one head, and with the body after it where that comes in chunks.
+
+    Its object and this one hold each other, some twenty objects that only the collector would find: so this one lets go
+    of it as soon as there is nothing left to read.
+    """
 
     def __init__(self) -> None:
         self.status = 0
@@ -39,7 +43,11 @@ class Parser:
 
     def head(self, head: memoryview) -> None:
         """Read a whole head. Raises httptools' errors where it is none."""
-        self._parser.feed_data(head)
+        try:
+            self._parser.feed_data(head)
+        finally:
+            if not self.chunked:
+                del self._parser
 
     def chunks(self, data: bytes) -> list[bytes]:
         """What of the body is in the next bytes; `whole`, `broken` and `surplus` tell how it stands."""
@@ -50,7 +58,9 @@ class Parser:
             if self.whole:
                 self.surplus = True
             else:
-                self.broken = error
+                self.broken = error.with_traceback(None)  # which would hold this frame, and with it this object
+        if self.whole or self.broken is not None:
+            del self._parser
         return self._chunks
 
     # -- called by the parser ----------------------------------------------------------------------------

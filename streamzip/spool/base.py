@@ -10,16 +10,6 @@ from streamzip.spool.extents import Extent, Extents
 from streamzip.spool.journal import Drop, Pin, Record, Settled
 
 
-class Locks(Protocol):
-    """What keeps two processes from pulling the same part."""
-
-    def try_exclusive(self, byte: int) -> bool:
-        """Take the byte for this process alone; False where another has it."""
-
-    def release(self, byte: int) -> None:
-        """Give the byte back."""
-
-
 class Spooling(Protocol):
     """What pulls and readers need of a spool. Only the methods said to be for a thread may wait for the disk."""
 
@@ -33,9 +23,11 @@ class Spooling(Protocol):
     def removed(self) -> bool:
         """Whether the archive was deleted meanwhile, by whichever process."""
 
-    @property
-    def locks(self) -> Locks:
-        """The locks of this archive's parts."""
+    def claim(self, part: int) -> bool:
+        """Keep other processes from pulling the part; False where one pulls it."""
+
+    def give_back(self, part: int) -> None:
+        """Let other processes pull the part, from the next `flush` on."""
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
         """Put archive bytes in their place. OSError where the disk is full."""

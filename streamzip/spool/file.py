@@ -13,6 +13,7 @@ give damage a valid checksum.
 import errno
 import os
 from array import array
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,6 +88,7 @@ class FileSpool:
         self._layout = layout
         self._seal: Seal | None = None
         self._head: bytes | None = None
+        self._given_back: set[int] = set()  # parts whose locks are released once what was noted is written
         self._boot = b""
         self._journal = Journal(paths.journal)
         try:
@@ -193,9 +195,26 @@ class FileSpool:
         self.extents.commit(extent, trusted=True)
         self._journal.add(extent)
 
+    def claim(self, part: int) -> bool:
+        """Take the part's lock; False where another process has it."""
+        self._given_back.discard(part)
+        return self.locks.try_exclusive(part)
+
+    def give_back(self, part: int) -> None:
+        """Release the part's lock with the next flush: sooner, another process would have it, see nothing of what was
+        pulled, and pull it again.
+        """
+        self._given_back.add(part)
+
     def flush(self) -> None:
         """Write what was noted, so that other processes and later lives see it. OSError where the disk is full."""
-        self._journal.flush()
+        try:
+            self._journal.flush()
+        finally:
+            if self._given_back:
+                given_back, self._given_back = self._given_back, set()
+                for first, count in _runs(sorted(given_back)):
+                    self.locks.release(first, count)
 
     # -- the bytes ---------------------------------------------------------------------------------------
 
@@ -296,9 +315,24 @@ class FileSpool:
 
     def close(self) -> None:
         """Let go of the files; the shared use lock ends with it."""
+        self._given_back.clear()  # they end with the open file
         try:
             self._journal.close()
         finally:
             os.close(self._fd)
             self.locks.release(USE)
             self.locks.close()
+
+
+def _runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Ascending numbers as runs: the first of each, and how many follow on each other."""
+    first = count = 0
+    for number in numbers:
+        if count and number == first + count:
+            count += 1
+            continue
+        if count:
+            yield first, count
+        first, count = number, 1
+    if count:
+        yield first, count

@@ -46,13 +46,13 @@ class LockFile:
         kind: int = _FLOCK.unpack(fcntl.fcntl(self._fd, _F_OFD_GETLK, asked))[0]
         return kind != fcntl.F_UNLCK
 
-    def release(self, byte: int) -> None:
-        """Give the byte back."""
-        self._set(fcntl.F_UNLCK, byte)
+    def release(self, byte: int, count: int = 1) -> None:
+        """Give the byte back, and those after it where there are more."""
+        self._set(fcntl.F_UNLCK, byte, count)
 
-    def _set(self, kind: int, byte: int) -> bool:
+    def _set(self, kind: int, byte: int, count: int = 1) -> bool:
         try:
-            fcntl.fcntl(self._fd, _F_OFD_SETLK, _FLOCK.pack(kind, os.SEEK_SET, byte, 1, 0))
+            fcntl.fcntl(self._fd, _F_OFD_SETLK, _FLOCK.pack(kind, os.SEEK_SET, byte, count, 0))
         except OSError as error:
             if error.errno in _BUSY:
                 return False

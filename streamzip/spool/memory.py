@@ -14,17 +14,6 @@ from streamzip.spool.file import FileSpool
 from streamzip.spool.journal import Drop, Pin, Record, Settled
 
 
-class NoLocks:
-    """Nobody else pulls into this process's memory."""
-
-    def try_exclusive(self, byte: int) -> bool:
-        """Always free."""
-        return byte >= 0
-
-    def release(self, byte: int) -> None:
-        """Nothing to give back."""
-
-
 class Memory:
     """How much all windows together may hold, and so how large each new one is. Sizes in bytes."""
 
@@ -58,7 +47,6 @@ class MemorySpool:
         self, name: str, *, lengths: "array[int]", start: int, window: int, behind: FileSpool | None = None
     ) -> None:
         self.name = name
-        self.locks = NoLocks()
         self.extents = Extents(lengths) if behind is None else behind.extents.copied()
         self.pins: dict[int, Pin] = {} if behind is None else dict(behind.pins)
         self.settled: dict[int, Settled] = {} if behind is None else dict(behind.settled)
@@ -127,6 +115,13 @@ class MemorySpool:
         for waiter in moved:
             if not waiter.done():
                 waiter.set_result(None)
+
+    def claim(self, part: int) -> bool:
+        """Nobody else pulls into this process's memory."""
+        return part >= 0
+
+    def give_back(self, part: int) -> None:
+        """Nobody else waits for it."""
 
     def prove(self, part: int, at: int) -> Drop | None:
         """No earlier life left anything here, unless in the copy behind it."""

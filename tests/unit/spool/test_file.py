@@ -162,7 +162,7 @@ from streamzip.spool.shelf import Shelf
 from tests.unit.spool.test_file import CONTENT, LAYOUT, LENGTHS, NAME, PARTS, pull
 
 spool = Shelf(Path(sys.argv[1]), budget=1 << 30).open(NAME, lengths=LENGTHS, size=len(CONTENT), layout=LAYOUT)
-assert spool.locks.try_exclusive(1)
+assert spool.claim(1)
 pull(spool, 0)
 pull(spool, 1, 0, 50_000)
 spool.write(PARTS[1][0] + 50_000, CONTENT[:30_000])  # wrong bytes, written and never listed
@@ -179,7 +179,7 @@ def test_spool_goes_on_after_kill_9_where_its_journal_ends(shelf: Shelf, request
     with opened(shelf) as spool:
         assert committed(spool) == [LENGTHS[0], 50_000, 0]
         assert prove(spool) == []
-        assert all(spool.locks.try_exclusive(part) for part in range(3))
+        assert all(spool.claim(part) for part in range(3))
         pull(spool, 1, 50_000)
         pull(spool, 2)
         assert spool.extents.missing == 0
