@@ -54,28 +54,22 @@ class Demand:
             if wanted < 0 or (self.last is not None and wanted > max(self.last, part)):
                 return
             size = max(filling.extents.lengths[wanted], 0) if filling.extents.lengths[wanted] != UNKNOWN else 1 << 20
-            if wanted != part and not (self._may_run_ahead(wanted) and self._is_near(wanted)):
+            if wanted != part and not self._may_run_ahead(part, wanted):
                 return
             window.append((wanted, size))
             self._size += size
             self._next = wanted + 1
             filling.want(wanted)
 
-    def _may_run_ahead(self, part: int) -> bool:
-        """A large member of unknown place would hold an idle connection while it waits for its turn; so only small ones
-        run ahead.
+    def _may_run_ahead(self, at: int, part: int) -> bool:
+        """What lies far ahead, behind parts that are there, is left to those who get there first. A large member of
+        unknown place would hold an idle connection while it waits for its turn: of those only small ones run ahead.
         """
         places = self._filling.places
-        member = places.part(part).member
-        return places.placed >= member or bool(places.traits[member] & Trait.HELD)
-
-    def _is_near(self, part: int) -> bool:
-        """What lies far ahead, behind parts that are there, is left to those who get there first."""
-        places, at = self._filling.places, self._at or 0
-        here, there = places.part(at), places.part(part)
-        if there.member > places.placed:
-            return True
-        ahead = places.offset(there.member) + there.start - places.offset(here.member) - here.start
+        member = places.member_of(part)
+        if member > places.placed:
+            return bool(places.traits[member] & Trait.HELD)
+        ahead = places.part_start(member, part) - places.part_start(places.member_of(at), at)
         return ahead < self._filling.works.window.size
 
     def _drop(self) -> None:

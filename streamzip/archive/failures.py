@@ -16,7 +16,7 @@ def as_problem(error: Exception, part: int, manifest: Manifest, layout: Layout, 
     """
     if not isinstance(error, OriginError):
         return error
-    member = places.part(part).member
+    member = places.member_of(part)
     entry = layout.entries[member]
     probed = manifest.entries[entry].size is None
     sentence = f"entry {entry} ({layout.names[member]}): {error.message}"

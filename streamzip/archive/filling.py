@@ -156,7 +156,7 @@ class Filling:
         self._wanted[part] = self._wanted.get(part, 0) + 1
         if not self.extents.done[part] and part not in self._pulls:
             if self._failures.pop(part, None) is not None:
-                self._tries.pop(self.places.part(part).member, None)
+                self._tries.pop(self.places.member_of(part), None)
             self._begin(part)
 
     def unwant(self, part: int) -> None:
@@ -186,7 +186,7 @@ class Filling:
 
     def origin(self, part: int) -> str:
         """The origin (scheme, host, port) that the part is pulled from."""
-        return self.works.registry.origin(self.url(self.places.part(part).member))
+        return self.works.registry.origin(self.url(self.places.member_of(part)))
 
     def entry(self, member: int) -> Entry:
         """What the client asked for."""

@@ -197,11 +197,12 @@ class Places:
 
     def part(self, index: int) -> Part:
         """The part with this number."""
-        firsts = self.layout.first_parts
-        member = (
-            bisect_right(firsts, index) - 1
-        )  # the last of those that begin here: members without bytes have no part
-        return self._part(member, index)
+        return self._part(self.member_of(index), index)
+
+    def member_of(self, part: int) -> int:
+        """The member whose bytes the part fetches."""
+        # The last of those that begin here: members without bytes have no part.
+        return bisect_right(self.layout.first_parts, part) - 1
 
     def part_at(self, member: int, within: int) -> Part:
         """The part that fetches the byte at `within` of the member's own bytes."""
@@ -209,11 +210,19 @@ class Places:
         return self._part(member, index + within // PART_SIZE if self.traits[member] & Trait.SPLIT else index)
 
     def _part(self, member: int, index: int) -> Part:
-        size = self.sizes[member]
+        size, start = self.sizes[member], self._within(member, index)
         if self.traits[member] & Trait.SPLIT:
-            start = (index - self.layout.first_parts[member]) * PART_SIZE
             return Part(index, member, start, min(start + PART_SIZE, size))
-        return Part(index, member, 0, None if size == UNKNOWN else size)
+        return Part(index, member, start, None if size == UNKNOWN else size)
+
+    def _within(self, member: int, part: int) -> int:
+        return (part - self.layout.first_parts[member]) * PART_SIZE
+
+    def part_start(self, member: int, part: int) -> int:
+        """How far into the archive the member's part begins, give or take the member's header. The member must be
+        placed, or stand at the frontier.
+        """
+        return self._offsets[member] + self._within(member, part)
 
     def parts_of(self, member: int) -> range:
         """The numbers of the member's parts; empty for one without bytes."""

@@ -6,7 +6,7 @@ Field names and section numbers are those of PKWARE's APPNOTE.TXT 6.3.10.
 """
 
 import struct
-from datetime import UTC, datetime
+import time
 from enum import IntEnum
 from functools import cache
 from typing import Final
@@ -59,8 +59,7 @@ def _dos_date(mtime: int | None) -> tuple[int, int, int, int, int, int]:
         return _DOS_FIRST
     if mtime > 4354819198:  # after 2107-12-31T23:59:58
         return _DOS_LAST
-    moment = datetime.fromtimestamp(mtime, UTC)
-    return (moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second)
+    return time.gmtime(mtime)[:6]
 
 
 def _extended_timestamp(mtime: int | None) -> bytes:

@@ -25,6 +25,7 @@ from streamzip.sources.base import Validator
 from streamzip.spool.extents import Extent
 from streamzip.spool.journal import Drop, Pin, Settled
 
+STREAMED = Trait.OPEN | Trait.DEFLATE
 COMPRESS_AHEAD = 3  # blocks of one member compressed at the same time, 1 MiB each
 
 
@@ -103,7 +104,7 @@ async def _prove(filling: Filling, number: int, at: int) -> None:
     if drop is None:
         extents.proven[number] = extents.committed[number]
         return
-    member = filling.places.part(number).member
+    member = filling.places.member_of(number)
     if not filling.replaceable(member):
         raise Stale(f"what was given out of {filling.layout.names[member]} is damaged here; create the archive anew")
     filling.spool.drop(drop)
@@ -118,7 +119,7 @@ class _PartWriter:
     async def write(self) -> None:
         filling, member = self.filling, self.part.member
         traits = filling.places.traits[member]
-        if traits & (Trait.OPEN | Trait.DEFLATE):
+        if traits & STREAMED:
             await self._write_open()
         elif traits & Trait.HELD:
             await self._write_held(await self._whole())
@@ -135,29 +136,27 @@ class _PartWriter:
 
     def _pull(self, *, prefix: int, crc: int) -> Pull:
         filling, part = self.filling, self.part
-        member, layout = part.member, filling.layout
-        pinned = filling.spool.pins.get(member)
-        planned = layout.validators[member]
-        pin = Validator(planned[1:], planned[0] == "s") if planned else None
-        released = pinned is not None or any(
-            filling.extents.filled[number] for number in filling.places.parts_of(member)
-        )
-        if pinned is not None:
+        member, layout, places, works = part.member, filling.layout, filling.places, filling.works
+        pinned, filled = filling.spool.pins.get(member), filling.extents.filled
+        entry, size = filling.entry(member), places.sizes[member]
+        if pinned is None:
+            planned = layout.validators[member]
+            pin = Validator(planned[1:], planned[0] == "s") if planned else None
+        else:
             pin = Validator(pinned.value, pinned.strong) if pinned.value else None
-        url = filling.url(member)
         return Pull(
-            source=filling.works.registry.for_entry(filling.entry(member)),
-            url=url,
+            source=works.registry.for_entry(entry),
+            url=entry.url,
             start=part.start,
             stop=part.stop,
-            size=None if filling.places.sizes[member] == UNKNOWN else filling.places.sizes[member],
-            ranged=bool(layout.traits[member] & Trait.RANGED),
+            size=None if size == UNKNOWN else size,
+            ranged=layout.traits[member] & Trait.RANGED != 0,
             pin=pin,
-            released=released,
-            clock=filling.works.clock,
-            patience=filling.works.patience,
+            released=pinned is not None or any(map(filled.__getitem__, places.parts_of(member))),
+            clock=works.clock,
+            patience=works.patience,
             tries=filling.tries(member),
-            bounds=filling.works.bounds,
+            bounds=works.bounds,
             prefix=prefix,
             crc=crc,
             on_pin=self._pin,

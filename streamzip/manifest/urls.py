@@ -67,6 +67,8 @@ def _server(scheme: str, authority: str) -> tuple[str, int, str]:
     return host.strip("[]"), port, f"{host}:{port}"
 
 
+# Every pull asks for it three times: whose connections it takes, whether it may be dialled, and where it goes.
+@lru_cache(maxsize=1024)
 def _split(url: str) -> tuple[str, str]:
     # isprintable() is False for controls, bidi and zero width characters, surrogates, and all separators but " ".
     if not url.isprintable() or " " in url:

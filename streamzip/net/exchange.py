@@ -26,7 +26,7 @@ _NO_BODY = frozenset({204, 304})
 
 
 class Answer(NamedTuple):
-    """The head of an answer, its fields as they came, and the body that follows."""
+    """The head of an answer, the names of its fields in lower case, and the body that follows."""
 
     status: int
     fields: tuple[tuple[bytes, bytes], ...]

@@ -70,11 +70,11 @@ class Parser:
             return
         if len(self.fields) >= MAX_HEAD_FIELDS:
             raise Unusable
+        name = name.lower()
         self.fields.append((name, value))
-        lower = name.lower()
-        if lower == b"content-length":
+        if name == b"content-length":
             self.length = int(value)
-        elif lower == b"transfer-encoding":
+        elif name == b"transfer-encoding":
             self.chunked = True
 
     def on_headers_complete(self) -> None:

@@ -28,14 +28,15 @@ class ContentRange(NamedTuple):
 
 
 class Head:
-    """Status and fields of an answer. A field that comes more than once has its values joined (RFC 9110, 5.3)."""
+    """Status and fields of an answer, their names in lower case. A field that comes more than once has its values
+    joined (RFC 9110, 5.3).
+    """
 
     def __init__(self, status: int, fields: Iterable[tuple[bytes, bytes]]) -> None:
         self.status = status
         self._fields: dict[bytes, bytes] = {}
         for name, value in fields:
-            key = name.lower()
-            self._fields[key] = self._fields[key] + b", " + value if key in self._fields else value
+            self._fields[name] = self._fields[name] + b", " + value if name in self._fields else value
 
     def field(self, name: bytes) -> str | None:
         """The value of the field of that lower-case name."""

@@ -6,12 +6,10 @@ what it holds already and who waits for it.
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Validator:
+class Validator(NamedTuple):
     """What names one representation of a file. Only a strong one promises the same bytes (RFC 9110, 8.8.1).
 
     `value` is as it stands in the header field: an ETag with its quotes, or a Last-Modified date.
@@ -21,8 +19,7 @@ class Validator:
     strong: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What an answer tells of the whole file, whichever part of it was asked for.
 
     `size` in bytes, None where the origin did not say; `ranges`: it answers ranges with parts; `mtime` in seconds since
@@ -37,8 +34,7 @@ class Facts:
     body: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """A live exchange. `start` is the offset in the file of the first chunk: 0 where the origin gave the whole file.
 
     `chunks` can be walked once and raises OriginError. It ends without one only where every byte that the answer had

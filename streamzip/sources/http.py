@@ -12,7 +12,7 @@ import ssl
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 
@@ -196,7 +196,7 @@ class HttpSource:
             if facts.size is None or facts.size > keep:
                 return facts
         body = b"".join([chunk async for chunk in self.counted(stream, facts.size)])
-        return replace(facts, body=body)
+        return facts._replace(body=body)
 
 
 class _Opening(AbstractAsyncContextManager[Opened]):

@@ -12,14 +12,14 @@ A part is pulled from its start to its end, so its extents touch, and its state 
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from isal import isal_zlib
 
 CHAINED = 8 << 20  # bytes; extents that touch are kept as one up to this length: they may be listed chunk by chunk
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
+class Extent(NamedTuple):
     """The bytes `[start, stop)` of a part, and their CRC-32."""
 
     part: int

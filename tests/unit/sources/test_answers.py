@@ -8,8 +8,8 @@ from streamzip.sources.base import Validator
 
 
 def head(status: int = 200, /, **fields: str) -> Head:
-    """An answer with these fields; `content_type` stands for Content-Type."""
-    return Head(status, [(name.replace("_", "-").title().encode(), value.encode()) for name, value in fields.items()])
+    """An answer with these fields; `content_type` stands for Content-Type, as the exchange writes it."""
+    return Head(status, [(name.replace("_", "-").encode(), value.encode()) for name, value in fields.items()])
 
 
 DATE = "Mon, 01 Jun 2026 12:00:00 GMT"
@@ -116,7 +116,7 @@ def test_head_takes_a_file_in_the_codings_that_were_asked_for() -> None:
 
 def test_head_joins_a_field_that_comes_twice() -> None:
     """The second of two fields does not hide the first."""
-    twice = Head(200, [(b"Content-Encoding", b"gzip"), (b"content-encoding", b"identity")])
+    twice = Head(200, [(b"content-encoding", b"gzip"), (b"content-encoding", b"identity")])
     with pytest.raises(OriginError):
         twice.check_file()
 

@@ -1,5 +1,5 @@
-"""A claimed part is pulled by nobody else until what was pulled of it is listed. Two opens of one copy hold locks against
-each other as two processes do.
+"""A claimed part is pulled by nobody else until what was pulled of it is listed. Two opens of one copy hold locks
+against each other as two processes do.
 """
 
 import errno
