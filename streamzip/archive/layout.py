@@ -116,7 +116,8 @@ class Layout:
 
     def mtime(self, member: int) -> int | None:
         """Seconds since the epoch, or None."""
-        return None if self.mtimes[member] == UNKNOWN else self.mtimes[member]
+        mtime = self.mtimes[member]
+        return None if mtime == UNKNOWN else mtime
 
     def digest(self) -> bytes:
         """16 bytes that name this layout, for the journal of its spool; not of its deflated form, which zlib may

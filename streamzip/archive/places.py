@@ -103,15 +103,17 @@ class Places:
         self._advance()
 
     def _advance(self) -> None:
-        offsets, stored = self._offsets, self.stored
+        offsets, end = self._offsets, self._offsets[-1]
         for member in range(self.placed, self.layout.members):
-            if stored[member] == UNKNOWN:
+            stored = self.stored[member]
+            if stored == UNKNOWN:
                 return
-            offsets.append(offsets[-1] + self.header_length(member) + stored[member] + self.descriptor_length(member))
+            end += self.header_length(member) + stored + self.descriptor_length(member)
+            offsets.append(end)
 
     def header_length(self, member: int) -> int:
         """Bytes of the member's local header."""
-        zip64 = bool(self.traits[member] & Trait.ZIP64)
+        zip64 = self.traits[member] & Trait.ZIP64 != 0
         return records.header_length(
             name_length=self._name_lengths[member], mtime=self.layout.mtime(member), zip64=zip64
         )

@@ -63,10 +63,13 @@ def _dos_date(mtime: int | None) -> tuple[int, int, int, int, int, int]:
 
 
 def _extended_timestamp(mtime: int | None) -> bytes:
-    """The UT extra field, the same in both headers; none where 32 signed bits cannot hold the time."""
-    if mtime is None or not -(1 << 31) <= mtime < 1 << 31:
-        return b""
-    return struct.pack("<HHBl", _UT_TAG, 5, 1, mtime)
+    """The UT extra field, the same in both headers."""
+    return struct.pack("<HHBl", _UT_TAG, 5, 1, mtime) if _is_timed(mtime) else b""
+
+
+def _is_timed(mtime: int | None) -> bool:
+    """Whether the UT field can hold the time: its 32 bits are signed."""
+    return mtime is not None and -0x80000000 <= mtime <= 0x7FFFFFFF
 
 
 def local_header(
@@ -152,10 +155,10 @@ def _directory_shape(timed: bool, large: bool, far: bool) -> int:
 
 def header_length(*, name_length: int, mtime: int | None, zip64: bool) -> int:
     """Bytes of a local header whose name takes `name_length` bytes in UTF-8."""
-    return _header_shape(_extended_timestamp(mtime) != b"", zip64) + name_length
+    return _header_shape(_is_timed(mtime), zip64) + name_length
 
 
 def directory_length(*, name_length: int, mtime: int | None, size: int, stored: int, offset: int) -> int:
     """Bytes of a directory record."""
-    large, far = max(size, stored) > ZIP64_LIMIT, offset > ZIP64_LIMIT
-    return _directory_shape(_extended_timestamp(mtime) != b"", large, far) + name_length
+    large = size > ZIP64_LIMIT or stored > ZIP64_LIMIT
+    return _directory_shape(_is_timed(mtime), large, offset > ZIP64_LIMIT) + name_length
