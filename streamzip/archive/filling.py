@@ -20,6 +20,7 @@ from streamzip.archive.lanes import Lanes
 from streamzip.archive.layout import UNKNOWN, Layout, Trait
 from streamzip.archive.places import Kind, Places
 from streamzip.archive.pulling import Bounds, Patience, Tries
+from streamzip.archive.runs import Runs
 from streamzip.clock import Clock
 from streamzip.errors import NotFound, OriginError, Problem
 from streamzip.logs import event
@@ -54,6 +55,7 @@ class Works:
     patience: Patience = field(default_factory=Patience)
     window: Window = field(default_factory=Window)
     bounds: Bounds = field(default_factory=Bounds)
+    runs: Runs = field(default_factory=Runs)
     list_after: float = 0.1  # seconds that other processes wait for news of a pull under way
 
 

@@ -12,12 +12,10 @@ from streamzip.archive.demand import Demand
 from streamzip.archive.filling import Filling
 from streamzip.archive.layout import UNKNOWN, Trait
 from streamzip.archive.places import Kind, Piece
+from streamzip.archive.runs import SMALLEST
 from streamzip.archive.writing import prove_part, settle
 from streamzip.spans import Span
 
-READ_SIZE = (
-    256 << 10
-)  # bytes handed on at once: fewer sends, and small enough for the reader to be served from the cache
 PROOF_RUN = 64  # members that are settled in one go when an earlier life left them
 
 
@@ -30,7 +28,7 @@ class Reader:
         self._turn = 0  # the archive offset from which on another part is read
 
     async def read(self, start: int, stop: int | None = None) -> AsyncGenerator[bytes, None]:
-        """The bytes, in runs of up to READ_SIZE. Raises what ended a pull that it needed; `close` it in any case."""
+        """The bytes, run by run. Raises what ended a pull that it needed; `close` it in any case."""
         position = start
         self._bound(stop)
         while stop is None or position < stop:
@@ -80,8 +78,9 @@ class Reader:
     async def _next(self, position: int, stop: int | None) -> bytes:
         """At least one byte from `position` on."""
         filling, places = self._filling, self._filling.places
-        limit = position + READ_SIZE if stop is None else min(stop, position + READ_SIZE)
         while True:
+            longest = filling.works.runs.size if filling.spool.sealed else SMALLEST
+            limit = position + longest if stop is None else min(stop, position + longest)
             if filling.spool.sealed:
                 return await self._from_file(position, limit)
             if places.complete and position >= places.directory_start:
@@ -186,9 +185,10 @@ async def everything(filling: Filling, reader: Reader) -> None:
 async def read(filling: Filling, start: int, stop: int | None) -> AsyncGenerator[bytes, None]:
     """One reader from its first byte to its last; whatever ends it, it wants nothing afterwards."""
     reader = Reader(filling)
-    try:
-        async with aclosing(reader.read(start, stop)) as runs:
-            async for run in runs:
-                yield run
-    finally:
-        reader.close()
+    with filling.works.runs.shared():
+        try:
+            async with aclosing(reader.read(start, stop)) as runs:
+                async for run in runs:
+                    yield run
+        finally:
+            reader.close()

@@ -34,7 +34,7 @@ class Held:
     last_use: float
 
 
-SCRATCH = 1 << 20  # bytes that are read at once, at most
+SCRATCH = 2 << 20  # bytes that are read at once, at most
 
 
 class Shelf:

@@ -11,7 +11,8 @@ from typing import cast
 import pytest
 
 from streamzip.archive.filling import Filling
-from streamzip.archive.places import Part
+from streamzip.archive.layout import Planned, freeze
+from streamzip.archive.places import Places
 from streamzip.archive.writing import prove_part
 from streamzip.spool.extents import Extent, Extents
 from streamzip.spool.journal import Drop
@@ -44,9 +45,7 @@ def filling() -> Iterator[SimpleNamespace]:
     """As much of a Filling as a proof takes: one part of 100 bytes, left by an earlier life."""
     extents = Extents(array("q", [100]))
     extents.commit(Extent(0, 0, 100, 0), trusted=False)
-    places = SimpleNamespace(
-        placed=1, traits=[0], part=lambda number: Part(number, 0, 0, 100), bytes_start=lambda _: 30
-    )
+    places = Places(freeze([Planned(0, "file", None, 100, None)], frozen_at=0, compressor=""))
     with ThreadPoolExecutor(2) as pool:
         yield SimpleNamespace(
             extents=extents,
