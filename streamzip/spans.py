@@ -2,6 +2,9 @@
 
 from typing import NamedTuple
 
+# Bytes on their way: their own, or those of a buffer that is not written to while they are held.
+Data = bytes | memoryview
+
 
 class Span(NamedTuple):
     """The bytes `[start, stop)`, in bytes from the beginning of whatever they belong to."""

@@ -17,7 +17,7 @@ from streamzip.api.problems import ProblemResponse
 from streamzip.api.ranges import Multipart, Unsatisfiable, content_range, multipart, parse_range, unsatisfied_range
 from streamzip.api.sending import StreamedResponse, unless_left
 from streamzip.errors import NotReady
-from streamzip.spans import Span
+from streamzip.spans import Data, Span
 
 FIRST_BYTE_WITHIN = 60.0  # seconds; where it takes longer the reader gets a 503 instead of a silent connection
 
@@ -36,7 +36,7 @@ class Representation:
     length: int | None
     etag: str | None
     last_modified: int | None
-    read: Callable[[int, int | None], AsyncGenerator[bytes, None]]
+    read: Callable[[int, int | None], AsyncGenerator[Data, None]]
     check_start: Callable[[int], None] = lambda _: None
     date_is_strong: bool = True
 
@@ -83,7 +83,7 @@ async def respond(
 
 def _body(
     selected: Representation, length: int, spans: Sequence[Span] | None
-) -> tuple[int, AsyncGenerator[bytes, None], dict[str, str]]:
+) -> tuple[int, AsyncGenerator[Data, None], dict[str, str]]:
     """Status, body, and the headers that tell of it."""
     if spans is None:
         return 200, selected.read(0, length), {"Content-Length": str(length)}
@@ -97,7 +97,7 @@ def _body(
 
 async def _stream(
     request: Request,
-    runs: AsyncGenerator[bytes, None],
+    runs: AsyncGenerator[Data, None],
     status: int,
     headers: dict[str, str],
     stack: AsyncExitStack,
@@ -114,14 +114,14 @@ async def _stream(
     return StreamedResponse(_rest(first, runs, stack.pop_all()), status, headers, write_timeout=write_timeout)
 
 
-async def _rest(first: bytes, runs: AsyncGenerator[bytes, None], stack: AsyncExitStack) -> AsyncGenerator[bytes, None]:
+async def _rest(first: Data, runs: AsyncGenerator[Data, None], stack: AsyncExitStack) -> AsyncGenerator[Data, None]:
     async with stack, contextlib.aclosing(runs):
         yield first
         async for run in runs:
             yield run
 
 
-async def _framed(selected: Representation, frame: Multipart) -> AsyncGenerator[bytes, None]:
+async def _framed(selected: Representation, frame: Multipart) -> AsyncGenerator[Data, None]:
     pending = b""
     for header, span in frame.parts:
         pending += header

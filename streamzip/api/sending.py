@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from streamzip.api.connection import SCOPE_KEY, Connection
 from streamzip.errors import Problem
 from streamzip.logs import event
+from streamzip.spans import Data
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ class StreamedResponse(Response):
     """`runs` is the body; `write_timeout`: seconds that a reader may take nothing before it is dropped."""
 
     def __init__(
-        self, runs: AsyncGenerator[bytes, None], status: int, headers: dict[str, str], *, write_timeout: float
+        self, runs: AsyncGenerator[Data, None], status: int, headers: dict[str, str], *, write_timeout: float
     ) -> None:
         super().__init__(status_code=status)
         self.raw_headers = [

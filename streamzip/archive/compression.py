@@ -14,6 +14,8 @@ from concurrent.futures import Executor
 
 from isal import isal_zlib
 
+from streamzip.spans import Data
+
 BLOCK = 1 << 20
 LEVEL = 2  # 11–19 × zlib level 6 at +2 to +15 % size; level 0 grows random data by 23 % and is never used
 SHRINKS_BELOW = 0.97  # a first block that keeps more than this is not worth a reader's time to inflate
@@ -42,7 +44,7 @@ def compressor_identity() -> str:
     return hashlib.sha256(deflate(sample)).hexdigest()[:16]
 
 
-async def deflated(chunks: AsyncIterator[bytes], pool: Executor, *, ahead: int) -> AsyncGenerator[bytes, None]:
+async def deflated(chunks: AsyncIterator[Data], pool: Executor, *, ahead: int) -> AsyncGenerator[bytes, None]:
     """The chunks as one raw deflate stream; up to `ahead` blocks are compressed at the same time."""
     loop = asyncio.get_running_loop()
     running: deque[asyncio.Future[bytes]] = deque()

@@ -4,6 +4,7 @@ from collections import deque
 
 from streamzip.archive.filling import Filling
 from streamzip.archive.layout import UNKNOWN, Trait
+from streamzip.spans import Data
 
 
 class Demand:
@@ -19,7 +20,7 @@ class Demand:
         self._next = 0
         self._at: int | None = None
 
-    async def wait(self, part: int, beyond: int) -> bytes:
+    async def wait(self, part: int, beyond: int) -> Data:
         """Stand at the part until more than `beyond` of its bytes may be read. Raises what ended its pull.
 
         Where the next bytes landed just now, they are given back; else nothing.

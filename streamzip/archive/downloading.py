@@ -10,6 +10,7 @@ from streamzip.archive.opened import Lease
 from streamzip.archive.reading import read
 from streamzip.errors import NotReady, Problem
 from streamzip.logs import event
+from streamzip.spans import Data
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class Download:
                 retry_after=10,
             )
 
-    async def read(self, start: int = 0, stop: int | None = None) -> AsyncGenerator[bytes, None]:
+    async def read(self, start: int = 0, stop: int | None = None) -> AsyncGenerator[Data, None]:
         """Archive bytes `[start, stop)`. Raises Problem where the origins do not give what is needed, OSError from the
         disk.
         """
@@ -79,7 +80,7 @@ class Download:
             await self._on_failure(problem)
             raise
 
-    async def _runs(self, start: int, stop: int | None) -> AsyncGenerator[bytes, None]:
+    async def _runs(self, start: int, stop: int | None) -> AsyncGenerator[Data, None]:
         position = start
         if self._lease.kept:
             try:

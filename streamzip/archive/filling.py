@@ -26,6 +26,7 @@ from streamzip.errors import NotFound, OriginError, Problem
 from streamzip.logs import event
 from streamzip.manifest.model import Entry, Manifest
 from streamzip.sources.registry import Registry
+from streamzip.spans import Data
 from streamzip.spool.base import Spooling
 from streamzip.spool.journal import Settled
 
@@ -63,7 +64,7 @@ class Chunk(NamedTuple):
     """Bytes of a part as they landed: from its byte `start` on."""
 
     start: int
-    data: bytes
+    data: Data
 
 
 NOTHING = Chunk(-1, b"")

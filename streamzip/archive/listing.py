@@ -16,27 +16,32 @@ MUCH = 256 << 10
 
 
 class Listing:
-    """The bytes of one pull, from `start` of the part on. `at_once`: each chunk is listed before it may be read."""
+    """The bytes of one pull, from `start` of the part on; `crc`: of what lies before. `at_once`: each chunk is listed
+    before it may be read.
+    """
 
-    def __init__(self, filling: Filling, number: int, *, start: int, at_once: bool = False) -> None:
+    def __init__(self, filling: Filling, number: int, *, start: int, crc: int, at_once: bool = False) -> None:
         self._filling = filling
         self._number = number
         self._start = self._stop = start
-        self._crc = 0
+        self._crc_before = self._crc = crc
         self._at_once = at_once
         self._loop = asyncio.get_running_loop()
         self._listed_at = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, chunk: bytes) -> None:
-        """A chunk has been written to its place. OSError where it is to be listed at once, and the disk is full."""
-        self._crc = isal_zlib.crc32(chunk, self._crc)
-        self._stop += len(chunk)
+    def add(self, length: int, crc: int) -> None:
+        """So many bytes more have been written to their place; `crc`: of the part up to their end, as its pull has it.
+
+        OSError where they are to be listed at once, and the disk is full.
+        """
+        self._stop += length
+        self._crc = crc
         if self._at_once:
             self._commit()
             self._filling.spool.flush()
             return
-        self._filling.extents.grow(self._number, len(chunk))
+        self._filling.extents.grow(self._number, length)
         if self._stop - self._start >= PART_SIZE:
             self._list()
         elif self._timer is None:
@@ -61,5 +66,7 @@ class Listing:
             self._filling.journalled()
 
     def _commit(self) -> None:
-        self._filling.spool.commit(Extent(self._number, self._start, self._stop, self._crc))
-        self._start, self._crc, self._listed_at = self._stop, 0, self._loop.time()
+        # A CRC-32 is linear: that of the end is that of the whole, less what the beginning makes of it.
+        crc = isal_zlib.crc32_combine(self._crc_before, 0, self._stop - self._start) ^ self._crc
+        self._filling.spool.commit(Extent(self._number, self._start, self._stop, crc))
+        self._start, self._crc_before, self._listed_at = self._stop, self._crc, self._loop.time()

@@ -15,6 +15,7 @@ from isal import isal_zlib
 from streamzip.clock import Clock
 from streamzip.errors import OriginError
 from streamzip.sources.base import Facts, Opened, Source, Validator
+from streamzip.spans import Data
 
 MUCH = 1 << 20  # new bytes
 CHANGED_ATTEMPTS = 4  # two mirrors may differ in their ETags; one of the next answers may be the pinned one's
@@ -108,7 +109,7 @@ class Pull:
     def __post_init__(self) -> None:
         self.position = self.start + self.prefix
 
-    async def chunks(self) -> AsyncGenerator[bytes, None]:
+    async def chunks(self) -> AsyncGenerator[Data, None]:
         """The bytes from `position` on, of one representation. OriginError where they cannot be had."""
         failures, changed, last_progress = 0, 0, self.clock.monotonic()
         while True:
@@ -144,7 +145,7 @@ class Pull:
     def _to(self) -> int | None:
         return self.stop if self._resumes() and self.stop != self.size else None
 
-    async def _accept(self, opened: Opened) -> AsyncGenerator[bytes, None]:
+    async def _accept(self, opened: Opened) -> AsyncGenerator[Data, None]:
         """What is new in this answer; its prefix, where it brings one, must be the one that is there."""
         self._check(opened.facts)
         at, again = opened.start, 0

@@ -12,9 +12,8 @@ from streamzip.archive.demand import Demand
 from streamzip.archive.filling import Filling
 from streamzip.archive.layout import UNKNOWN, Trait
 from streamzip.archive.places import Kind, Piece
-from streamzip.archive.runs import SMALLEST
 from streamzip.archive.writing import prove_part, settle
-from streamzip.spans import Span
+from streamzip.spans import Data, Span
 
 PROOF_RUN = 64  # members that are settled in one go when an earlier life left them
 
@@ -27,7 +26,7 @@ class Reader:
         self._demand = Demand(filling)
         self._turn = 0  # the archive offset from which on another part is read
 
-    async def read(self, start: int, stop: int | None = None) -> AsyncGenerator[bytes, None]:
+    async def read(self, start: int, stop: int | None = None) -> AsyncGenerator[Data, None]:
         """The bytes, run by run. Raises what ended a pull that it needed; `close` it in any case."""
         position = start
         self._bound(stop)
@@ -75,12 +74,12 @@ class Reader:
         within = max(0, position - places.bytes_start(member))
         return min(places.part_at(member, within).number, places.parts_of(member)[-1])
 
-    async def _next(self, position: int, stop: int | None) -> bytes:
+    async def _next(self, position: int, stop: int | None) -> Data:
         """At least one byte from `position` on."""
         filling, places = self._filling, self._filling.places
+        limit = position + filling.works.runs.size
+        limit = limit if stop is None else min(stop, limit)
         while True:
-            longest = filling.works.runs.size if filling.spool.sealed else SMALLEST
-            limit = position + longest if stop is None else min(stop, position + longest)
             if filling.spool.sealed:
                 return await self._from_file(position, limit)
             if places.complete and position >= places.directory_start:
@@ -111,7 +110,7 @@ class Reader:
         filling.check_all_there()
         return bool(filling.settled[member])
 
-    async def _from_piece(self, piece: Piece, position: int, limit: int) -> bytes:
+    async def _from_piece(self, piece: Piece, position: int, limit: int) -> Data:
         """Bytes of a member that is still coming in; empty where the state has moved on and must be looked at again."""
         filling, places, member = self._filling, self._filling.places, piece.member
         extents, traits = filling.extents, places.traits[member]
@@ -152,7 +151,7 @@ class Reader:
                 await self._demand.wait(number, extents.filled[number])
                 return
 
-    async def _from_file(self, position: int, stop: int) -> bytes:
+    async def _from_file(self, position: int, stop: int) -> Data:
         spool, length = self._filling.spool, stop - position
         run = spool.read_now(position, length)
         if not run:
@@ -182,7 +181,7 @@ async def everything(filling: Filling, reader: Reader) -> None:
             await reader.wait_for(missing)
 
 
-async def read(filling: Filling, start: int, stop: int | None) -> AsyncGenerator[bytes, None]:
+async def read(filling: Filling, start: int, stop: int | None) -> AsyncGenerator[Data, None]:
     """One reader from its first byte to its last; whatever ends it, it wants nothing afterwards."""
     reader = Reader(filling)
     with filling.works.runs.shared():

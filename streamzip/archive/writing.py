@@ -22,6 +22,7 @@ from streamzip.archive.places import Part
 from streamzip.archive.pulling import Pull
 from streamzip.errors import OriginError, Stale
 from streamzip.sources.base import Validator
+from streamzip.spans import Data
 from streamzip.spool.extents import Extent
 from streamzip.spool.journal import Drop, Pin, Settled
 
@@ -171,7 +172,7 @@ class _PartWriter:
         self.filling.spool.note(Pin(member, strong, value))
         self.filling.journalled()
 
-    async def _whole(self) -> bytes:
+    async def _whole(self) -> Data:
         kept = self.filling.bodies.pop(self.part.member, None)
         if kept is not None:
             return kept
@@ -181,7 +182,7 @@ class _PartWriter:
 
     # -- held --------------------------------------------------------------------------------------------
 
-    async def _write_held(self, body: bytes) -> None:
+    async def _write_held(self, body: Data) -> None:
         filling, number, member = self.filling, self.part.number, self.part.member
         crc = isal_zlib.crc32(body)
         check_crc(filling, member, crc)
@@ -200,9 +201,9 @@ class _PartWriter:
         extents, places, spool = filling.extents, filling.places, filling.spool
         position = extents.filled[number]
         at = places.bytes_start(self.part.member) + self.part.start
-        listing: Listing | None = None
+        pull, listing = self._pull(prefix=position, crc=extents.crcs[number]), None
         try:
-            async with aclosing(self._pull(prefix=position, crc=extents.crcs[number]).chunks()) as chunks:
+            async with aclosing(pull.chunks()) as chunks:
                 async for chunk in chunks:
                     await spool.room(at + position)
                     spool.write(at + position, chunk)
@@ -210,8 +211,9 @@ class _PartWriter:
                         # Without a strong validator only the copy can tell what this was: it is listed before anybody
                         # has it, for whatever `kill -9` takes back could be other bytes when it is pulled again.
                         weak = not filling.strong(self.part.member)
-                        listing = Listing(filling, number, start=position, at_once=weak)
-                    listing.add(chunk)
+                        crc = extents.crcs[number]
+                        listing = Listing(filling, number, start=position, crc=crc, at_once=weak)
+                    listing.add(len(chunk), pull.crc)
                     landed, position = Chunk(position, chunk), position + len(chunk)
                     filling.wake(number, landed)
         finally:
@@ -262,7 +264,7 @@ class _PartWriter:
         filling.extents.grow(self.part.number, len(payload))
         self._list(Settled(member, traits, len(body), len(payload), crc), isal_zlib.crc32(payload))
 
-    async def _write_open_long(self, pull: Pull, raw: AsyncGenerator[bytes, None]) -> None:
+    async def _write_open_long(self, pull: Pull, raw: AsyncGenerator[Data, None]) -> None:
         filling, number, member = self.filling, self.part.number, self.part.member
         places, extents, spool = filling.places, filling.extents, filling.spool
         first, raw = await _first_block(raw)
@@ -386,13 +388,13 @@ async def _in_thread(filling: Filling, work: Callable[[bytes], bytes], argument:
     return await asyncio.get_running_loop().run_in_executor(filling.works.pool, work, argument)
 
 
-async def _prepended(head: bytes, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+async def _prepended(head: Data, chunks: AsyncIterator[Data]) -> AsyncGenerator[Data, None]:
     yield head
     async for chunk in chunks:
         yield chunk
 
 
-async def _first_block(chunks: AsyncIterator[bytes]) -> tuple[bytes, AsyncGenerator[bytes, None]]:
+async def _first_block(chunks: AsyncIterator[Data]) -> tuple[bytes, AsyncGenerator[Data, None]]:
     """The first whole block, by which the rule decides, and the stream with it put back: cuts of the network must not
     matter.
     """

@@ -11,6 +11,7 @@ import httpx
 from streamzip.clock import Clock
 from streamzip.manifest.standard_webhooks import WebhookSecrets
 from streamzip.net.addresses import BlockedAddressError
+from streamzip.net.exchange import Body
 from streamzip.net.retry import retry_after
 from streamzip.net.transport import OriginTransport
 from streamzip.sources.http import own_name, written
@@ -86,7 +87,7 @@ class Courier:
         return Outcome("again", code, wait)
 
 
-async def _read_little(stream: httpx.AsyncByteStream) -> None:
+async def _read_little(stream: Body) -> None:
     """Take a small answer off the connection. The status has come: whatever is wrong with the rest changes nothing."""
     read = 0
     try:

@@ -1,23 +1,24 @@
 """HTTP/1.1 on one connection (RFC 9112): a request goes out, its answer's head comes back, and its body as it comes.
 
 Small files cost one exchange each and large ones nothing else, so this is the path that every byte takes: a head is
-parsed by llhttp, a body of a known length is counted and otherwise left as the kernel gave it, and a chunk is copied
-nowhere.
+parsed by llhttp, a body of a known length is counted and otherwise left as the kernel gave it (buffers.py).
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple, cast
 
 import httptools
 import httpx
 
+from streamzip.net.buffers import Buffers
 from streamzip.net.parsing import MAX_HEAD_BYTES, Parser, Unusable, head_end
+from streamzip.spans import Data
 
-# Bytes that may wait for a body's reader; then the connection is not read from, and the origin is held back. The kernel
-# is read 256 KiB at most at a time, so twice this is what a connection may hold.
-_READ_AHEAD = 256 << 10
+# Bytes that may wait for a body's reader; then the connection is not read from, and the origin is held back. What a
+# connection holds is this, and one more read.
+_READ_AHEAD = 512 << 10
 
 _HUNG_UP = "the origin hung up before it answered"
 _BROKE = "the connection to the origin broke"
@@ -30,23 +31,20 @@ class Answer(NamedTuple):
 
     status: int
     fields: tuple[tuple[bytes, bytes], ...]
-    stream: httpx.AsyncByteStream
+    stream: "Body"
 
 
-class _Body(httpx.AsyncByteStream):
+class Body(AsyncIterator[Data]):
     """What the origin sends, in chunks as they arrive. Raises ReadTimeout or ReadError after the last of them."""
 
     def __init__(self, connection: "Connection") -> None:
         self._connection: Connection | None = connection  # until all of it has come: then it serves others
-        self._chunks: deque[bytes] = deque()
+        self._chunks: deque[Data] = deque()
         self._held = 0
         self._failure: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
 
-    def __aiter__(self) -> "_Body":
-        return self
-
-    async def __anext__(self) -> bytes:
+    async def __anext__(self) -> Data:
         while True:
             if self._chunks:
                 chunk = self._chunks.popleft()
@@ -76,7 +74,7 @@ class _Body(httpx.AsyncByteStream):
         """Whether its reader stands here."""
         return self._waiter is not None and not self._waiter.done()
 
-    def take(self, chunk: bytes) -> bool:
+    def take(self, chunk: Data) -> bool:
         """More of it came. Whether its reader has enough for now."""
         self._chunks.append(chunk)
         self._held += len(chunk)
@@ -93,7 +91,7 @@ class _Body(httpx.AsyncByteStream):
             self._waiter.set_result(None)  # type: ignore[union-attr]
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """One connection to an origin. `on_free` is called when an answer was whole and another request may follow,
     `on_lost` when none can.
 
@@ -101,8 +99,13 @@ class Connection(asyncio.Protocol):
     """
 
     def __init__(
-        self, read_timeout: float, on_free: "Callable[[Connection], None]", on_lost: "Callable[[Connection], None]"
+        self,
+        buffers: Buffers,
+        read_timeout: float,
+        on_free: "Callable[[Connection], None]",
+        on_lost: "Callable[[Connection], None]",
     ) -> None:
+        self._buffers = buffers
         self._read_timeout = read_timeout
         self._on_free = on_free
         self._on_lost = on_lost
@@ -114,7 +117,7 @@ class Connection(asyncio.Protocol):
         self._partial = b""  # of a head
         self._head_bytes = 0
         self._parser = Parser()
-        self._body: _Body | None = None
+        self._body: Body | None = None
         self._left = 0  # bytes of the body to come; -1: chunks tell, -2: the connection's end does
         self._reusable = False
         self._deadline: float | None = None
@@ -179,11 +182,16 @@ class Connection(asyncio.Protocol):
         """The connection, with TLS where that is asked for, stands."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are of no class of asyncio's
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> bytearray:
+        """Where the next bytes go."""
+        return self._buffers.current
+
+    def buffer_updated(self, nbytes: int) -> None:
         """The next bytes of whatever is being read."""
+        data = self._buffers.taken(nbytes)
         try:
             if self._body is None:
-                data = self._take_head(data)
+                data = self._take_head(bytes(data))
             if self._body is not None and (data or not self._left):
                 self._take_body(self._body, data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, Unusable) as error:
@@ -238,14 +246,14 @@ class Connection(asyncio.Protocol):
             self._left = -2 if parsed.length is None else parsed.length
         self._reusable = parsed.keeps_alive and self._left != -2
         self._deadline = None
-        self._body = _Body(self)
+        self._body = Body(self)
         asked, self._asked = self._asked, None
         if asked is not None and not asked.done():
             asked.set_result(Answer(parsed.status, tuple(parsed.fields), self._body))
 
     # -- the body ----------------------------------------------------------------------------------------
 
-    def _take_body(self, body: _Body, data: bytes) -> None:
+    def _take_body(self, body: Body, data: Data) -> None:
         if self._left >= 0:
             surplus = len(data) > self._left
             if surplus:
@@ -272,7 +280,7 @@ class Connection(asyncio.Protocol):
         if not body.waiting:
             self._deadline = None
 
-    def _end_body(self, body: _Body, *, reusable: bool) -> None:
+    def _end_body(self, body: Body, *, reusable: bool) -> None:
         self.go_on()
         self._body = self._deadline = None
         body.end()

@@ -2,6 +2,8 @@
 
 import httptools
 
+from streamzip.spans import Data
+
 MAX_HEAD_BYTES = 64 << 10
 MAX_HEAD_FIELDS = 200
 
@@ -49,7 +51,7 @@ class Parser:
             if not self.chunked:
                 del self._parser
 
-    def chunks(self, data: bytes) -> list[bytes]:
+    def chunks(self, data: Data) -> list[bytes]:
         """What of the body is in the next bytes; `whole`, `broken` and `surplus` tell how it stands."""
         self._chunks = []
         try:

@@ -6,7 +6,7 @@ environment reaches it (proxies, netrc), it keeps no cookies, follows no redirec
 
 import asyncio
 import ssl
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 import httpx
@@ -14,7 +14,8 @@ from aiohappyeyeballs import start_connection
 
 from streamzip.manifest.urls import Target, target_of
 from streamzip.net.addresses import BlockedAddressError, DialGuard, open_any_socket
-from streamzip.net.exchange import Answer, Connection
+from streamzip.net.buffers import Buffers
+from streamzip.net.exchange import Answer, Body, Connection
 from streamzip.net.resolver import Resolver
 
 # Apache and Node drop a connection that was idle for 5 s; a request must not meet that moment.
@@ -54,6 +55,7 @@ class OriginTransport(httpx.AsyncBaseTransport):
         self._read_timeout = read_timeout
         self._idle: dict[tuple[str, str], dict[Connection, None]] = {}  # by scheme and origin; the last used one last
         self._all: set[Connection] = set()
+        self._buffers = Buffers()
 
     async def get(self, url: str, fields: Iterable[tuple[str, str]]) -> Answer:
         """A GET of `url` as it is written, of RFC 3986's characters alone; the answer's body is closed by the caller.
@@ -71,7 +73,7 @@ class OriginTransport(httpx.AsyncBaseTransport):
         ours = ("host", "content-length", "accept-encoding")
         fields = [each for each in request.headers.multi_items() if each[0] not in ours] + [_AS_IT_IS]
         answer = await self._exchange(request.method, str(request.url), fields, request.content)
-        return httpx.Response(answer.status, headers=list(answer.fields), stream=answer.stream)
+        return httpx.Response(answer.status, headers=list(answer.fields), stream=_Stream(answer.stream))
 
     async def aclose(self) -> None:
         """Drop every connection."""
@@ -119,7 +121,7 @@ class OriginTransport(httpx.AsyncBaseTransport):
                     socket_factory=open_any_socket if exempted else self._guard.open_socket,
                 )
                 _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: Connection(self._read_timeout, free, lost),
+                    lambda: Connection(self._buffers, self._read_timeout, free, lost),
                     sock=connected,
                     ssl=self._tls if secure else None,
                     server_hostname=target.host.rstrip(".") if secure else None,
@@ -133,6 +135,20 @@ class OriginTransport(httpx.AsyncBaseTransport):
             raise httpx.ConnectError("the origin could not be reached") from error
         self._all.add(connection)
         return connection
+
+
+class _Stream(httpx.AsyncByteStream):
+    """A body for httpx, which wants bytes of its own."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._body:
+            yield bytes(chunk)
+
+    async def aclose(self) -> None:
+        await self._body.aclose()
 
 
 def _request(method: str, target: Target, fields: Iterable[tuple[str, str]], content: bytes) -> bytes:

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol
 
+from streamzip.spans import Data
+
 
 class Validator(NamedTuple):
     """What names one representation of a file. Only a strong one promises the same bytes (RFC 9110, 8.8.1).
@@ -43,7 +45,7 @@ class Opened(NamedTuple):
 
     facts: Facts
     start: int
-    chunks: AsyncIterator[bytes]
+    chunks: AsyncIterator[Data]
 
 
 class Source(Protocol):

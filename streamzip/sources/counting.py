@@ -1,12 +1,13 @@
 """A body whose bytes are counted: it ends well only if as many came as its origin had promised, and in time."""
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from dataclasses import dataclass
 
 import httpx
 
 from streamzip.errors import OriginError
+from streamzip.spans import Data
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Pace:
     window: float = 30.0
 
 
-class CountedChunks(AsyncIterator[bytes]):
+class CountedChunks(AsyncIterator[Data]):
     """The chunks of an answer's body. `expected` in bytes; None: none were promised, and the end proves nothing.
 
     Raises OriginError: `truncated` (ended early, or broke), `too_long`, `timed_out` (silent for too long), `too_slow`.
@@ -29,7 +30,7 @@ class CountedChunks(AsyncIterator[bytes]):
 
     def __init__(
         self,
-        stream: httpx.AsyncByteStream,
+        stream: AsyncIterable[Data],
         expected: int | None,
         pace: Pace = Pace(),
         clock: Callable[[], float] = time.monotonic,
@@ -42,7 +43,7 @@ class CountedChunks(AsyncIterator[bytes]):
         self._waited = 0.0
         self._since = 0  # bytes in the window so far
 
-    async def __anext__(self) -> bytes:
+    async def __anext__(self) -> Data:
         asked = self._clock()
         try:
             chunk = await anext(self._chunks)

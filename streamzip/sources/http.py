@@ -23,6 +23,7 @@ from streamzip.manifest.addresses import Exempt
 from streamzip.manifest.fields import Fields
 from streamzip.manifest.urls import check_url, origin_of
 from streamzip.net.addresses import BlockedAddressError
+from streamzip.net.exchange import Body
 from streamzip.net.retry import retry_after
 from streamzip.net.transport import OriginTransport
 from streamzip.sources.answers import Head, bad_answer
@@ -107,7 +108,7 @@ class HttpSource:
         """The bytes `[start, stop)` of the file, or the whole of it where its origin prefers that; see Source.open."""
         return _Opening(self, url, start, stop, pin)
 
-    async def get(self, url: str, *fields: tuple[str, str]) -> tuple[Head, httpx.AsyncByteStream]:
+    async def get(self, url: str, *fields: tuple[str, str]) -> tuple[Head, Body]:
         """The file's answer at the end of the redirects, its body to be closed by the caller. Raises OriginError."""
         _, head, stream = await self._arrive(url, fields)
         return head, stream
@@ -125,7 +126,7 @@ class HttpSource:
             await stream.aclose()
         return Page(found, head.field(b"content-type"), bytes(body))
 
-    async def _arrive(self, url: str, fields: tuple[tuple[str, str], ...]) -> tuple[str, Head, httpx.AsyncByteStream]:
+    async def _arrive(self, url: str, fields: tuple[tuple[str, str], ...]) -> tuple[str, Head, Body]:
         """Follow the redirects to a file's answer, and say where that was.
 
         Every hop goes through the same door: judged as a URL here, and as an address when it is dialled.
@@ -149,7 +150,7 @@ class HttpSource:
             raise
         return url, head, stream
 
-    async def _hop(self, url: str, fields: tuple[tuple[str, str], ...]) -> tuple[Head, httpx.AsyncByteStream]:
+    async def _hop(self, url: str, fields: tuple[tuple[str, str], ...]) -> tuple[Head, Body]:
         self._check(url)
         try:
             answer = await self._transport.get(written(url), fields)
@@ -177,11 +178,11 @@ class HttpSource:
         text = head.field(b"retry-after")
         return None if text is None else retry_after(text, self._wall())
 
-    def counted(self, stream: httpx.AsyncByteStream, expected: int | None) -> CountedChunks:
+    def counted(self, stream: Body, expected: int | None) -> CountedChunks:
         """The body, its bytes and their pace watched."""
         return CountedChunks(stream, expected, self._pace)
 
-    async def _learn(self, head: Head, stream: httpx.AsyncByteStream, keep: int, asked: int) -> Facts:
+    async def _learn(self, head: Head, stream: Body, keep: int, asked: int) -> Facts:
         """The facts in a probe's answer. `asked`: how many bytes its range named, 0 where it had none."""
         if head.status == 206:
             part = head.content_range()
@@ -208,7 +209,7 @@ class _Opening(AbstractAsyncContextManager[Opened]):
         self._start = start
         self._stop = stop
         self._pin = pin
-        self._stream: httpx.AsyncByteStream | None = None
+        self._stream: Body | None = None
 
     async def __aenter__(self) -> Opened:
         ranged = self._start > 0 or self._stop is not None
@@ -241,7 +242,7 @@ class _Opening(AbstractAsyncContextManager[Opened]):
             fields.append(("If-Range", self._pin.value))
         return fields
 
-    def _part(self, head: Head, stream: httpx.AsyncByteStream) -> Opened:
+    def _part(self, head: Head, stream: Body) -> Opened:
         part = head.content_range()
         if part.start != self._start or (self._stop is not None and part.stop > self._stop):
             raise bad_answer("it brings another part than was asked for")
@@ -254,7 +255,7 @@ class _Opening(AbstractAsyncContextManager[Opened]):
         wanted = min(ends) if part.size is not None else part.stop
         return Opened(facts, self._start, self._source.counted(stream, wanted - self._start))
 
-    def _whole(self, head: Head, stream: httpx.AsyncByteStream) -> Opened:
+    def _whole(self, head: Head, stream: Body) -> Opened:
         if head.status == 206:
             raise bad_answer("it brings a part where the whole file was asked for")
         facts = head.facts(size=head.length, ranges=head.takes_ranges)
@@ -302,7 +303,7 @@ def written(url: str) -> str:
     return url if _RFC_3986.fullmatch(url) else str(httpx.URL(url))
 
 
-async def _discard(head: Head, stream: httpx.AsyncByteStream) -> None:
+async def _discard(head: Head, stream: Body) -> None:
     try:
         if head.length is not None and head.length <= _SMALL:
             with contextlib.suppress(httpx.TransportError, TimeoutError):

@@ -6,6 +6,7 @@ memory.py    where no copy is kept: a window that moves along with one reader
 
 from typing import Protocol
 
+from streamzip.spans import Data
 from streamzip.spool.extents import Extent, Extents
 from streamzip.spool.journal import Drop, Pin, Record, Settled
 
@@ -29,13 +30,13 @@ class Spooling(Protocol):
     def give_back(self, part: int) -> None:
         """Let other processes pull the part, from the next `flush` on."""
 
-    def write(self, offset: int, data: bytes | memoryview) -> None:
+    def write(self, offset: int, data: Data) -> None:
         """Put archive bytes in their place. OSError where the disk is full."""
 
-    def read_now(self, offset: int, length: int) -> bytes | None:
+    def read_now(self, offset: int, length: int) -> Data | None:
         """Up to `length` archive bytes, where they are at hand; None where the disk must be waited for."""
 
-    def read(self, offset: int, length: int) -> bytes:
+    def read(self, offset: int, length: int) -> Data:
         """Up to `length` archive bytes; for a thread."""
 
     async def room(self, offset: int) -> None:

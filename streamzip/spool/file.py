@@ -19,6 +19,7 @@ from pathlib import Path
 
 from isal import isal_zlib
 
+from streamzip.spans import Data
 from streamzip.spool.extents import Extent, Extents
 from streamzip.spool.journal import Boot, Drop, Head, Journal, Pin, Record, Seal, Settled
 from streamzip.spool.locks import FINISH, USE, InUse, LockFile
@@ -218,7 +219,7 @@ class FileSpool:
 
     # -- the bytes ---------------------------------------------------------------------------------------
 
-    def write(self, offset: int, data: bytes | memoryview) -> None:
+    def write(self, offset: int, data: Data) -> None:
         """Put archive bytes in their place. OSError where the disk is full, or the file gets longer than it may."""
         if offset + len(data) > self._most:
             raise OSError(errno.EDQUOT, "the copy would take more than all copies may")

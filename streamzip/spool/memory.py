@@ -9,6 +9,7 @@ import asyncio
 from array import array
 from bisect import bisect_right, insort
 
+from streamzip.spans import Data
 from streamzip.spool.extents import Extent, Extents
 from streamzip.spool.file import FileSpool
 from streamzip.spool.journal import Drop, Pin, Record, Settled
@@ -53,18 +54,18 @@ class MemorySpool:
         self._behind = behind
         self._window = window
         self._position = start
-        self._runs: dict[int, bytes] = {}
+        self._runs: dict[int, Data] = {}
         self._starts: list[int] = []
         self._moved: list[asyncio.Future[None]] = []
 
-    def write(self, offset: int, data: bytes | memoryview) -> None:
+    def write(self, offset: int, data: Data) -> None:
         """Hold bytes that the reader has not passed; what lies before it was wanted for its CRC only."""
         if offset + len(data) > self._position and data:
             if offset not in self._runs:
                 insort(self._starts, offset)
-            self._runs[offset] = bytes(data)
+            self._runs[offset] = data
 
-    def read_now(self, offset: int, length: int) -> bytes | None:
+    def read_now(self, offset: int, length: int) -> Data | None:
         """What is held from `offset` on, up to the end of the run it lies in; empty where nothing is. None where the
         copy behind it has to be waited for.
         """
@@ -73,12 +74,12 @@ class MemorySpool:
             return run
         return self._behind.read_now(offset, self._gap(offset, length))
 
-    def read(self, offset: int, length: int) -> bytes:
+    def read(self, offset: int, length: int) -> Data:
         """The same, waiting for the copy's disk; memory is never waited for."""
         run = self._held(offset, length)
         return run if run or self._behind is None else self._behind.read(offset, self._gap(offset, length))
 
-    def _held(self, offset: int, length: int) -> bytes:
+    def _held(self, offset: int, length: int) -> Data:
         found = bisect_right(self._starts, offset) - 1
         if found < 0:
             return b""

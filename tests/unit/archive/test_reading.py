@@ -9,6 +9,7 @@ from streamzip.archive.filling import Filling, Window, Works, part_lengths
 from streamzip.archive.layout import PART_SIZE
 from streamzip.archive.places import Places
 from streamzip.archive.reading import Reader
+from streamzip.archive.runs import Runs
 from streamzip.manifest.model import Manifest
 from streamzip.spool.extents import Extent
 from streamzip.spool.memory import MemorySpool
@@ -31,7 +32,7 @@ class Site:
             layout=self.places.layout,
             places=self.places,
             spool=self.spool,
-            works=cast(Works, SimpleNamespace(window=WINDOW, lanes=SimpleNamespace(nudge=lambda _: None))),
+            works=cast(Works, SimpleNamespace(window=WINDOW, runs=Runs(), lanes=SimpleNamespace(nudge=lambda _: None))),
             write_part=self._pull,
             bodies={},
         )
