@@ -168,8 +168,13 @@ class Pull:
             at += len(chunk)
             if self.stop is not None and at > self.stop:
                 if self.stop == self.size:
-                    raise OriginError("too_long", "the file is longer than its origin had said")
+                    raise _too_long()
                 chunk = chunk[: len(chunk) - (at - self.stop)]
+            elif at == self.stop == self.size:
+                # Its last bytes count once it has been seen to end with them: a part that has them all is done.
+                async for more in opened.chunks:
+                    if more:
+                        raise _too_long()
             self.position += len(chunk)
             self.bounds.check_entry(self.position)
             self.crc = isal_zlib.crc32(chunk, self.crc)
@@ -200,3 +205,7 @@ class Pull:
                 self.pin = facts.validator
         if self.on_pin is not None:
             self.on_pin(self.pin)
+
+
+def _too_long() -> OriginError:
+    return OriginError("too_long", "the file is longer than its origin had said")
