@@ -11,6 +11,7 @@ import zlib
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from concurrent.futures import Executor
+from functools import cache
 
 from isal import isal_zlib
 
@@ -42,6 +43,12 @@ def compressor_identity() -> str:
     """The digest of the compressor's output on a fixed sample: another release may compress to other bytes."""
     sample = b"".join(b"%d,%x,streamzip\n" % (number, number * 2654435761 % 4294967296) for number in range(20000))
     return hashlib.sha256(deflate(sample)).hexdigest()[:16]
+
+
+@cache
+def this_compressor() -> str:
+    """The identity of the compressor here: worked out once, in some 10 ms, as it stays while the process lives."""
+    return compressor_identity()
 
 
 async def deflated(chunks: AsyncIterator[Data], pool: Executor, *, ahead: int) -> AsyncGenerator[bytes, None]:

@@ -15,6 +15,8 @@ from enum import IntFlag
 from itertools import chain
 from typing import Final, NamedTuple
 
+from isal import isal_zlib
+
 from streamzip.archive.records import ZIP64_LIMIT, Method
 from streamzip.errors import Damaged
 
@@ -127,7 +129,7 @@ class Layout:
 
     def encode(self) -> bytes:
         """The layout as it is stored: a JSON head, then the columns, deflated."""
-        return zlib.compress(self._columns(), 1)
+        return isal_zlib.compress(self._columns(), 1)
 
     def _columns(self) -> bytes:
         numbers = [column.tobytes() for column in (self.entries, self.mtimes, self.sizes, self.crcs)]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from streamzip.archive.filling import Works
+from streamzip.archive.generations import aside
 from streamzip.archive.layout import Layout
 from streamzip.archive.opened import Frozen
 from streamzip.archive.places import is_longer
@@ -155,32 +156,32 @@ class Loader:
 
     async def _freeze(self, hash: str, planning: Planning) -> None:
         errors = [error.document() for error in planning.errors()]
-        if errors or await self._repository.errors(hash):
-            await self._repository.set_errors(hash, errors)
         if errors and not planning.may_skip:
-            await self._on_unbuildable(hash, ENTRY_FAILED, errors)
             first = errors[0]
-            raise BuildFailed(f"entry {first['index']} ({first['name']}): {first['message']}", code=ENTRY_FAILED)
+            refusal = f"entry {first['index']} ({first['name']}): {first['message']}"
+            raise await self._unbuildable(hash, ENTRY_FAILED, errors, refusal)
         # Becomes Last-Modified, which may not lie after Date (RFC 9110 §8.8.2.1), and Date may be a second old.
-        layout = await asyncio.to_thread(planning.freeze, now=int(self._works.clock.wall()) - 1)
+        now = int(self._works.clock.wall()) - 1
+        layout = await aside(planning.manifest, lambda: planning.freeze(now=now))
         if not layout.members:
-            await self._on_unbuildable(hash, NO_ENTRIES, errors)
-            raise BuildFailed(
-                f"none of the {len(errors)} entries can be had; the first one: {errors[0]['message']}", code=NO_ENTRIES
-            )
+            refusal = f"none of the {len(errors)} entries can be had; the first one: {errors[0]['message']}"
+            raise await self._unbuildable(hash, NO_ENTRIES, errors, refusal)
         most = self._works.bounds.archive
-        if await asyncio.to_thread(is_longer, layout, most):
-            await self._on_unbuildable(hash, ARCHIVE_TOO_LARGE, errors)
-            raise BuildFailed(too_long(most), code=ARCHIVE_TOO_LARGE)
+        if await aside(planning.manifest, lambda: is_longer(layout, most)):
+            raise await self._unbuildable(hash, ARCHIVE_TOO_LARGE, errors, too_long(most))
         body = layout.encode()
-        winner = await self._repository.set_layout(hash, self._vault.seal("layout", hash, body))
-        if (await self.row(hash)).code in UNBUILDABLE:
-            await self._repository.set_code(hash, None)
+        sealed = self._vault.seal("layout", hash, body)
+        winner = await self._repository.set_layout(hash, sealed, errors=errors, over=UNBUILDABLE)
         if winner.body == body and planning.bodies:
             # Members are numbered by their place in the layout, the probe's answers by their entry.
             members = {entry: member for member, entry in enumerate(layout.entries)}
             self._bodies[hash] = {members[entry]: content for entry, content in planning.bodies.items()}
             asyncio.get_running_loop().call_later(self._probe_wait, self._bodies.pop, hash, None)
+
+    async def _unbuildable(self, hash: str, code: str, errors: Sequence[Mapping[str, Any]], detail: str) -> BuildFailed:
+        await self._repository.set_errors(hash, errors)
+        await self._on_unbuildable(hash, code, errors)
+        return BuildFailed(detail, code=code)
 
 
 async def _aside(size: int, work: Callable[[], T]) -> T:

@@ -9,9 +9,9 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import partial
 
-from streamzip.archive.compression import compressor_identity
+from streamzip.archive.compression import this_compressor
 from streamzip.archive.filling import DISK_FULL, Filling, Works, part_lengths
 from streamzip.archive.finishing import Finished, finish
 from streamzip.archive.layout import UNKNOWN, Layout
@@ -393,15 +393,9 @@ def _assume(filling: Filling, start: int) -> None:
                 filling.extents.assume(number)
 
 
-@cache
-def _this_compressor() -> str:
-    """Worked out once, in some 10 ms: the compressor stays the same while the process lives."""
-    return compressor_identity()
-
-
 def _refuse_other_compressor(layout: Layout, *, sealed: bool) -> None:
     """What another release of the compressor writes has other bytes; only a finished copy can still be served."""
-    if layout.compressor and not sealed and layout.compressor != _this_compressor():
+    if layout.compressor and not sealed and layout.compressor != this_compressor():
         raise Stale("the archive was begun with another compressor; create it anew")
 
 

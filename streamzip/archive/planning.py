@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from streamzip.archive.compression import compressor_identity
+from streamzip.archive.compression import this_compressor
 from streamzip.archive.filling import Works
 from streamzip.archive.layout import Layout, Planned, freeze
 from streamzip.archive.types import compresses
@@ -65,7 +65,7 @@ class Planning:
     """The probing of one manifest's entries."""
 
     def __init__(self, manifest: Manifest, works: Works) -> None:
-        self._manifest = manifest
+        self.manifest = manifest
         self._works = works
         self._facts: dict[int, Facts] = {}
         self._errors: dict[int, OriginError] = {}
@@ -84,16 +84,18 @@ class Planning:
 
     async def probe(self) -> bool:
         """Ask for what is not known yet; True once every entry's fate is settled."""
+        if next(self._open_entries(), None) is None:
+            return True
         indices = self._open_entries()
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(PROBES, len(self._manifest.entries))):
+            for _ in range(min(PROBES, len(self.manifest.entries))):
                 group.create_task(self._probe_some(indices))
         return next(self._open_entries(), None) is None
 
     def _open_entries(self) -> Iterator[int]:
         # A file whose size was given may be the one that made the last generation stale: it is asked for as well.
-        trusted = self._manifest.generation == 1
-        for index, entry in enumerate(self._manifest.entries):
+        trusted = self.manifest.generation == 1
+        for index, entry in enumerate(self.manifest.entries):
             if not (trusted and entry.size) and index not in self._facts and index not in self._errors:
                 yield index
 
@@ -102,7 +104,7 @@ class Planning:
             await self._probe_one(index)
 
     async def _probe_one(self, index: int) -> None:
-        entry, failures = self._manifest.entries[index], 0
+        entry, failures = self.manifest.entries[index], 0
         url = entry.url
         registry, lanes, patience = self._works.registry, self._works.lanes, self._works.patience
         origin, source = registry.origin(url), registry.for_entry(entry)
@@ -128,7 +130,7 @@ class Planning:
             await asyncio.sleep(delay)
 
     def _note(self, index: int, facts: Facts) -> None:
-        size = self._manifest.entries[index].size
+        size = self.manifest.entries[index].size
         if size is not None and facts.size != size and (size == 0 or facts.size is not None):
             # Otherwise a size that is given is verified as bytes pass; of an empty file none would.
             self._errors[index] = OriginError(
@@ -152,7 +154,7 @@ class Planning:
 
     def errors(self) -> list[EntryError]:
         """The entries that cannot be had, in order."""
-        entries = self._manifest.entries
+        entries = self.manifest.entries
         return [
             EntryError(index, entries[index].name, public_url(entries[index].url), error.code, error.message)
             for index, error in sorted(self._errors.items())
@@ -161,26 +163,26 @@ class Planning:
     @property
     def may_skip(self) -> bool:
         """Whether the archive is to be made without the entries that cannot be had."""
-        return self._manifest.on_error == "skip"
+        return self.manifest.on_error == "skip"
 
     def freeze(self, *, now: int) -> Layout:
         """The layout of the entries that can be had; the others stand in a report at its end. `now`: epoch seconds."""
         errors = self.errors()
         report = None
-        if errors and len(errors) < len(self._manifest.entries):
+        if errors and len(errors) < len(self.manifest.entries):
             body = json.dumps({"skipped": [error.document() for error in errors]}, indent=2, ensure_ascii=False)
             report = (_free_name({row.name.casefold() for row in self._rows()}), body.encode())
         deflate = self._deflated()
-        compressor = compressor_identity() if deflate else ""
+        compressor = this_compressor() if deflate else ""
         return freeze(self._rows(deflate), frozen_at=now, compressor=compressor, report=report)
 
     def _rows(self, deflate: frozenset[int] = frozenset()) -> Iterator[Planned]:
-        for index in range(len(self._manifest.entries)):
+        for index in range(len(self.manifest.entries)):
             if index not in self._errors:
                 yield self._row(index, index in deflate)
 
     def _row(self, index: int, deflate: bool) -> Planned:
-        entry, facts = self._manifest.entries[index], self._facts.get(index)
+        entry, facts = self.manifest.entries[index], self._facts.get(index)
         if facts is None:
             return Planned(index, entry.name, entry.mtime, entry.size, entry.crc32, deflate)
         mtime = facts.mtime if entry.mtime is None else entry.mtime
@@ -189,9 +191,9 @@ class Planning:
         return Planned(index, entry.name, mtime, size, entry.crc32, deflate, facts.ranges, validator)
 
     def _deflated(self) -> frozenset[int]:
-        if self._manifest.compression == "store":
+        if self.manifest.compression == "store":
             return frozenset()
-        if self._manifest.compression == "deflate":
+        if self.manifest.compression == "deflate":
             return frozenset(row.entry for row in self._rows() if row.size != 0)
         chosen, known, total = [], 0, 0
         for row in self._rows():

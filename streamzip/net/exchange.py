@@ -70,6 +70,11 @@ class Body(AsyncIterator[Data]):
             connection.drop()
 
     @property
+    def whole(self) -> bool:
+        """Whether all of it has come."""
+        return self._connection is None and self._failure is None
+
+    @property
     def waiting(self) -> bool:
         """Whether its reader stands here."""
         return self._waiter is not None and not self._waiter.done()

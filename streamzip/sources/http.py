@@ -305,7 +305,7 @@ def written(url: str) -> str:
 
 async def _discard(head: Head, stream: Body) -> None:
     try:
-        if head.length is not None and head.length <= _SMALL:
+        if not stream.whole and head.length is not None and head.length <= _SMALL:
             with contextlib.suppress(httpx.TransportError, TimeoutError):
                 async with asyncio.timeout(_AT_ONCE):
                     async for _ in stream:

@@ -18,10 +18,10 @@ class Reads:
         self._engine = engine
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="store-reader")
 
-    async def rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
-        """All rows of the query. Raises NotReady or Damaged (faults.py)."""
+    async def rows(self, query: Select[Any], **values: Any) -> Sequence[Row[Any]]:
+        """All rows of the query; `values` stand for its parameters. Raises NotReady or Damaged (faults.py)."""
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, query)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, query, values)
         except DBAPIError as error:
             raise public_fault(error) from error
 
@@ -29,6 +29,6 @@ class Reads:
         """Let the threads end."""
         self._threads.shutdown(cancel_futures=True)
 
-    def _read(self, query: Select[Any]) -> Sequence[Row[Any]]:
+    def _read(self, query: Select[Any], values: dict[str, Any]) -> Sequence[Row[Any]]:
         with self._engine.connect() as connection:
-            return connection.execute(query).all()
+            return connection.execute(query, values).all()

@@ -6,11 +6,11 @@ Every method may raise errors.NotReady (`store_unavailable`: disk full, locked) 
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Connection, Delete, Engine, Row, Select, Update, case, delete, select, update
+from sqlalchemy import Connection, Delete, Engine, Row, Update, bindparam, case, delete, select, update
 from sqlalchemy.exc import DBAPIError
 
 from streamzip.errors import Stale
@@ -36,6 +36,18 @@ _PAGE = 1000
 _ARCHIVE_COLUMNS = [archives.c[field.name] for field in dataclasses.fields(ArchiveRow)]
 _add_archive = insert_absent(archives, "hash")
 _add_document = insert_absent(documents, "hash", "kind")
+
+# What every create and every download asks, put together once: for SQLAlchemy that is most of a small query's work.
+_archive = select(*_ARCHIVE_COLUMNS).where(archives.c.hash == bindparam("hash"))
+_newest = select(*_ARCHIVE_COLUMNS).where(archives.c.manifest_key == bindparam("key"))
+_newest = _newest.order_by(archives.c.generation.desc()).limit(1)
+_of_kinds = documents.c.kind.in_(bindparam("kinds", expanding=True))
+_documents = select(documents).where(documents.c.hash == bindparam("hash"), _of_kinds)
+_has_document = select(documents.c.hash).where(documents.c.hash == bindparam("hash"), _of_kinds)
+_errors = select(plans.c.errors).where(plans.c.hash == bindparam("hash"))
+_no_errors = update(plans).where(plans.c.hash == bindparam("of")).values(errors=[])
+_over = update(archives).where(archives.c.hash == bindparam("of")).values(code=None)
+_over = _over.where(archives.c.code.in_(bindparam("codes", expanding=True)))
 
 
 class Repository:
@@ -103,12 +115,11 @@ class Repository:
 
     async def get(self, hash: str) -> ArchiveRow | None:
         """The archive's facts: one small row, whatever the size of its manifest."""
-        return await self._archive(select(*_ARCHIVE_COLUMNS).where(archives.c.hash == hash))
+        return _to_archive(await self._reads.rows(_archive, hash=hash))
 
     async def latest(self, manifest_key: str) -> ArchiveRow | None:
         """The newest generation of a manifest."""
-        query = select(*_ARCHIVE_COLUMNS).where(archives.c.manifest_key == manifest_key)
-        return await self._archive(query.order_by(archives.c.generation.desc()).limit(1))
+        return _to_archive(await self._reads.rows(_newest, key=manifest_key))
 
     async def manifest(self, hash: str) -> Sealed | None:
         """The stored manifest, to be verified by the caller."""
@@ -191,36 +202,39 @@ class Repository:
 
     async def has_layout(self, hash: str) -> bool:
         """Whether the archive's layout is frozen; its bytes are not read."""
-        where = (documents.c.hash == hash) & (documents.c.kind == LAYOUT)
-        return bool(await self._reads.rows(select(documents.c.hash).where(where)))
+        return bool(await self._reads.rows(_has_document, hash=hash, kinds=[LAYOUT]))
 
     async def errors(self, hash: str) -> tuple[Mapping[str, Any], ...]:
         """The records of entries that failed or were left out, as `set_errors` kept them."""
-        rows = await self._reads.rows(select(plans.c.errors).where(plans.c.hash == hash))
+        rows = await self._reads.rows(_errors, hash=hash)
         return tuple(rows[0].errors) if rows else ()
 
-    async def set_layout(self, hash: str, layout: Sealed) -> Sealed:
-        """Freeze the layout, once: returns the one that stands, the first to come. Raises NotFound: archive gone."""
+    async def set_layout(
+        self, hash: str, layout: Sealed, *, errors: Sequence[Mapping[str, Any]] = (), over: Collection[str] = ()
+    ) -> Sealed:
+        """Freeze the layout, once: returns the one that stands, the first to come. Raises NotFound: archive gone.
+
+        `errors`: kept as by `set_errors`. `over`: codes of failures that this ends.
+        """
 
         def change(connection: Connection) -> Sealed:
+            if errors:
+                _put_errors(connection, hash, errors)
+            else:
+                connection.execute(_no_errors, {"of": hash})
+            connection.execute(_over, {"of": hash, "codes": list(over)})
             if connection.execute(_add_document, _document(hash, LAYOUT, layout)).rowcount:
                 return layout
-            query = _select_documents(hash, LAYOUT)
-            return _to_sealed(connection.execute(query).one())
+            return _to_sealed(connection.execute(_documents, {"hash": hash, "kinds": [LAYOUT]}).one())
 
         return await self._writer.apply(change)
 
     async def set_errors(self, hash: str, errors: Sequence[Mapping[str, Any]]) -> None:
         """Keep these entry errors (JSON values) in place of those kept before. Raises NotFound: archive gone."""
-        values = {"errors": [dict(error) for error in errors]}
-        await self._writer.apply(lambda to: put(to, plans, {"hash": hash}, values))
-
-    async def _archive(self, query: Select[Any]) -> ArchiveRow | None:
-        rows = await self._reads.rows(query)
-        return ArchiveRow(**rows[0]._mapping) if rows else None
+        await self._writer.apply(lambda connection: _put_errors(connection, hash, errors))
 
     async def _documents(self, hash: str, *kinds: str) -> dict[str, Sealed]:
-        return {row.kind: _to_sealed(row) for row in await self._reads.rows(_select_documents(hash, *kinds))}
+        return {row.kind: _to_sealed(row) for row in await self._reads.rows(_documents, hash=hash, kinds=kinds)}
 
     async def _set(self, hash: str, **values: Any) -> bool:
         return await self._changed(update(archives).where(archives.c.hash == hash).values(**values))
@@ -237,8 +251,12 @@ def _migrate(writer: Engine) -> None:
         migrate(connection)
 
 
-def _select_documents(hash: str, *kinds: str) -> Select[Any]:
-    return select(documents).where(documents.c.hash == hash, documents.c.kind.in_(kinds))
+def _put_errors(connection: Connection, hash: str, errors: Sequence[Mapping[str, Any]]) -> None:
+    put(connection, plans, {"hash": hash}, {"errors": [dict(error) for error in errors]})
+
+
+def _to_archive(rows: Sequence[Row[Any]]) -> ArchiveRow | None:
+    return ArchiveRow(**rows[0]._mapping) if rows else None
 
 
 def _sealed(sealed: Sealed) -> dict[str, Any]:

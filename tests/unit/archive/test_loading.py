@@ -46,7 +46,7 @@ class Store:
     async def errors(self, _: str) -> list[Any]:
         return []
 
-    async def set_layout(self, _: str, layout: Sealed) -> Sealed:
+    async def set_layout(self, _: str, layout: Sealed, **_also: Any) -> Sealed:
         self.layout = layout
         self.frozen.set()
         return layout

@@ -74,7 +74,7 @@ async def test_pull_gives_all_of_a_file_that_ends_where_it_should(chunks: tuple[
 
 @pytest.mark.parametrize("chunks", [(b"byt", b"es and more"), (b"byt", b"es", b" and more")], ids=["in", "behind"])
 async def test_pull_never_gives_all_of_a_file_that_goes_on(chunks: tuple[bytes, ...]) -> None:
-    """Where a chunk ended just there, all bytes were counted before the next one told, and the archive was completed."""
+    """Where a chunk ended just there, all bytes were counted before the next one told: the archive was completed."""
     assert await received(pull(Scripted(*chunks))) == (b"byt", "too_long")
 
 
