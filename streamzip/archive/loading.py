@@ -137,7 +137,7 @@ class Loader:
                 return
             while not await plan.planning.probe():
                 pass
-            await self._freeze(hash, plan.planning)
+            await self._freeze(hash, plan.planning, new=new)
         finally:
             del self._plans[hash], self._tasks[hash]
 
@@ -154,7 +154,7 @@ class Loader:
             else:
                 turn.cancel()
 
-    async def _freeze(self, hash: str, planning: Planning) -> None:
+    async def _freeze(self, hash: str, planning: Planning, *, new: bool) -> None:
         errors = [error.document() for error in planning.errors()]
         if errors and not planning.may_skip:
             first = errors[0]
@@ -171,7 +171,10 @@ class Loader:
             raise await self._unbuildable(hash, ARCHIVE_TOO_LARGE, errors, too_long(most))
         body = layout.encode()
         sealed = self._vault.seal("layout", hash, body)
-        winner = await self._repository.set_layout(hash, sealed, errors=errors, over=UNBUILDABLE)
+        if new and not errors:  # nothing was said of it yet
+            winner = await self._repository.set_layout(hash, sealed)
+        else:
+            winner = await self._repository.set_layout(hash, sealed, errors=errors, over=UNBUILDABLE)
         if winner.body == body and planning.bodies:
             # Members are numbered by their place in the layout, the probe's answers by their entry.
             members = {entry: member for member, entry in enumerate(layout.entries)}

@@ -1,6 +1,6 @@
 """Which files are worth compressing: by their name's extension, else by the type that their origin gives."""
 
-from pathlib import PurePosixPath
+from posixpath import splitext
 
 
 def _words(text: str) -> frozenset[str]:
@@ -22,7 +22,7 @@ _APPLICATION = _words("json javascript xml sql x-sh x-ndjson wasm rtf yaml toml 
 
 def compresses(name: str, content_type: str | None) -> bool:
     """Whether a file of this name and type is likely to shrink by more than a few per cent."""
-    extension = PurePosixPath(name).suffix[1:].lower()
+    extension = splitext(name)[1][1:].lower()
     if extension in _EXTENSIONS:
         return True
     if extension in _COMPRESSED or content_type is None:

@@ -104,8 +104,11 @@ LONG_DOCUMENT = 4 << 20
 _DEFAULTS = {option.name: option.default for option in fields(Manifest) if option.name != "entries"}
 
 
+_json_text = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+
+
 def _json(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    return _json_text(value).encode()
 
 
 def _stored(row: Any) -> Entry:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from streamzip.errors import Damaged
 from streamzip.manifest.model import Manifest
 
+_KEPT = 1000  # entries
 _HASH_BYTES = 16  # of the 32 of an HMAC: 128 bits cannot be guessed, and fit a URL as 32 hex digits
 
 
@@ -119,11 +120,12 @@ def _key(word: str) -> Key:
 
 def _archive_hashes(keys: tuple[Key, ...], manifest: Manifest) -> list[str]:
     codes = [key.begun(b"archive") for key in keys]
-    # Rendered twice, because a million entries are 120 MB that nobody has to hold, and the length comes first.
-    length = sum(map(len, manifest.canonical()))
+    # The length comes first; so a long one is rendered twice: a million entries are 120 MB that nobody has to hold.
+    kept = list(manifest.canonical()) if len(manifest.entries) <= _KEPT else None
+    length = sum(map(len, manifest.canonical() if kept is None else kept))
     for code in codes:
         code.update(length.to_bytes(8, "big"))
-    for piece in manifest.canonical():
+    for piece in manifest.canonical() if kept is None else kept:
         for code in codes:
             code.update(piece)
     return [code.digest()[:_HASH_BYTES].hex() for code in codes]

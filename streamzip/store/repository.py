@@ -45,7 +45,6 @@ _of_kinds = documents.c.kind.in_(bindparam("kinds", expanding=True))
 _documents = select(documents).where(documents.c.hash == bindparam("hash"), _of_kinds)
 _has_document = select(documents.c.hash).where(documents.c.hash == bindparam("hash"), _of_kinds)
 _errors = select(plans.c.errors).where(plans.c.hash == bindparam("hash"))
-_no_errors = update(plans).where(plans.c.hash == bindparam("of")).values(errors=[])
 _over = update(archives).where(archives.c.hash == bindparam("of")).values(code=None)
 _over = _over.where(archives.c.code.in_(bindparam("codes", expanding=True)))
 
@@ -210,22 +209,27 @@ class Repository:
         return tuple(rows[0].errors) if rows else ()
 
     async def set_layout(
-        self, hash: str, layout: Sealed, *, errors: Sequence[Mapping[str, Any]] = (), over: Collection[str] = ()
+        self,
+        hash: str,
+        layout: Sealed,
+        *,
+        errors: Sequence[Mapping[str, Any]] | None = None,
+        over: Collection[str] = (),
     ) -> Sealed:
         """Freeze the layout, once: returns the one that stands, the first to come. Raises NotFound: archive gone.
 
-        `errors`: kept as by `set_errors`. `over`: codes of failures that this ends.
+        Where it is this one, `errors` are kept as by `set_errors` (None: there are none, and there were none), and a
+        failure whose code is in `over` has ended.
         """
 
         def change(connection: Connection) -> Sealed:
-            if errors:
+            if connection.execute(_add_document, _document(hash, LAYOUT, layout)).rowcount == 0:
+                return _to_sealed(connection.execute(_documents, {"hash": hash, "kinds": [LAYOUT]}).one())
+            if errors is not None:
                 _put_errors(connection, hash, errors)
-            else:
-                connection.execute(_no_errors, {"of": hash})
-            connection.execute(_over, {"of": hash, "codes": list(over)})
-            if connection.execute(_add_document, _document(hash, LAYOUT, layout)).rowcount:
-                return layout
-            return _to_sealed(connection.execute(_documents, {"hash": hash, "kinds": [LAYOUT]}).one())
+            if over:
+                connection.execute(_over, {"of": hash, "codes": list(over)})
+            return layout
 
         return await self._writer.apply(change)
 

@@ -171,6 +171,25 @@ async def test_set_layout_lets_the_first_stand_when_two_freeze(repository: Repos
     assert (await repository.plan(HASH)).layout == layouts[0]
 
 
+async def test_set_layout_brings_its_errors_and_ends_the_failures_before_it(repository: Repository) -> None:
+    """Those of a layout that came second are of an archive that nobody gets."""
+    await repository.create(an_archive(), sealed())
+    await repository.set_errors(HASH, [{"index": 0}, {"index": 1}])
+    await repository.set_code(HASH, "no_entries")
+    await repository.set_layout(HASH, sealed(b"first"), errors=[{"index": 1}], over={"no_entries", "entry_failed"})
+    await repository.set_layout(HASH, sealed(b"second"), errors=[], over={"no_entries"})
+    assert await repository.plan(HASH) == PlanRow(layout=sealed(b"first"), errors=({"index": 1},))
+    assert await repository.get(HASH) == an_archive()
+
+
+async def test_set_layout_ends_no_other_failure(repository: Repository) -> None:
+    """A stale archive stays stale."""
+    await repository.create(an_archive(), sealed())
+    await repository.set_code(HASH, "origin_changed")
+    await repository.set_layout(HASH, sealed(), errors=[], over={"no_entries"})
+    assert await repository.get(HASH) == an_archive(code="origin_changed")
+
+
 async def test_plan_gives_the_latest_crcs_and_errors_when_they_were_learned_twice(repository: Repository) -> None:
     """CRCs and errors replace those kept before; the layout is not touched."""
     await repository.create(an_archive(), sealed())
