@@ -159,16 +159,16 @@ class Loader:
         if errors and not planning.may_skip:
             first = errors[0]
             refusal = f"entry {first['index']} ({first['name']}): {first['message']}"
-            raise await self._unbuildable(hash, ENTRY_FAILED, errors, refusal)
+            raise await self._unbuildable(hash, errors, BuildFailed(refusal, code=ENTRY_FAILED))
         # Becomes Last-Modified, which may not lie after Date (RFC 9110 §8.8.2.1), and Date may be a second old.
         now = int(self._works.clock.wall()) - 1
         layout = await aside(planning.manifest, lambda: planning.freeze(now=now))
         if not layout.members:
             refusal = f"none of the {len(errors)} entries can be had; the first one: {errors[0]['message']}"
-            raise await self._unbuildable(hash, NO_ENTRIES, errors, refusal)
+            raise await self._unbuildable(hash, errors, BuildFailed(refusal, code=NO_ENTRIES))
         most = self._works.bounds.archive
         if await aside(planning.manifest, lambda: is_longer(layout, most)):
-            raise await self._unbuildable(hash, ARCHIVE_TOO_LARGE, errors, too_long(most))
+            raise await self._unbuildable(hash, errors, BuildFailed(too_long(most), code=ARCHIVE_TOO_LARGE))
         body = layout.encode()
         sealed = self._vault.seal("layout", hash, body)
         if new and not errors:  # nothing was said of it yet
@@ -181,10 +181,10 @@ class Loader:
             self._bodies[hash] = {members[entry]: content for entry, content in planning.bodies.items()}
             asyncio.get_running_loop().call_later(self._probe_wait, self._bodies.pop, hash, None)
 
-    async def _unbuildable(self, hash: str, code: str, errors: Sequence[Mapping[str, Any]], detail: str) -> BuildFailed:
+    async def _unbuildable(self, hash: str, errors: Sequence[Mapping[str, Any]], why: BuildFailed) -> BuildFailed:
         await self._repository.set_errors(hash, errors)
-        await self._on_unbuildable(hash, code, errors)
-        return BuildFailed(detail, code=code)
+        await self._on_unbuildable(hash, why.code, errors)
+        return why
 
 
 async def _aside(size: int, work: Callable[[], T]) -> T:
