@@ -55,19 +55,23 @@ async def deflated(chunks: AsyncIterator[Data], pool: Executor, *, ahead: int) -
     """The chunks as one raw deflate stream; up to `ahead` blocks are compressed at the same time."""
     loop = asyncio.get_running_loop()
     running: deque[asyncio.Future[bytes]] = deque()
-    held = bytearray()
+    held: list[Data] = []
+    size = 0
     try:
         async for chunk in chunks:
-            held += chunk
+            rest = memoryview(chunk)
             # The last block is not known before the end, so a full one waits for the byte after it.
-            while len(held) > BLOCK:
-                running.append(loop.run_in_executor(pool, deflate_block, bytes(held[:BLOCK]), False))
-                del held[:BLOCK]
+            while size + len(rest) > BLOCK:
+                block = b"".join((*held, rest[: BLOCK - size]))
+                rest, held, size = rest[BLOCK - size :], [], 0
+                running.append(loop.run_in_executor(pool, deflate_block, block, False))
                 while len(running) >= ahead:  # within a chunk too: one of many blocks must not queue them all
                     yield await running.popleft()
+            held.append(rest)
+            size += len(rest)
             while running and running[0].done():
                 yield await running.popleft()
-        running.append(loop.run_in_executor(pool, deflate_block, bytes(held), True))
+        running.append(loop.run_in_executor(pool, deflate_block, b"".join(held), True))
         while running:
             yield await running.popleft()
     finally:

@@ -8,6 +8,7 @@ Chunks may be read as soon as they are written; extents are journalled after the
 """
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -27,7 +28,9 @@ from streamzip.spool.extents import Extent
 from streamzip.spool.journal import Drop, Pin, Settled
 
 STREAMED = Trait.OPEN | Trait.DEFLATE
-COMPRESS_AHEAD = 3  # blocks of one member compressed at the same time, 1 MiB each
+# Blocks of one member, 1 MiB each, that are being compressed or wait for it: with fewer, a core is idle whenever the
+# event loop is busy with what the others gave.
+COMPRESS_AHEAD = min(16, 2 * (os.cpu_count() or 1) + 2)
 
 
 async def write_part(filling: Filling, number: int) -> None:
