@@ -19,16 +19,19 @@ class Buffers:
     """The buffers of one event loop: between `current` and `taken` nothing else runs in it."""
 
     def __init__(self) -> None:
-        self.current = bytearray(SIZE)
+        self._buffer = bytearray(SIZE)
+        # A view: asyncio reads a second record of TLS into a slice, and that of a bytearray would be a copy.
+        self.current = memoryview(self._buffer)
         self._given: deque[bytearray] = deque(maxlen=SPARE)
 
     def taken(self, count: int) -> Data:
         """The `count` bytes that were read into `current`; nobody writes there as long as they are held."""
-        view = memoryview(self.current)[:count]
+        view = self.current[:count]
         if count < MUCH:
             return bytes(view)
-        self._given.append(self.current)
-        self.current = self._free() or bytearray(SIZE)
+        self._given.append(self._buffer)
+        self._buffer = self._free() or bytearray(SIZE)
+        self.current = memoryview(self._buffer)
         return view
 
     def _free(self) -> bytearray | None:

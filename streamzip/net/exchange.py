@@ -187,7 +187,7 @@ class Connection(asyncio.BufferedProtocol):
         """The connection, with TLS where that is asked for, stands."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are of no class of asyncio's
 
-    def get_buffer(self, sizehint: int) -> bytearray:
+    def get_buffer(self, sizehint: int) -> memoryview:
         """Where the next bytes go."""
         return self._buffers.current
 

@@ -10,7 +10,7 @@ def test_buffer_is_given_away_only_when_much_of_it_was_filled(count: int, kind: 
     """Twenty KiB that wait for their turn do not keep a megabyte."""
     buffers = Buffers()
     before = buffers.current
-    before[:count] = bytes(byte % 251 for byte in range(count))
+    buffers.current[:count] = bytes(byte % 251 for byte in range(count))
     taken = buffers.taken(count)
     assert type(taken) is kind
     assert bytes(taken) == bytes(byte % 251 for byte in range(count))
@@ -20,13 +20,13 @@ def test_buffer_is_given_away_only_when_much_of_it_was_filled(count: int, kind: 
 def test_buffer_is_used_again_once_nobody_holds_any_of_it() -> None:
     """A slice of a slice holds it too."""
     buffers = Buffers()
-    first = id(buffers.current)
+    first = id(buffers.current.obj)
     piece = memoryview(buffers.taken(SIZE))[10:20]
     buffers.taken(SIZE)
-    assert id(buffers.current) != first
+    assert id(buffers.current.obj) != first
     del piece
     buffers.taken(SIZE)
-    assert id(buffers.current) == first
+    assert id(buffers.current.obj) == first
 
 
 def test_buffers_that_are_held_are_never_written_to() -> None:

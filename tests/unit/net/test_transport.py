@@ -335,6 +335,26 @@ class Deaf:
 
 @LOOPS
 @WIRES
+def test_transport_gives_every_byte_of_large_bodies_that_come_at_once(loop: Loop, tls: bool) -> None:
+    """Connections read into the same memory, one after the other, and what they gave is kept until all have ended."""
+
+    async def main() -> None:
+        async with (
+            Origin(tls_context() if tls else None) as origin,
+            transport_to(origin.authority, ca_file=PEM) as transport,
+        ):
+            bodies = {f"/{number}": bytes(Pattern(6_000_000 + number)[number:]) for number in range(4)}
+            for path, body in bodies.items():
+                origin.serve(path, File(body, drip=1 << 20))
+            answers = [await transport.get(origin.url(path), PLAIN) for path in bodies]
+            received = await asyncio.gather(*(read(answer) for answer in answers))
+            assert [hash(body) for body in received] == [hash(body) for body in bodies.values()]
+
+    run(loop, main())
+
+
+@LOOPS
+@WIRES
 def test_transport_drops_the_connection_when_a_body_is_closed_early(loop: Loop, tls: bool) -> None:
     """The origin sees it at once, and no more of the file is downloaded for nobody."""
 
