@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from streamzip.archive.filling import Works
 from streamzip.archive.generations import aside
 from streamzip.archive.layout import Layout
-from streamzip.archive.opened import Frozen
+from streamzip.archive.opening import Frozen
 from streamzip.archive.places import is_longer
 from streamzip.archive.planning import Planning
 from streamzip.archive.pulling import too_long

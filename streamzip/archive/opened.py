@@ -8,42 +8,23 @@ import errno
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import partial
 
-from streamzip.archive.compression import this_compressor
-from streamzip.archive.filling import DISK_FULL, Filling, Works, part_lengths
+from streamzip.archive.filling import DISK_FULL, Filling, Works
 from streamzip.archive.finishing import Finished, finish
-from streamzip.archive.layout import UNKNOWN, Layout
+from streamzip.archive.opening import Frozen, Opener, places_of
 from streamzip.archive.places import Places
-from streamzip.archive.writing import write_part
-from streamzip.errors import NotReady, Problem, Stale
+from streamzip.errors import NotReady, Problem
 from streamzip.logs import event
-from streamzip.manifest.model import Manifest
-from streamzip.spool.base import Spooling
 from streamzip.spool.file import FileSpool
-from streamzip.spool.locks import InUse
-from streamzip.spool.memory import Memory, MemorySpool
+from streamzip.spool.memory import Memory
 from streamzip.spool.shelf import Shelf
 
 logger = logging.getLogger(__name__)
 
 TOO_MANY_FILES = frozenset({errno.EMFILE, errno.ENFILE})
 LINGER = 5.0  # seconds an archive stays open after its last reader: the next range request finds it so
-
-
-@dataclass(frozen=True, slots=True)
-class Frozen:
-    """All that opening an archive takes: its verified manifest and layout, what earlier passes learned, what the probe
-    kept.
-    """
-
-    hash: str
-    manifest: Manifest
-    layout: Layout
-    learned: bytes | None
-    released: bool
-    bodies: dict[int, bytes] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -93,7 +74,7 @@ class OpenArchives:
     ) -> None:
         self._shelf = shelf
         self._works = works
-        self._memory = memory
+        self._opener = Opener(shelf, works, memory)
         self._on_finished = on_finished
         self.on_opened: Callable[[], None] = lambda: None
         self._open: dict[str, _Open] = {}
@@ -201,7 +182,7 @@ class OpenArchives:
         try:
             frozen = await load()
             # Files are opened, a journal is read, 100,000 places are counted: not while every other reader waits.
-            places = await asyncio.to_thread(_places, frozen)
+            places = await asyncio.to_thread(places_of, frozen)
             size = places.length if places.complete else None
             try:
                 kept = self._claim(hash, size)
@@ -226,64 +207,26 @@ class OpenArchives:
             del self._opening[hash]
 
     def _begin(self, frozen: Frozen, places: Places, size: int | None, *, kept: bool) -> _Open:
-        if not kept:
-            _refuse_other_compressor(frozen.layout, sealed=False)
-            window = MemorySpool(frozen.hash, lengths=part_lengths(places), start=0, window=0)
-            return _Open(frozen, self._filling(frozen, places, window, self._works), None)
-        try:
-            digest = frozen.layout.digest()
-            copy = self._shelf.open(frozen.hash, lengths=part_lengths(places), size=size, layout=digest)
-        except InUse as error:
-            raise NotReady("the archive's copy is being removed; ask again", retry_after=1) from error
-        try:
-            _refuse_other_compressor(frozen.layout, sealed=copy.sealed)
-            noted = copy.sealed and frozen.learned is not None
-            opened = _Open(frozen, self._filling(frozen, places, copy, self._works), copy, noted=noted)
-            _refuse_unprovable(opened.filling, copy)
-        except BaseException:
-            copy.close()
-            raise
-        opened.filling.on_all_there = partial(self._finish_if_all_there, frozen.hash, opened)
+        filling, copy = self._opener.shared(frozen, places, size, kept=kept)
+        opened = _Open(frozen, filling, copy)
+        if copy is not None:
+            opened.noted = copy.sealed and frozen.learned is not None
+            filling.on_all_there = partial(self._finish_if_all_there, frozen.hash, opened)
         return opened
-
-    @staticmethod
-    def _filling(frozen: Frozen, places: Places, spool: Spooling, works: Works) -> Filling:
-        return Filling(
-            manifest=frozen.manifest,
-            layout=frozen.layout,
-            places=places,
-            spool=spool,
-            works=works,
-            write_part=write_part,
-            bodies=frozen.bodies,
-            released=frozen.released,
-            rebuilt=frozen.learned is not None and isinstance(spool, FileSpool),
-        )
 
     @contextlib.asynccontextmanager
     async def _alone(self, hash: str, opened: _Open, start: int) -> AsyncIterator[Filling]:
-        """A filling of one reader's own, in memory, that begins at archive offset `start`; its CRCs are everybody's."""
-        frozen, shared = opened.frozen, opened.filling
-        # Passes over an exact layout learn the same places and CRCs; over an open one each has its own frontier.
-        places = shared.places if shared.places.complete else _places(frozen)
-        size = self._memory.take()
-        spool = MemorySpool(hash, lengths=part_lengths(places), start=start, window=size, behind=opened.copy)
-        bounds = replace(self._works, window=replace(self._works.window, size=size))
-        filling = self._filling(frozen, places, spool, bounds)
-        if opened.copy is None:
-            _assume(filling, start)
-        else:
-            filling.go_on_from(shared)
-        opened.alone += 1
-        try:
-            yield filling
-        finally:
-            opened.alone -= 1
-            self._memory.give_back()
-            if places.complete and places.crcs_known and frozen.learned is None:
-                task = asyncio.create_task(self._tell(hash, Finished(places.length, places.learned())))
-                self._telling.add(task)
-                task.add_done_callback(self._telling.discard)
+        with self._opener.alone(opened.frozen, opened.filling, opened.copy, start) as filling:
+            opened.alone += 1
+            try:
+                yield filling
+            finally:
+                opened.alone -= 1
+                places = filling.places
+                if places.complete and places.crcs_known and opened.frozen.learned is None:
+                    task = asyncio.create_task(self._tell(hash, Finished(places.length, places.learned())))
+                    self._telling.add(task)
+                    task.add_done_callback(self._telling.discard)
 
     async def _tell(self, hash: str, finished: Finished) -> None:
         try:
@@ -363,49 +306,3 @@ class OpenArchives:
 
 def _too_many() -> NotReady:
     return NotReady("too many archives are being made at once; ask again", code="too_many_archives", retry_after=5)
-
-
-def _places(frozen: Frozen) -> Places:
-    places = Places(frozen.layout)
-    if frozen.learned is not None:
-        places.recall(frozen.learned)
-    return places
-
-
-def _assume(filling: Filling, start: int) -> None:
-    """A reader that begins at `start` needs nothing before it of members whose CRC is known, and learns the others'
-    CRCs.
-    """
-    places = filling.places
-    if not places.complete:
-        return
-    for member in range(filling.layout.members):
-        if places.offset(member) >= start:
-            return
-        if places.crcs[member] == UNKNOWN:
-            continue
-        if places.end(member) <= start:
-            filling.settled[member] = 1
-        filling.assumed.add(member)
-        begins = places.bytes_start(member)
-        for number in places.parts_of(member):
-            if begins + places.part(number).start + filling.extents.lengths[number] <= start:
-                filling.extents.assume(number)
-
-
-def _refuse_other_compressor(layout: Layout, *, sealed: bool) -> None:
-    """What another release of the compressor writes has other bytes; only a finished copy can still be served."""
-    if layout.compressor and not sealed and layout.compressor != this_compressor():
-        raise Stale("the archive was begun with another compressor; create it anew")
-
-
-def _refuse_unprovable(filling: Filling, spool: FileSpool) -> None:
-    """Bytes without a strong validator were given out, and what proved them is lost: nothing can tell whether new ones
-    would match.
-    """
-    if not (spool.blank or spool.damaged or spool.rebooted):
-        return
-    for member in range(filling.layout.members):
-        missing = any(not spool.extents.done[number] for number in filling.places.parts_of(member))
-        if missing and not filling.replaceable(member):
-            raise Stale("what was given out of this archive can no longer be proven; create it anew")
