@@ -2,6 +2,7 @@
 
 from contextlib import AsyncExitStack
 from email.utils import formatdate
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -40,12 +41,8 @@ class Downloads:
             download = await stack.enter_async_context(self._gateway.open(hash))
             facts = download.facts
             headers = _headers(facts)
-            handed_over = facts.finished and self._settings.sendfile == "x-accel"
-            if handed_over and request.method == "GET" and not request.headers.get("x-accel-missing"):
-                # nginx judges ranges and conditionals by itself; our ETag is the one that it gives this file.
-                self._gateway.hand_over(hash)
-                headers.pop("Accept-Ranges", None)  # nginx adds its own
-                return Response(headers=headers | {"X-Accel-Redirect": f"/_spool/{hash[:2]}/{hash}.zip"})
+            missed = request.headers.get("x-accel-missing")  # nginx found no copy there
+            by_nginx = facts.finished and self._settings.sendfile == "x-accel" and not missed
             if facts.length is None and request.scope["http_version"] == "1.0":
                 # Without a length only chunks can tell the end from a break, and HTTP/1.0 has none (RFC 9112 §7.1).
                 wanted = "Ask again with HTTP/1.1, or once the archive is completed."
@@ -58,10 +55,19 @@ class Downloads:
                 last_modified=facts.last_modified,
                 read=download.read,
                 check_start=download.check_start,
+                hand_over=partial(self._hand_over, hash, headers) if by_nginx else None,
             )
             return await respond(
                 request, selected, stack, now=self._clock.wall(), write_timeout=self._settings.write_timeout
             )
+
+    def _hand_over(self, hash: str, headers: dict[str, str]) -> Response:
+        """What has nginx send the copy. It finds the range and compares If-Range by itself: our ETag is the one that it
+        gives this file.
+        """
+        self._gateway.hand_over(hash)
+        told = {name: value for name, value in headers.items() if name != "Accept-Ranges"}  # it adds its own
+        return Response(headers=told | {"X-Accel-Redirect": f"/_spool/{hash[:2]}/{hash}.zip"})
 
 
 def _headers(facts: Facts) -> dict[str, str]:

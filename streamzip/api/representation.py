@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from streamzip.api.accel import nginx_agrees
 from streamzip.api.conditionals import combined, decide
 from streamzip.api.problems import ProblemResponse
 from streamzip.api.ranges import Multipart, Unsatisfiable, content_range, multipart, parse_range, unsatisfied_range
@@ -28,7 +29,8 @@ class Representation:
 
     `length` None: not known, so the body is chunked, and there are no ranges. `etag` as it is sent; None: nothing
     proves that two answers have the same bytes, so there are no ranges either. `last_modified` in epoch seconds.
-    `read(start, stop)` gives the bytes; `check_start` raises a Problem where they cannot begin soon.
+    `read(start, stop)` gives the bytes; `check_start` raises a Problem where they cannot begin soon. `hand_over`: the
+    answer that has the nginx in front send them instead.
     """
 
     noun: str  # "archive", for sentences
@@ -39,6 +41,7 @@ class Representation:
     read: Callable[[int, int | None], AsyncGenerator[Data, None]]
     check_start: Callable[[int], None] = lambda _: None
     date_is_strong: bool = True
+    hand_over: Callable[[], Response] | None = None
 
 
 async def respond(
@@ -75,6 +78,8 @@ async def respond(
         response = ProblemResponse(416, "range_not_satisfiable", "Range not satisfiable", beyond)
         response.headers["Content-Range"] = unsatisfied_range(length)
         return response
+    if selected.hand_over is not None and nginx_agrees(fields, spans):
+        return selected.hand_over()
     for span in spans or ():
         selected.check_start(span.start)
     status, runs, added = _body(selected, length, spans)
