@@ -1,4 +1,4 @@
-"""What connections are read into: one buffer for all of them, given away only when a read has filled much of it.
+"""What connections are read into: one buffer for all of them, given away only when a read has filled most of it.
 
 A large body is read in few, large pieces that are copied nowhere: the piece that a pull writes, sums up and sends is
 the memory that the kernel wrote to. What is small is copied out, so that 20 KiB do not keep a megabyte.
@@ -11,7 +11,7 @@ from typing import Final
 from streamzip.spans import Data
 
 SIZE: Final = 1 << 20
-MUCH: Final = SIZE // 2  # bytes of a read that make it worth the buffer
+MUCH: Final = SIZE * 3 // 4  # bytes of a read that make it worth the buffer: what is held takes a third more, at most
 SPARE: Final = 16  # given buffers that are looked at again, to be used once more
 
 
