@@ -22,6 +22,7 @@ class Lanes:
         self._limit = limit
         self._ahead_limit = _ahead(limit)
         self._total = total
+        self._ahead_total = None if total is None else _ahead(total)
         self._active = 0
         self._origins: dict[str, _Origin] = {}
 
@@ -46,7 +47,7 @@ class Lanes:
     def leave(self, origin: str) -> None:
         """Give the connection's turn back."""
         lane = self._origins[origin]
-        crowded = self._total is not None and self._active >= _ahead(self._total)
+        crowded = self._ahead_total is not None and self._active >= self._ahead_total
         lane.active -= 1
         self._active -= 1
         if crowded:  # others wait for their turn among all: they go first, in turn
@@ -75,10 +76,8 @@ class Lanes:
         return self._room(lane, ahead=True) or (self._room(lane, ahead=False) and urgent())
 
     def _room(self, lane: _Origin, *, ahead: bool) -> bool:
-        limit = self._ahead_limit if ahead else self._limit
-        if lane.active >= limit:
-            return False
-        return self._total is None or self._active < (_ahead(self._total) if ahead else self._total)
+        limit, total = (self._ahead_limit, self._ahead_total) if ahead else (self._limit, self._total)
+        return lane.active < limit and (total is None or self._active < total)
 
     def _give_out(self, lane: _Origin) -> None:
         while lane.waiting and self._room(lane, ahead=False):
