@@ -187,7 +187,7 @@ class Gateway:
             problem = Stale(STALE)
             self._archives.cut(hash, problem)  # another process found it so
             raise problem
-        async with self._lease(hash) as lease:
+        async with self._lease(row) as lease:
             yield Download(
                 self._facts(row, lease),
                 lease,
@@ -197,12 +197,12 @@ class Gateway:
             )
 
     @contextlib.asynccontextmanager
-    async def _lease(self, hash: str) -> AsyncIterator[Lease]:
+    async def _lease(self, row: ArchiveRow) -> AsyncIterator[Lease]:
         async with contextlib.AsyncExitStack() as stack:
             try:
-                lease = await stack.enter_async_context(self._archives.lease(hash, partial(self._loader.load, hash)))
+                lease = await stack.enter_async_context(self._archives.lease(row.hash, partial(self._loader.load, row)))
             except Stale as problem:
-                await self._note_failure(hash, problem)
+                await self._note_failure(row.hash, problem)
                 raise
             yield lease
 
@@ -298,7 +298,7 @@ class Gateway:
 
     async def fill(self, hash: str) -> None:
         """Pull everything and wait until the copy is durable. Raises as `open` does, and what ended a pull."""
-        async with self._lease(hash) as lease:
+        async with self._lease(await self._loader.row(hash)) as lease:
             filling = lease.shared
             if not lease.kept and self._shelf.takes(filling.places.length if filling.places.complete else None):
                 raise NotReady("the copies that are read now leave no room for this one", retry_after=10)
@@ -357,7 +357,7 @@ class Gateway:
         filling = self._archives.peek(row.hash)
         if filling is None and row.completed_at is None and self._shelf.begun(row.hash):
             with contextlib.suppress(Problem):
-                async with self._lease(row.hash) as lease:
+                async with self._lease(row) as lease:
                     return lease.shared
         if filling is not None:
             filling.follow()

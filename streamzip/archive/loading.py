@@ -20,8 +20,8 @@ from streamzip.archive.planning import Planning
 from streamzip.archive.pulling import too_long
 from streamzip.errors import BuildFailed, NotFound, NotReady, Stale
 from streamzip.manifest.model import Manifest
-from streamzip.store.repository import Repository
-from streamzip.store.rows import ArchiveRow
+from streamzip.store.repository import CRCS, LAYOUT, Repository
+from streamzip.store.rows import ArchiveRow, Sealed
 from streamzip.store.vault import Vault
 
 BACKGROUND_PLANS = 16  # archives whose origins are asked at once while nobody waits
@@ -81,28 +81,30 @@ class Loader:
 
     async def manifest(self, hash: str) -> Manifest:
         """The archive's manifest, its signature verified. Raises NotFound, Damaged."""
-        sealed = await self._repository.manifest(hash)
+        return await self._unsealed(hash, await self._repository.manifest(hash))
+
+    async def _unsealed(self, hash: str, sealed: Sealed | None) -> Manifest:
         if sealed is None:
             raise NotFound("there is no archive of this name")
         return await _aside(len(sealed.body), lambda: self._vault.unseal_manifest(hash, sealed))
 
-    async def load(self, hash: str) -> Frozen:
+    async def load(self, row: ArchiveRow) -> Frozen:
         """Everything that opening takes. Raises NotFound, NotReady (the origins have not answered), Stale, BuildFailed,
         Damaged.
         """
-        row = await self.row(hash)
+        hash = row.hash
         if row.code == Stale.code:
             raise Stale(STALE)
-        manifest = await self.manifest(hash)
-        plan = await self._repository.plan(hash)
-        if plan.layout is None:
+        stored = await self._repository.documents(hash)
+        manifest = await self._unsealed(hash, stored.manifest)
+        if stored.layout is None:
             await self._planned(hash, manifest)
-            plan = await self._repository.plan(hash)
-            if plan.layout is None:
+            stored = await self._repository.documents(hash, LAYOUT, CRCS)
+            if stored.layout is None:
                 raise NotReady("the archive's origins have not answered yet", retry_after=2)
-        sealed = plan.layout
+        sealed = stored.layout
         layout = await _aside(len(sealed.body), lambda: Layout.decode(self._vault.unseal("layout", hash, sealed)))
-        learned = None if plan.crcs is None else self._vault.unseal("learned", hash, plan.crcs)
+        learned = None if stored.crcs is None else self._vault.unseal("learned", hash, stored.crcs)
         return Frozen(hash, manifest, layout, learned, row.released, self._bodies.pop(hash, {}))
 
     def begin(self, hash: str, manifest: Manifest) -> None:

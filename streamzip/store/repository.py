@@ -21,7 +21,7 @@ from streamzip.store.faults import public_fault
 from streamzip.store.jobs import Jobs, add_job
 from streamzip.store.migrations import migrate
 from streamzip.store.reading import Reads
-from streamzip.store.rows import ArchiveRow, Event, PlanRow, Sealed
+from streamzip.store.rows import ArchiveRow, Documents, Event, Sealed
 from streamzip.store.statements import insert_absent, put
 from streamzip.store.tables import archives, documents, plans
 from streamzip.store.webpages import Webpages
@@ -122,7 +122,7 @@ class Repository:
 
     async def manifest(self, hash: str) -> Sealed | None:
         """The stored manifest, to be verified by the caller."""
-        return (await self._documents(hash, MANIFEST)).get(MANIFEST)
+        return (await self.documents(hash, MANIFEST)).manifest
 
     async def replace_manifest(self, hash: str, manifest: Sealed) -> bool:
         """Put newer URLs in place of the old (entries with an `id`); False where the archive is gone."""
@@ -194,10 +194,11 @@ class Repository:
 
     # Plans
 
-    async def plan(self, hash: str) -> PlanRow:
-        """What was learned of an archive; an empty plan where nothing was."""
-        found = await self._documents(hash, LAYOUT, CRCS)
-        return PlanRow(layout=found.get(LAYOUT), crcs=found.get(CRCS), errors=await self.errors(hash))
+    async def documents(self, hash: str, *kinds: str) -> Documents:
+        """The archive's documents, or those of these kinds, to be verified by the caller."""
+        rows = await self._reads.rows(_documents, hash=hash, kinds=kinds or (MANIFEST, LAYOUT, CRCS))
+        found = {row.kind: _to_sealed(row) for row in rows}
+        return Documents(found.get(MANIFEST), found.get(LAYOUT), found.get(CRCS))
 
     async def has_layout(self, hash: str) -> bool:
         """Whether the archive's layout is frozen; its bytes are not read."""
@@ -236,9 +237,6 @@ class Repository:
     async def set_errors(self, hash: str, errors: Sequence[Mapping[str, Any]]) -> None:
         """Keep these entry errors (JSON values) in place of those kept before. Raises NotFound: archive gone."""
         await self._writer.apply(lambda connection: _put_errors(connection, hash, errors))
-
-    async def _documents(self, hash: str, *kinds: str) -> dict[str, Sealed]:
-        return {row.kind: _to_sealed(row) for row in await self._reads.rows(_documents, hash=hash, kinds=kinds)}
 
     async def _set(self, hash: str, **values: Any) -> bool:
         return await self._changed(update(archives).where(archives.c.hash == hash).values(**values))

@@ -1,8 +1,6 @@
 """What the store gives back: plain frozen records, whole or not at all."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +39,12 @@ class ArchiveRow:
 
 
 @dataclass(frozen=True, slots=True)
-class PlanRow:
-    """What was learned of an archive: its `layout`, once frozen; member CRCs; the records of entries that failed."""
+class Documents:
+    """What an archive is made by: its manifest; its layout, once frozen; what a full pass learned of its members."""
 
+    manifest: Sealed | None = None
     layout: Sealed | None = None
     crcs: Sealed | None = None
-    errors: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from streamzip.archive.pulling import Bounds
 from streamzip.clock import SystemClock
 from streamzip.manifest.model import Entry, Manifest
 from streamzip.store.repository import Repository
-from streamzip.store.rows import ArchiveRow, PlanRow, Sealed
+from streamzip.store.rows import Documents, Sealed
 from streamzip.store.vault import Vault
 from tests.unit.store.builders import an_archive, sealed
 
@@ -22,29 +22,20 @@ MANIFEST = Manifest((Entry(url="https://files.example/a", name="a", size=5),), f
 
 
 class Store:
-    """What the loader needs of the store; a plan is told late, as it was when it was asked for."""
+    """What the loader needs of the store; documents are told late, as they were when they were asked for."""
 
     def __init__(self) -> None:
         self.layout: Sealed | None = None
         self.told = asyncio.Event()
         self.frozen = asyncio.Event()
 
-    async def get(self, _: str) -> ArchiveRow:
-        return an_archive(HASH)
-
-    async def manifest(self, _: str) -> Sealed:
-        return sealed()
-
-    async def plan(self, _: str) -> PlanRow:
-        plan = PlanRow(layout=self.layout)
+    async def documents(self, _: str, *_kinds: str) -> Documents:
+        documents = Documents(sealed(), self.layout)
         await self.told.wait()
-        return plan
+        return documents
 
     async def has_layout(self, _: str) -> bool:
         return self.layout is not None
-
-    async def errors(self, _: str) -> list[Any]:
-        return []
 
     async def set_layout(self, _: str, layout: Sealed, **_also: Any) -> Sealed:
         self.layout = layout
@@ -78,7 +69,7 @@ async def test_load_asks_the_origins_no_second_time_when_the_background_ends_mea
         probe_wait=5.0,
         on_unbuildable=cast(Any, None),
     )
-    loading = asyncio.create_task(loader.load(HASH))
+    loading = asyncio.create_task(loader.load(an_archive(HASH)))
     await asyncio.sleep(0)
     loader.begin(HASH, MANIFEST)
     await store.frozen.wait()

@@ -14,7 +14,7 @@ from streamzip.store import repository as module
 from streamzip.store.engine import open_engines
 from streamzip.store.reading import Reads
 from streamzip.store.repository import Repository
-from streamzip.store.rows import PlanRow, Sealed
+from streamzip.store.rows import Documents, Sealed
 from streamzip.store.writer import Writer
 from tests.unit.store.builders import an_archive, sealed
 
@@ -59,11 +59,11 @@ async def test_create_queues_its_job_when_one_is_asked_for(repository: Repositor
 
 
 async def test_get_finds_nothing_when_the_hash_is_unknown(repository: Repository) -> None:
-    """Unknown archives have no facts, no manifest and an empty plan."""
+    """Unknown archives have no facts and no documents."""
     assert await repository.get(HASH) is None
     assert await repository.manifest(HASH) is None
     assert await repository.latest(HASH) is None
-    assert await repository.plan(HASH) == PlanRow()
+    assert await repository.documents(HASH) == Documents()
 
 
 async def test_latest_gives_the_highest_generation_when_there_are_several(repository: Repository) -> None:
@@ -97,7 +97,7 @@ async def test_delete_takes_documents_plan_and_jobs_when_the_archive_goes(reposi
 
     assert await repository.get(HASH) is None
     assert await repository.manifest(HASH) is None
-    assert await repository.plan(HASH) == PlanRow()
+    assert await repository.documents(HASH) == Documents()
     assert await repository.jobs.due(2000.0, longest=1e12) == []
     assert await repository.create(an_archive(), sealed())
 
@@ -150,7 +150,7 @@ async def test_set_completed_ends_a_failure_when_a_full_pass_was_made(repository
     await repository.set_code(HASH, "origin_failed")
     assert await repository.set_completed(HASH, at=2000.0, size=2**40, crcs=sealed(b"crcs"))
     assert await repository.get(HASH) == an_archive(completed_at=2000.0, size=2**40)
-    assert (await repository.plan(HASH)).crcs == sealed(b"crcs")
+    assert (await repository.documents(HASH)).crcs == sealed(b"crcs")
 
 
 async def test_set_completed_keeps_the_first_time_when_the_copy_was_built_again(repository: Repository) -> None:
@@ -159,7 +159,7 @@ async def test_set_completed_keeps_the_first_time_when_the_copy_was_built_again(
     await repository.set_completed(HASH, at=2000.0, size=5, crcs=sealed(b"first"))
     await repository.set_completed(HASH, at=3000.0, size=5)
     assert await repository.get(HASH) == an_archive(completed_at=2000.0, size=5)
-    assert (await repository.plan(HASH)).crcs == sealed(b"first")
+    assert (await repository.documents(HASH)).crcs == sealed(b"first")
 
 
 async def test_set_layout_lets_the_first_stand_when_two_freeze(repository: Repository) -> None:
@@ -168,7 +168,7 @@ async def test_set_layout_lets_the_first_stand_when_two_freeze(repository: Repos
     layouts = [sealed(str(number).encode()) for number in range(10)]
     winners = await asyncio.gather(*(repository.set_layout(HASH, layout) for layout in layouts))
     assert winners == [layouts[0]] * 10
-    assert (await repository.plan(HASH)).layout == layouts[0]
+    assert (await repository.documents(HASH)).layout == layouts[0]
 
 
 async def test_set_layout_brings_its_errors_and_ends_the_failures_before_it(repository: Repository) -> None:
@@ -178,7 +178,8 @@ async def test_set_layout_brings_its_errors_and_ends_the_failures_before_it(repo
     await repository.set_code(HASH, "no_entries")
     await repository.set_layout(HASH, sealed(b"first"), errors=[{"index": 1}], over={"no_entries", "entry_failed"})
     await repository.set_layout(HASH, sealed(b"second"), errors=[], over={"no_entries"})
-    assert await repository.plan(HASH) == PlanRow(layout=sealed(b"first"), errors=({"index": 1},))
+    assert (await repository.documents(HASH)).layout == sealed(b"first")
+    assert await repository.errors(HASH) == ({"index": 1},)
     assert await repository.get(HASH) == an_archive()
 
 
@@ -190,15 +191,15 @@ async def test_set_layout_ends_no_other_failure(repository: Repository) -> None:
     assert await repository.get(HASH) == an_archive(code="origin_changed")
 
 
-async def test_plan_gives_the_latest_crcs_and_errors_when_they_were_learned_twice(repository: Repository) -> None:
+async def test_documents_and_errors_are_the_latest_when_they_were_learned_twice(repository: Repository) -> None:
     """CRCs and errors replace those kept before; the layout is not touched."""
     await repository.create(an_archive(), sealed())
     await repository.set_layout(HASH, sealed(b"layout"))
     for round in (b"1", b"2"):
         await repository.set_completed(HASH, at=1.0, size=1, crcs=sealed(round))
         await repository.set_errors(HASH, [{"index": 3, "code": "http_404", "message": round.decode()}])
-    errors = ({"index": 3, "code": "http_404", "message": "2"},)
-    assert await repository.plan(HASH) == PlanRow(layout=sealed(b"layout"), crcs=sealed(b"2"), errors=errors)
+    assert await repository.documents(HASH) == Documents(sealed(), sealed(b"layout"), sealed(b"2"))
+    assert await repository.errors(HASH) == ({"index": 3, "code": "http_404", "message": "2"},)
 
 
 async def test_hashes_gives_every_archive_once_when_there_are_several_pages(
@@ -216,7 +217,7 @@ async def test_reads_go_on_when_many_were_cancelled(repository: Repository) -> N
     """A client that leaves in the middle of a query does not cost the store a connection."""
     await repository.create(an_archive(), sealed(b"x" * 100_000))
     for turns in range(40):
-        reading = asyncio.create_task(repository.plan(HASH))
+        reading = asyncio.create_task(repository.documents(HASH))
         for _ in range(turns % 13):
             await asyncio.sleep(0)
         reading.cancel()
