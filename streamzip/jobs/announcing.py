@@ -12,7 +12,7 @@ from streamzip.archive.status import status_document
 from streamzip.clock import Clock, rfc3339
 from streamzip.errors import Stale
 from streamzip.manifest.links import ArchiveLinks
-from streamzip.store.deliveries import QUEUED
+from streamzip.store.queues import QUEUED
 from streamzip.store.repository import Repository
 from streamzip.store.rows import ArchiveRow, DeliveryRow, Event
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from streamzip.clock import Clock
 from streamzip.errors import Problem
+from streamzip.jobs.queue import leading
 from streamzip.logs import event
 from streamzip.spool.locks import LockFile
 from streamzip.spool.shelf import Shelf
@@ -45,9 +46,7 @@ class Sweep:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        try:
-            while not self._leader.try_exclusive(TURN):  # noqa: ASYNC110 - the kernel tells nobody when a lock is free
-                await asyncio.sleep(1.0)
+        async with leading(self._leader, TURN):
             while True:
                 try:
                     await self.once()
@@ -56,8 +55,6 @@ class Sweep:
                 except Exception:
                     logger.exception("the sweep failed unexpectedly")
                 await asyncio.sleep(EVERY)
-        finally:
-            self._leader.close()
 
     async def once(self) -> None:
         """Do what is to be done now."""

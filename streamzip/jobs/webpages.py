@@ -5,16 +5,15 @@ same images give the same archive.
 """
 
 import asyncio
-import contextlib
 import logging
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from urllib.parse import urlsplit
 
 from streamzip.clock import Clock
 from streamzip.errors import BuildFailed, NotFound, OriginError, Problem, UnusablePage
+from streamzip.jobs.queue import PAUSE, Queue
 from streamzip.logs import event
 from streamzip.manifest.addresses import Exempt
 from streamzip.manifest.model import Entry, Manifest
@@ -65,11 +64,10 @@ class PageSource:
         return Manifest(entries=entries, filename=clean_filename(urlsplit(page.url).hostname or ""), owner=owner)
 
 
-class WebpageDownloads:
+class WebpageDownloads(Queue[WebpageRow]):
     """The pages whose images were asked for, and the work on them.
 
-    `create` keeps an archive that is built at once, and returns its hash. Of several processes one works, as with
-    prefetches.
+    `create` keeps an archive that is built at once, and returns its hash.
     """
 
     def __init__(
@@ -83,21 +81,17 @@ class WebpageDownloads:
         look_every: float,
         jitter: Callable[[], float],
     ) -> None:
+        super().__init__(clock, leader, turn=TURN, at_once=AT_ONCE, look_every=look_every)
         self._pages = repository.webpages
         self._source = source
         self._create = create
-        self._clock = clock
-        self._leader = leader
-        self._look_every = look_every
         self._backoff = Backoff(ATTEMPTS, FIRST_WAIT, LONGEST_WAIT, jitter)
-        self._changed = asyncio.Event()
-        self._running: dict[str, asyncio.Task[None]] = {}
 
     async def add(self, url: str, *, base: str, owner: str | None) -> str:
         """Have the page's images collected, across restarts; the download's id. `base`: see WebpageRow."""
         id, now = str(uuid.uuid4()), self._clock.wall()
         await self._pages.add(WebpageRow(id, url, created_at=now, not_before=now, base=base, owner=owner))
-        self._changed.set()
+        self.wake()
         return id
 
     async def archive(self, id: str) -> str | None:
@@ -110,53 +104,21 @@ class WebpageDownloads:
             raise kind(row.detail or "", code=row.code)
         return row.hash if row.state == BUILT else None
 
-    async def run(self) -> None:
-        """Work until cancelled; what is under way then is made anew by whoever runs next."""
-        try:
-            while not self._leader.try_exclusive(TURN):  # noqa: ASYNC110 - the kernel tells nobody when a lock is free
-                await asyncio.sleep(1.0)
-            while True:
-                self._changed.clear()
-                try:
-                    wait = await self._start_due()
-                except Problem as problem:  # the store is full or locked: what is queued stays so
-                    event(logger, logging.WARNING, "pages_wait", code=problem.code)
-                    wait = problem.retry_after or 5.0
-                await self._sleep(wait)
-        finally:
-            for task in self._running.values():
-                task.cancel()
-            await asyncio.gather(*self._running.values(), return_exceptions=True)
-            self._leader.close()
+    async def _due(self, now: float, running: Sequence[WebpageRow], room: int) -> list[WebpageRow]:
+        return await self._pages.due(now, longest=LONGEST_RETRY_AFTER, limit=room, ids=[row.id for row in running])
 
-    async def _start_due(self) -> float:
-        """Begin what is due; the seconds until more is."""
-        now = self._clock.wall()
-        for row in await self._pages.due(now, longest=LONGEST_RETRY_AFTER, limit=AT_ONCE):
-            if len(self._running) < AT_ONCE and row.id not in self._running:
-                task = self._running[row.id] = asyncio.create_task(self._work(row))
-                task.add_done_callback(partial(self._ended, row.id))
-        due = await self._pages.next_due()
-        # What is due and not begun waits for a place, and the end of a page wakes us. Bounded by `look_every`, so that
-        # a clock set back by hand does not put a page off by as much.
-        return self._look_every if due is None or due <= now else min(self._look_every, due - now)
+    async def _next_due(self, running: Sequence[WebpageRow]) -> float | None:
+        return await self._pages.next_due(ids=[row.id for row in running])
 
-    def _ended(self, id: str, _: "asyncio.Task[None]") -> None:
-        del self._running[id]
-        self._changed.set()
-
-    async def _sleep(self, wait: float) -> None:
-        # Not asyncio.wait_for: in Python 3.11 it loses a cancellation that comes in the same turn as the event.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(wait):
-                await self._changed.wait()
+    def _log_wait(self, code: str) -> None:
+        event(logger, logging.WARNING, "pages_wait", code=code)
 
     async def _work(self, row: WebpageRow) -> None:
         try:
             await self._read(row)
         except Problem as problem:  # the store's: nothing was noted, and the page is read anew
             event(logger, logging.WARNING, "page_not_noted", download=row.id, code=problem.code)
-            await asyncio.sleep(problem.retry_after or 5.0)
+            await asyncio.sleep(problem.retry_after or PAUSE)
         except Exception:
             logger.exception("reading a page failed unexpectedly", extra={"fields": {"download": row.id}})
             await self._pages.failed(row.id, code=UNEXPECTED, detail="An unexpected error; it has been logged")

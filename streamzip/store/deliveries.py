@@ -9,17 +9,17 @@ import secrets
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, select, update
 
 from streamzip.errors import FieldError, InvalidRequest
 from streamzip.manifest.urls import origin_of
+from streamzip.store.queues import QUEUED, is_due, is_waiting, next_due
 from streamzip.store.reading import Reads
 from streamzip.store.rows import DeliveryRow, Event
-from streamzip.store.statements import insert_absent, is_due
+from streamzip.store.statements import insert_absent
 from streamzip.store.tables import archives, deliveries, gone_receivers, hooks
 from streamzip.store.writer import Writer
 
-QUEUED = "queued"
 DELIVERED = "delivered"
 FAILED = "failed"
 GONE = "gone"
@@ -75,14 +75,12 @@ class Deliveries:
         """Deliveries whose time has come (see `is_due`), the longest waiting first, without those `ids` and
         `receivers`.
         """
-        query = select(*_COLUMNS).where(is_due(deliveries, now, longest), *_waiting(ids, receivers))
+        query = select(*_COLUMNS).where(is_due(deliveries, now, longest), _waiting(ids, receivers))
         return await self._deliveries(query.order_by(deliveries.c.not_before, deliveries.c.id).limit(limit))
 
     async def next_due(self, *, ids: Collection[str], receivers: Collection[str]) -> float | None:
         """When the earliest of the others is due (epoch s, it may be past); None where nothing is queued."""
-        rows = await self._reads.rows(select(func.min(deliveries.c.not_before)).where(*_waiting(ids, receivers)))
-        due: float | None = rows[0][0]
-        return due
+        return await next_due(self._reads, deliveries, _waiting(ids, receivers))
 
     async def ended(self, id: str, *, state: str, at: float, outcome: str) -> None:
         """It was delivered or given up."""
@@ -160,9 +158,5 @@ def _queue(connection: Connection, hash: str, event: Event, url: str) -> None:
     connection.execute(_add_delivery, row)
 
 
-def _waiting(ids: Collection[str], receivers: Collection[str]) -> tuple[Any, ...]:
-    return (
-        deliveries.c.state == QUEUED,
-        deliveries.c.id.not_in(list(ids)),
-        deliveries.c.receiver.not_in(list(receivers)),
-    )
+def _waiting(ids: Collection[str], receivers: Collection[str]) -> ColumnElement[bool]:
+    return is_waiting(deliveries, ids) & deliveries.c.receiver.not_in(receivers)

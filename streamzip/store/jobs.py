@@ -5,17 +5,18 @@ a crash every unfinished job is due again without anybody's lease to wait for.
 """
 
 import dataclasses
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, select, update
 
+from streamzip.store.queues import QUEUED, is_due, is_waiting, next_due
 from streamzip.store.reading import Reads
 from streamzip.store.rows import JobRow
-from streamzip.store.statements import insert_absent, is_due
+from streamzip.store.statements import insert_absent
 from streamzip.store.tables import jobs
 from streamzip.store.writer import Writer
 
-QUEUED = "queued"
 FAILED = "failed"
 
 _COLUMNS = [jobs.c[field.name] for field in dataclasses.fields(JobRow)]
@@ -36,18 +37,16 @@ class Jobs:
         """
         await self._writer.apply(lambda connection: add_job(connection, kind, hash, now))
 
-    async def due(self, now: float, *, longest: float, limit: int = 100) -> list[JobRow]:
-        """Queued jobs whose time has come (see `is_due`), the longest waiting first. It claims none: the caller knows
-        what it runs.
+    async def due(self, now: float, *, longest: float, limit: int = 100, ids: Collection[int] = ()) -> list[JobRow]:
+        """Queued jobs whose time has come (see `is_due`), the longest waiting first, without those `ids`, which the
+        caller runs already: it claims none.
         """
-        query = select(*_COLUMNS).where(jobs.c.state == QUEUED, is_due(jobs, now, longest))
+        query = select(*_COLUMNS).where(is_due(jobs, now, longest), is_waiting(jobs, ids))
         return await self._jobs(query.order_by(jobs.c.not_before, jobs.c.id).limit(limit))
 
-    async def next_due(self) -> float | None:
-        """When the earliest queued job is due (epoch s, it may be past); None where nothing is queued."""
-        rows = await self._reads.rows(select(func.min(jobs.c.not_before)).where(jobs.c.state == QUEUED))
-        due: float | None = rows[0][0]
-        return due
+    async def next_due(self, *, ids: Collection[int] = ()) -> float | None:
+        """When the earliest of the others is due (epoch s, it may be past); None where nothing is queued."""
+        return await next_due(self._reads, jobs, is_waiting(jobs, ids))
 
     async def pending(self, kind: str, hash: str) -> JobRow | None:
         """The job of that kind which is still to be done for the archive."""

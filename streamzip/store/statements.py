@@ -25,12 +25,3 @@ def put(connection: Connection, table: Table, key: Mapping[str, Any], values: Ma
 
 def _same_key(table: Table, key: tuple[str, ...]) -> ColumnElement[bool]:
     return and_(*(table.c[name] == bindparam(name, type_=table.c[name].type) for name in key))
-
-
-def is_due(queue: Table, now: float, longest: float) -> ColumnElement[bool]:
-    """Whether the time of a queue's row has come. `longest`: the longest wait (s) that a retry of this queue is given.
-
-    What is further off, or was queued in the future and never tried, was put off by a clock that has been set back.
-    """
-    early = (queue.c.attempts == 0) & (queue.c.created_at > now)
-    return (queue.c.not_before <= now) | (queue.c.not_before > now + longest) | early

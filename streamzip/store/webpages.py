@@ -5,17 +5,17 @@ again. A page goes with its archive; one that failed has none, and goes when it 
 """
 
 import dataclasses
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, insert, select, update
 
+from streamzip.store.queues import is_due, is_waiting, next_due
 from streamzip.store.reading import Reads
 from streamzip.store.rows import WebpageRow
-from streamzip.store.statements import is_due
 from streamzip.store.tables import webpages
 from streamzip.store.writer import Writer
 
-QUEUED = "queued"
 BUILT = "built"
 FAILED = "failed"
 
@@ -42,18 +42,16 @@ class Webpages:
         rows = await self._rows(select(*_COLUMNS).where(webpages.c.id == id))
         return rows[0] if rows else None
 
-    async def due(self, now: float, *, longest: float, limit: int) -> list[WebpageRow]:
-        """Those whose time has come (see `is_due`), the longest waiting first. It claims none: the caller knows what it
-        runs.
+    async def due(self, now: float, *, longest: float, limit: int, ids: Collection[str] = ()) -> list[WebpageRow]:
+        """Those whose time has come (see `is_due`), the longest waiting first, without those `ids`, which the caller
+        runs already: it claims none.
         """
-        query = select(*_COLUMNS).where(webpages.c.state == QUEUED, is_due(webpages, now, longest))
+        query = select(*_COLUMNS).where(is_due(webpages, now, longest), is_waiting(webpages, ids))
         return await self._rows(query.order_by(webpages.c.not_before, webpages.c.id).limit(limit))
 
-    async def next_due(self) -> float | None:
-        """When the earliest is due (epoch s, it may be past); None where nothing is queued."""
-        rows = await self._reads.rows(select(func.min(webpages.c.not_before)).where(webpages.c.state == QUEUED))
-        due: float | None = rows[0][0]
-        return due
+    async def next_due(self, *, ids: Collection[str] = ()) -> float | None:
+        """When the earliest of the others is due (epoch s, it may be past); None where nothing is queued."""
+        return await next_due(self._reads, webpages, is_waiting(webpages, ids))
 
     async def again(self, id: str, *, not_before: float) -> None:
         """An attempt failed: try again from `not_before` (epoch s) on."""

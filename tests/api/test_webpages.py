@@ -194,6 +194,18 @@ def test_download_tries_a_page_again_that_may_pass(gateway: Gateway, origin: Ori
     assert list(members(await_answer(gateway, ask(gateway, origin.url("/flaky/page"))))) == ["a.png"]
 
 
+def test_download_tries_a_page_again_in_time_when_another_is_slow(gateway: Gateway, origin: Origin) -> None:
+    """What is to be tried again in a second does not wait for whatever else is being read."""
+    serve_images(origin, "/patient/a.png")
+    origin.serve("/patient/slow", page("a.png", hold_at=20))
+    origin.serve("/patient/flaky", HangUp(), HangUp(), page("a.png"))
+    slow = ask(gateway, origin.url("/patient/slow"))
+    origin.until(lambda origin: len(origin.requests("/patient/slow")) == 1)
+    assert list(members(await_answer(gateway, ask(gateway, origin.url("/patient/flaky"))))) == ["a.png"]
+    origin.release("/patient/slow")
+    assert list(members(await_answer(gateway, slow))) == ["a.png"]
+
+
 def test_download_gives_up_a_page_that_never_answers(launch: Launch, origin: Origin) -> None:
     """A silent origin is 502 once its attempts are over."""
     origin.serve("/silent/page", Silence())

@@ -1,7 +1,7 @@
 """Deliveries under a clock that the test turns: what is tried again, when, and what ends it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,30 +12,11 @@ from streamzip.jobs.webhooks import AT_ONCE_TO_ONE, ATTEMPTS, TURN, Webhooks
 from streamzip.spool.locks import LockFile
 from streamzip.store.repository import Repository
 from streamzip.store.rows import DeliveryRow, Event
+from tests.unit.jobs.running import Clock, Running, eventually
 from tests.unit.store.builders import an_archive, sealed
 
 HASH = "a" * 32
 HOOK = "https://hooks.example/a"
-
-
-class Clock:
-    """A clock that stands still until it is turned."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def wall(self) -> float:
-        return self.now
-
-    def monotonic(self) -> float:
-        return self.now
-
-
-async def eventually(so: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until it is so; the store tells nobody of a change."""
-    async with asyncio.timeout(10):
-        while not await so():  # noqa: ASYNC110
-            await asyncio.sleep(0)
 
 
 class Bench:
@@ -88,21 +69,6 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     await repository.create(an_archive(HASH), sealed())
     yield Bench(repository, tmp_path)
     await repository.close()
-
-
-class Running:
-    """The deliveries, run for as long as the context lasts."""
-
-    def __init__(self, webhooks: Webhooks) -> None:
-        self.webhooks = webhooks
-
-    async def __aenter__(self) -> Webhooks:
-        self.task = asyncio.create_task(self.webhooks.run())
-        return self.webhooks
-
-    async def __aexit__(self, *_: object) -> None:
-        self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
 
 
 async def test_delivery_ends_when_it_is_acknowledged(bench: Bench) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from streamzip.errors import InvalidRequest, NotFound
-from streamzip.store.deliveries import DELIVERED, GONE, MOST_HOOKS, QUEUED
+from streamzip.store.deliveries import DELIVERED, GONE, MOST_HOOKS
+from streamzip.store.queues import QUEUED
 from streamzip.store.repository import Repository
 from streamzip.store.rows import DeliveryRow, Event
 from tests.unit.store.builders import an_archive, sealed
