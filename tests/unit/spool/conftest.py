@@ -1,10 +1,12 @@
 """What these tests share."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from streamzip.spool import extents
+from streamzip.spool.shelf import Shelf
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -13,3 +15,8 @@ def apart() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(extents, "CHAINED", 0)
         yield
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    return Shelf(tmp_path, budget=1 << 30)

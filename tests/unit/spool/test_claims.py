@@ -3,18 +3,12 @@ against each other as two processes do.
 """
 
 import errno
-from pathlib import Path
 
 import pytest
 
 from streamzip.spool.file import FileSpool
 from streamzip.spool.shelf import Shelf
-from tests.unit.spool.test_file import LENGTHS, opened, pull
-
-
-@pytest.fixture
-def shelf(tmp_path: Path) -> Shelf:
-    return Shelf(tmp_path, budget=1 << 30)
+from tests.unit.spool.builders import LENGTHS, opened, pull
 
 
 def free(spool: FileSpool) -> list[int]:

@@ -2,19 +2,13 @@
 
 import errno
 from array import array
-from pathlib import Path
 
 import pytest
 
 from streamzip.spool.file import FileSpool
 from streamzip.spool.memory import MemorySpool
 from streamzip.spool.shelf import Shelf
-from tests.unit.spool.test_file import CONTENT, LENGTHS, NAME, PARTS, opened, pull
-
-
-@pytest.fixture
-def shelf(tmp_path: Path) -> Shelf:
-    return Shelf(tmp_path, budget=1 << 30)
+from tests.unit.spool.builders import CONTENT, LENGTHS, NAME, PARTS, opened, pull
 
 
 def behind(copy: FileSpool, start: int) -> MemorySpool:

@@ -1,0 +1,63 @@
+"""One copy in two processes: each sees what the other pulls, drops and finishes."""
+
+from streamzip.spool.journal import Drop, Settled
+from streamzip.spool.shelf import Shelf
+from tests.unit.spool.builders import CONTENT, LENGTHS, MTIME, PARTS, committed, fill, flip, opened, prove, pull
+
+
+def test_spool_follows_what_another_one_pulls(shelf: Shelf) -> None:
+    """What a live process journals may be read at once, without proof; settled members are told once."""
+    with opened(shelf) as one, opened(shelf) as two:
+        pull(one, 0)
+        one.note(Settled(1, 8, 5, 5, 9))
+        one.flush()
+        assert two.follow() == [Settled(1, 8, 5, 5, 9)]
+        assert list(two.extents.proven) == [LENGTHS[0], 0, 0]
+        assert two.read(PARTS[0][0], LENGTHS[0]) == CONTENT[slice(*PARTS[0])]
+        assert two.follow() == []
+        pull(two, 1)
+        assert one.follow() == []
+        assert committed(one) == [LENGTHS[0], LENGTHS[1], 0]
+
+
+def test_spool_follows_another_one_that_mends_what_an_earlier_life_left(shelf: Shelf) -> None:
+    """What the other has dropped and pulled again is taken from it, not pulled a third time."""
+    with opened(shelf) as spool:
+        pull(spool, 0, 0, 40_000)
+        pull(spool, 0, 40_000)
+        part = spool.paths.part
+    flip(part, PARTS[0][0] + 50_000)
+    with opened(shelf) as mending, opened(shelf) as following:
+        assert prove(mending) == [Drop(0, 40_000)]
+        following.follow()
+        assert committed(following)[0] == 40_000  # it is not said to be there
+        pull(mending, 0, 40_000)
+        following.follow()
+        assert committed(following)[0] == 100_000
+        assert prove(following) == []
+        pull(mending, 1)
+        mending.follow()  # its own records too
+        assert committed(mending)[:2] == [100_000, 100_000]
+
+
+def test_spool_keeps_what_it_has_proven_when_another_one_drops_it(shelf: Shelf) -> None:
+    """What was read and agreed with its CRC is what was pulled, whatever another process saw later."""
+    with opened(shelf) as spool:
+        pull(spool, 0)
+    with opened(shelf) as keeping, opened(shelf) as dropping:
+        assert prove(keeping) == []
+        dropping.drop(Drop(0, 0))
+        dropping.flush()
+        keeping.follow()
+        assert committed(keeping)[0] == 100_000
+
+
+def test_spool_sees_that_another_one_has_finished_it(shelf: Shelf) -> None:
+    """The file that it has open is the one that was sealed."""
+    with opened(shelf) as one, opened(shelf) as two:
+        fill(one)
+        one.finish(mtime=MTIME)
+        assert not two.check_seal()
+        two.follow()
+        assert two.check_seal()
+        assert (two.finished, two.sealed) == (True, True)
