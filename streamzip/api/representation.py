@@ -122,6 +122,7 @@ async def _stream(
 async def _rest(first: Data, runs: AsyncGenerator[Data, None], stack: AsyncExitStack) -> AsyncGenerator[Data, None]:
     async with stack, contextlib.aclosing(runs):
         yield first
+        del first  # or it would be held until the last one is sent
         async for run in runs:
             yield run
 

@@ -141,7 +141,8 @@ class Reader:
         if position < readable:
             return await self._from_file(position, min(limit, readable))
         landed = await self._demand.wait(part.number, position - start)
-        return landed if len(landed) <= limit - position else landed[: limit - position]
+        # A slow client would keep the whole of the buffer that a slice of it lies in.
+        return landed if len(landed) <= limit - position else bytes(landed[: limit - position])
 
     async def _stand_at_rest_of(self, member: int) -> None:
         """Wait for more of the first of the member's parts that is not all there."""

@@ -16,10 +16,6 @@ from streamzip.net.buffers import Buffers
 from streamzip.net.parsing import MAX_HEAD_BYTES, Parser, Unusable, head_end
 from streamzip.spans import Data
 
-# Bytes that may wait for a body's reader; then the connection is not read from, and the origin is held back. What a
-# connection holds is this, and one more read.
-_READ_AHEAD = 512 << 10
-
 _HUNG_UP = "the origin hung up before it answered"
 _BROKE = "the connection to the origin broke"
 
@@ -79,12 +75,12 @@ class Body(AsyncIterator[Data]):
         """Whether its reader stands here."""
         return self._waiter is not None and not self._waiter.done()
 
-    def take(self, chunk: Data) -> bool:
-        """More of it came. Whether its reader has enough for now."""
+    def take(self, chunk: Data) -> int:
+        """More of it came. How many bytes wait for its reader now."""
         self._chunks.append(chunk)
         self._held += len(chunk)
         self._wake()
-        return self._held > _READ_AHEAD
+        return self._held
 
     def end(self, failure: Exception | None = None) -> None:
         """No more of it comes; `failure`: although more was promised."""
@@ -186,6 +182,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection, with TLS where that is asked for, stands."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are of no class of asyncio's
+        self._buffers.connections += 1
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where the next bytes go."""
@@ -204,6 +201,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """The origin, the network or `drop` ended it."""
+        self._buffers.connections -= 1
         self._lost = True
         if self._body is not None and self._left == -2 and error is None:
             body, self._body = self._body, None
@@ -264,22 +262,24 @@ class Connection(asyncio.BufferedProtocol):
             if surplus:
                 data = data[: self._left]
             self._left -= len(data)
-            full = body.take(data) if data else False
+            waiting = body.take(data) if data else 0
             if not self._left:
                 self._end_body(body, reusable=self._reusable and not surplus)
                 return
         elif self._left == -2:
-            full = body.take(data)
+            waiting = body.take(data)
         else:
-            full = False
+            waiting = 0
             for chunk in self._parser.chunks(data):
-                full = body.take(chunk)
+                waiting = body.take(chunk)
             if self._parser.broken is not None:
                 raise self._parser.broken
             if self._parser.whole:
                 self._end_body(body, reusable=self._reusable and not self._parser.surplus)
                 return
-        if full and not self._paused and self.usable:
+        # Half a read may wait for the body's reader; then the connection is not read from, and the origin is held back.
+        # What a connection holds is this, and one more read.
+        if waiting > self._buffers.most // 2 and not self._paused and self.usable:
             self._paused = True
             self._transport.pause_reading()  # type: ignore[union-attr]
         if not body.waiting:

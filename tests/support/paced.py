@@ -1,7 +1,7 @@
 """An origin behind a line of so many bytes a second, shared by its connections, that counts what it sends.
 
-In a process of its own: `python -m tests.support.paced RATE SIZE`. It has files of SIZE bytes under any path, prints
-its port, and tells at `/sent` the bytes of all bodies so far.
+In a process of its own: `python -m tests.support.paced RATE SIZE`. It has files of SIZE bytes under any path, each path
+that begins with a number its own, prints its port, and tells at `/sent` the bytes of all bodies so far.
 """
 
 import asyncio
@@ -17,15 +17,22 @@ from tests.support.origin import Pattern
 SLICE = 64 << 10
 TICK = 0.01  # seconds
 PERIOD = (1 << 20) + 8
+APART = 1000  # bytes between the beginnings of two files
 
 
 class Repeating:
-    """`size` bytes that nobody has to hold or make: the same again after PERIOD, of which no part is a multiple."""
+    """`size` bytes that nobody has to hold or make: the same again after PERIOD, of which no part is a multiple. Each
+    `number` of them begins elsewhere in it.
+    """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, number: int = 0, *, like: "Repeating | None" = None) -> None:
         self._size = size
-        once = bytes(Pattern(PERIOD)[:])
-        self._twice = memoryview(once + once)
+        self._first = number * APART
+        self._twice: memoryview = memoryview(bytes(Pattern(PERIOD)[:]) * 2) if like is None else like._twice
+
+    def numbered(self, number: int) -> "Repeating":
+        """Another one, of the same size."""
+        return Repeating(self._size, number, like=self)
 
     def __len__(self) -> int:
         return self._size
@@ -33,7 +40,7 @@ class Repeating:
     def __getitem__(self, part: slice) -> memoryview:
         """Up to PERIOD bytes."""
         start, stop, _ = part.indices(self._size)
-        return self._twice[start % PERIOD :][: stop - start]
+        return self._twice[(self._first + start) % PERIOD :][: stop - start]
 
 
 class Line:
@@ -87,9 +94,11 @@ class Server:
             start, stop = int(match[1]), min(int(match[2] or self._size) + 1, self._size)
             status = b"206 Partial Content"
             fields += b"Content-Range: bytes %d-%d/%d\r\n" % (start, stop - 1, self._size)
+        numbered = re.match(rb"GET /(\d+)", head)
+        whole = self._whole.numbered(int(numbered[1])) if numbered else self._whole
         writer.write(b"HTTP/1.1 %s\r\nContent-Length: %d\r\n%s\r\n" % (status, stop - start, fields))
         for at in range(start, stop, SLICE):
-            piece = self._whole[at : min(at + SLICE, stop)]
+            piece = whole[at : min(at + SLICE, stop)]
             await self._line.take(len(piece))
             writer.write(piece)
             self._sent += len(piece)

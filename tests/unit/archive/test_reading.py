@@ -5,11 +5,11 @@ from contextlib import aclosing
 from types import SimpleNamespace
 from typing import cast
 
-from streamzip.archive.filling import Filling, Window, Works, part_lengths
+from streamzip.archive.filling import Chunk, Filling, Window, Works, part_lengths
 from streamzip.archive.layout import PART_SIZE
 from streamzip.archive.places import Places
 from streamzip.archive.reading import Reader
-from streamzip.archive.runs import Runs
+from streamzip.archive.runs import SMALLEST, Runs
 from streamzip.manifest.model import Manifest
 from streamzip.spool.extents import Extent
 from streamzip.spool.memory import MemorySpool
@@ -120,3 +120,28 @@ async def test_part_is_pulled_when_an_earlier_pull_of_it_ended_before_its_first_
     site.filling.want(1)  # before the loop turned
     assert await site.pulled() == [0, 1]
     await site.filling.stop()
+
+
+async def test_run_that_is_cut_holds_no_more_than_itself() -> None:
+    """A thousand slow clients with a slice each kept a thousand buffers of a megabyte."""
+    site = Site(1)
+    site.filling.works.runs = Runs(total=0)  # type: ignore[misc]
+    at, landed = site.places.bytes_start(0), memoryview(bytearray(1 << 20))
+
+    def land(start: int, data: memoryview) -> None:
+        site.spool.write(at + start, data)
+        site.spool.extents.grow(0, len(data))
+        site.filling.wake(0, Chunk(start, data))
+
+    reader = Reader(site.filling)
+    async with aclosing(reader.read(at, site.places.length)) as runs:
+        first = asyncio.ensure_future(anext(runs))
+        await site.pulled()
+        land(0, landed[:10])
+        assert await first == bytes(10)
+        cut = asyncio.ensure_future(anext(runs))
+        await site.pulled()
+        land(10, landed[10:])
+        assert await cut == bytes(SMALLEST)
+        assert type(cut.result()) is bytes
+    reader.close()

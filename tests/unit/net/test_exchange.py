@@ -254,3 +254,21 @@ async def test_exchange_closes_a_connection_that_nobody_used_for_a_while() -> No
     wire.connection.keep(0.05)
     await asyncio.sleep(0.15)
     assert wire.aborted
+
+
+async def test_exchange_reads_ahead_less_and_counts_itself_when_there_are_many_connections() -> None:
+    """What waits in a connection is bounded for all of them together."""
+    wire, buffers = Wire(), Buffers()
+    wire.connection = Connection(buffers, 5.0, lambda _: None, lambda _: None)
+    wire.connection.connection_made(cast(asyncio.Transport, wire))
+    assert buffers.connections == 1
+    buffers.connections = 1000
+    await wire.ask(OK + b"Content-Length: 1000000\r\n\r\n")
+    most = len(buffers.current)
+    pauses = []
+    for come in (bytes(most // 2), b"x"):
+        wire.come(come)
+        pauses.append(wire.paused)
+    assert pauses == [False, True]
+    wire.connection.connection_lost(None)
+    assert buffers.connections == 999
