@@ -13,7 +13,7 @@ from functools import partial
 
 from streamzip.archive.filling import DISK_FULL, Filling, Works
 from streamzip.archive.finishing import Finished, finish
-from streamzip.archive.opening import Frozen, Opener, places_of
+from streamzip.archive.opening import Frozen, Opener, measured
 from streamzip.archive.places import Places
 from streamzip.errors import NotReady, Problem
 from streamzip.logs import event
@@ -182,8 +182,7 @@ class OpenArchives:
         try:
             frozen = await load()
             # Files are opened, a journal is read, 100,000 places are counted: not while every other reader waits.
-            places = await asyncio.to_thread(places_of, frozen)
-            size = places.length if places.complete else None
+            places, size = await asyncio.to_thread(measured, frozen)
             try:
                 kept = self._claim(hash, size)
                 if not kept and self._shelf.takes(size):

@@ -34,6 +34,12 @@ class Frozen:
     bodies: dict[int, bytes] = field(default_factory=dict)
 
 
+def measured(frozen: Frozen) -> tuple[Places, int | None]:
+    """Where its members lie, as far as that is known, and the archive's length, where all of it is. For a thread."""
+    places = _places(frozen)
+    return places, places.length if places.complete else None
+
+
 class Opener:
     """Makes fillings."""
 
@@ -71,7 +77,7 @@ class Opener:
     def alone(self, frozen: Frozen, shared: Filling, copy: FileSpool | None, start: int) -> Iterator[Filling]:
         """A filling of one reader's own, in memory, that begins at archive offset `start`; its CRCs are everybody's."""
         # Passes over an exact layout learn the same places and CRCs; over an open one each has its own frontier.
-        places = shared.places if shared.places.complete else places_of(frozen)
+        places = shared.places if shared.places.complete else _places(frozen)
         size = self._memory.take()
         try:
             spool = MemorySpool(frozen.hash, lengths=part_lengths(places), start=start, window=size, behind=copy)
@@ -100,8 +106,7 @@ def _filling(frozen: Frozen, places: Places, spool: Spooling, works: Works) -> F
     )
 
 
-def places_of(frozen: Frozen) -> Places:
-    """Where its members lie, as far as that is known."""
+def _places(frozen: Frozen) -> Places:
     places = Places(frozen.layout)
     if frozen.learned is not None:
         places.recall(frozen.learned)
