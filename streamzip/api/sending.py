@@ -93,6 +93,8 @@ class StreamedResponse(Response):
                     # What is sent to a socket that has failed is dropped at once, and before the loop's next turn the
                     # server knows nothing of it: all that is at hand would be read for nobody in this one.
                     return
+                # A client as fast as this process never makes `send` wait: everybody else would, for its whole archive.
+                await asyncio.sleep(0)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         self._all_given = True
 

@@ -15,7 +15,7 @@ class Runs:
     readers they become smaller.
     """
 
-    def __init__(self, total: int = 32 << 20) -> None:
+    def __init__(self, total: int = 16 << 20) -> None:
         self._total = total
         self._readers = 0
 

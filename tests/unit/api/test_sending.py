@@ -87,3 +87,26 @@ async def test_nothing_more_is_read_once_the_socket_has_failed() -> None:
     response = StreamedResponse(endless(), 200, LONG, write_timeout=10)
     await response(scope, cast(Receive, wire.receive), cast(Send, wire.send))
     assert read == 3
+
+
+async def test_others_have_their_turn_between_the_runs_of_a_client_that_takes_all_at_once() -> None:
+    """Of fifty clients as fast as the gateway the last one waited for the whole archives of the others."""
+    wire, turns = Wire(takes=True), 0
+
+    async def runs() -> AsyncGenerator[bytes, None]:
+        for _ in range(100):
+            yield b"some"
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    scope: Scope = {SCOPE_KEY: cast(Connection, wire)}
+    beside = asyncio.create_task(other())
+    await StreamedResponse(runs(), 200, LONG, write_timeout=5.0)(
+        scope, cast(Receive, wire.receive), cast(Send, wire.send)
+    )
+    beside.cancel()
+    assert turns >= 100

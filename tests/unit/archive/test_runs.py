@@ -9,7 +9,7 @@ from streamzip.archive.runs import LARGEST, SMALLEST, Runs
 
 @pytest.mark.parametrize(
     ("readers", "size"),
-    [(0, LARGEST), (1, LARGEST), (16, LARGEST), (17, (32 << 20) // 17), (128, SMALLEST), (1000, SMALLEST)],
+    [(0, LARGEST), (1, LARGEST), (8, LARGEST), (9, (16 << 20) // 9), (64, SMALLEST), (1000, SMALLEST)],
 )
 def test_runs_become_smaller_the_more_readers_share_them(readers: int, size: int) -> None:
     """A thousand clients that stop taking hold 250 MiB, not 2 GiB."""
