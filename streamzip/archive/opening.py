@@ -57,7 +57,7 @@ class Opener:
         """
         if not kept:
             _refuse_other_compressor(frozen.layout, sealed=False)
-            window = MemorySpool(frozen.hash, lengths=part_lengths(places), start=0, window=0)
+            window = MemorySpool(frozen.hash, lengths=part_lengths(places), start=0, memory=self._memory)
             return _filling(frozen, places, window, self._works), None
         try:
             digest = frozen.layout.digest()
@@ -78,18 +78,20 @@ class Opener:
         """A filling of one reader's own, in memory, that begins at archive offset `start`; its CRCs are everybody's."""
         # Passes over an exact layout learn the same places and CRCs; over an open one each has its own frontier.
         places = shared.places if shared.places.complete else _places(frozen)
-        size = self._memory.take()
-        try:
-            spool = MemorySpool(frozen.hash, lengths=part_lengths(places), start=start, window=size, behind=copy)
-            works = replace(self._works, window=replace(self._works.window, size=size))
+        with self._memory.shared():
+            spool = MemorySpool(
+                frozen.hash, lengths=part_lengths(places), start=start, memory=self._memory, behind=copy
+            )
+            works = replace(self._works, window=replace(self._works.window, size=self._memory.share))
             filling = _filling(frozen, places, spool, works)
             if copy is None:
                 _assume(filling, start)
             else:
                 filling.go_on_from(shared)
-            yield filling
-        finally:
-            self._memory.give_back()
+            try:
+                yield filling
+            finally:
+                spool.close()
 
 
 def _filling(frozen: Frozen, places: Places, spool: Spooling, works: Works) -> Filling:

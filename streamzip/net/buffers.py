@@ -12,10 +12,10 @@ from typing import Final
 from streamzip.spans import Data
 
 SIZE: Final = 1 << 20
-SMALLEST: Final = 64 << 10
+SMALLEST: Final = 32 << 10
 MUCH: Final = SIZE * 3 // 4  # bytes of a read that make it worth the buffer: what is held takes a third more, at most
 SPARE: Final = 16  # given buffers that are looked at again, to be used once more
-TOTAL: Final = 64 << 20  # bytes that one read of each connection may have together, about
+TOTAL: Final = 32 << 20  # bytes that one read of each connection may have together, about
 
 
 class Buffers:

@@ -6,8 +6,11 @@ its reader waits, and so does its origin.
 """
 
 import asyncio
+import contextlib
 from array import array
 from bisect import bisect_right, insort
+from collections.abc import Iterator
+from typing import Final
 
 from streamzip.spans import Data
 from streamzip.spool.extents import Extent, Extents
@@ -16,27 +19,43 @@ from streamzip.spool.journal import Drop, Pin, Record, Settled
 
 
 class Memory:
-    """How much all windows together may hold, and so how large each new one is. Sizes in bytes."""
+    """How much all windows together may hold, and so how large each may be. Sizes in bytes.
 
-    LARGEST = 32 << 20
-    SMALLEST = 1 << 20
+    What a window took while there were few of them its reader may be slow to take: as long as all of the memory is
+    held, each grows to the smallest size and no further, so that together they hold no more than that beyond it.
+    """
+
+    LARGEST: Final = 32 << 20
+    SMALLEST: Final = 64 << 10
 
     def __init__(self, total: int) -> None:
         self._total = total
         self._windows = 0
+        self._held = 0
 
-    def take(self) -> int:
-        """A new window's size: its share of what there is."""
+    @property
+    def share(self) -> int:
+        """A window's size now."""
+        if self._held >= self._total:
+            return self.SMALLEST
+        return max(self.SMALLEST, min(self.LARGEST, self._total // max(1, self._windows)))
+
+    @contextlib.contextmanager
+    def shared(self) -> Iterator[None]:
+        """One more window, for as long as the context lasts."""
         self._windows += 1
-        return max(self.SMALLEST, min(self.LARGEST, self._total // self._windows))
+        try:
+            yield
+        finally:
+            self._windows -= 1
 
-    def give_back(self) -> None:
-        """A window closed."""
-        self._windows -= 1
+    def hold(self, count: int) -> None:
+        """A window holds so many bytes more, or fewer."""
+        self._held += count
 
 
 class MemorySpool:
-    """The window of one reader that begins at archive offset `start` and holds up to `window` bytes.
+    """The window of one reader that begins at archive offset `start`, over its share of the memory; `close` it.
 
     `behind`: the copy that it goes on from, where there is one; what that has is read from it, and known from it.
     """
@@ -45,14 +64,15 @@ class MemorySpool:
     removed = False
 
     def __init__(
-        self, name: str, *, lengths: "array[int]", start: int, window: int, behind: FileSpool | None = None
+        self, name: str, *, lengths: "array[int]", start: int, memory: Memory, behind: FileSpool | None = None
     ) -> None:
         self.name = name
         self.extents = Extents(lengths) if behind is None else behind.extents.copied()
         self.pins: dict[int, Pin] = {} if behind is None else dict(behind.pins)
         self.settled: dict[int, Settled] = {} if behind is None else dict(behind.settled)
         self._behind = behind
-        self._window = window
+        self._memory = memory
+        self._holds = 0  # bytes
         self._position = start
         self._runs: dict[int, Data] = {}
         self._starts: list[int] = []
@@ -63,6 +83,7 @@ class MemorySpool:
         if offset + len(data) > self._position and data:
             if offset not in self._runs:
                 insort(self._starts, offset)
+            self._hold(len(data) - len(self._runs.get(offset, b"")))
             self._runs[offset] = data
 
     def read_now(self, offset: int, length: int) -> Data | None:
@@ -96,7 +117,7 @@ class MemorySpool:
 
     async def room(self, offset: int) -> None:
         """Wait until the reader is less than a window's length behind."""
-        while offset >= self._position + self._window:
+        while offset >= self._position + self._memory.share:
             moved: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._moved.append(moved)
             await moved
@@ -108,7 +129,7 @@ class MemorySpool:
         for start in self._starts:
             if start + len(self._runs[start]) > offset:
                 break
-            del self._runs[start]
+            self._hold(-len(self._runs.pop(start)))
             gone += 1
         if gone:
             del self._starts[:gone]
@@ -116,6 +137,17 @@ class MemorySpool:
         for waiter in moved:
             if not waiter.done():
                 waiter.set_result(None)
+
+    def _hold(self, count: int) -> None:
+        self._holds += count
+        self._memory.hold(count)
+
+    def close(self) -> None:
+        """Let go of everything, and take no more: the reader has left."""
+        self._position = 1 << 63
+        self._runs.clear()
+        self._starts.clear()
+        self._hold(-self._holds)
 
     def claim(self, part: int) -> bool:
         """Nobody else pulls into this process's memory."""

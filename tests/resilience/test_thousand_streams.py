@@ -14,7 +14,6 @@ import pytest
 from tests.support.gateway import Gateway
 from tests.support.paced import Paced, Repeating
 
-SIZE = 3 << 19  # bytes of each file: more than is held whole
 FIRST = 64 << 10  # bytes that each reader takes before all of them have
 SLOWLY = 8 << 10  # bytes that it takes at once, as long as others are still without
 AT_ONCE = 40  # that end at the same time, in the test's memory
@@ -27,6 +26,7 @@ class Streams:
 
     port: int
     count: int
+    size: int
     begun: int = 0
     all_have: asyncio.Event = field(default_factory=asyncio.Event)
     hurry: asyncio.Event = field(default_factory=asyncio.Event)
@@ -58,37 +58,48 @@ class Streams:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
             assert archive.testzip() is None
             (name,) = archive.namelist()
-            assert same(archive.read(name), Repeating(SIZE).numbered(number)), f"archive {number} has another's bytes"
+            right = Repeating(self.size, number)
+            assert same(archive.read(name), right, self.size), f"archive {number} has another's bytes"
 
 
-def same(body: bytes, right: Repeating) -> bool:
+def same(body: bytes, right: Repeating, size: int) -> bool:
     """Whether these are the bytes."""
     step = 1 << 18
-    pieces = ((at, min(at + step, SIZE)) for at in range(0, SIZE, step))
-    return len(body) == SIZE and all(body[start:stop] == right[start:stop] for start, stop in pieces)
+    pieces = ((at, min(at + step, size)) for at in range(0, size, step))
+    return len(body) == size and all(body[start:stop] == right[start:stop] for start, stop in pieces)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_thousand_cold_streams_cost_bounded_memory(tmp_path: Path, count: int = 1000) -> None:
-    """From origins that are faster than the readers, all pulled at the same time: no more than 300 MB and 256 kB for
-    each resident at any time, and every byte right.
+@pytest.mark.parametrize(
+    ("size", "settings"),
+    [
+        pytest.param(3 << 19, {}, id="with copies"),
+        pytest.param(4 << 20, {"cache_max_bytes": "0", "stream_memory_bytes": "128MiB"}, id="without"),
+    ],
+)
+def test_thousand_cold_streams_cost_bounded_memory(
+    size: int, settings: dict[str, str], tmp_path: Path, count: int = 1000
+) -> None:
+    """From an origin that is faster than the readers, all pulled at the same time, files that are not held whole: no
+    more than 300 MB and 256 kB for each resident at any time, and every byte right.
     """
     with (
-        Paced(rate=1 << 40, size=SIZE) as origin,
+        Paced(rate=1 << 40, size=size) as origin,
         Gateway(
             tmp_path / "data",
             allow=[origin.authority],
             under=["prlimit", "--nofile=16384:16384"],
             connections_per_origin=str(count + 100),
             probe_wait="60",
+            **settings,
         ) as gateway,
     ):
         hashes = [gateway.create(urls=[origin.url(f"/{number}.png")])["archive_hash"] for number in range(count)]
         idle = gateway.memory()
 
         async def crowd() -> int:
-            streams = Streams(gateway.port, count)
+            streams = Streams(gateway.port, count, size)
             async with asyncio.TaskGroup() as group:
                 for number, hash in enumerate(hashes):
                     group.create_task(streams.read(number, hash))

@@ -30,10 +30,6 @@ class Repeating:
         self._first = number * APART
         self._twice: memoryview = memoryview(bytes(Pattern(PERIOD)[:]) * 2) if like is None else like._twice
 
-    def numbered(self, number: int) -> "Repeating":
-        """Another one, of the same size."""
-        return Repeating(self._size, number, like=self)
-
     def __len__(self) -> int:
         return self._size
 
@@ -95,7 +91,7 @@ class Server:
             status = b"206 Partial Content"
             fields += b"Content-Range: bytes %d-%d/%d\r\n" % (start, stop - 1, self._size)
         numbered = re.match(rb"GET /(\d+)", head)
-        whole = self._whole.numbered(int(numbered[1])) if numbered else self._whole
+        whole = Repeating(self._size, int(numbered[1]), like=self._whole) if numbered else self._whole
         writer.write(b"HTTP/1.1 %s\r\nContent-Length: %d\r\n%s\r\n" % (status, stop - start, fields))
         for at in range(start, stop, SLICE):
             piece = whole[at : min(at + SLICE, stop)]

@@ -12,7 +12,7 @@ from streamzip.archive.reading import Reader
 from streamzip.archive.runs import SMALLEST, Runs
 from streamzip.manifest.model import Manifest
 from streamzip.spool.extents import Extent
-from streamzip.spool.memory import MemorySpool
+from streamzip.spool.memory import Memory, MemorySpool
 from tests.unit.archive.sparse import a_layout
 
 WINDOW = Window(parts=32, size=3 * PART_SIZE)
@@ -25,7 +25,7 @@ class Site:
         row = {"size": parts * PART_SIZE, "ranged": True, "validator": 's"v1"'}
         self.places = Places(a_layout(row))
         assert len(self.places.parts_of(0)) == parts
-        self.spool = MemorySpool("a", lengths=part_lengths(self.places), start=0, window=1 << 40)
+        self.spool = MemorySpool("a", lengths=part_lengths(self.places), start=0, memory=Memory(1 << 40))
         self.pulls: list[int] = []
         self.filling = Filling(
             manifest=cast(Manifest, None),

@@ -49,7 +49,7 @@ def test_buffers_that_are_not_needed_any_more_are_not_kept_for_ever() -> None:
 
 @pytest.mark.parametrize(
     ("connections", "size"),
-    [(0, SIZE), (TOTAL // SIZE, SIZE), (2 * TOTAL // SIZE, SIZE // 2), (1000, 65 << 10), (100_000, SMALLEST)],
+    [(0, SIZE), (TOTAL // SIZE, SIZE), (2 * TOTAL // SIZE, SIZE // 2), (1000, 33 << 10), (100_000, SMALLEST)],
 )
 def test_reads_become_smaller_when_there_are_many_connections(connections: int, size: int) -> None:
     """Each connection may have a read or two that wait for its reader: together they have about as much as they may."""

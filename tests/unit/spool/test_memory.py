@@ -1,19 +1,23 @@
 """Memory that goes on where a copy has ended: each byte from the one place that has it."""
 
+import asyncio
 import errno
 from array import array
+from contextlib import ExitStack
 
 import pytest
 
 from streamzip.spool.file import FileSpool
-from streamzip.spool.memory import MemorySpool
+from streamzip.spool.memory import Memory, MemorySpool
 from streamzip.spool.shelf import Shelf
 from tests.unit.spool.builders import CONTENT, LENGTHS, NAME, PARTS, opened, pull
+
+MIB = 1 << 20
 
 
 def behind(copy: FileSpool, start: int) -> MemorySpool:
     """What goes on from the copy, for a reader that stands at `start`."""
-    return MemorySpool(NAME, lengths=array("q", LENGTHS), start=start, window=1 << 20, behind=copy)
+    return MemorySpool(NAME, lengths=array("q", LENGTHS), start=start, memory=Memory(1 << 30), behind=copy)
 
 
 def test_memory_goes_on_where_the_copy_ends(shelf: Shelf) -> None:
@@ -60,3 +64,51 @@ def test_copy_takes_no_more_than_it_may(shelf: Shelf) -> None:
             copy.write(99_999, b"ab")
         assert caught.value.errno == errno.EDQUOT
         assert copy.read(0, 1 << 20) == CONTENT[:100_000]
+
+
+def windows(memory: Memory, count: int) -> tuple[ExitStack, list[MemorySpool]]:
+    """So many windows of readers that have taken nothing yet; close the former."""
+    stack = ExitStack()
+    for _ in range(count):
+        stack.enter_context(memory.shared())
+    return stack, [MemorySpool("a", lengths=array("q", [MIB]), start=0, memory=memory) for _ in range(count)]
+
+
+async def fill(window: MemorySpool, step: int = 16 << 10) -> int:
+    """Pull into the window until it has no room; how much it holds then."""
+    offset = 0
+    while True:
+        try:
+            async with asyncio.timeout(0.001):
+                await window.room(offset)
+        except TimeoutError:
+            return offset
+        window.write(offset, bytes(step))
+        offset += step
+
+
+async def test_windows_hold_no_more_than_their_memory_when_others_come_later() -> None:
+    """Each took its share of what there was when it came: for a thousand readers that was more than twice of it all."""
+    memory, held = Memory(4 * MIB), 0
+    with ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(memory.shared())
+            held += await fill(MemorySpool("a", lengths=array("q", [MIB]), start=0, memory=memory))
+        assert 4 * MIB <= held <= 4 * MIB + 20 * Memory.SMALLEST
+
+
+async def test_window_has_room_again_once_others_let_go() -> None:
+    """Their readers take what they hold, or leave."""
+    memory = Memory(MIB)
+    stack, (first, second, third) = windows(memory, 3)
+    with stack:
+        assert [await fill(each) for each in (first, second, third)] == pytest.approx([MIB // 3] * 3, abs=32 << 10)
+        assert memory.share == Memory.SMALLEST
+        first.passed(MIB)
+        assert memory.share == MIB // 3
+        second.close()
+        third.close()
+        third.write(0, bytes(MIB))  # a pull that was under way
+        assert third.read_now(0, MIB) == b""
+        assert await fill(MemorySpool("a", lengths=array("q", [MIB]), start=0, memory=memory)) >= MIB // 3
+    assert memory.share == MIB
