@@ -1,5 +1,6 @@
 """A browser whose download breaks, and who has it go on: the whole archive, of one version, or none."""
 
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,3 +99,30 @@ def test_browser_gets_no_spliced_file_when_the_origin_changes(
         assert broken
         assert browser.finished() == [], "a file of two versions"
         assert is_stale(gateway, hash)
+
+
+MIRRORS = {
+    "same bytes": (File(BODY, etag='"a"'), File(BODY, etag='"b"')),
+    "other bytes": (File(BODY, etag='"a"'), File(BODY[::-1], etag='"b"')),
+}
+
+
+@pytest.mark.parametrize("kind", MIRRORS)
+def test_browser_ends_with_one_mirrors_file_when_two_answer_in_turn(
+    kind: str, gateway: Gateway, origin: Origin, tmp_path: Path
+) -> None:
+    """Every other request meets the other mirror, whose ETag differs: what was planned is what is pulled, and what the
+    browser has after three breaks.
+    """
+    path = f"/browser/mirrors-{kind.split()[0]}/large.png"
+    hash = archive(gateway, origin, path, MIRRORS[kind][0])
+    asked = len(origin.requests(path))
+    origin.serve(path, *MIRRORS[kind] * 40)
+    with Cutting(gateway.port, CUTS) as wire, Chromium(tmp_path) as browser:
+        browser.open(wire.url(hash))
+        assert len(browser.finish(most=3)) == 3
+        (file,) = browser.finished()
+    with zipfile.ZipFile(file) as opened:
+        assert opened.read("large.png") == BODY
+    met = origin.requests(path)[asked:]
+    assert len(met) > 2, "only one of the mirrors was met"
