@@ -43,14 +43,14 @@ class Demand:
         if not window:
             self._next = part
         self._at = part
-        bounds, done = filling.works.window, filling.extents.done
+        parts, reach, done = filling.works.window.parts, self._reach, filling.extents.done
         if window and window[0][0] > part and not done[part]:
             # It was there when the window passed over it, and was found damaged since.
             size = max(filling.extents.lengths[part], 0)
             window.appendleft((part, size))
             self._size += size
             filling.want(part)
-        while len(window) < bounds.parts and (self._size < bounds.size or not window):
+        while len(window) < parts and (self._size < reach or not window):
             wanted = done.find(0, self._next)
             if wanted < 0 or (self.last is not None and wanted > max(self.last, part)):
                 return
@@ -71,7 +71,12 @@ class Demand:
         if member > places.placed:
             return bool(places.traits[member] & Trait.HELD)
         ahead = places.part_start(member, part) - places.part_start(places.member_of(at), at)
-        return ahead < self._filling.works.window.size
+        return ahead < self._reach
+
+    @property
+    def _reach(self) -> int:
+        """Bytes ahead of the reader that are pulled."""
+        return min(self._filling.works.window.size, self._filling.spool.ahead)
 
     def _drop(self) -> None:
         part, size = self._window.popleft()

@@ -4,7 +4,7 @@ memory. What can no longer be proven is refused.
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from streamzip.archive.compression import this_compressor
 from streamzip.archive.filling import Filling, Works, part_lengths
@@ -82,8 +82,7 @@ class Opener:
             spool = MemorySpool(
                 frozen.hash, lengths=part_lengths(places), start=start, memory=self._memory, behind=copy
             )
-            works = replace(self._works, window=replace(self._works.window, size=self._memory.share))
-            filling = _filling(frozen, places, spool, works)
+            filling = _filling(frozen, places, spool, self._works)
             if copy is None:
                 _assume(filling, start)
             else:

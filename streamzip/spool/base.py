@@ -21,6 +21,10 @@ class Spooling(Protocol):
     sealed: bool  # a finished copy, proven whole: all of it may be read as it is
 
     @property
+    def ahead(self) -> int:
+        """Bytes that may be pulled ahead of a reader; what is on its way when they become fewer still comes."""
+
+    @property
     def removed(self) -> bool:
         """Whether the archive was deleted meanwhile, by whichever process."""
 

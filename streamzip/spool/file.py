@@ -67,6 +67,8 @@ class FileSpool:
     loop. It bounds what is read at once.
     """
 
+    ahead = 1 << 62  # there is no memory to bound, and the disk has its own
+
     def __init__(
         self,
         paths: Paths,

@@ -149,6 +149,11 @@ class MemorySpool:
         self._starts.clear()
         self._hold(-self._holds)
 
+    @property
+    def ahead(self) -> int:
+        """The window's size now: what is held whole before it is written never asks for room."""
+        return self._memory.share
+
     def claim(self, part: int) -> bool:
         """Nobody else pulls into this process's memory."""
         return part >= 0

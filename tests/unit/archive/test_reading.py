@@ -1,7 +1,7 @@
 """What a reader wants while it reads: the parts before it, as far as its window and its range reach."""
 
 import asyncio
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from types import SimpleNamespace
 from typing import cast
 
@@ -21,11 +21,11 @@ WINDOW = Window(parts=32, size=3 * PART_SIZE)
 class Site:
     """An archive of one large member in so many parts; they come when the test says so."""
 
-    def __init__(self, parts: int) -> None:
+    def __init__(self, parts: int, memory: Memory | None = None) -> None:
         row = {"size": parts * PART_SIZE, "ranged": True, "validator": 's"v1"'}
         self.places = Places(a_layout(row))
         assert len(self.places.parts_of(0)) == parts
-        self.spool = MemorySpool("a", lengths=part_lengths(self.places), start=0, memory=Memory(1 << 40))
+        self.spool = MemorySpool("a", lengths=part_lengths(self.places), start=0, memory=memory or Memory(1 << 40))
         self.pulls: list[int] = []
         self.filling = Filling(
             manifest=cast(Manifest, None),
@@ -102,6 +102,27 @@ async def test_reader_wants_nothing_that_lies_behind_more_than_its_window_of_wha
         while taken < 6 * PART_SIZE + 5:
             taken += len(await anext(runs))
         assert await site.pulled() == [8]
+    reader.close()
+
+
+async def test_reader_without_a_copy_wants_less_once_others_share_its_memory() -> None:
+    """It went on as far ahead as when it had come: small members are held whole, and never ask for room."""
+    memory = Memory(4 * PART_SIZE)
+    site = Site(8, memory)
+    reader = Reader(site.filling)
+    async with aclosing(reader.read(0, site.places.length)) as runs:
+        begun = asyncio.ensure_future(anext(runs))
+        assert await site.pulled() == [0, 1, 2]
+        with ExitStack() as others:
+            for _ in range(4):
+                others.enter_context(memory.shared())
+            for part in range(2):
+                site.come(part)
+            await begun
+            taken = 0
+            while taken <= PART_SIZE:
+                taken += len(await anext(runs))
+            assert await site.pulled() == [0, 1, 2]
     reader.close()
 
 
