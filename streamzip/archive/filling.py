@@ -28,7 +28,7 @@ from streamzip.manifest.model import Entry, Manifest
 from streamzip.sources.registry import Registry
 from streamzip.spans import Data
 from streamzip.spool.base import Spooling
-from streamzip.spool.journal import Settled
+from streamzip.spool.journal import Begun, Settled
 
 logger = logging.getLogger(__name__)
 
@@ -115,8 +115,6 @@ class Filling:
         self.released = released  # bytes of members without a strong validator may have been given out
         self.rebuilt = rebuilt  # what is pulled must be what an earlier pass gave out, of which the CRCs are known
         self.proofs: dict[int, asyncio.Task[None]] = {}  # comparisons under way of what an earlier life left of parts
-        # Of open members that broke off: how many stored bytes may have been given out, and their CRC.
-        self.given: dict[int, tuple[int, int]] = {}
         self.full = False  # the disk took no more of the copy
         self._write_part = write_part
         self._wanted: dict[int, int] = {}
@@ -134,12 +132,14 @@ class Filling:
         self.on_failure: Callable[[int, Exception], None] = lambda _part, _error: None
         for record in spool.settled.values():
             self.take_settled(record)
+        for begun in spool.begun.values():
+            self.take_begun(begun)
         self.extents = spool.extents
 
     def go_on_from(self, other: "Filling") -> None:
         """Take up the other filling's state of the same archive, which this one's spool has for its beginning."""
         self.settled[:], self.begun[:] = other.settled, other.begun
-        self.assumed, self.given = set(other.assumed), dict(other.given)
+        self.assumed = set(other.assumed)
         self.released = other.released
 
     # -- wants -------------------------------------------------------------------------------------------
@@ -279,6 +279,15 @@ class Filling:
         # Held whole before any of it is given out, and compared with the CRC that was given.
         return bool(self.layout.traits[member] & Trait.HELD) and self.layout.crcs[member] != UNKNOWN
 
+    def take_begun(self, record: Begun) -> None:
+        """Another process, or an earlier life, has begun to write an open member: its header and what there is of its
+        bytes may be read.
+        """
+        member = record.member
+        if self.places.stored[member] == UNKNOWN:
+            self.places.traits[member] = record.traits | Trait.OPEN
+            self.begun[member] = 1
+
     def take_settled(self, record: Settled) -> None:
         """Another process, or an earlier life, has written an open member: its place and what follows from it are
         known.
@@ -292,7 +301,10 @@ class Filling:
     def follow(self) -> None:
         """Take up what other processes journalled."""
         for record in self.spool.follow():
-            self.take_settled(record)
+            if isinstance(record, Begun):
+                self.take_begun(record)
+            else:
+                self.take_settled(record)
 
     async def news(self) -> None:
         """The next look into the journal: one, however many parts are followed. Raises OSError from the disk."""

@@ -12,7 +12,7 @@ from streamzip.archive.demand import Demand
 from streamzip.archive.filling import Filling
 from streamzip.archive.layout import UNKNOWN, Trait
 from streamzip.archive.places import Kind, Piece
-from streamzip.archive.writing import prove_part, settle
+from streamzip.archive.proving import prove_part, settle
 from streamzip.spans import Data, Span
 
 PROOF_RUN = 64  # members that are settled in one go when an earlier life left them
@@ -117,7 +117,12 @@ class Reader:
         if filling.withheld(member):
             await self._stand_at_rest_of(member)
             return b""
-        if piece.kind is Kind.HEADER and (traits & Trait.HELD or (traits & Trait.OPEN and not filling.begun[member])):
+        if traits & Trait.OPEN and not filling.begun[member]:
+            # What there is of its bytes cannot be used yet, where the record of its beginning was lost.
+            first = places.parts_of(member).start
+            await self._demand.wait(first, extents.filled[first])
+            return b""
+        if piece.kind is Kind.HEADER and traits & Trait.HELD:
             await self._demand.wait(places.parts_of(member).start, 0)
             return b""
         if piece.kind is Kind.HEADER:

@@ -18,7 +18,7 @@ from streamzip.spans import Span
 from streamzip.spool.examining import Examined, examine
 from streamzip.spool.extents import Extent, Extents
 from streamzip.spool.file import Paths
-from streamzip.spool.journal import Drop, Head, Settled
+from streamzip.spool.journal import Begun, Drop, Head, Settled
 
 BLOCK = 1 << 20
 LOOKS = 3  # at a copy that somebody may be changing: damage is still there at the last one
@@ -52,6 +52,7 @@ class _Comparison:
         if learned is not None:
             self._places.recall(learned)
         self._extents = Extents(part_lengths(self._places))
+        self._begun: set[int] = set()
         self._read_journal()
 
     def _read_journal(self) -> None:
@@ -65,6 +66,8 @@ class _Comparison:
                     self._extents.commit(record, trusted=False)
                 case Drop(part, keep) if of_this_layout and part < self._layout.parts:
                     self._extents.drop(part, keep)
+                case Begun(member) if of_this_layout:
+                    self._begun.add(member)
                 case Settled() if of_this_layout and not self._known and record.member < self._layout.members:
                     settled.append(record)
         for each in settled:
@@ -99,8 +102,9 @@ class _Comparison:
             if not self._extents.committed[number]:
                 continue
             part = self._places.part(number)
-            if part.member > self._places.placed:
-                continue  # where it lies shows once those before it have settled
+            ahead = part.member - self._places.placed
+            if ahead > 0 or (ahead == 0 and part.member not in self._begun):
+                continue  # where it lies shows once those before it have settled, and it has begun
             at = self._places.bytes_start(part.member) + part.start
             for extent in self._extents.extents(number):
                 if self._crc(at + extent.start, at + extent.stop) != extent.crc:

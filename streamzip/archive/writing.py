@@ -2,7 +2,8 @@
 
     held      a small member is pulled whole, then written with its header, which has its CRC and size
     long      each chunk is written as it lands; header before the first, descriptor after the last
-    open      a member of unknown stored size, compressed or unsized; written at the frontier, then its place is known
+    open      a member of unknown stored size, compressed or unsized; written at the frontier, where others are told
+              that it has begun; when it has ended its place is known
 
 Chunks may be read as soon as they are written; extents are journalled after their bytes (listing.py).
 """
@@ -20,12 +21,15 @@ from streamzip.archive.filling import Chunk, Filling
 from streamzip.archive.layout import HELD_LIMIT, UNKNOWN, Trait
 from streamzip.archive.listing import Listing
 from streamzip.archive.places import Part
+from streamzip.archive.proving import check_crc, prove_part, settle
 from streamzip.archive.pulling import Pull
+from streamzip.archive.records import data_descriptor
+from streamzip.archive.remaking import beyond, check_begins
 from streamzip.errors import OriginError, Stale
 from streamzip.sources.base import Validator
 from streamzip.spans import Data
 from streamzip.spool.extents import Extent
-from streamzip.spool.journal import Drop, Pin, Settled
+from streamzip.spool.journal import Begun, Pin, Settled
 
 STREAMED = Trait.OPEN | Trait.DEFLATE
 # Blocks of one member, 1 MiB each, that are being compressed or wait for it: with fewer, a core is idle whenever the
@@ -76,43 +80,6 @@ async def _follow(filling: Filling, number: int) -> None:
         if filling.spool.claim(number):
             filling.give_back(number)
             return
-
-
-async def prove_part(filling: Filling, number: int) -> None:
-    """Check what an earlier life left of the part before it is used; what does not agree with its CRC is dropped and
-    pulled again.
-    """
-    extents, places = filling.extents, filling.places
-    if extents.proven[number] >= extents.committed[number]:
-        return
-    if filling.spool.sealed:  # all of it was proven, and the file is that one
-        extents.proven[number] = extents.committed[number]
-        return
-    part = places.part(number)
-    if places.placed < part.member or (places.placed == part.member and places.traits[part.member] & Trait.OPEN):
-        return
-    proof = filling.proofs.get(number)
-    if proof is None:
-        # One at a time: a second one, late, would drop what is being pulled in place of what the first one dropped.
-        at = places.bytes_start(part.member) + part.start
-        proof = filling.proofs[number] = asyncio.create_task(_prove(filling, number, at))
-        proof.add_done_callback(lambda _: filling.proofs.pop(number))
-    await asyncio.shield(proof)
-
-
-async def _prove(filling: Filling, number: int, at: int) -> None:
-    extents = filling.extents
-    drop = await asyncio.get_running_loop().run_in_executor(filling.works.pool, filling.spool.prove, number, at)
-    if extents.proven[number] >= extents.committed[number]:
-        return  # another process has found it so meanwhile, and has mended it
-    if drop is None:
-        extents.proven[number] = extents.committed[number]
-        return
-    member = filling.places.member_of(number)
-    if not filling.replaceable(member):
-        raise Stale(f"what was given out of {filling.layout.names[member]} is damaged here; create the archive anew")
-    filling.spool.drop(drop)
-    filling.journalled()
 
 
 @dataclass(slots=True)
@@ -228,12 +195,12 @@ class _PartWriter:
     # -- open --------------------------------------------------------------------------------------------
 
     async def _write_open(self) -> None:
-        filling, number = self.filling, self.part.number
+        filling = self.filling
         kept = filling.bodies.pop(self.part.member, None)
         if kept is not None:
             await self._write_open_held(kept)
             return
-        filling.extents.drop(number)  # a compressed stream cannot be continued in its middle: from its beginning
+        # A compressed stream cannot be continued in its middle: it is made from its beginning, whatever is there of it.
         pull = self._pull(prefix=0, crc=0)
         async with aclosing(pull.chunks()) as chunks:
             head = bytearray()
@@ -260,12 +227,17 @@ class _PartWriter:
         self._check_sizes(len(body), len(payload))
         places = filling.places
         await filling.placed(member)
+        extents, number = filling.extents, self.part.number
+        known = extents.committed[number]
+        check_begins(payload, known, extents.crcs[number])
         filling.works.bounds.check_archive(places.offset(member) + len(payload))
         places.crcs[member] = crc
         self._ended(traits, len(body), len(payload))
         filling.spool.write(places.offset(member), places.header(member, crc) + payload)
-        filling.extents.grow(self.part.number, len(payload))
-        self._list(Settled(member, traits, len(body), len(payload), crc), isal_zlib.crc32(payload))
+        extents.grow(number, len(payload) - known)
+        if known < len(payload):
+            filling.spool.commit(Extent(number, known, len(payload), isal_zlib.crc32(payload[known:])))
+        self._list(Settled(member, traits, len(body), len(payload), crc))
 
     async def _write_open_long(self, pull: Pull, raw: AsyncGenerator[Data, None]) -> None:
         filling, number, member = self.filling, self.part.number, self.part.member
@@ -275,40 +247,56 @@ class _PartWriter:
         traits = Trait.DESCRIPTOR | (frozen & Trait.ZIP64)
         if frozen & Trait.DEFLATE and shrinks(first, await _in_thread(filling, deflate, first)):
             traits |= Trait.DEFLATE
+        begun = Begun(member, int(traits))
+        await self._begin(begun)
+        at, whole = places.bytes_start(member), places.stored[member]
+        position, crc = extents.committed[number], extents.crcs[number]
+        due = whole == UNKNOWN and spool.begun.get(member) != begun
+        listing = Listing(filling, number, start=position, crc=crc, at_once=not filling.strong(member))
+        stream = deflated(raw, filling.works.pool, ahead=COMPRESS_AHEAD) if traits & Trait.DEFLATE else raw
+        last = 0
+        try:
+            async with aclosing(stream), aclosing(beyond(stream, position, crc)) as blocks:
+                async for block in blocks:
+                    filling.works.bounds.check_archive(at + position + len(block))
+                    await spool.room(at + position)
+                    spool.write(at + position, block)
+                    if due:  # with its first bytes: while there are none, it may still turn out to be another file
+                        spool.note(begun)
+                        due = False
+                    landed = Chunk(position, block)
+                    position, crc = position + len(block), isal_zlib.crc32(block, crc)
+                    if UNKNOWN < whole <= position:  # its part would be done, before what it has was found to be right
+                        last += len(block)
+                        continue
+                    listing.add(len(block), crc)
+                    filling.wake(number, landed)
+        finally:
+            # As of other members: what landed before a failure stays, and what is made again must begin with it.
+            listing.close()
+        check_crc(filling, member, pull.crc)
+        self._check_sizes(pull.position, position)
+        if last:
+            listing.add(last, crc)
+            listing.close()
+        places.crcs[member] = pull.crc
+        zip64 = bool(traits & Trait.ZIP64)
+        spool.write(at + position, data_descriptor(crc=pull.crc, size=pull.position, stored=position, zip64=zip64))
+        self._ended(traits, pull.position, position)
+        self._list(Settled(member, traits, pull.position, position, pull.crc))
+
+    async def _begin(self, begun: Begun) -> None:
+        """Put the member's header in its place, once that is known, and prove what is there of its bytes."""
+        filling, number, member = self.filling, self.part.number, self.part.member
+        places, spool = filling.places, filling.spool
         await filling.placed(member)
-        places.traits[member] = traits | (Trait.OPEN if places.stored[member] == UNKNOWN else Trait.NONE)
-        at = places.bytes_start(member)
+        if filling.extents.committed[number] and spool.begun.get(member, begun) != begun:
+            raise OriginError("changed", "the file is not the one of which there are bytes already")
+        places.traits[member] = begun.traits
+        filling.take_begun(begun)
         spool.write(places.offset(member), places.header(member, 0))
         filling.begun[member] = 1
-        filling.wake(number)
-        stream = deflated(raw, filling.works.pool, ahead=COMPRESS_AHEAD) if traits & Trait.DEFLATE else raw
-        stored = stored_crc = 0
-        given, given_crc = filling.given.get(member, (0, 0))
-        try:
-            async with aclosing(stream):
-                async for block in stream:
-                    if stored < given <= stored + len(block):
-                        check_given(filling, member, isal_zlib.crc32(block[: given - stored], stored_crc), given_crc)
-                    filling.works.bounds.check_archive(at + stored + len(block))
-                    await spool.room(at + stored)
-                    spool.write(at + stored, block)
-                    landed = Chunk(stored, block)
-                    stored, stored_crc = stored + len(block), isal_zlib.crc32(block, stored_crc)
-                    extents.grow(number, len(block))
-                    filling.wake(number, landed)
-            check_crc(filling, member, pull.crc)
-            self._check_sizes(pull.position, stored)
-            if stored < given:
-                check_given(filling, member, 0, -1)
-        except BaseException:
-            if stored > given:
-                filling.given[member] = (stored, stored_crc)
-            extents.rollback(number)
-            raise
-        places.crcs[member] = pull.crc
-        self._ended(traits, pull.position, stored)
-        spool.write(at + stored, places.descriptor(member, pull.crc))
-        self._list(Settled(member, traits, pull.position, stored, pull.crc), stored_crc)
+        await prove_part(filling, number)
 
     def _check_sizes(self, size: int, stored: int) -> None:
         places, member = self.filling.places, self.part.member
@@ -322,69 +310,11 @@ class _PartWriter:
         filling.places.settle(member, traits=int(traits), size=size, stored=stored)
         filling.extents.know_length(self.part.number, stored)
 
-    def _list(self, settled: Settled, stored_crc: int) -> None:
-        filling, number, member = self.filling, self.part.number, self.part.member
-        if settled.stored:
-            filling.spool.commit(Extent(number, 0, settled.stored, stored_crc))
+    def _list(self, settled: Settled) -> None:
+        filling, member = self.filling, self.part.member
         filling.spool.note(settled)
         filling.begun[member] = filling.settled[member] = 1
         filling.wake_placing()
-
-
-def check_crc(filling: Filling, member: int, crc: int) -> None:
-    """The member's CRC must be the one that was given with the entry, or that an earlier pass learned."""
-    expected = filling.places.crcs[member]
-    if expected in (UNKNOWN, crc):
-        return
-    if filling.layout.crcs[member] == expected:
-        raise OriginError("crc_mismatch", f"the file's CRC-32 is {crc:08x} where {expected:08x} was given")
-    raise Stale(f"{filling.layout.names[member]} is not the file that it was when the archive was first built")
-
-
-def check_given(filling: Filling, member: int, crc: int, given: int) -> None:
-    """What is pulled again must begin with what may have been given out of the member, if nothing else proves it."""
-    if crc != given and not filling.strong(member):
-        raise OriginError("changed", f"{filling.layout.names[member]} is not the file that it was")
-
-
-def settle(filling: Filling, member: int) -> bool:
-    """Where all of the member's bytes are there and proven: learn its CRC, and put its header and descriptor into the
-    file.
-
-    False where something is missing still. A CRC that is not the expected one raises, and the member's bytes are
-    dropped.
-    """
-    extents, places = filling.extents, filling.places
-    parts = places.parts_of(member)
-    if filling.settled[member]:
-        return True
-    if not filling.done(member) or any(extents.proven[number] < extents.committed[number] for number in parts):
-        return False
-    traits = places.traits[member]
-    crc = max(places.crcs[member], 0)
-    if parts and not traits & Trait.DEFLATE and member not in filling.assumed:
-        crc = extents.member_crc(parts)
-        try:
-            check_crc(filling, member, crc)
-        except (OriginError, Stale) as error:
-            for number in parts:
-                filling.spool.drop(Drop(number, 0))
-            filling.journalled()
-            if filling.released and isinstance(error, OriginError) and not filling.strong(member):
-                # Pulled again it could have the right CRC, and be spliced to what was given out.
-                raise Stale(
-                    f"{filling.layout.names[member]}: {error.message}, after bytes of it were given out"
-                ) from error
-            raise
-    places.crcs[member] = crc
-    if not filling.spool.sealed:  # a sealed file has it all, and a write would break the seal
-        header, descriptor = places.header(member, crc), places.descriptor(member, crc)
-        body = filling.layout.report if traits & Trait.REPORT else b""
-        filling.spool.write(places.offset(member), header + body)
-        if descriptor:
-            filling.spool.write(places.end(member) - len(descriptor), descriptor)
-    filling.settled[member] = filling.begun[member] = 1
-    return True
 
 
 async def _in_thread(filling: Filling, work: Callable[[bytes], bytes], argument: bytes) -> bytes:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from streamzip.spans import Data
 from streamzip.spool.extents import Extent, Extents
-from streamzip.spool.journal import Drop, Pin, Record, Settled
+from streamzip.spool.journal import Begun, Drop, Pin, Record, Settled
 
 
 class Spooling(Protocol):
@@ -17,6 +17,7 @@ class Spooling(Protocol):
     name: str
     extents: Extents
     pins: dict[int, Pin]
+    begun: dict[int, Begun]
     settled: dict[int, Settled]
     sealed: bool  # a finished copy, proven whole: all of it may be read as it is
 
@@ -64,5 +65,5 @@ class Spooling(Protocol):
     def flush(self) -> None:
         """Let other processes and later lives see what was listed."""
 
-    def follow(self) -> list[Settled]:
-        """Take up what other processes listed; the members of an open layout that settled."""
+    def follow(self) -> list[Begun | Settled]:
+        """Take up what other processes listed; the members of an open layout that have begun or settled, in order."""

@@ -21,7 +21,7 @@ from isal import isal_zlib
 
 from streamzip.spans import Data
 from streamzip.spool.extents import Extent, Extents
-from streamzip.spool.journal import Boot, Drop, Head, Journal, Pin, Record, Seal, Settled
+from streamzip.spool.journal import Begun, Boot, Drop, Head, Journal, Pin, Record, Seal, Settled
 from streamzip.spool.locks import FINISH, USE, InUse, LockFile
 
 _PROOF_BLOCK = 1 << 20
@@ -86,6 +86,7 @@ class FileSpool:
         self.locks = locks
         self.extents = Extents(lengths)
         self.pins: dict[int, Pin] = {}
+        self.begun: dict[int, Begun] = {}
         self.settled: dict[int, Settled] = {}
         self._scratch = scratch
         self._layout = layout
@@ -128,6 +129,7 @@ class FileSpool:
             self._journal.truncate()
             self.extents = Extents(self.extents.lengths)
             self.pins.clear()
+            self.begun.clear()
             self.settled.clear()
             self._seal, self._boot = None, b""
         self._journal.add(Head(self._layout))
@@ -153,9 +155,11 @@ class FileSpool:
 
     # -- the journal -------------------------------------------------------------------------------------
 
-    def follow(self, *, trusted: bool = True) -> list[Settled]:
-        """Take up what was journalled since the last call; the members of an open layout that settled are returned."""
-        news: list[Settled] = []
+    def follow(self, *, trusted: bool = True) -> list[Begun | Settled]:
+        """Take up what was journalled since the last call; the members of an open layout that have begun or settled are
+        returned, in order.
+        """
+        news: list[Begun | Settled] = []
         for record in self._journal.follow():
             match record:
                 case Extent():
@@ -168,6 +172,9 @@ class FileSpool:
                         self.extents.drop(part, keep)
                 case Pin():
                     self.pins[record.member] = record
+                case Begun():
+                    self.begun[record.member] = record
+                    news.append(record)
                 case Settled():
                     if record.member not in self.settled:
                         self.settled[record.member] = record
@@ -189,6 +196,8 @@ class FileSpool:
         """Put a record beside the others; it is written with the next `flush`."""
         if isinstance(record, Pin):
             self.pins[record.member] = record
+        elif isinstance(record, Begun):
+            self.begun[record.member] = record
         elif isinstance(record, Settled):
             self.settled[record.member] = record
         self._journal.add(record)

@@ -26,6 +26,7 @@ _SETTLED: Final = struct.Struct("<cIBQQI")
 _SEAL: Final = struct.Struct("<cQQQQ")
 _HEAD: Final = struct.Struct("<c16s")
 _PIN: Final = struct.Struct("<cIB")
+_BEGUN: Final = struct.Struct("<cIB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,16 @@ class Pin:
     member: int
     strong: bool
     value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A member of an open layout whose bytes have begun to be written at the frontier, and what was decided of it. The
+    last one counts; it may change as long as none of the member's bytes are listed.
+    """
+
+    member: int
+    traits: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +98,7 @@ class Boot:
     boot: bytes  # 16
 
 
-Record = Head | Boot | Extent | Drop | Pin | Settled | Seal
+Record = Head | Boot | Extent | Drop | Pin | Begun | Settled | Seal
 
 
 def encode(record: Record) -> bytes:
@@ -100,6 +111,8 @@ def encode(record: Record) -> bytes:
         case Pin(member, strong, value):
             # In ASCII: what an origin chooses must not hold a mark, to be found where the record is torn.
             payload = _PIN.pack(b"P", member, strong) + value.encode("unicode_escape")
+        case Begun(member, traits):
+            payload = _BEGUN.pack(b"G", member, traits)
         case Settled(member, traits, size, stored, crc):
             payload = _SETTLED.pack(b"S", member, traits, size, stored, crc)
         case Seal(size, mtime_ns, ctime_ns, inode):
@@ -117,6 +130,8 @@ def _decode(payload: bytes) -> Record | None:
             return Extent(*_EXTENT.unpack(payload)[1:])
         case b"D":
             return Drop(*_DROP.unpack(payload)[1:])
+        case b"G":
+            return Begun(*_BEGUN.unpack(payload)[1:])
         case b"S":
             return Settled(*_SETTLED.unpack(payload)[1:])
         case b"L":

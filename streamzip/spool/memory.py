@@ -15,7 +15,7 @@ from typing import Final
 from streamzip.spans import Data
 from streamzip.spool.extents import Extent, Extents
 from streamzip.spool.file import FileSpool
-from streamzip.spool.journal import Drop, Pin, Record, Settled
+from streamzip.spool.journal import Begun, Drop, Pin, Record, Settled
 
 
 class Memory:
@@ -69,6 +69,7 @@ class MemorySpool:
         self.name = name
         self.extents = Extents(lengths) if behind is None else behind.extents.copied()
         self.pins: dict[int, Pin] = {} if behind is None else dict(behind.pins)
+        self.begun: dict[int, Begun] = {} if behind is None else dict(behind.begun)
         self.settled: dict[int, Settled] = {} if behind is None else dict(behind.settled)
         self._behind = behind
         self._memory = memory
@@ -173,6 +174,8 @@ class MemorySpool:
         """Keep a fact for as long as the reader stays."""
         if isinstance(record, Pin):
             self.pins[record.member] = record
+        elif isinstance(record, Begun):
+            self.begun[record.member] = record
         elif isinstance(record, Settled):
             self.settled[record.member] = record
 
@@ -183,6 +186,6 @@ class MemorySpool:
     def flush(self) -> None:
         """Nobody else reads this."""
 
-    def follow(self) -> list[Settled]:
+    def follow(self) -> list[Begun | Settled]:
         """Nobody else writes this."""
         return []

@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -103,10 +104,11 @@ def flip(path: Path, at: int) -> None:
         file.write(bytes([byte ^ 1]))
 
 
-def test_verify_finds_what_is_damaged_in_an_unfinished_copy(launch: Launch, origin: Origin) -> None:
+@pytest.mark.parametrize("sized", [True, False], ids=["exact", "open"])
+def test_verify_finds_what_is_damaged_in_an_unfinished_copy(launch: Launch, origin: Origin, sized: bool) -> None:
     """A listed extent that is not what was pulled: it is pulled again, and that is said."""
-    body = FILES["large.png"].body
-    origin.serve("/verify/held.png", File(body), *[File(body, hold_at=4 * MIB)] * 9)
+    file = File(FILES["large.png"].body, chunked=not sized, ranges=sized)
+    origin.serve("/verify/held.png", file, *[replace(file, hold_at=4 * MIB)] * 9)
     gateway = launch()
     hash = gateway.create(urls=[origin.url("/verify/held.png")])["archive_hash"]
     begin(gateway, hash, 3 * MIB)

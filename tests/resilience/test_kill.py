@@ -1,13 +1,18 @@
 """kill -9 and restart: what was accepted is there, goes on from the spool by itself, and gives the same bytes."""
 
+import io
 import sqlite3
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
+from streamzip.spool.extents import Extent
+from streamzip.spool.journal import Begun, decode, encode
 from tests.support.fixtures import Launch
 from tests.support.origin import File, Origin, Pattern
 
@@ -85,6 +90,57 @@ def test_a_compressed_prefetch_goes_on_after_a_kill(launch: Launch, origin: Orig
     gateway.until(hash)
     assert gateway.download(hash) == expected
     assert len(origin.requests(paths[0])) == asked
+
+
+def listed(journal: Path) -> int:
+    """Bytes that a journal lists, each once."""
+    return sum(record.stop - record.start for record in decode(journal.read_bytes())[0] if isinstance(record, Extent))
+
+
+@pytest.mark.parametrize("damaged", ["nothing", "bytes", "record"])
+@pytest.mark.parametrize("name", ["text.csv", "unsized.png"])
+def test_an_open_member_that_a_kill_broke_off_is_made_again_to_the_same_bytes(
+    launch: Launch, origin: Origin, name: str, damaged: str
+) -> None:
+    """What is there of it is proven, and compared with what its origin gives now; what was damaged is put right."""
+    path = f"/broken-off/{damaged}/{name}"
+    text = b"".join(b"%d,%x\n" % (number, number * 2654435761 % 4294967296) for number in range(520_000))
+    file = File(text, chunked=name != "text.csv", ranges=False)
+    origin.serve(path, *[file] * 9)
+    body: dict[str, object] = {"urls": [origin.url(path)], "compression": "deflate" if name == "text.csv" else "store"}
+    expected = undisturbed(launch, body)
+
+    gateway = launch(secret_keys=SECRET)
+    hash = gateway.create(**body)["archive_hash"]
+    gateway.client.head(f"/archive/get/{hash}.zip")
+    origin.serve(path, *[replace(file, hold_at=6 * MIB, pause=0.004)] * 30)
+    assert gateway.client.post(f"/api/archive/prefetch/{hash}").status_code == 202
+    part, journal = (gateway.copy(hash).with_suffix(kind) for kind in (".part", ".journal"))
+    gateway.until(hash, lambda _: listed(journal) >= MIB)
+    asked = len(origin.requests(path))
+    gateway.kill()
+    assert part.read_bytes()[:MIB] == expected[:MIB]
+    if damaged == "bytes":
+        with part.open("r+b") as copy:
+            copy.seek(MIB // 2)
+            copy.write(b"damage")
+    elif damaged == "record":  # that it has begun is lost, and its bytes are listed
+        lines = journal.read_bytes()
+        (begun,) = (encode(record) for record in decode(lines)[0] if isinstance(record, Begun))
+        journal.write_bytes(lines.replace(begun, bytes(len(begun))))
+
+    origin.serve(path, *[replace(file, hold_at=1000)] * 30)
+    gateway.start()
+    origin.until(lambda origin: len(origin.requests(path)) > asked)  # the queue goes on by itself
+    with ThreadPoolExecutor(1) as pool:
+        whole = pool.submit(gateway.download, hash)
+        gateway.until(hash, lambda status: status["active"])  # a reader that waits does not keep others from theirs
+        origin.release(path)
+        assert whole.result() == expected
+    gateway.until(hash)
+    assert len(origin.requests(path)) == asked + 1
+    if damaged != "bytes":  # what was there was not written again
+        assert listed(journal) == ZipFile(io.BytesIO(expected)).infolist()[0].compress_size
 
 
 def test_a_broken_download_goes_on_after_a_kill_from_where_it_ended(launch: Launch, origin: Origin) -> None:

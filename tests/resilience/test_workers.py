@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -252,6 +253,109 @@ def test_an_open_archive_goes_on_in_the_other_worker_when_one_is_killed(gateway:
     assert (code, unpacked(body)) == (200, dict.fromkeys(names, TEXT))
     gateway.until(hash)
     assert gateway.download(hash) == body
+
+
+LONG = b"".join(b"%d,%x\n" % (number, number * 2654435761 % 4294967296) for number in range(520_000))  # 8 MB
+
+OPEN = pytest.mark.parametrize(
+    "name, file",
+    [
+        ("strong.csv", File(LONG)),
+        ("weak.csv", File(LONG, etag=None, ranges=False)),
+        ("unsized.png", File(BODY[: 8 * MIB], chunked=True, ranges=False)),
+        ("weak-unsized.png", File(BODY[: 8 * MIB], chunked=True, ranges=False, etag=None)),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+
+
+def held(origin: Origin, gateway: Gateway, path: str, file: File) -> str:
+    """An archive of this file, whose origin is slow from now on, and falls silent at 6 MiB of it."""
+    origin.serve(path, *[file] * 9)
+    hash = planned(gateway, urls=[origin.url(path)])
+    origin.serve(path, *[replace(file, hold_at=6 * MIB, pause=0.004)] * 9)
+    return hash
+
+
+def receive(client: socket.socket, length: int) -> bytes:
+    """At least so many bytes, as they are on the wire."""
+    received = bytearray()
+    while len(received) < length:
+        received += client.recv(1 << 16)
+    return bytes(received)
+
+
+@OPEN
+def test_an_open_member_that_one_worker_pulls_is_followed_in_the_other_while_it_comes(
+    gateway: Gateway, origin: Origin, name: str, file: File
+) -> None:
+    """Its end is not known, and its beginning is with the other worker's reader while its origin is silent."""
+    path = f"/open-followed/{name}"
+    hash = held(origin, gateway, path, file)
+    asked = len(origin.requests(path))
+    pulling, following = (connect(gateway, worker) for worker in workers(gateway))
+    ask(pulling, archive(hash))
+    origin.until(lambda origin: origin.sent(path) >= 6 * MIB)
+    ask(following, archive(hash))
+    begun = receive(following, MIB)
+    origin.release(path)
+    with ThreadPoolExecutor(2) as pool:
+        (_, _, whole), (_, _, other) = pool.map(answer, (pulling, following), (b"", begun))
+    assert unpacked(whole) == {name: file.body[:]}
+    assert whole == other
+    assert len(origin.requests(path)) == asked + 1
+
+
+@OPEN
+def test_a_reader_in_the_middle_of_an_open_member_goes_on_when_the_worker_that_pulls_it_is_killed(
+    gateway: Gateway, origin: Origin, name: str, file: File
+) -> None:
+    """The survivor makes it again, and its reader, who has some of it, gets the rest: one pass more."""
+    path = f"/open-survived/{name}"
+    hash = held(origin, gateway, path, file)
+    dying, surviving = workers(gateway)
+    first, second = connect(gateway, dying), connect(gateway, surviving)
+    ask(first, archive(hash))
+    origin.until(lambda origin: origin.sent(path) >= 6 * MIB)
+    asked = len(origin.requests(path))
+    ask(second, archive(hash))
+    begun = receive(second, MIB)
+    os.kill(dying, signal.SIGKILL)
+    first.close()
+    origin.until(lambda origin: len(origin.requests(path)) > asked)
+    origin.release(path)
+    code, _, whole = answer(second, begun)
+    assert (code, unpacked(whole)) == (200, {name: file.body[:]})
+    assert len(origin.requests(path)) == asked + 1
+    gateway.until(hash)
+    for worker in workers(gateway):
+        assert get(gateway, worker, archive(hash))[2] == whole
+
+
+@OPEN
+def test_an_open_member_is_never_spliced_when_it_changed_while_its_worker_was_killed(
+    gateway: Gateway, origin: Origin, name: str, file: File
+) -> None:
+    """The survivor's reader has bytes of a file that is no more: it is cut, and the archive is stale for all."""
+    path = f"/open-changed/{name}"
+    hash = held(origin, gateway, path, file)
+    dying, surviving = workers(gateway)
+    first, second = connect(gateway, dying), connect(gateway, surviving)
+    ask(first, archive(hash))
+    origin.until(lambda origin: origin.sent(path) >= 6 * MIB)
+    ask(second, archive(hash))
+    begun = receive(second, MIB)
+    other = bytearray(file.body[:])
+    other[1000] ^= 1
+    etag = file.etag and '"v2"'
+    origin.serve(path, *[replace(file, body=bytes(other), etag=etag, modified="Tue, 02 Jun 2026 10:00:00 GMT")] * 30)
+    os.kill(dying, signal.SIGKILL)
+    first.close()
+    with pytest.raises(ValueError, match="invalid literal"):  # no last chunk
+        answer(second, begun)
+    origin.release(path)
+    for worker in workers(gateway):
+        assert get(gateway, worker, archive(hash))[0] == 409
 
 
 def test_what_one_worker_finds_changed_is_stale_in_both(gateway: Gateway, origin: Origin) -> None:

@@ -13,7 +13,7 @@ import pytest
 from streamzip.archive.filling import Filling
 from streamzip.archive.layout import Planned, freeze
 from streamzip.archive.places import Places
-from streamzip.archive.writing import prove_part
+from streamzip.archive.proving import prove_part
 from streamzip.spool.extents import Extent, Extents
 from streamzip.spool.journal import Drop
 

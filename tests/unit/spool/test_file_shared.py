@@ -1,6 +1,8 @@
 """One copy in two processes: each sees what the other pulls, drops and finishes."""
 
-from streamzip.spool.journal import Drop, Settled
+from array import array
+
+from streamzip.spool.journal import Begun, Drop, Settled
 from streamzip.spool.shelf import Shelf
 from tests.unit.spool.builders import CONTENT, LENGTHS, MTIME, PARTS, committed, fill, flip, opened, prove, pull
 
@@ -18,6 +20,24 @@ def test_spool_follows_what_another_one_pulls(shelf: Shelf) -> None:
         pull(two, 1)
         assert one.follow() == []
         assert committed(one) == [LENGTHS[0], LENGTHS[1], 0]
+
+
+def test_spool_follows_an_open_member_from_its_beginning_on(shelf: Shelf) -> None:
+    """That it has begun is told before its bytes, which are there before its length is; a later life knows it too."""
+    lengths = array("q", [-1])
+    with opened(shelf, lengths=lengths, size=None) as one, opened(shelf, lengths=lengths, size=None) as two:
+        one.note(Begun(0, 3))
+        pull(one, 0, 0, 40_000)
+        assert two.follow() == [Begun(0, 3)]
+        assert (two.extents.proven[0], two.extents.done[0]) == (40_000, 0)
+        pull(one, 0, 40_000, 60_000)
+        one.note(Settled(0, 3, 90_000, 60_000, 9))
+        one.flush()
+        assert two.follow() == [Settled(0, 3, 90_000, 60_000, 9)]
+        assert two.extents.proven[0] == 60_000
+    with opened(shelf, lengths=lengths, size=None) as later:
+        assert later.begun == {0: Begun(0, 3)}
+        assert later.extents.proven[0] == 0
 
 
 def test_spool_follows_another_one_that_mends_what_an_earlier_life_left(shelf: Shelf) -> None:

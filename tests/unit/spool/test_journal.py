@@ -13,16 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamzip.spool.extents import Extent
-from streamzip.spool.journal import Boot, Drop, Head, Journal, Pin, Record, Seal, Settled, decode, encode
+from streamzip.spool.journal import Begun, Boot, Drop, Head, Journal, Pin, Record, Seal, Settled, decode, encode
 
 u32, u64 = st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1)
-KINDS = [b"E", b"D", b"S", b"L", b"H", b"B", b"P"]
+KINDS = [b"E", b"D", b"S", b"L", b"H", b"B", b"P", b"G"]
 MARK = b"\xa5\x5aJ1"
 
 records = st.one_of(
     st.builds(Extent, u32, u64, u64, u32),
     st.builds(Drop, u32, u64),
     st.builds(Pin, u32, st.booleans(), st.text(max_size=30) | st.sampled_from(['"å' + "ZJ1", '"v1"', ""])),
+    st.builds(Begun, u32, st.integers(0, 255)),
     st.builds(Settled, u32, st.integers(0, 255), u64, u64, u32),
     st.builds(Seal, u64, u64, u64, u64),
     st.builds(Head, st.binary(min_size=16, max_size=16) | st.just(bytes(6) + MARK + bytes(6))),
