@@ -17,6 +17,9 @@ from streamzip.spool.extents import Extent, Extents
 from streamzip.spool.file import FileSpool
 from streamzip.spool.journal import Begun, Drop, Pin, Record, Settled
 
+_WORTH_A_SEND: Final = 64 << 10  # bytes
+_JOINED: Final = 16  # runs, at most
+
 
 class Memory:
     """How much all windows together may hold, and so how large each may be. Sizes in bytes.
@@ -88,8 +91,8 @@ class MemorySpool:
             self._runs[offset] = data
 
     def read_now(self, offset: int, length: int) -> Data | None:
-        """What is held from `offset` on, up to the end of the run it lies in; empty where nothing is. None where the
-        copy behind it has to be waited for.
+        """What is held from `offset` on, up to the end of the run it lies in, or of some small ones; empty where
+        nothing is held. None where the copy behind it has to be waited for.
         """
         run = self._held(offset, length)
         if run or self._behind is None:
@@ -107,9 +110,21 @@ class MemorySpool:
             return b""
         start = self._starts[found]
         run = self._runs[start]
-        if start == offset and len(run) <= length:
-            return run
-        return run[offset - start : offset - start + length]
+        if start != offset or len(run) > length:
+            return run[offset - start : offset - start + length]
+        return run if len(run) >= _WORTH_A_SEND else self._joined(found, length)
+
+    def _joined(self, first: int, length: int) -> Data:
+        """Small runs that follow on each other, as one: a send costs more than their copy."""
+        runs: list[Data] = []
+        size = 0
+        for start in self._starts[first : first + _JOINED]:
+            run = self._runs[start]
+            if start != self._starts[first] + size or size + len(run) > length or (runs and len(run) >= _WORTH_A_SEND):
+                break
+            runs.append(run)
+            size += len(run)
+        return runs[0] if len(runs) == 1 else b"".join(runs)
 
     def _gap(self, offset: int, length: int) -> int:
         """How much of that the copy is asked for: from where the next run begins, its bytes are no longer its own."""

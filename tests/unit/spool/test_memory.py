@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import itertools
 from array import array
 from contextlib import ExitStack
 
@@ -34,6 +35,21 @@ def test_memory_goes_on_where_the_copy_ends(shelf: Shelf) -> None:
         spool.passed(at + half)
         assert spool.read(at + half, 10) == CONTENT[at + half : at + half + 10]
         assert list(copy.extents.filled) == [half, 0, 0]
+
+
+def test_memory_gives_small_runs_that_follow_on_each_other_as_one() -> None:
+    """A send for each of two thousand small files costs more than copying them."""
+    spool = MemorySpool(NAME, lengths=array("q", LENGTHS), start=0, memory=Memory(1 << 30))
+    content = bytes(number % 251 for number in range(500_000))
+    edges = [0, 10_000, 30_000, 30_001, 60_000, 160_000, 170_000]  # small ones, a large one, a small one, and a gap
+    for start, stop in itertools.pairwise(edges):
+        spool.write(start, content[start:stop])
+    spool.write(200_000, content[200_000:210_000])
+    found = {at: len(spool.read(at, 1 << 20)) for at in (0, 10_000, 5, 60_000, 160_000, 170_000, 200_000)}
+    assert found == {0: 60_000, 10_000: 50_000, 5: 9_995, 60_000: 100_000, 160_000: 10_000, 170_000: 0, 200_000: 10_000}
+    assert spool.read(0, 30_000) == content[:30_000]
+    assert spool.read(0, 29_999) == content[:10_000]
+    assert spool.read(0, 1 << 20) == content[:60_000]
 
 
 def test_memory_proves_what_an_earlier_life_left_of_the_copy(shelf: Shelf) -> None:
