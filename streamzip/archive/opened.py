@@ -85,8 +85,9 @@ class OpenArchives:
         self._telling: set[asyncio.Task[None]] = set()
 
     def promised(self) -> int:
-        """Bytes that the open copies are still to take, as far as their length is known."""
-        unfinished = [opened.filling for opened in self._open.values() if opened.copy and not opened.copy.sealed]
+        """Bytes that the open copies are still to take, as far as their length is known; from any thread."""
+        everyone = list(self._open.values())
+        unfinished = [opened.filling for opened in everyone if opened.copy and not opened.copy.sealed]
         return sum(
             max(0, filling.places.length - filling.extents.present) for filling in unfinished if filling.places.complete
         )

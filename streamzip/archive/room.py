@@ -41,7 +41,7 @@ class Room:
             self._let_go()
         try:
             gone, self._taken = await asyncio.to_thread(
-                self._shelf.make_room, self._clock.wall(), wanted=self._promised()
+                self._shelf.make_room, self._clock.wall(), promised=self._promised
             )
         except OSError as error:
             event(logger, logging.WARNING, "shelf_unavailable", error=error.strerror)

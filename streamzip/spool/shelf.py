@@ -9,6 +9,7 @@ import os
 import shutil
 import time
 from array import array
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,15 +170,19 @@ class Shelf:
                 found.append(Held(name, taken, f"{name}.zip" in files, lock.st_mtime))
         return found
 
-    def make_room(self, now: float, *, wanted: int = 0) -> tuple[list[str], int]:
-        """Evict until `wanted` more bytes fit the budget: the names of what went, and the bytes that are left.
+    def make_room(
+        self, now: float, *, wanted: int = 0, promised: Callable[[], int] = lambda: 0
+    ) -> tuple[list[str], int]:
+        """Evict until `wanted` more bytes, and those that are `promised`, fit the budget: the names of what went, and
+        the bytes that are left.
 
         `now`: epoch seconds. In a thread.
         """
         held = self.held()
         taken = sum(each.taken for each in held)
         self._see(taken)
-        over = taken + wanted - self.room()
+        # Asked only now: what landed since would be counted twice, and a copy would go for nothing.
+        over = taken + wanted + promised() - self.room()
         if over > 0 and len(held) > MANY:
             over += self.budget // SPARE
         gone: list[str] = []
