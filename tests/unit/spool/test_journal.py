@@ -9,7 +9,7 @@ from struct import pack
 from zlib import crc32
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from streamzip.spool.extents import Extent
@@ -81,8 +81,11 @@ def test_records_after_a_torn_tail_are_read(data: st.DataObject) -> None:
     whole, later = data.draw(journals), data.draw(journals)
     stored = b"".join(map(encode, whole))
     at = data.draw(st.integers(0, len(stored) - 1))
-    found, _, damaged = decode(stored[:at] + b"".join(map(encode, later)))
     torn = record_at(whole, at)
+    # A last byte that was cut off, and is just what the next record begins with, is not missed.
+    lost = b"".join(map(encode, whole[: torn + 1]))[at:]
+    assume(not later or not encode(later[0]).startswith(lost))
+    found, _, damaged = decode(stored[:at] + b"".join(map(encode, later)))
     assert found == whole[:torn] + later
     assert damaged == (stored[:at] != b"".join(map(encode, whole[:torn])))
 
