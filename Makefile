@@ -13,7 +13,7 @@ run: $(RUN) ## the gateway on 127.0.0.1:8000, its data in ./data (ARGS="--port 9
 	.venv/bin/streamzip serve --data ./data $(ARGS)
 
 demo: $(RUN) ## the main job by itself, in under a minute: an origin, a gateway, a download, a failure
-	.venv/bin/python scripts/demo
+	.venv/bin/python examples/demo.py
 
 install: $(DEV) ## .venv with the gateway and its tests' packages
 

@@ -4,6 +4,7 @@ import secrets
 import ssl
 import sys
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -14,7 +15,7 @@ from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 from zipstream import ZIP_DEFLATED, ZIP_STORED, ZipStream
 
-archives: dict[str, dict] = {}
+archives: dict[str, dict[str, Any]] = {}
 client = httpx.Client(verify=ssl.create_default_context(cafile=sys.argv[2]) if len(sys.argv) > 2 else True)
 
 

@@ -192,7 +192,8 @@ def _pwritev(descriptor: int, size: int) -> None:
     head = struct.pack("<BHH", 0, BLOCK, 0)
     for chunk in body(size):
         crc = isal_zlib.crc32(chunk, crc)
-        view, pieces, start = memoryview(chunk), [], 0
+        pieces: list[bytes | memoryview] = []
+        view, start = memoryview(chunk), 0
         while start < len(chunk):
             if not room:
                 pieces.append(head)

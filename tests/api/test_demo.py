@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-DEMO = Path(__file__).parent.parent.parent / "scripts" / "demo"
+DEMO = Path(__file__).parent.parent.parent / "examples" / "demo.py"
 
 
 @pytest.mark.slow
