@@ -112,10 +112,6 @@ class Layout:
         rows = zip(self.validators, self.traits, self.sizes, strict=True)
         return all(validator.startswith("s") or traits & Trait.REPORT or size == 0 for validator, traits, size in rows)
 
-    def trait(self, member: int) -> Trait:
-        """What is decided of the member."""
-        return Trait(self.traits[member])
-
     def mtime(self, member: int) -> int | None:
         """Seconds since the epoch, or None."""
         mtime = self.mtimes[member]

@@ -15,7 +15,6 @@ from streamzip.net.interfaces import Address, OwnAddresses
 
 # family, type, protocol, canonical name, (host, port, …), as socket.getaddrinfo gives them
 AddressInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[Any, ...]]
-SocketFactory = Callable[[AddressInfo], socket.socket]
 
 
 class BlockedAddressError(OSError):

@@ -1,12 +1,12 @@
-"""The way out to origins: httpx's transport port over connections of our own, with the dial guard beneath.
+"""The way out to origins: an HTTP transport over connections of our own, with the dial guard beneath.
 
-It is called directly, without an httpx.Client, whose objects cost several times what the exchange does. Nothing of the
-environment reaches it (proxies, netrc), it keeps no cookies, follows no redirect, decodes nothing, and repeats nothing.
+No httpx.Client lies over it: its objects cost several times what the exchange does. Nothing of the environment reaches
+it (proxies, netrc), it keeps no cookies, follows no redirect, decodes nothing, and repeats nothing.
 """
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import httpx
@@ -15,7 +15,7 @@ from aiohappyeyeballs import start_connection
 from streamzip.manifest.urls import Target, target_of
 from streamzip.net.addresses import BlockedAddressError, DialGuard, open_any_socket
 from streamzip.net.buffers import Buffers
-from streamzip.net.exchange import Answer, Body, Connection
+from streamzip.net.exchange import Answer, Connection
 from streamzip.net.resolver import Resolver
 
 # Apache and Node drop a connection that was idle for 5 s; a request must not meet that moment.
@@ -26,7 +26,7 @@ _AS_IT_IS = ("Accept-Encoding", "identity")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-class OriginTransport(httpx.AsyncBaseTransport):
+class OriginTransport:
     """Connections to all origins; those that are idle are used again by requests to the same scheme, host and port.
 
     An exempted origin's address must not be open to other names: so it is the origin that is asked for that decides,
@@ -67,13 +67,6 @@ class OriginTransport(httpx.AsyncBaseTransport):
     async def post(self, url: str, fields: Iterable[tuple[str, str]], content: bytes) -> Answer:
         """A POST of `content`, else as `get`."""
         return await self._exchange("POST", url, (*fields, _AS_IT_IS), content)
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """One exchange, as httpx's clients ask for it. The answer's body is closed by the caller."""
-        ours = ("host", "content-length", "accept-encoding")
-        fields = [each for each in request.headers.multi_items() if each[0] not in ours] + [_AS_IT_IS]
-        answer = await self._exchange(request.method, str(request.url), fields, request.content)
-        return httpx.Response(answer.status, headers=list(answer.fields), stream=_Stream(answer.stream))
 
     async def aclose(self) -> None:
         """Drop every connection."""
@@ -135,20 +128,6 @@ class OriginTransport(httpx.AsyncBaseTransport):
             raise httpx.ConnectError("the origin could not be reached") from error
         self._all.add(connection)
         return connection
-
-
-class _Stream(httpx.AsyncByteStream):
-    """A body for httpx, which wants bytes of its own."""
-
-    def __init__(self, body: Body) -> None:
-        self._body = body
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._body:
-            yield bytes(chunk)
-
-    async def aclose(self) -> None:
-        await self._body.aclose()
 
 
 def _request(method: str, target: Target, fields: Iterable[tuple[str, str]], content: bytes) -> bytes:

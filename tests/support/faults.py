@@ -8,8 +8,6 @@ import gzip
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from enum import Enum
 from typing import Any
 
@@ -65,11 +63,6 @@ UNFRAMED = replace(OK, close=True, ranges=False)
 CHANGED = replace(OK, body=OTHER, etag='"v2"', modified="Tue, 02 Jun 2026 10:00:00 GMT")
 HALF = LONG // 2
 SAME_LENGTH_HEAD = f'HTTP/1.1 200 OK\r\nETag: "v1"\r\nContent-Length: {LONG}\r\n\r\n'.encode()
-
-
-def soon() -> str:
-    """The next second, as an HTTP-date."""
-    return format_datetime(datetime.now(UTC) + timedelta(seconds=1), usegmt=True)
 
 
 def wait(code: int, after: str) -> Status:

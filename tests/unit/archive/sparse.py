@@ -62,7 +62,7 @@ class Outcome:
 
 def outcomes(layout: Layout, member: int) -> st.SearchStrategy[Outcome]:
     """Any end that the writing of an open member can come to: by its traits as frozen."""
-    frozen = layout.trait(member)
+    frozen = Trait(layout.traits[member])
     wish = Trait.DEFLATE if frozen & Trait.DEFLATE else Trait.NONE
     known = layout.sizes[member]
     small = st.integers(0, HELD_LIMIT) if known < 0 else st.just(known)

@@ -64,7 +64,7 @@ def test_freeze_keeps_the_rows_in_order_with_the_report_last() -> None:
     assert list(layout.sizes) == [UNKNOWN, 1, 2]
     assert list(layout.crcs) == [UNKNOWN, 0, zlib.crc32(b"{}")]
     assert [layout.mtime(member) for member in range(3)] == [5, None, layout.frozen_at]
-    assert layout.trait(2) == Trait.REPORT
+    assert Trait(layout.traits[2]) == Trait.REPORT
     assert layout.report == b"{}"
 
 

@@ -1,5 +1,6 @@
 """An origin, and a source that may reach it."""
 
+import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
@@ -21,5 +22,6 @@ async def origin() -> AsyncIterator[Origin]:
 async def source(origin: Origin) -> AsyncIterator[HttpSource]:
     """A source to which that origin, and it alone, is exempted."""
     allow = frozenset({origin.authority})
-    async with OriginTransport(DialGuard(allow), connect_timeout=5, read_timeout=0.5) as transport:
+    transport = OriginTransport(DialGuard(allow), connect_timeout=5, read_timeout=0.5)
+    async with contextlib.aclosing(transport):
         yield HttpSource(transport, allow=allow, user_agent="streamzip/test", wall=lambda: 0.0)
