@@ -117,7 +117,6 @@ class _Parts:
         self.secrets = secrets = _Secrets(settings)
         signed = SignedLinks(secrets.keys, lifetime=settings.link_ttl) if settings.signed_links == "on" else None
         self.links = ArchiveLinks(settings.public_url, signed, clock)
-        self.auth = Auth(secrets.api_keys, signed, Sessions(secrets.api_keys, secrets.keys), clock)
         announcements = Announcements(repository, self.links, clock, predefined=secrets.receiver)
         grace = HAND_OVER_GRACE if settings.sendfile == "x-accel" else 0.0
         shelf = Shelf(settings.data_dir / "spool", budget=settings.cache_max_bytes, grace=grace)
@@ -135,6 +134,7 @@ class _Parts:
                 opened=shares.archives, pulled=min(shares.archives, max(1, settings.max_archives // settings.workers))
             ),
         )
+        self.auth = Auth(secrets.api_keys, signed, Sessions(secrets.api_keys, secrets.keys), clock, self.gateway)
         self.prefetches = Prefetches(
             repository,
             self.gateway.fill,

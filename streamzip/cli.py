@@ -181,16 +181,16 @@ def create(
 
     with Remote(server, key) as gateway:
         try:
-            document = gateway.create(urls)
+            created = gateway.create(urls)
             if wait:
-                document = gateway.completed(document["archive_hash"], _show_progress())
-                for sentence in left_out(document):
+                status = gateway.completed(created["archive_hash"], _show_progress())
+                for sentence in left_out(status):
                     typer.echo(f"streamzip: left out: {sentence}", err=True)
         except RemoteError as error:
             if error.code != "no_cache":
                 _stop(str(error), code=1)
             typer.echo("streamzip: this gateway keeps no copy of it, and builds it as it is downloaded", err=True)
-    typer.echo(document["url"])
+    typer.echo(created["url"])  # where links are signed, a status may have one without
 
 
 def _show_progress() -> Callable[[dict[str, Any]], None]:

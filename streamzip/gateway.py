@@ -25,7 +25,7 @@ from streamzip.archive.reading import Reader, everything
 from streamzip.archive.room import Room
 from streamzip.archive.status import status_document, summary
 from streamzip.clock import Clock
-from streamzip.errors import BuildFailed, Conflict, Forbidden, NotFound, NotReady, Problem, Stale
+from streamzip.errors import BuildFailed, Conflict, NotFound, NotReady, Problem, Stale
 from streamzip.jobs.announcing import Announcements
 from streamzip.logs import event
 from streamzip.manifest.model import Manifest
@@ -42,6 +42,7 @@ from streamzip.store.vault import Vault
 logger = logging.getLogger(__name__)
 
 PREFETCH = "prefetch"
+DELETE = "delete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ class Gateway:
         status = "in-progress" if prefetch else "pending"
         if existed:
             status = (await self.status(row.hash))["status"]
-        return Created(row, existed, status, request.renamed, self._keys.token("delete", row.hash))
+        return Created(row, existed, status, request.renamed, self._keys.token(DELETE, row.hash))
 
     async def _keep(self, manifest: Manifest, row: ArchiveRow) -> bool:
         """Keep a new generation; False where another create has made it meanwhile."""
@@ -154,17 +155,9 @@ class Gateway:
                 self.on_prefetch()
         return created
 
-    async def delete(self, hash: str, token: str | None, *, owner: str | None = None) -> None:
-        """Remove the archive, its copy and its jobs; its readers are cut. Raises NotFound, Forbidden.
-
-        `owner`: the API key's name, where keys are set; `token` counts where none are.
-        """
-        row = await self._loader.row(hash)
-        if owner is not None:
-            if row.owner not in (None, owner):
-                raise Forbidden("this archive was created with another API key")
-        elif token is None or not self._keys.is_token("delete", hash, token):
-            raise Forbidden("deleting needs the X-Delete-Token that create gave out")
+    async def delete(self, hash: str) -> None:
+        """Remove the archive, its copy and its jobs; its readers are cut. Raises NotFound."""
+        await self._loader.row(hash)
         await self._repository.delete(hash)
         await self._repository.deliveries.forget(hash)
         await self._remove(hash)
@@ -340,6 +333,10 @@ class Gateway:
     async def owner(self, hash: str) -> str | None:
         """The name of the API key that created the archive. Raises NotFound."""
         return (await self._loader.row(hash)).owner
+
+    def is_delete_token(self, hash: str, token: str) -> bool:
+        """Return whether create gave this token out for the archive."""
+        return self._keys.is_token(DELETE, hash, token)
 
     async def page(
         self, owner: str, *, limit: int, before: tuple[float, str] | None

@@ -68,7 +68,7 @@ class Archives:
         return {
             "archive_hash": created.row.hash,
             "status": created.status,
-            **self.links.archive(request, created.row.hash),
+            **self.links.archive(request, created.row.hash, entitled=True),  # whoever asks has just made it
             "entries": created.row.entries,
             "delete_token": created.delete_token,
             "renamed": [
@@ -86,8 +86,7 @@ class Archives:
         """The status document, with the links that this client is to have. Raises NotFound."""
         hash = request.path_params["hash"]
         document = await self.gateway.status(hash, members=members)
-        trusted = self.auth.trusts(request, await self.gateway.owner(hash))
-        return document | self.links.archive(request, hash, trusted=trusted)
+        return document | self.links.archive(request, hash, entitled=await self.auth.entitles(request, hash))
 
     async def page(self, request: Request) -> Response:
         """GET /api/archive: the archives of the key that asks, the newest first."""
@@ -98,15 +97,13 @@ class Archives:
         found, rest = await self.gateway.page(owner, limit=limit, before=before)
         base = self.links.base(request)
         following = None if rest is None else f"{base}/api/archive?limit={limit}&after={rest[0]!r}_{rest[1]}"
-        archives = [each | self.links.archive(request, each["archive_hash"]) for each in found]
+        archives = [each | self.links.archive(request, each["archive_hash"], entitled=True) for each in found]
         return JSONResponse({"archives": archives, "next": following}, headers=NO_STORE)
 
     async def prefetch(self, request: Request) -> Response:
         """POST /api/archive/prefetch/{hash}"""
-        hash = request.path_params["hash"]
-        queued = await self.gateway.prefetch(hash)
-        document = await self.gateway.status(hash)
-        return JSONResponse(document | self.links.archive(request, hash), 202 if queued else 200, NO_STORE)
+        queued = await self.gateway.prefetch(request.path_params["hash"])
+        return JSONResponse(await self.document(request), 202 if queued else 200, NO_STORE)
 
     async def cancel_prefetch(self, request: Request) -> Response:
         """DELETE /api/archive/prefetch/{hash}"""
@@ -115,8 +112,7 @@ class Archives:
 
     async def delete(self, request: Request) -> Response:
         """DELETE /api/archive/{hash}"""
-        hash, token = request.path_params["hash"], request.headers.get("x-delete-token")
-        await self.gateway.delete(hash, token, owner=owner_of(request))
+        await self.gateway.delete(request.path_params["hash"])
         return Response(status_code=204)
 
 

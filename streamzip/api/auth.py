@@ -1,16 +1,18 @@
-"""Who may do what: API keys for everything that creates, uploads, deletes or lists; signed links for what is read.
+"""Who may do what: holds every request to its row in access.py, before anything else is done for it.
 
-A path that is in neither of the first two lists below asks for a key, where keys are set. To a page's own requests a
-session counts as its key; to nothing else, so that a cookie can do no more than the pages' forms.
+Whose an archive is, is asked here alone: by the verbs that touch it, and before a signed link to it is given out. To a
+page's own requests a session counts as its key; to nothing else, so that a cookie can do no more than the pages' forms.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Protocol
 
 from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from streamzip.api.access import ACCESS, Access
 from streamzip.api.pages import Session, is_browser, login_page
 from streamzip.clock import Clock
 from streamzip.errors import Forbidden, Unauthorized
@@ -18,37 +20,9 @@ from streamzip.manifest.api_keys import ApiKeys
 from streamzip.manifest.sessions import Sessions
 from streamzip.manifest.signed_links import SignedLinks
 
-OWNER = "owner"
+Check = Callable[[Request], Awaitable[None]]  # raises a Problem
 
-# Whoever knows these paths may read what is there, without an API key; all the others need one, where keys are set.
-OPEN = frozenset(
-    {
-        "/",
-        "/api/archive/events/{hash}",
-        "/api/archive/status/{hash}",
-        "/docs",
-        "/docs/style.css",
-        "/healthz",
-        "/login",
-        "/logout",
-        "/openapi.json",
-        "/readyz",
-        "/health_check",
-    }
-)
-# And these too, unless links are to be signed.
-LINKED = frozenset(
-    {
-        "/archive/get/{hash}.zip",
-        "/archive/{folder}",
-        "/archive/{folder}/",
-        "/archive_img/{key}",
-        "/download/{id:uuid}",
-        "/download/{name}",
-    }
-)
-# The pages, which a person may open without a key: it is asked for.
-PAGES = frozenset({"/upload"})
+OWNER = "owner"
 
 COOKIE = "streamzip_session"
 SESSION = "session"
@@ -66,37 +40,76 @@ def session_of(request: Request) -> str | None:
     return session
 
 
+class Owners(Protocol):
+    """Tells whose an archive is."""
+
+    async def owner(self, hash: str) -> str | None:
+        """Return the name of the key that created the archive; None where no keys were set then. Raises NotFound."""
+
+    def is_delete_token(self, hash: str, token: str) -> bool:
+        """Return whether create gave this token out for the archive."""
+
+
 class Auth:
     """`signed`: None where links need no signature."""
 
-    def __init__(self, keys: ApiKeys, signed: SignedLinks | None, sessions: Sessions, clock: Clock) -> None:
+    def __init__(
+        self, keys: ApiKeys, signed: SignedLinks | None, sessions: Sessions, clock: Clock, owners: Owners
+    ) -> None:
         self.keys = keys
         self.signed = signed
         self.sessions = sessions
         self._clock = clock
+        self._owners = owners
 
-    def keyed(self, route: Route) -> Route:
-        """The route, for requests with a key alone."""
+    def guarded(self, route: Route) -> Route:
+        """Return the route, for those alone whom its row lets in. Raises KeyError where it has no row."""
+        (access,) = {ACCESS[method, route.path] for method in (route.methods or set()) - {"HEAD"}}
+        check = self._check_for(access)
+        if check is not None:
+            route.app = _Guard(route.app, check, asks=access is Access.PAGE)
+        return route
+
+    def _check_for(self, access: Access) -> Check | None:
+        match access:
+            case Access.LINK if self.signed is not None:
+                return partial(self._check_link, self.signed)
+            case Access.PAGE if self.keys:
+                return self._check_page
+            case Access.KEY if self.keys:
+                return self._check_key
+            case Access.OWNER | Access.DELETER if self.keys:
+                return self._check_owner
+            case Access.DELETER:
+                return self._check_delete_token
+        return None
+
+    async def entitles(self, request: Request, hash: str) -> bool:
+        """Return whether whoever asks may be given a signed link to the archive. Raises NotFound.
+
+        A hash alone is no right to one: everybody who ever had a link, also an expired one, knows it.
+        """
+        owner = await self._owners.owner(hash)
         if self.keys:
-            page = route.path in PAGES
-            route.app = _Guard(route.app, self._check_page if page else self._check_key, asks=page)
-        return route
+            presented = _presented(request)
+            name = None if presented is None else self.keys.name_of(presented)
+            return name is not None and owner in (None, name)
+        return self._has_delete_token(request, hash)
 
-    def linked(self, route: Route) -> Route:
-        """The route, for signed links alone."""
-        if self.signed is not None:
-            route.app = _Guard(route.app, partial(self._check_link, self.signed))
-        return route
+    def _has_delete_token(self, request: Request, hash: str) -> bool:
+        token = request.headers.get("x-delete-token")
+        return token is not None and self._owners.is_delete_token(hash, token)
 
-    def trusts(self, request: Request, owner: str | None) -> bool:
-        """Whether whoever asks may be given links to an archive of this owner: a hash alone is no right to them."""
-        if not self.keys:
-            return True
-        presented = _presented(request)
-        name = None if presented is None else self.keys.name_of(presented)
-        return name is not None and owner in (None, name)
+    async def _check_owner(self, request: Request) -> None:
+        await self._check_key(request)
+        if not await self.entitles(request, request.path_params["hash"]):
+            raise Forbidden("this archive was created with another API key")
 
-    def _check_key(self, request: Request) -> None:
+    async def _check_delete_token(self, request: Request) -> None:
+        if not await self.entitles(request, request.path_params["hash"]):
+            raise Forbidden("deleting needs the X-Delete-Token that create gave out")
+
+    async def _check_key(self, request: Request) -> None:
         presented = _presented(request)
         if presented is None:
             raise Unauthorized("an API key is needed; send it as `Authorization: Bearer …`")
@@ -105,11 +118,11 @@ class Auth:
             raise Unauthorized("this API key is not known here")
         request.scope.setdefault("state", {})[OWNER] = name
 
-    def _check_page(self, request: Request) -> None:
+    async def _check_page(self, request: Request) -> None:
         session = request.cookies.get(COOKIE)
         name = None if session is None else self.sessions.owner(session, now=self._clock.wall())
         if name is None or "authorization" in request.headers:
-            self._check_key(request)
+            await self._check_key(request)
         else:
             request.scope.setdefault("state", {}).update({OWNER: name, SESSION: session})
 
@@ -124,7 +137,7 @@ class Auth:
         session, owner = session_of(request), owner_of(request)
         return None if session is None or owner is None else Session(owner, self.sessions.form_token(session))
 
-    def _check_link(self, signed: SignedLinks, request: Request) -> None:
+    async def _check_link(self, signed: SignedLinks, request: Request) -> None:
         scope = request.scope
         signed.check(request.method, scope["raw_path"], scope["query_string"], now=self._clock.wall())
 
@@ -132,7 +145,7 @@ class Auth:
 class _Guard:
     """An ASGI app behind a check that raises a Problem. `asks`: a person without a key is asked for it."""
 
-    def __init__(self, app: ASGIApp, check: Callable[[Request], None], *, asks: bool = False) -> None:
+    def __init__(self, app: ASGIApp, check: Check, *, asks: bool = False) -> None:
         self._app = app
         self._check = check
         self._asks = asks
@@ -141,7 +154,7 @@ class _Guard:
         request = Request(scope)
         app = self._app
         try:
-            self._check(request)
+            await self._check(request)
         except Unauthorized:
             if not (self._asks and is_browser(request)):
                 raise

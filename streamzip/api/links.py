@@ -37,6 +37,6 @@ class Links:
         """The same relative to the gateway's base, for its pages, which may stand behind a prefix."""
         return self._links.signed("", path).removeprefix("/")
 
-    def archive(self, request: Request, hash: str, *, trusted: bool = True) -> dict[str, str]:
+    def archive(self, request: Request, hash: str, *, entitled: bool) -> dict[str, str]:
         """The links of one archive; see ArchiveLinks.of."""
-        return self._links.of(self.base(request), hash, trusted=trusted)
+        return self._links.of(self.base(request), hash, entitled=entitled)

@@ -9,14 +9,23 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from streamzip.api.access import ACCESS, Access
 from streamzip.api.answers import ProblemDocument
-from streamzip.api.auth import COOKIE, LINKED, OPEN, PAGES
+from streamzip.api.auth import COOKIE
 from streamzip.api.contract import HTML, JSON, OPERATIONS, ZIP, Answer, Operation
 
 PROBLEM = "application/problem+json"
 
-# What the three kinds of access may refuse: see auth.py.
-_ACCESS_PROBLEMS: dict[str, tuple[int, ...]] = {"open": (), "link": (403,), "key": (401,)}
+# What each kind of access may refuse beside what the operation does.
+_REFUSALS: dict[Access, tuple[int, ...]] = {
+    Access.OPEN: (),
+    Access.LINK: (403,),
+    Access.KEY: (401,),
+    Access.PAGE: (401,),
+    Access.OWNER: (401, 403),
+    Access.DELETER: (401, 403),
+}
+_ACCESS = {(method, re.sub(r":\w+}", "}", path)): access for (method, path), access in ACCESS.items()}
 
 _SECURITY = {
     "key": {"type": "http", "scheme": "bearer"},
@@ -78,7 +87,8 @@ def _schemas() -> dict[str, Any]:
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
-    problems = {*operation.problems, *_ACCESS_PROBLEMS[_access(operation)]}
+    access = _ACCESS[operation.method, operation.path]
+    problems = {*operation.problems, *_REFUSALS[access]}
     described: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.says,
@@ -86,9 +96,9 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "responses": {str(status): _response(answer) for status, answer in sorted(operation.answers.items())}
         | {str(status): _problem(status, operation) for status in sorted(problems)},
     }
-    if _access(operation) == "key":
+    if access not in (Access.OPEN, Access.LINK):
         # Only where the operator has set keys.
-        described["security"] = [{}, {"key": []}, *([{"session": []}] if operation.path in PAGES else [])]
+        described["security"] = [{}, {"key": []}, *([{"session": []}] if access is Access.PAGE else [])]
     if operation.parameters:
         described["parameters"] = [
             {
@@ -106,12 +116,6 @@ def _operation(operation: Operation) -> dict[str, Any]:
         media, schema = operation.file
         described["requestBody"] = {"required": True, "content": {media: {"schema": dict(schema)}}}
     return described
-
-
-def _access(operation: Operation) -> str:
-    if operation.path in {re.sub(r":\w+}", "}", path) for path in LINKED}:
-        return "link"
-    return "open" if operation.path in OPEN else "key"
 
 
 def _response(answer: Answer) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from streamzip.api.archives import Archives
-from streamzip.api.auth import LINKED, OPEN, Auth
+from streamzip.api.auth import Auth
 from streamzip.api.connection import Connections
 from streamzip.api.cors import shared
 from streamzip.api.described import Described
@@ -102,10 +102,7 @@ def build(
     rate = CreateRate(settings.creates_per_minute, clock)
     for route in routes:
         rate.limited(route)
-        if route.path in LINKED:
-            auth.linked(route)
-        elif route.path not in OPEN:
-            auth.keyed(route)
+        auth.guarded(route)
     handlers = {
         Problem: on_problem,
         HTTPException: on_http_error,

@@ -76,7 +76,7 @@ class Announcements:
         document = status_document(row, None, errors=errors, active=False, cached=cached, manifest=None)
         base = self._links.public_url or row.base
         if base is not None:
-            document |= self._links.of(base, row.hash)
+            document |= self._links.of(base, row.hash, entitled=True)  # receivers are the owner's and the operator's
         body = json.dumps({"type": type, "timestamp": rfc3339(at), "data": document}, ensure_ascii=False)
         return Event(type, at, body.encode(errors="replace"), self._predefined)
 

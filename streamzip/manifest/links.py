@@ -14,10 +14,10 @@ class ArchiveLinks:
         self._signed = signed
         self._clock = clock
 
-    def of(self, base: str, hash: str, *, trusted: bool = True) -> dict[str, str]:
-        """The links of one archive. Where links are signed, the one given to somebody not `trusted` is bare."""
+    def of(self, base: str, hash: str, *, entitled: bool) -> dict[str, str]:
+        """The links of one archive. Where links are signed, somebody not `entitled` gets one without a signature."""
         path = f"/archive/get/{hash}.zip"
-        url = self.signed(base, path) if trusted else f"{base}{path}"
+        url = self.signed(base, path) if entitled else f"{base}{path}"
         return {"url": url, "status_url": f"{base}/api/archive/status/{hash}"}
 
     def signed(self, base: str, path: str) -> str:

@@ -7,8 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from streamzip.api.auth import LINKED, OPEN
-from streamzip.api.contract import OPERATIONS
+from streamzip.api.access import ACCESS, Access
 from streamzip.manifest.api_keys import new_key
 from tests.support.fixtures import Launch
 from tests.support.gateway import Gateway
@@ -55,9 +54,8 @@ NO_KEYS: list[Any] = [
 
 def needing_keys() -> list[tuple[str, str]]:
     """Method and path of every operation of the interface that nobody declared open."""
-    read = {re.sub(r":\w+}", "}", path) for path in OPEN | LINKED}
-    needing = [(operation.method, operation.path) for operation in OPERATIONS if operation.path not in read]
-    return [(method, re.sub(r"{name}", "a.txt", re.sub(r"{(hash|id)}", "0" * 32, path))) for method, path in needing]
+    needing = [operation for operation, access in ACCESS.items() if access not in (Access.OPEN, Access.LINK)]
+    return [(method, path.replace("{name}", "a.txt").replace("{hash}", "0" * 32)) for method, path in needing]
 
 
 def test_what_needs_a_key_is_what_creates_deletes_or_lists() -> None:

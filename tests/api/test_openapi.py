@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from streamzip.api import answers
-from streamzip.api.auth import Auth
+from streamzip.api.auth import Auth, Owners
 from streamzip.api.contract import OPERATIONS
 from streamzip.api.openapi import document
 from streamzip.api.routes import build
@@ -38,7 +38,7 @@ def routes() -> set[tuple[str, str]]:
     """Method and path of every route, the path as OpenAPI writes it."""
     settings = Settings(_env_file=None)  # type: ignore[call-arg]
     links, pages = cast(ArchiveLinks, None), cast(WebpageDownloads, None)
-    auth = Auth(ApiKeys(), None, cast(Sessions, None), SystemClock())
+    auth = Auth(ApiKeys(), None, cast(Sessions, None), SystemClock(), cast(Owners, None))
     inner: Any = build(
         cast(Verbs, None), cast(Uploads, None), settings, links, auth, pages, SystemClock(), asyncio.Event()
     )

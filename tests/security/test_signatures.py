@@ -217,7 +217,8 @@ def test_gateway_gives_archives_to_signed_links_alone(signing: Gateway, origin: 
     assert body.status_code == 200
     assert signing.client.head(url).headers["content-length"] == str(len(body.content))
     assert signing.client.get(url, headers={"Range": "bytes=1-2"}).content == body.content[1:3]
-    assert signing.client.get(signing.status(hash)["url"]).content == body.content
+    status = signing.client.get(document["status_url"], headers={"X-Delete-Token": document["delete_token"]}).json()
+    assert signing.client.get(status["url"]).content == body.content
     answers = [signing.get(hash), signing.get("0" * 32), signing.client.get(f"/archive_img/{hash}")]
     assert {(answer.status_code, answer.text) for answer in answers} == {(403, answers[0].text)}
     assert answers[0].json()["code"] == "forbidden"

@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 
 from streamzip import cli, errors
-from streamzip.api.auth import Auth
+from streamzip.api.auth import Auth, Owners
 from streamzip.api.problems import _CODES
 from streamzip.api.routes import build
 from streamzip.cli import flags_of
@@ -147,7 +147,7 @@ def routes() -> set[str]:
     """Every route, as its heading in docs/http-api.md has it."""
     settings = Settings(_env_file=None)  # type: ignore[call-arg]
     links, pages = cast(ArchiveLinks, None), cast(WebpageDownloads, None)
-    auth = Auth(ApiKeys(), None, cast(Sessions, None), SystemClock())
+    auth = Auth(ApiKeys(), None, cast(Sessions, None), SystemClock(), cast(Owners, None))
     app: Any = build(
         cast(Gateway, None), cast(Uploads, None), settings, links, auth, pages, SystemClock(), asyncio.Event()
     )
