@@ -21,6 +21,11 @@ _BROKE = "the connection to the origin broke"
 
 _NO_BODY = frozenset({204, 304})
 
+# Bytes of a head, or of a body in chunks, that are read at once. Each chunk of a body costs a call, and an origin may
+# make chunks of single bytes: 3 ms of such, and then the others have their turn.
+_PARSED_AT_ONCE = 64 << 10
+_INTERIM = 16  # 1xx answers before the one that was asked for
+
 
 class Answer(NamedTuple):
     """The head of an answer, the names of its fields in lower case, and the body that follows."""
@@ -117,6 +122,7 @@ class Connection(asyncio.BufferedProtocol):
         self._asked: asyncio.Future[Answer] | None = None  # by a request, until its head is there
         self._partial = b""  # of a head
         self._head_bytes = 0
+        self._interim = 0
         self._parser = Parser()
         self._body: Body | None = None
         self._left = 0  # bytes of the body to come; -1: chunks tell, -2: the connection's end does
@@ -133,7 +139,7 @@ class Connection(asyncio.BufferedProtocol):
             raise httpx.ReadError("the origin hung up before it was asked")
         asked: asyncio.Future[Answer] = self._loop.create_future()
         self._asked = asked
-        self._head_bytes = 0
+        self._head_bytes = self._interim = 0
         self._expect(self._read_timeout)
         self._transport.write(request)
         try:
@@ -186,7 +192,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where the next bytes go."""
-        return self._buffers.current
+        current = self._buffers.current
+        return current[:_PARSED_AT_ONCE] if self._body is None or self._left == -1 else current
 
     def buffer_updated(self, nbytes: int) -> None:
         """The next bytes of whatever is being read."""
@@ -233,8 +240,9 @@ class Connection(asyncio.BufferedProtocol):
             data = data[end:] if end < len(data) else b""
             if parsed.status >= 200:
                 break
-            if parsed.status == 101:
-                raise Unusable  # to nothing that was asked for
+            self._interim += 1
+            if parsed.status == 101 or self._interim > _INTERIM:
+                raise Unusable  # to nothing that was asked for, or without end
             if not data:
                 return b""
         self._begin_body(parsed)
@@ -270,7 +278,8 @@ class Connection(asyncio.BufferedProtocol):
             waiting = body.take(data)
         else:
             waiting = 0
-            for chunk in self._parser.chunks(data):
+            chunk = self._parser.chunks(data)
+            if chunk:
                 waiting = body.take(chunk)
             if self._parser.broken is not None:
                 raise self._parser.broken

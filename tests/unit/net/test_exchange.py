@@ -272,3 +272,76 @@ async def test_exchange_reads_ahead_less_and_counts_itself_when_there_are_many_c
     assert pauses == [False, True]
     wire.connection.connection_lost(None)
     assert buffers.connections == 999
+
+
+# -- what an origin can send without end -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [
+        pytest.param(b"0\r\n" + b"X-Sum: 1\r\n" * 2000, id="trailers"),
+        pytest.param(b"0\r\nX-Sum: " + b"1" * 20_000, id="a trailer without an end"),
+        pytest.param(b"5;" + b"x=y;" * 5000, id="a chunk's extension without an end"),
+        pytest.param(b"1;" + b"x" * 2000 + b"\r\na\r\n", id="extensions"),
+        pytest.param(b"0" * 20_000, id="a chunk's size without an end"),
+    ],
+)
+@pytest.mark.parametrize("step", [1000, 40_000])
+async def test_exchange_ends_a_body_whose_framing_passes_the_bound(endless: bytes, step: int) -> None:
+    """Sizes, extensions and trailers have 8 KiB beside the body's own bytes: then the answer is unusable."""
+    wire = Wire()
+    answer = await wire.ask(CHUNKED + b"5\r\nbytes\r\n")
+    sent = endless * (1 if len(endless) > 8192 else 20)
+    for at in range(0, len(sent), step):
+        if wire.aborted:
+            break
+        wire.come(sent[at : at + step])
+    assert wire.aborted
+    assert not wire.freed
+    with pytest.raises(httpx.ReadError):
+        await body_of(answer)
+
+
+async def test_exchange_takes_trailers_and_extensions_within_the_bound() -> None:
+    """A body of single bytes with a few trailers is a body like any other."""
+    wire = Wire()
+    answer = await wire.ask(CHUNKED)
+    for at in range(0, 20_000, 1000):
+        wire.come(b"1\r\n%c\r\n" % (at % 251) * 1000)
+    wire.come(b"1;" + b"x" * 4000 + b"\r\nz\r\n0\r\n" + b"X-Sum: 1\r\n" * 100 + b"\r\n")
+    assert len(await body_of(answer)) == 20_001
+    assert wire.freed
+
+
+async def test_exchange_joins_the_chunks_of_one_read() -> None:
+    """An origin that sends two bytes a chunk costs its reader a turn for each read, not for each chunk."""
+    wire = Wire()
+    answer = await wire.ask(CHUNKED)
+    wire.come(b"2\r\nab\r\n" * 5000 + b"0\r\n\r\n")
+    assert [bytes(chunk) async for chunk in answer.stream] == [b"ab" * 5000]
+
+
+async def test_exchange_parses_only_a_piece_of_a_body_in_chunks_at_once() -> None:
+    """However much has come: the loop serves others between two pieces."""
+    wire = Wire()
+    await wire.ask(CHUNKED)
+    assert len(wire.connection.get_buffer(-1)) <= 64 << 10
+    sized = Wire()
+    await sized.ask(OK + b"Content-Length: 5000000\r\n\r\n")
+    assert len(sized.connection.get_buffer(-1)) == SIZE
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"\r\n\r\n", id="empty lines"),
+        pytest.param(b"HTTP/1.1 100 Continue\r\n\r\n" * 100, id="interim answers"),
+    ],
+)
+async def test_exchange_refuses_answers_that_never_come_to_the_point(answer: bytes) -> None:
+    """Each of them would cost a parser."""
+    wire = Wire()
+    with pytest.raises(httpx.RemoteProtocolError):
+        await wire.ask(answer)
+    assert wire.aborted
