@@ -4,6 +4,7 @@ from sqlalchemy import Connection, delete, or_, select, tuple_, update
 
 from streamzip.store.reading import Reads
 from streamzip.store.rows import ArchiveRow
+from streamzip.store.statements import changed
 from streamzip.store.tables import archives
 from streamzip.store.writer import Writer
 
@@ -33,7 +34,7 @@ class Catalogue:
 
         def change(connection: Connection) -> bool:
             alive = (archives.c.hash == hash) & or_(archives.c.expires_at.is_(None), archives.c.expires_at > now)
-            if connection.execute(select(archives.c.hash).where(alive)).first() is None:
+            if connection.execute(select(archives.c.hash).where(alive).with_for_update()).first() is None:
                 return False
             later = update(archives).where(alive, archives.c.expires_at.is_not(None))
             if expires_at is not None:
@@ -53,6 +54,6 @@ class Catalogue:
 
         def change(connection: Connection) -> bool:
             over = delete(archives).where(archives.c.hash == hash, archives.c.expires_at <= now)
-            return connection.execute(over).rowcount > 0
+            return changed(connection, over) > 0
 
         return await self._writer.apply(change)

@@ -11,12 +11,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, select, update
 
-from streamzip.errors import FieldError, InvalidRequest
+from streamzip.errors import FieldError, InvalidRequest, NotFound
 from streamzip.manifest.urls import origin_of
 from streamzip.store.queues import QUEUED, is_due, is_waiting, next_due
 from streamzip.store.reading import Reads
 from streamzip.store.rows import DeliveryRow, Event
-from streamzip.store.statements import insert_absent
+from streamzip.store.statements import InsertAbsent
 from streamzip.store.tables import archives, deliveries, gone_receivers, hooks
 from streamzip.store.writer import Writer
 
@@ -27,9 +27,9 @@ GONE = "gone"
 MOST_HOOKS = 16  # of one archive: each repeated create may name another, and each gets the whole event
 
 _COLUMNS = [deliveries.c[field.name] for field in dataclasses.fields(DeliveryRow)]
-_add_hook = insert_absent(hooks, "hash", "url")
-_add_delivery = insert_absent(deliveries, "hash", "type", "url")
-_add_gone = insert_absent(gone_receivers, "url")
+_add_hook = InsertAbsent(hooks)
+_add_delivery = InsertAbsent(deliveries)
+_add_gone = InsertAbsent(gone_receivers)
 
 
 class Deliveries:
@@ -46,8 +46,13 @@ class Deliveries:
         """
 
         def change(connection: Connection) -> None:
+            # Locked, as by whoever makes an event of it: either the event finds the receiver, or whoever subscribes it
+            # finds the event.
+            archive = select(archives.c.hash).where(archives.c.hash == hash).with_for_update()
+            if connection.execute(archive).first() is None:
+                raise NotFound("No such archive.")
             connection.execute(delete(gone_receivers).where(gone_receivers.c.url == url))
-            if connection.execute(_add_hook, {"hash": hash, "url": url}).rowcount:
+            if _add_hook(connection, {"hash": hash, "url": url}):
                 count = select(func.count()).select_from(hooks).where(hooks.c.hash == hash)
                 if connection.execute(count).scalar_one() > MOST_HOOKS:
                     raise InvalidRequest([FieldError("/webhook", f"this archive has {MOST_HOOKS} receivers already")])
@@ -95,7 +100,7 @@ class Deliveries:
         """The receiver wants no more: what waits for it is ended, and nothing new is queued for it."""
 
         def change(connection: Connection) -> None:
-            connection.execute(_add_gone, {"url": url})
+            _add_gone(connection, {"url": url})
             waiting = (deliveries.c.url == url) & (deliveries.c.state == QUEUED)
             connection.execute(update(deliveries).where(waiting).values(state=GONE, not_before=at))
 
@@ -130,7 +135,10 @@ class Deliveries:
 
 
 def queue_event(connection: Connection, hash: str, event: Event) -> None:
-    """Queue the event for everybody who is to be told, as part of a larger change; once for each of them."""
+    """Queue the event for everybody who is to be told, as part of a larger change; once for each of them.
+
+    That change has locked or changed the archive's row before, so that no receiver is added meanwhile.
+    """
     urls = set(connection.execute(select(hooks.c.url).where(hooks.c.hash == hash)).scalars())
     if event.predefined is not None:
         urls.add(event.predefined)
@@ -155,7 +163,7 @@ def _queue(connection: Connection, hash: str, event: Event, url: str) -> None:
         "created_at": event.at,
         "outcome": None,
     }
-    connection.execute(_add_delivery, row)
+    _add_delivery(connection, row)
 
 
 def _waiting(ids: Collection[str], receivers: Collection[str]) -> ColumnElement[bool]:

@@ -1,21 +1,57 @@
-"""What a database failure means to a client."""
+"""What a database failure means to a client, by the codes of SQLite (sqlite.org/rescode.html) and of PostgreSQL
+(its manual, appendix A).
+"""
 
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+import sqlite3
+
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from streamzip.errors import Damaged, NotFound, NotReady, Problem
 
+_FOREIGN_KEY = "23503"
+_DAMAGED = frozenset({"XX001", "XX002"})  # data_corrupted, index_corrupted
+_AGAIN = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
+_AWAY = (
+    "08",  # the connection
+    "25006",  # read_only_sql_transaction: this server is not the primary any more
+    "53",  # insufficient_resources: disk full, too many connections
+    "55P03",  # lock_not_available
+    "57",  # operator_intervention: shutting down, starting up, a statement that took too long
+    *_AGAIN,
+)
+
 
 def public_fault(error: DBAPIError) -> Problem | DBAPIError:
-    """The problem to raise in place of `error`; `error` itself where it is a mistake of ours.
+    """Return the problem to raise in place of `error`; `error` itself where it is a mistake of ours.
 
-    A full disk, a lock held too long and an unreadable file may pass: NotReady. A foreign key that finds nothing means
-    that the archive was deleted meanwhile: NotFound. sqlite3 raises the bare DatabaseError for a malformed file:
-    Damaged.
+    A full disk, a lock held too long, a server that is away and an unreadable file may pass: NotReady. A foreign key
+    that finds nothing means that the archive was deleted meanwhile: NotFound; any other constraint is a mistake.
+    sqlite3 raises the bare DatabaseError for a malformed file: Damaged.
     """
-    if isinstance(error, IntegrityError):
+    state = _state(error)
+    if state == _FOREIGN_KEY or _is_foreign_key_of_sqlite(error):
         return NotFound("No such archive.")
-    if isinstance(error, OperationalError):
-        return NotReady("The store cannot be used now; try again.", code="store_unavailable", retry_after=5)
-    if type(error.orig).__name__ == "DatabaseError":
+    if state in _DAMAGED or type(error.orig) is sqlite3.DatabaseError:
         return Damaged("The store is damaged; the operator must restore it.", code="store_damaged")
+    if isinstance(error, OperationalError) or error.connection_invalidated or state.startswith(_AWAY):
+        return away()
     return error
+
+
+def away() -> NotReady:
+    """Return the problem of a store that cannot be used now."""
+    return NotReady("The store cannot be used now; try again.", code="store_unavailable", retry_after=5)
+
+
+def is_passing(error: DBAPIError) -> bool:
+    """Return whether the same transaction may succeed at once: another one was in its way, and has gone."""
+    return _state(error) in _AGAIN
+
+
+def _state(error: DBAPIError) -> str:
+    """PostgreSQL's SQLSTATE; empty where the failure has none."""
+    return getattr(error.orig, "sqlstate", None) or ""
+
+
+def _is_foreign_key_of_sqlite(error: DBAPIError) -> bool:
+    return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY

@@ -13,14 +13,14 @@ from sqlalchemy import ColumnElement, Connection, Select, delete, select, update
 from streamzip.store.queues import QUEUED, is_due, is_waiting, next_due
 from streamzip.store.reading import Reads
 from streamzip.store.rows import JobRow
-from streamzip.store.statements import insert_absent
+from streamzip.store.statements import InsertAbsent, changed
 from streamzip.store.tables import jobs
 from streamzip.store.writer import Writer
 
 FAILED = "failed"
 
 _COLUMNS = [jobs.c[field.name] for field in dataclasses.fields(JobRow)]
-_add_job = insert_absent(jobs, "kind", "hash")
+_add_job = InsertAbsent(jobs)
 
 
 class Jobs:
@@ -76,7 +76,7 @@ class Jobs:
         """Take it back; False where there was none."""
 
         def change(connection: Connection) -> bool:
-            return connection.execute(delete(jobs).where(_of(kind, hash))).rowcount > 0
+            return changed(connection, delete(jobs).where(_of(kind, hash))) > 0
 
         return await self._writer.apply(change)
 
@@ -87,8 +87,7 @@ class Jobs:
 def add_job(connection: Connection, kind: str, hash: str, now: float) -> None:
     """Queue a job as part of a larger change; see Jobs.add."""
     fresh = {"state": QUEUED, "attempts": 0, "not_before": now}
-    inserted = connection.execute(_add_job, {"kind": kind, "hash": hash, "created_at": now, **fresh})
-    if inserted.rowcount == 0:
+    if not _add_job(connection, {"kind": kind, "hash": hash, "created_at": now, **fresh}):
         connection.execute(update(jobs).where(_of(kind, hash)).values(**fresh))
 
 

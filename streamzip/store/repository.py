@@ -13,7 +13,7 @@ from typing import Any, Self
 from sqlalchemy import Connection, Delete, Engine, Row, Update, bindparam, case, delete, select, update
 from sqlalchemy.exc import DBAPIError
 
-from streamzip.errors import Stale
+from streamzip.errors import NotFound, Stale
 from streamzip.store.catalogue import Catalogue
 from streamzip.store.deliveries import Deliveries, queue_event
 from streamzip.store.engine import READERS, alone, open_engines
@@ -22,7 +22,7 @@ from streamzip.store.jobs import Jobs, add_job
 from streamzip.store.migrations import migrate
 from streamzip.store.reading import Reads
 from streamzip.store.rows import ArchiveRow, Documents, Event, Sealed
-from streamzip.store.statements import insert_absent, put
+from streamzip.store.statements import InsertAbsent, changed, put
 from streamzip.store.tables import archives, documents, plans
 from streamzip.store.webpages import Webpages
 from streamzip.store.writer import Writer
@@ -34,8 +34,8 @@ CRCS = "crcs"
 _PAGE = 1000
 
 _ARCHIVE_COLUMNS = [archives.c[field.name] for field in dataclasses.fields(ArchiveRow)]
-_add_archive = insert_absent(archives, "hash")
-_add_document = insert_absent(documents, "hash", "kind")
+_add_archive = InsertAbsent(archives)
+_add_document = InsertAbsent(documents)
 
 # What every create and every download asks, put together once: for SQLAlchemy that is most of a small query's work.
 _archive = select(*_ARCHIVE_COLUMNS).where(archives.c.hash == bindparam("hash"))
@@ -103,9 +103,9 @@ class Repository:
         """Keep a new archive with its manifest, and queue a `job` of that kind with it; False where the hash exists."""
 
         def change(connection: Connection) -> bool:
-            if connection.execute(_add_archive, dataclasses.asdict(archive)).rowcount == 0:
+            if not _add_archive(connection, dataclasses.asdict(archive)):
                 return False
-            connection.execute(_add_document, _document(archive.hash, MANIFEST, manifest))
+            _add_document(connection, _document(archive.hash, MANIFEST, manifest))
             if job is not None:
                 add_job(connection, job, archive.hash, archive.created_at)
             return True
@@ -134,8 +134,12 @@ class Repository:
         return await self._changed(delete(archives).where(archives.c.hash == hash))
 
     async def mark_released(self, hash: str) -> bool:
-        """Bytes of the body are about to be given out; False where the archive is gone."""
-        return await self._set(hash, released=True)
+        """Note that bytes of the body are about to be given out, and return whether this call was the first to do so.
+
+        False too where the archive is gone.
+        """
+        first = (archives.c.hash == hash) & ~archives.c.released
+        return await self._changed(update(archives).where(first).values(released=True))
 
     async def set_code(self, hash: str, code: str | None, *, event: Event | None = None) -> bool:
         """Why the archive failed; None takes it back, for a fresh try. False where the archive is gone, or stale, which
@@ -146,8 +150,7 @@ class Repository:
 
         def change(connection: Connection) -> bool:
             where = (archives.c.hash == hash) & archives.c.code.is_distinct_from(Stale.code)
-            statement = update(archives).where(where).values(code=code)
-            if connection.execute(statement).rowcount == 0:
+            if not changed(connection, update(archives).where(where).values(code=code)):
                 return False
             if event is not None:
                 queue_event(connection, hash, event)
@@ -166,7 +169,8 @@ class Repository:
 
         def change(connection: Connection) -> bool:
             where = archives.c.hash == hash
-            before = connection.execute(select(archives.c.completed_at).where(where)).first()
+            # Locked before the receivers are read: one that is added meanwhile waits, and then sees the completion.
+            before = connection.execute(select(archives.c.completed_at).where(where).with_for_update()).first()
             if before is None:
                 return False
             first = at if before.completed_at is None else before.completed_at
@@ -224,8 +228,11 @@ class Repository:
         """
 
         def change(connection: Connection) -> Sealed:
-            if connection.execute(_add_document, _document(hash, LAYOUT, layout)).rowcount == 0:
-                return _to_sealed(connection.execute(_documents, {"hash": hash, "kinds": [LAYOUT]}).one())
+            if not _add_document(connection, _document(hash, LAYOUT, layout)):
+                standing = connection.execute(_documents, {"hash": hash, "kinds": [LAYOUT]}).first()
+                if standing is None:  # deleted between the two statements
+                    raise NotFound("No such archive.")
+                return _to_sealed(standing)
             if errors is not None:
                 _put_errors(connection, hash, errors)
             if over:
@@ -238,12 +245,9 @@ class Repository:
         """Keep these entry errors (JSON values) in place of those kept before. Raises NotFound: archive gone."""
         await self._writer.apply(lambda connection: _put_errors(connection, hash, errors))
 
-    async def _set(self, hash: str, **values: Any) -> bool:
-        return await self._changed(update(archives).where(archives.c.hash == hash).values(**values))
-
     async def _changed(self, statement: Update | Delete) -> bool:
         def change(connection: Connection) -> bool:
-            return connection.execute(statement).rowcount > 0
+            return changed(connection, statement) > 0
 
         return await self._writer.apply(change)
 

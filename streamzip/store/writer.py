@@ -5,21 +5,24 @@ caller is answered after the commit that holds its change, never before.
 """
 
 import asyncio
+import random
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from streamzip.errors import NotReady
-from streamzip.store.faults import public_fault
+from streamzip.store.faults import is_passing, public_fault
 
 T = TypeVar("T")
 Change = Callable[[Connection], T]
 
 BATCH = 256  # changes in one transaction: bounds how long the first of them waits for the last
+AGAIN_AFTER: Final = (0.01, 0.05, 0.2)  # seconds, before a change is tried again that met another process's transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,9 @@ class Writer:
     async def apply(self, change: Change[T]) -> T:
         """Run `change` in a transaction, in a thread, and return its result once that is durable.
 
-        A change may be run twice (alone, after one beside it failed), so it must act on the database only. Raises what
-        it raised; NotReady where the store cannot be written now; Damaged where the database is corrupt.
+        A change may be run again (alone, after one beside it failed; or after another process's transaction was in its
+        way), so it must act on the database only. Raises what it raised; NotReady where the store cannot be written
+        now; Damaged where the database is corrupt.
         """
         if self._task.done():
             raise NotReady("The store is closed.", code="store_unavailable", retry_after=5)
@@ -87,11 +91,22 @@ class Writer:
                 waiting.answer.set_result(result)
 
     def _transact(self, changes: list[Change[Any]]) -> list[Any]:
+        for pause in AGAIN_AFTER:
+            try:
+                return self._attempt(changes)
+            except DBAPIError as error:
+                if not is_passing(error):
+                    raise
+            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+        return self._attempt(changes)
+
+    def _attempt(self, changes: list[Change[Any]]) -> list[Any]:
         with self._engine.begin() as connection:
             try:
                 return [change(connection) for change in changes]
             except Exception as error:
-                if len(changes) > 1:
+                lost = isinstance(error, DBAPIError) and error.connection_invalidated  # each alone would fail as well
+                if len(changes) > 1 and not lost:
                     raise _Spoiled from error
                 raise
 

@@ -12,8 +12,7 @@ from sqlalchemy.schema import CreateTable
 from streamzip.store import migrations
 from streamzip.store.migrations import SchemaTooNewError, migrate
 from streamzip.store.repository import Repository
-from streamzip.store.statements import insert_absent
-from streamzip.store.tables import archives, deliveries, documents, jobs, metadata
+from streamzip.store.tables import metadata
 
 
 def schema(engine: Engine) -> dict[str, Any]:
@@ -92,13 +91,3 @@ async def test_open_succeeds_for_all_when_several_open_a_new_store_at_once(tmp_p
 def test_tables_compile_when_the_database_is_postgresql(table: Any) -> None:
     """The one schema is also PostgreSQL's."""
     assert f"CREATE TABLE {table.name}" in str(CreateTable(table).compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]
-
-
-def test_inserts_compile_to_plain_sql_when_the_database_is_postgresql() -> None:
-    """Insert-if-absent uses nothing that one database alone understands, and leaves a generated id to the database."""
-    keys = ["hash"], ["hash", "kind"], ["kind", "hash"], ["hash", "type", "url"]
-    for table, key in zip((archives, documents, jobs, deliveries), keys, strict=True):
-        sql = str(insert_absent(table, *key).compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]
-        names = [column.name for column in table.columns if column is not table.autoincrement_column]
-        assert sql.startswith(f"INSERT INTO {table.name} ({', '.join(names)}) SELECT ")
-        assert "WHERE NOT (EXISTS (SELECT" in sql

@@ -114,10 +114,18 @@ async def test_delete_gives_the_disk_back_when_the_manifest_was_large(tmp_path: 
 async def test_facts_change_when_they_are_set(repository: Repository) -> None:
     """Released and the failure's code are kept, and a code can be taken back."""
     await repository.create(an_archive(), sealed())
-    assert await repository.mark_released(HASH)
+    await repository.mark_released(HASH)
     assert await repository.set_code(HASH, "origin_failed")
     assert await repository.get(HASH) == an_archive(released=True, code="origin_failed")
     assert await repository.set_code(HASH, None)
+    assert await repository.get(HASH) == an_archive(released=True)
+
+
+async def test_mark_released_tells_one_caller_that_it_was_the_first(repository: Repository) -> None:
+    """Of many who are about to give out bytes, one decides which bytes they are."""
+    await repository.create(an_archive(), sealed())
+    marked = await asyncio.gather(*(repository.mark_released(HASH) for _ in range(10)))
+    assert marked == [True] + [False] * 9
     assert await repository.get(HASH) == an_archive(released=True)
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Engine, event, insert, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from streamzip.errors import NotReady
+from streamzip.errors import NotFound, NotReady
 from streamzip.store.engine import open_engines
 from streamzip.store.migrations import migrate
-from streamzip.store.tables import documents
-from streamzip.store.writer import Change, Writer
+from streamzip.store.tables import documents, gone_receivers
+from streamzip.store.writer import AGAIN_AFTER, Change, Writer
 
 
 @pytest.fixture
@@ -75,6 +75,42 @@ async def test_apply_fails_one_change_when_those_beside_it_are_good(writer: Writ
     )
     assert [type(result) for result in results] == [int, LookupError, int]
     assert notes(tmp_path / "db") == 2
+
+
+async def test_apply_says_not_found_for_a_missing_archive_alone(writer: Writer) -> None:
+    """A key that is there twice is a mistake of the code, and must not look like an archive that was deleted."""
+    document = {"hash": "x", "kind": "manifest", "key_id": "k", "signature": "s", "body": b""}
+    with pytest.raises(NotFound):
+        await writer.apply(lambda connection: connection.execute(insert(documents), document))
+    twice = [{"url": "https://hooks.example/"}] * 2
+    with pytest.raises(IntegrityError):
+        await writer.apply(lambda connection: connection.execute(insert(gone_receivers), twice))
+
+
+class Passing(Exception):
+    """As PostgreSQL's driver raises it."""
+
+    sqlstate = "40P01"  # deadlock_detected
+
+
+@pytest.mark.parametrize("times", range(len(AGAIN_AFTER) + 2))
+async def test_apply_tries_again_when_another_transaction_was_in_the_way(writer: Writer, times: int) -> None:
+    """A deadlock's loser goes through after all, unless it loses again and again: then it may come later."""
+    tried = 0
+
+    def change(connection: Connection) -> int:
+        nonlocal tried
+        tried += 1
+        if tried <= times:
+            raise DBAPIError("UPDATE", {}, Passing())
+        return note()(connection)
+
+    if times > len(AGAIN_AFTER):
+        with pytest.raises(NotReady):
+            await writer.apply(change)
+    else:
+        assert await writer.apply(change) == 10
+    assert tried == min(times, len(AGAIN_AFTER)) + 1
 
 
 async def test_apply_says_not_ready_when_the_disk_is_full(writer: Writer, tmp_path: Path) -> None:
