@@ -20,6 +20,7 @@
     └── Damaged                 500  something stored no longer matches its signature
 
     OriginError                 one entry's origin failed; becomes that entry's `errors` record
+    └── UnusableRange           its answer to a range cannot be used; the file itself may still be had
 
 A problem's sentence is public: it never holds a query string, a credential or an inner address.
 """
@@ -212,3 +213,10 @@ class OriginError(Exception):
         self.message = message
         self.transient = transient
         self.retry_after = retry_after
+
+
+class UnusableRange(OriginError):
+    """The origin refused a range, or its answer to one contradicts itself or what is known of the file.
+
+    Ask for the file without a range before it is given up.
+    """

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from isal import isal_zlib
 
 from streamzip.clock import Clock
-from streamzip.errors import OriginError
+from streamzip.errors import OriginError, UnusableRange
 from streamzip.sources.base import Facts, Opened, Source, Validator
 from streamzip.spans import Data
 
@@ -113,12 +113,17 @@ class Pull:
         """The bytes from `position` on, of one representation. OriginError where they cannot be had."""
         failures, changed, last_progress = 0, 0, self.clock.monotonic()
         while True:
-            before = self.position
+            before, start, stop = self.position, self._from(), self._to()
             try:
-                async with self.source.open(self.url, start=self._from(), stop=self._to(), pin=self.pin) as opened:
+                async with self.source.open(self.url, start=start, stop=stop, pin=self.pin) as opened:
+                    if opened.start == 0 and (start > 0 or stop is not None):
+                        self._check_whole(opened.facts, start)
                     async for chunk in self._accept(opened):
                         yield chunk
                 return
+            except UnusableRange:
+                self.ranged = False
+                continue  # at once, and not counted: the file itself was not asked for yet
             except OriginError as error:
                 failure = error
             gained = self.position - before
@@ -137,7 +142,17 @@ class Pull:
             await asyncio.sleep(delay)
 
     def _resumes(self) -> bool:
-        return self.ranged and self.pin is not None and self.pin.strong
+        # Where the size is not known, nothing tells the end of a part from the end of the file.
+        return self.ranged and self.size is not None and self.pin is not None and self.pin.strong
+
+    def _check_whole(self, facts: Facts, asked: int) -> None:
+        """Judge the answer to a range from byte `asked` on that says to begin at the file's first byte: it may be the
+        file, or only the slice.
+
+        Raises UnusableRange where that cannot be told.
+        """
+        if facts.size != self.size and (facts.size is not None or asked > 0):
+            raise UnusableRange("bad_answer", "the origin answered a range with what may be a slice", transient=True)
 
     def _from(self) -> int:
         return self.position if self._resumes() else 0

@@ -37,7 +37,7 @@ _NO_SUCH_RANGE = "http_416"
 _RFC_3986 = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*")
 
 # A body nobody wants is read to its end where it is small and comes at once: that is cheaper than a new connection.
-_SMALL = 64 << 10
+_SMALL = 65 << 10
 _AT_ONCE = 1.0
 
 
@@ -87,18 +87,31 @@ class HttpSource:
         """The facts of the file at `url`, and its body where it has at most `keep` bytes. Raises OriginError.
 
         GET and not HEAD, because a presigned URL is bound to its method; a range, so that no more comes than is wanted.
+        Where the answer to that does not prove the file's size, the file itself is asked for.
         """
-        asked = max(keep, 1)
+        asked = keep + 1  # so that a file of just `keep` bytes is seen to end before what was asked for
         try:
             head, stream = await self.get(url, ("Range", f"bytes=0-{asked - 1}"))
         except OriginError as error:
+            # An empty file has no first byte: S3 and Starlette answer so. A plain GET tells it from a confused origin.
             if error.code != _NO_SUCH_RANGE:
                 raise
-            # An empty file has no first byte: S3 and Starlette answer so. A plain GET tells it from a confused origin.
-            asked = 0
-            head, stream = await self.get(url)
+        else:
+            try:
+                facts = await self._learn(head, stream, keep, asked)
+            finally:
+                await stream.aclose()
+            if facts is not None:
+                return facts
+        return await self._probe_plainly(url, keep)
+
+    async def _probe_plainly(self, url: str, keep: int) -> Facts:
+        """Ask for the file itself, where the answer to a range proved nothing."""
+        head, stream = await self.get(url)
         try:
-            return await self._learn(head, stream, keep, asked)
+            if head.status == 206:
+                raise bad_answer("it brings a part where the whole file was asked for")
+            return await self._keep(head.facts(size=head.length, ranges=False), stream, keep)
         finally:
             await stream.aclose()
 
@@ -182,20 +195,31 @@ class HttpSource:
         """The body, its bytes and their pace watched."""
         return CountedChunks(stream, expected, self._pace)
 
-    async def _learn(self, head: Head, stream: Body, keep: int, asked: int) -> Facts:
-        """The facts in a probe's answer. `asked`: how many bytes its range named, 0 where it had none."""
+    async def _learn(self, head: Head, stream: Body, keep: int, asked: int) -> Facts | None:
+        """The facts in the answer to a range of the file's first `asked` bytes; None where it does not prove a size.
+
+        Some origins answer with the slice as if it were the file: a 200 of as many bytes as were asked for, or a 206
+        whose total is where the slice ends.
+        """
         if head.status == 206:
             part = head.content_range()
             if part.start != 0 or part.stop > asked:
                 raise bad_answer("it brings another part than was asked for")
+            if part.size == part.stop == asked:
+                return None
             facts = head.facts(size=part.size, ranges=True)
             if part.size is None or part.size > keep or part.stop < part.size:
                 await _discard(head, stream)
                 return facts
-        else:
-            facts = head.facts(size=head.length, ranges=head.takes_ranges and not asked)
-            if facts.size is None or facts.size > keep:
-                return facts
+            return await self._keep(facts, stream, keep)
+        if head.length == asked or head.field(b"content-range") is not None:
+            return None
+        return await self._keep(head.facts(size=head.length, ranges=False), stream, keep)
+
+    async def _keep(self, facts: Facts, stream: Body, keep: int) -> Facts:
+        """The facts, with the body where it is the whole file and has at most `keep` bytes."""
+        if facts.size is None or facts.size > keep:
+            return facts
         body = b"".join([chunk async for chunk in self.counted(stream, facts.size)])
         return facts._replace(body=body)
 
@@ -246,7 +270,9 @@ class _Opening(AbstractAsyncContextManager[Opened]):
         part = head.content_range()
         if part.start != self._start or (self._stop is not None and part.stop > self._stop):
             raise bad_answer("it brings another part than was asked for")
-        facts = head.facts(size=part.size, ranges=True)
+        # A total where the part itself ends proves nothing: some origins take the slice for the file.
+        proven = part.size if part.size is None or part.size > part.stop else None
+        facts = head.facts(size=proven, ranges=True)
         if self._pin is not None and self._pin.strong and facts.validator != self._pin:
             # If-Range should have made it the whole file. Without proof of the version there is no joining the two.
             raise OriginError("changed", "the origin answered with a part of another version", transient=True)

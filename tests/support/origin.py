@@ -20,32 +20,13 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
+
+from tests.support.patterns import Body
+from tests.support.patterns import Pattern as Pattern
 
 SLICE = 64 << 10
 MODIFIED = "Mon, 01 Jun 2026 10:00:00 GMT"
-
-
-class Body(Protocol):
-    """Bytes, or what looks like them."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, part: slice) -> bytes: ...
-
-
-class Pattern:
-    """`size` bytes that nobody has to hold; any two places of it differ."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-
-    def __len__(self) -> int:
-        return self._size
-
-    def __getitem__(self, part: slice) -> bytes:
-        start, stop, _ = part.indices(self._size)
-        words = range(start // 8, -(-stop // 8))
-        return struct.pack(f"<{len(words)}Q", *words)[start % 8 :][: stop - start]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +82,14 @@ class HangUp:
     reset: bool = False
 
 
-Answer = File | Status | Raw | Silence | HangUp
+@dataclass(frozen=True)
+class Reply:
+    """The answer that a rule chooses for the request."""
+
+    choose: "Callable[[Request], Answer]"
+
+
+Answer = File | Status | Raw | Silence | HangUp | Reply
 
 
 def redirect(location: str, code: int = 302) -> Status:
@@ -285,6 +273,8 @@ class Origin:
                 await reader.read()
             case HangUp(reset):
                 return await self._end(writer, reset=reset)
+            case Reply(choose):
+                return await self._send(choose(request), path, request, reader, writer)
         return False
 
     async def _send_file(

@@ -51,7 +51,8 @@ async def test_open_gives_a_part(
     """Half-open in code, inclusive on the wire, and conditional on the pinned version."""
     origin.serve("/a", File(TEN))
     async with source.open(origin.url("/a"), start=start, stop=stop, pin=V1) as opened:
-        assert (opened.start, opened.facts.size) == (start, 10)
+        assert opened.start == start
+        assert opened.facts.size == (10 if stop in (1, 5) else None)  # where a part ends is no proof of the file's end
         assert await read(opened) == expected
     fields = origin.requests("/a")[0].fields
     assert (fields["range"], fields["if-range"]) == (asked, '"v1"')

@@ -65,7 +65,7 @@ async def test_probe_brings_the_body_when_it_may_be_kept(origin: Origin, source:
     origin.serve("/a", File(b"0123456789", ranges=ranges))
     facts = await source.probe(origin.url("/a"), keep=10)
     assert (facts.size, facts.body, facts.ranges) == (10, b"0123456789", ranges)
-    assert [request.fields["range"] for request in origin.requests("/a")] == ["bytes=0-9"]
+    assert [request.fields["range"] for request in origin.requests("/a")] == ["bytes=0-10"]
 
 
 async def test_probe_brings_no_body_when_it_is_larger_than_may_be_kept(origin: Origin, source: HttpSource) -> None:
@@ -96,6 +96,35 @@ async def test_probe_asks_plainly_when_a_range_is_refused(origin: Origin, source
     facts = await source.probe(origin.url("/a"))
     assert facts.size == 10
     assert "range" not in origin.requests("/a")[1].fields
+
+
+@pytest.mark.parametrize("keep", [0, 4])
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(200, None), (200, "bytes 0-{last}/10"), (200, "bytes 0-{last}/{length}"), (206, "bytes 0-{last}/{length}")],
+)
+async def test_probe_asks_plainly_when_the_answer_may_be_a_slice(
+    origin: Origin, source: HttpSource, status: int, said: str | None, keep: int
+) -> None:
+    """As many bytes as were asked for, and no more in all: only the file itself tells its size."""
+    slice = b"0123456789"[: keep + 1]
+    fields = () if said is None else (("Content-Range", said.format(last=len(slice) - 1, length=len(slice))),)
+    origin.serve("/a", Status(status, fields, slice), File(b"0123456789"))
+    facts = await source.probe(origin.url("/a"), keep=keep)
+    assert (facts.size, facts.ranges, facts.body) == (10, False, None)
+    assert "range" not in origin.requests("/a")[1].fields
+
+
+@pytest.mark.parametrize(("size", "keep"), [(1, 1), (9, 10), (10, 10), (12, 10), (2, 0), (10, 0)])
+@pytest.mark.parametrize("ranges", [True, False])
+async def test_probe_asks_once_when_the_answer_proves_the_size(
+    origin: Origin, source: HttpSource, size: int, keep: int, ranges: bool
+) -> None:
+    """A file that ends before what was asked for, or goes on behind it, costs one request."""
+    origin.serve("/a", File(b"0123456789ab"[:size], ranges=ranges))
+    facts = await source.probe(origin.url("/a"), keep=keep)
+    assert (facts.size, facts.body is None, facts.ranges) == (size, size > keep, ranges)
+    assert len(origin.requests("/a")) == 1
 
 
 @pytest.mark.parametrize(
