@@ -1,5 +1,5 @@
 """Every setting, declared once: type, default, help. Each is `STREAMZIP_<NAME>` and a flag of `serve` (flag >
-environment > default); cli.py makes the flags from this model, and a test holds docs/configuration.md to it."""
+environment > default); cli/ makes the flags from this model, and a test holds docs/configuration.md to it."""
 
 import base64
 import difflib
@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, ByteSize, DirectoryPath, F
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 ENV_PREFIX = "STREAMZIP_"
+CLIENT_VARIABLES = frozenset({"STREAMZIP_SERVER", "STREAMZIP_KEY"})  # of the commands that ask a running gateway
 
 Network = IPv4Network | IPv6Network
 
@@ -240,7 +241,7 @@ def unknown_variables(environment: Iterable[str]) -> dict[str, str | None]:
 
     Only for a warning: Kubernetes sets STREAMZIP_SERVICE_HOST and its like beside a service of that name.
     """
-    known = [variable(name) for name in Settings.model_fields]
+    known = {variable(name) for name in Settings.model_fields} | CLIENT_VARIABLES
     unknown = {}
     for name in sorted(environment):
         if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:

@@ -1,0 +1,42 @@
+"""The command line: which commands there are. Each is a function of a module beside this one."""
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from streamzip.cli import admin, remote, serving
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # it prints the local variables, and secrets are among them
+    help="A streaming zip-on-the-fly gateway: a list of public URLs in, one resumable ZIP64 download out.",
+)
+
+
+def main() -> None:
+    """Run the `streamzip` command."""
+    app()
+
+
+def _print_version(given: bool) -> None:
+    if given:
+        typer.echo(f"streamzip {version('streamzip')}")
+        raise typer.Exit
+
+
+@app.callback()
+def streamzip(
+    show_version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Hold the options that stand before a command; without it, typer would make `serve` the only command."""
+
+
+for command in (serving.serve, remote.create, remote.status, remote.watch, remote.get, remote.rm):
+    app.command()(command)
+app.command("list")(remote.list_archives)
+for command in (admin.sign, admin.verify, admin.openapi):
+    app.command()(command)
+app.add_typer(admin.keys, name="keys")

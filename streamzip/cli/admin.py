@@ -1,0 +1,105 @@
+"""Commands of the operator that need no running gateway: keys, links, a look at everything stored, the interface."""
+
+import json
+import re
+import time
+from contextlib import closing
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from streamzip.cli.ending import explain, stop
+from streamzip.config import Settings, SetupError, load_key_ring_text, variable
+
+keys = typer.Typer(no_args_is_help=True, help="API keys.")
+
+
+@keys.command("new")
+def new(name: Annotated[str, typer.Argument(help="Whose key it is; archives are listed by it.")]) -> None:
+    """Make an API key: it is shown once, and its line goes into STREAMZIP_API_KEYS."""
+    from streamzip.manifest.api_keys import new_key
+
+    try:
+        key, line = new_key(name)
+    except ValueError as error:
+        stop(str(error), code=2)
+    typer.echo(f"{key}\n{line}")
+    typer.echo(
+        f"The first is the key, and not shown again; the second is its line in {variable('api_keys')}.", err=True
+    )
+
+
+def sign(
+    path: Annotated[str, typer.Argument(help="As /archive/get/HASH.zip, or the whole URL.")],
+    expires: Annotated[float, typer.Option(min=1, help="Seconds that the link is good for.")],
+    data: Annotated[str | None, typer.Option(help="The gateway's data folder, where its secret lies.")] = None,
+) -> None:
+    """Print a link that is good for so many seconds, for a gateway with STREAMZIP_SIGNED_LINKS=on."""
+    from streamzip.manifest.signed_links import SignedLinks
+    from streamzip.manifest.signing import KeyRing
+
+    given: dict[str, Any] = {} if data is None else {"data_dir": data}
+    try:
+        settings = Settings(**given)
+        if settings.secret_keys is None and not (settings.data_dir / "secret.keys").exists():
+            raise SetupError(f"there is no secret in {settings.data_dir}: name the gateway's data folder with --data")
+        keys = KeyRing.parse(load_key_ring_text(settings))
+        base, own = _apart(path, settings.public_url)
+        typer.echo(f"{base}{own}?{SignedLinks(keys, lifetime=expires).query(own, now=time.time())}")
+    except ValidationError as error:
+        stop(explain(error), code=2)
+    except (SetupError, ValueError) as error:
+        stop(str(error), code=1)
+
+
+def _apart(link: str, public_url: str | None) -> tuple[str, str]:
+    """What stands before the path as the gateway sees it (a URL's origin, the base that clients see), and that path."""
+    base = public_url or ""
+    if not link.startswith("/"):
+        scheme, _, rest = link.partition("://")
+        base = base if base and link.startswith(f"{base}/") else f"{scheme}://{rest.partition('/')[0]}"
+        link = link.removeprefix(base)
+    if re.fullmatch(r"/[!-\"$->@-~]*", link) is None:
+        raise ValueError("a link is signed for a path, as /archive/get/HASH.zip, percent-encoded and without a query")
+    return base, link
+
+
+def verify(
+    data: Annotated[str | None, typer.Option(help="The gateway's data folder.")] = None,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Take damaged copies away, so that they are pulled again.")
+    ] = False,
+) -> None:
+    """Look whether everything stored is whole; a gateway may run beside it. Prints a line for each damage."""
+    # Imported here: the other commands need not load the store.
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from streamzip.verify import Verification
+
+    given: dict[str, Any] = {} if data is None else {"data_dir": data}
+    try:
+        verification = Verification(Settings(**given), remove=remove)
+    except ValidationError as error:
+        stop(explain(error), code=2)
+    except (SetupError, ValueError) as error:
+        stop(str(error), code=1)
+    damages = 0
+    console = Console(stderr=True)
+    with closing(verification), Progress(console=console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("verifying", total=verification.size())
+        for damage in verification.run(lambda count: progress.advance(bar, count)):
+            damages += 1
+            typer.echo(damage)
+    looked = f"{verification.archives} archives, {verification.copies} copies, {verification.files} uploaded files"
+    typer.echo(f"streamzip: {looked}; damaged: {damages}", err=True)
+    raise typer.Exit(1 if damages else 0)
+
+
+def openapi() -> None:
+    """Print the OpenAPI document of the HTTP interface, as the gateway serves it at /openapi.json."""
+    # Imported here: the other commands need not load the models.
+    from streamzip.api.openapi import document
+
+    typer.echo(json.dumps(document(), indent=2, ensure_ascii=False))

@@ -1,0 +1,68 @@
+"""What a person sees while a command works: a bar on a terminal, a plain line now and then elsewhere."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+PLAIN_EVERY = 5.0  # seconds between two lines where stderr is no terminal
+
+
+class Meter:
+    """Shows how far something is: bytes of how many, and a text beside them."""
+
+    def __init__(self, label: str, progress: Progress | None, *, quiet: bool) -> None:
+        self._label, self._progress, self._quiet = label, progress, quiet
+        self._task = None if progress is None else progress.add_task(label, total=None)
+        self._said = time.monotonic()
+
+    def show(self, done: int, total: int | None, text: str = "") -> None:
+        """Show the state; a plain line only every few seconds."""
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, completed=done, total=total, description=text or self._label)
+        elif not self._quiet and time.monotonic() - self._said >= PLAIN_EVERY:
+            self._said = time.monotonic()
+            of = f" of {total:,}" if total else ""
+            typer.echo(f"streamzip: {text or self._label}: {done:,}{of} bytes", err=True)
+
+
+@contextmanager
+def meter(label: str, *, quiet: bool) -> Iterator[Meter]:
+    """Give a Meter on stderr, for as long as the work takes."""
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield Meter(label, None, quiet=quiet)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
+        yield Meter(label, progress, quiet=quiet)
+
+
+def print_json(document: Any) -> None:
+    """Print one line of JSON to stdout."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def say(sentence: str, *, quiet: bool = False) -> None:
+    """Tell a person something, on stderr."""
+    if not quiet:
+        typer.echo(f"streamzip: {sentence}", err=True)
+
+
+def size(count: int | None) -> str:
+    """Return a number of bytes as people read it."""
+    if count is None:
+        return "?"
+    amount, unit = float(count), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if amount < 1000 or unit == "TB":
+            break
+        amount /= 1000
+    return f"{count} B" if unit == "B" else f"{amount:,.1f} {unit}"

@@ -1,0 +1,255 @@
+"""Commands that ask a running gateway: create, status, watch, get, list, rm.
+
+Results go to stdout, alone; everything else to stderr. Exit status: 0 done, 1 failed, 2 wrong usage, 3 some entries
+were left out, 130 stopped.
+"""
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from streamzip.cli.ending import FAILED, SOME_LEFT_OUT, WRONG_USAGE, stop
+from streamzip.cli.lists import ListError, parse
+from streamzip.cli.output import meter, print_json, say, size
+
+Server = Annotated[str, typer.Option(envvar="STREAMZIP_SERVER", help="The gateway's own URL.")]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        envvar=["STREAMZIP_KEY", "SZ_KEY"],
+        help="An API key. A flag can be read by every user of the machine: use the environment.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs: a document, or a line for each event.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+Archive = Annotated[str, typer.Argument(help="Its hash, or its link.", metavar="ARCHIVE")]
+LOCAL = "http://127.0.0.1:8000"
+
+_LINK = re.compile(r"(?:(?P<server>https?://.+?)?/archive/get/)?(?P<hash>[0-9a-f]{32})(?:\.zip)?(?:\?.*)?")
+
+
+def create(
+    urls: Annotated[
+        list[str] | None, typer.Argument(help="The files' URLs, or upload:NAME for files that lie there.")
+    ] = None,
+    server: Server = LOCAL,
+    key: Key = None,
+    input_file: Annotated[
+        str | None, typer.Option("--input", "-i", help="A list of links: plain, aria2's, CSV or JSON; - is stdin.")
+    ] = None,
+    filename: Annotated[str | None, typer.Option(help="The archive's own file name.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Have it built, and return when it is.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Create an archive on a running gateway, and print its link."""
+    entries = [{"url": url} for url in urls or ()] + ([] if input_file is None else _entries(input_file))
+    if not entries:
+        stop("name at least one URL, or a list with --input", code=WRONG_USAGE)
+    plain = [entry["url"] if entry.keys() == {"url"} else entry for entry in entries]
+    options = {} if filename is None else {"filename": filename}
+    with _gateway(server, key) as gateway:
+        created = gateway.create(plain, **options)
+        document, left_out = created.document, 0
+        for asked, name in created.renamed:
+            say(f"renamed: {asked} to {name}", quiet=quiet)
+        if wait:
+            last = _built(gateway, created.archive_hash, quiet=quiet)
+            document = document if last is None else last.document
+            left_out = 0 if last is None else _say_left_out(last, quiet=quiet)
+    if as_json:
+        print_json(document)
+    else:
+        typer.echo(created.url)  # where links are signed, a status may have one without
+    raise typer.Exit(SOME_LEFT_OUT if left_out else 0)
+
+
+def status(archive: Archive, server: Server = LOCAL, key: Key = None, as_json: Json = False) -> None:
+    """Print how an archive stands."""
+    server, archive_hash = _named(archive, server)
+    with _gateway(server, key) as gateway:
+        current = gateway.status(archive_hash)
+    if as_json:
+        print_json(current.document)
+    else:
+        done = current.progress
+        typer.echo(f"{current.status}{f' ({current.code})' if current.code else ''}")
+        typer.echo(f"{size(done.bytes)} of {size(done.total_bytes)}, {done.entries} of {done.total_entries} files")
+        for entry in current.left_out:
+            typer.echo(f"left out: {entry}")
+        if current.url:
+            typer.echo(current.url)
+    raise typer.Exit(_ending(current))
+
+
+def watch(
+    archive: Archive, server: Server = LOCAL, key: Key = None, as_json: Json = False, quiet: Quiet = False
+) -> None:
+    """Follow an archive until it is completed or has failed; it is not built for that alone."""
+    server, archive_hash = _named(archive, server)
+    with _gateway(server, key) as gateway, meter("waiting", quiet=quiet or as_json) as shown:
+        current = None
+        for current in gateway.events(archive_hash):
+            if as_json:
+                print_json(current.document)
+            done = current.progress
+            text = f"{current.status}, {done.entries} of {done.total_entries} files"
+            shown.show(done.bytes, done.total_bytes, text)
+    if current is None:
+        stop("the archive was deleted, or the gateway stopped", code=FAILED)
+    if not as_json:
+        _say_left_out(current, quiet=quiet)
+        typer.echo(f"{current.status}{f' ({current.code})' if current.code else ''}")
+    raise typer.Exit(_ending(current))
+
+
+def get(
+    archive: Archive,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file. Default: the archive's name.")
+    ] = None,
+    server: Server = LOCAL,
+    key: Key = None,
+    force: Annotated[bool, typer.Option("--force", "-f", help="Replace a file that is there.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Download an archive, by its hash or link. Run again, it goes on where it ended."""
+    from streamzip.client import GatewayError
+
+    link = archive
+    server, archive_hash = _named(archive, server)
+    with _gateway(server, key) as gateway:
+        with meter("downloading", quiet=quiet or as_json) as shown:
+            path = gateway.download(
+                link if "/" in link else archive_hash,
+                output,
+                replace=force,
+                on_progress=lambda done: shown.show(done.bytes, done.total),
+            )
+        try:
+            left_out = _say_left_out(gateway.status(archive_hash), quiet=quiet)
+        except GatewayError:  # a signed link opens the archive, and not always its status
+            left_out = 0
+    if as_json:
+        print_json({"path": str(path), "bytes": path.stat().st_size, "archive_hash": archive_hash})
+    else:
+        typer.echo(path)
+    raise typer.Exit(SOME_LEFT_OUT if left_out else 0)
+
+
+def list_archives(
+    server: Server = LOCAL,
+    key: Key = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """List the archives of your API key, the newest first."""
+    with _gateway(server, key) as gateway:
+        for number, row in enumerate(gateway.archives()):
+            if number >= limit:
+                break
+            if as_json:
+                print_json(row)
+            else:
+                about = f"{row['entries']:>7} files  {size(row['size']):>10}"
+                typer.echo(f"{row['archive_hash']}  {row['status']:<11}  {about}  {row['filename']}")
+
+
+def rm(
+    archives: Annotated[list[str], typer.Argument(help="Their hashes, or links.", metavar="ARCHIVE…")],
+    server: Server = LOCAL,
+    key: Key = None,
+    token: Annotated[
+        str | None, typer.Option(help="The delete_token that create gave; for a gateway without API keys.")
+    ] = None,
+) -> None:
+    """Delete archives: their lists, copies and links are gone at once."""
+    from streamzip.client import GatewayError
+
+    failed = False
+    for archive in archives:
+        at, archive_hash = _named(archive, server)
+        with _gateway(at, key) as gateway:
+            try:
+                gateway.delete(archive_hash, token=token)
+            except GatewayError as error:
+                failed = True
+                say(f"{archive_hash}: {error}")
+    raise typer.Exit(FAILED if failed else 0)
+
+
+@contextmanager
+def _gateway(server: str, key: str | None) -> Iterator[Any]:
+    """Give the gateway's client; its errors end the command with one sentence."""
+    # Imported here: the other commands need not load the client.
+    from streamzip.client import Client, GatewayError
+
+    try:
+        with Client(server, key=key) as gateway:
+            yield gateway
+    except GatewayError as error:
+        stop(str(error), code=FAILED)
+    except ValueError as error:
+        stop(str(error), code=WRONG_USAGE)
+
+
+def _built(gateway: Any, archive_hash: str, *, quiet: bool) -> Any:
+    """Have the archive built; return its last status, or None where the gateway keeps no copy to build."""
+    from streamzip.client import ProblemError
+
+    with meter("building", quiet=quiet) as shown:
+        try:
+            return gateway.wait(
+                archive_hash,
+                on_status=lambda current: shown.show(
+                    current.progress.bytes,
+                    current.progress.total_bytes,
+                    f"{current.status}, {current.progress.entries} of {current.progress.total_entries} files",
+                ),
+            )
+        except ProblemError as error:
+            if error.code != "no_cache":
+                raise
+            say("this gateway keeps no copy of it, and builds it as it is downloaded")
+            return None
+
+
+def _entries(input_file: str) -> list[dict[str, Any]]:
+    try:
+        text = sys.stdin.read() if input_file == "-" else Path(input_file).read_text("utf-8")
+        return parse(text)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+        stop(f"{input_file} cannot be read: {reason}", code=WRONG_USAGE)
+    except ListError as error:
+        stop(f"{input_file}: {error}", code=WRONG_USAGE)
+
+
+def _named(archive: str, server: str) -> tuple[str, str]:
+    """Return the gateway and the hash that an argument names; a link names its own gateway."""
+    found = _LINK.fullmatch(archive)
+    if found is None:
+        stop(f"{archive!r} is neither an archive's hash nor its link", code=WRONG_USAGE)
+    return found["server"] or server, found["hash"]
+
+
+def _say_left_out(current: Any, *, quiet: bool) -> int:
+    """Say what was left out, and return how many entries that are."""
+    for entry in current.left_out:
+        say(f"left out: {entry}", quiet=quiet)
+    more = current.left_out_total - len(current.left_out)
+    if more > 0:
+        say(f"left out: {more:,} more", quiet=quiet)
+    return int(current.left_out_total)
+
+
+def _ending(current: Any) -> int:
+    if current.status == "failed":
+        return FAILED
+    return SOME_LEFT_OUT if current.left_out_total else 0

@@ -1,0 +1,77 @@
+"""`streamzip serve`. Its flags are made from config.Settings, so that no setting is spelled twice."""
+
+import inspect
+import os
+import signal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import typer
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from streamzip.cli.ending import explain, flags_of, stop
+from streamzip.config import Settings, SetupError, prepare_data_dir, unknown_variables, variable
+
+
+def with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Give the command one text flag for each setting; it receives what was given, else None.
+
+    Texts, because the model parses flags as it parses the environment: one grammar, one set of error messages.
+    """
+
+    def flag(name: str, field: FieldInfo) -> inspect.Parameter:
+        default = _shown(field.get_default(call_default_factory=True))
+        note = f"default: {default}; env: {variable(name)}" if default else f"env: {variable(name)}"
+        option = typer.Option(*flags_of(name), help=f"{field.description} ({note})", metavar=_metavar(field))
+        kind = inspect.Parameter.KEYWORD_ONLY
+        return inspect.Parameter(name, kind, default=None, annotation=Annotated[str | None, option])
+
+    parameters = [flag(name, field) for name, field in Settings.model_fields.items()]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return command
+
+
+def _shown(default: Any) -> str:
+    """A default as one would type it; nothing for None and for an empty list."""
+    if isinstance(default, tuple | frozenset):
+        return ",".join(str(part) for part in default)
+    return "" if default is None else str(default)
+
+
+def _metavar(field: FieldInfo) -> str:
+    return "|".join(get_args(field.annotation)) if get_origin(field.annotation) is Literal else "VALUE"
+
+
+@with_settings
+def serve(**flags: str | None) -> None:
+    """Run the gateway. Each flag is also an environment variable, and wins over it."""
+    try:
+        given: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
+        settings = Settings(**given)
+        prepare_data_dir(settings)
+    except ValidationError as error:
+        stop(explain(error), code=2)
+    except SetupError as error:
+        stop(str(error), code=1)
+    for name, meant in unknown_variables(os.environ).items():
+        typer.echo(f"streamzip: {name} is no setting{f' (is {meant} meant?)' if meant else ''}", err=True)
+    _run(settings)
+
+
+def _run(settings: Settings) -> None:
+    # Imported here: `--help` and a refused setting need not load the server.
+    from streamzip.app import serve as run
+
+    # uvicorn ends in good order and then raises the signal again: an end that was asked for is no failure. As process 1
+    # of a container, Python would ignore SIGTERM until uvicorn listens for it.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        run(settings)
+    except KeyboardInterrupt:
+        pass
+    except SetupError as error:
+        stop(str(error), code=1)
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,118 @@
+"""`streamzip create -i`, `status`, `watch`, `get`, `list` and `rm` against a running gateway, as a shell runs them."""
+
+import json
+import os
+import signal
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from streamzip.manifest.api_keys import new_key
+from tests.support.fixtures import Launch
+from tests.support.gateway import COMMAND, Gateway
+from tests.support.origin import File, Origin, Pattern
+
+KEY, LINE = new_key("ann")
+
+
+def run(
+    *arguments: str, server: str, folder: Path | None = None, given: str | None = None, key: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("STREAMZIP_", "SZ_"))}
+    environment |= {"STREAMZIP_SERVER": server} | ({} if key is None else {"STREAMZIP_KEY": key})
+    command = [str(COMMAND), *arguments]
+    return subprocess.run(
+        command, env=environment, cwd=folder, input=given, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_a_list_is_piped_in_and_its_archive_downloaded(gateway: Gateway, origin: Origin, tmp_path: Path) -> None:
+    """The two commands a person needs; what stands on stdout is the next one's argument."""
+    for name in ("a", "b"):
+        origin.serve(f"/remote/{name}", File(name.encode()))
+    listing = f"{origin.url('/remote/a')}\tfirst.txt\n{origin.url('/remote/b')}\n"
+    created = run("create", "-i", "-", "--filename", "two.zip", server=gateway.base, given=listing)
+    assert (created.returncode, created.stderr) == (0, "")
+    got = run("get", created.stdout.strip(), server="http://127.0.0.1:9", folder=tmp_path)
+    assert (got.returncode, got.stdout, got.stderr) == (0, "two.zip\n", "")
+    with zipfile.ZipFile(tmp_path / "two.zip") as archive:
+        assert archive.namelist() == ["first.txt", "b"]
+
+
+def test_status_and_watch_say_what_was_left_out_by_exit_status(gateway: Gateway, origin: Origin) -> None:
+    """3: done, and some entries were left out; the sentence says which and why. With --json: documents alone."""
+    origin.serve("/remote/there", File(b"x"))
+    link = gateway.create(urls=[origin.url("/remote/there"), origin.url("/remote/none")])["url"]
+    gateway.client.get(link)
+    done = run("status", link, server=gateway.base)
+    assert done.returncode == 3
+    assert done.stdout.splitlines()[0] == "completed"
+    assert "left out: none: the origin answered 404" in done.stdout
+    watched = run("watch", link, "--json", server=gateway.base)
+    documents = [json.loads(line) for line in watched.stdout.splitlines()]
+    assert (watched.returncode, documents[-1]["status"], watched.stderr) == (3, "completed", "")
+    assert json.loads(run("status", link, "--json", server=gateway.base).stdout)["errors"][0]["code"] == "http_404"
+
+
+def test_get_stopped_by_ctrl_c_goes_on_the_next_time(launch: Launch, origin: Origin, tmp_path: Path) -> None:
+    """Exit 130, no traceback, and only the part is left."""
+    gateway = launch()
+    origin.serve("/remote/held", File(Pattern(3_000_000), hold_at=2_000_000))
+    link = gateway.create(urls=[origin.url("/remote/held")])["url"]
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+    child = subprocess.Popen(
+        [str(COMMAND), "get", link, "-o", str(folder / "out.zip")], stderr=subprocess.PIPE, text=True
+    )
+    origin.until(lambda _: sum(part.stat().st_size for part in folder.glob("*.part")) > 1_000_000)
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=30)
+    assert child.returncode == 130
+    assert "Traceback" not in err
+    (part,) = folder.iterdir()
+    assert part.name.endswith(".part")
+    origin.release("/remote/held")
+    assert run("get", link, "-o", str(folder / "out.zip"), server=gateway.base).returncode == 0
+    with zipfile.ZipFile(folder / "out.zip") as archive:
+        assert archive.testzip() is None
+    assert [entry.name for entry in folder.iterdir()] == ["out.zip"]
+
+
+def test_list_and_rm_work_with_a_key(launch: Launch, origin: Origin) -> None:
+    """The key from the environment; what is deleted is gone from the list."""
+    gateway = launch(api_keys=LINE)
+    made = run("create", origin.url("/remote/x"), server=gateway.base, key=KEY)
+    assert made.returncode == 0, made.stderr
+    archive_hash = made.stdout.strip()[-36:-4]
+    listed = run("list", "--json", server=gateway.base, key=KEY)
+    assert [json.loads(line)["archive_hash"] for line in listed.stdout.splitlines()] == [archive_hash]
+    assert archive_hash in run("list", server=gateway.base, key=KEY).stdout
+    assert run("rm", archive_hash, server=gateway.base, key=KEY).returncode == 0
+    assert run("list", server=gateway.base, key=KEY).stdout == ""
+    again = run("rm", archive_hash, server=gateway.base, key=KEY)
+    assert (again.returncode, again.stderr.count("\n")) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "sentence"),
+    [
+        (["create"], 2, "name at least one URL"),
+        (["create", "-i", "/none"], 2, "/none cannot be read: No such file or directory"),
+        (["get", "nonsense"], 2, "neither an archive's hash nor its link"),
+        (["get", "0" * 32], 1, "404: "),
+        (["status", "0" * 32], 1, "404: "),
+        (["watch", "0" * 32], 1, "404: "),
+        (["list"], 1, "403: "),
+        (["rm", "0" * 32], 1, "404: "),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_done_is_one_sentence(
+    gateway: Gateway, arguments: list[str], status: int, sentence: str
+) -> None:
+    """And the right exit status: 2 where it was asked for wrongly, 1 where it failed."""
+    done = run(*arguments, server=gateway.base)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (status, "", 1)
+    assert done.stderr.startswith("streamzip: ")
+    assert sentence in done.stderr
