@@ -24,6 +24,9 @@ ENV PATH=/opt/streamzip/bin:$PATH \
     STREAMZIP_HOST=0.0.0.0 \
     STREAMZIP_PORT=8000 \
     STREAMZIP_DATA_DIR=/data
+# Any name: under which one the container is reached is not known here. Without API keys every web page that is visited
+# from where its port is reachable could use the gateway: name its own hosts instead, or set keys.
+ENV STREAMZIP_ALLOWED_HOSTS=*
 # By number: Kubernetes' runAsNonRoot can't judge a name.
 USER 10001:10001
 VOLUME /data

@@ -38,6 +38,7 @@ from streamzip.jobs.sweep import Sweep
 from streamzip.jobs.webhooks import Webhooks
 from streamzip.jobs.webpages import PageSource, WebpageDownloads
 from streamzip.logs import event
+from streamzip.manifest.addresses import unmapped
 from streamzip.manifest.api_keys import ApiKeys
 from streamzip.manifest.links import ArchiveLinks
 from streamzip.manifest.parse import CreateRequest
@@ -236,7 +237,7 @@ def _listen(settings: Settings) -> socket.socket:
 
 def _is_loopback(host: str) -> bool:
     try:
-        return ip_address(host).is_loopback
+        return unmapped(ip_address(host)).is_loopback
     except ValueError:
         return host == "localhost"
 
@@ -308,7 +309,6 @@ def _uvicorn_config(settings: Settings, app: ASGIApp, door: Door) -> uvicorn.Con
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=True,
-        forwarded_allow_ips=[str(network) for network in settings.trusted_proxies],
+        proxy_headers=False,  # api/proxies.py judges them
         timeout_graceful_shutdown=STOP_WITHIN,
     )

@@ -62,7 +62,21 @@ def _extensions(value: Any) -> tuple[str, ...]:
 
 
 def _networks(value: Any) -> tuple[Network, ...]:
-    return tuple(ip_network(network) for network in _split(value))
+    return tuple(_unmapped(ip_network(network)) for network in _split(value))
+
+
+def _unmapped(network: Network) -> Network:
+    """Return an IPv4-mapped network (RFC 4291 §2.5.5.2) as the IPv4 network inside: so its addresses are seen."""
+    inner = getattr(network.network_address, "ipv4_mapped", None)
+    return network if inner is None or network.prefixlen < 96 else IPv4Network((inner, network.prefixlen - 96))
+
+
+def _names(value: Any) -> frozenset[str]:
+    names = frozenset(str(name).lower().removesuffix(".") for name in _split(value))
+    for name in names:
+        if name != "*" and re.fullmatch(r"[a-z0-9](?:[a-z0-9._-]{0,251}[a-z0-9])?", name) is None:
+            raise ValueError(f"{name!r} is not a host's name without a port, as zip.example, nor *")
+    return names
 
 
 def _public_url(value: str) -> str:
@@ -83,6 +97,7 @@ def _lower(value: Any) -> Any:
 
 Origins = Annotated[frozenset[str], NoDecode, BeforeValidator(_origins)]
 Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
+Names = Annotated[frozenset[str], NoDecode, BeforeValidator(_names)]
 Sites = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_sites)]
 Extensions = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_extensions)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -184,9 +199,15 @@ class Settings(BaseSettings):
         description="Origins whose pages may use this gateway from their scripts, comma-separated, or *; without any, "
         "none may.",
     )
+    allowed_hosts: Names = Field(
+        default=frozenset(),
+        description="Names, comma-separated, that a gateway without API keys answers to beside addresses, localhost "
+        "and the public URL's host; * for any.",
+    )
     trusted_proxies: Networks = Field(
-        default=(IPv4Network("127.0.0.1"),),
-        description="Addresses or networks whose X-Forwarded-* headers are believed, comma-separated.",
+        default=(),
+        description="Addresses or networks of the proxies in front, whose X-Forwarded-For names the client, "
+        "comma-separated.",
     )
     log_level: Annotated[LogLevel, BeforeValidator(_lower)] = Field(default="info", description="How much is logged.")
     connections_per_origin: int = Field(default=32, ge=1, description="Connections at once to one origin.")

@@ -3,11 +3,13 @@
     Problem                     code, status, a public sentence; api/problems.py renders it
     ├── InvalidRequest          422  a field is wrong; names it by JSON Pointer
     ├── UnusablePage            422  `not_html`, `no_images`, `page_too_large`: a web page without images to pack
+    ├── BadHost                 400  the Host header is missing, doubled, or names no host
+    ├── UnknownHost             421  a name that a gateway without keys does not answer to
     ├── NotJson                 400  the body is not JSON
     ├── TooLarge                413  body, entries, or bytes over a limit
     ├── NotFound                404  unknown, expired, deleted and forbidden look alike
     ├── Unauthorized            401  an API key is needed, and there is none or a wrong one
-    ├── Forbidden               403  a token or signature is missing or wrong
+    ├── Forbidden               403  a token or signature is missing or wrong; `cross_site`: another site's page asks
     ├── Conflict                409  `no_cache`: the state of the archive forbids it
     │   └── Stale               409  `origin_changed`: an origin changed after its bytes were given out
     ├── NotReady                503  not yet; Retry-After says when to ask again
@@ -78,6 +80,22 @@ class UnusablePage(Problem):
     status = 422
     code = "no_images"
     title = "The page cannot be used"
+
+
+class BadHost(Problem):
+    """Which host is asked for cannot be told (RFC 9112 §3.2)."""
+
+    status = 400
+    code = "bad_host"
+    title = "No one Host"
+
+
+class UnknownHost(Problem):
+    """The gateway does not answer to this name (RFC 9110 §15.5.20)."""
+
+    status = 421
+    code = "unknown_host"
+    title = "Not a name of this gateway"
 
 
 class NotJson(Problem):

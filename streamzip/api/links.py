@@ -1,15 +1,9 @@
-"""Absolute URLs of the gateway itself: from the configured base, else from the request's scheme and validated Host."""
-
-import re
+"""Absolute URLs of the gateway itself: from the configured base, else from the request's scheme and its Host."""
 
 from starlette.requests import Request
 
-from streamzip.errors import FieldError, InvalidRequest
+from streamzip.errors import BadHost
 from streamzip.manifest.links import ArchiveLinks
-
-_HOST = re.compile(
-    r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?", re.ASCII
-)
 
 
 class Links:
@@ -19,15 +13,15 @@ class Links:
         self._links = links
 
     def base(self, request: Request) -> str:
-        """Scheme and authority (and path prefix) for the URLs in this answer. Raises InvalidRequest for a Host that is
-        none.
+        """Return scheme and authority (and path prefix) for the URLs in this answer. Raises BadHost where a request of
+        HTTP/1.0 named no host.
         """
         if self._links.public_url is not None:
             return self._links.public_url
-        host = request.headers.get("host", "")
-        if not _HOST.fullmatch(host):
-            raise InvalidRequest([FieldError("", "the Host header names no host")])
-        return f"{request.url.scheme}://{host}"
+        host = request.headers.get("host")
+        if host is None:
+            raise BadHost("the request has no Host header, and the answer has links")
+        return f"{request.scope['scheme']}://{host}"
 
     def signed(self, request: Request, path: str) -> str:
         """The URL of a path; see ArchiveLinks.signed."""

@@ -10,6 +10,7 @@ from streamzip.api.auth import COOKIE, SESSION, Auth
 from streamzip.api.bodies import read_body
 from streamzip.api.links import Links
 from streamzip.api.pages import PROOF, is_browser, login_page
+from streamzip.api.sites import Sites
 from streamzip.clock import Clock
 from streamzip.errors import BadForm, FieldError, Forbidden, InvalidRequest, TooLarge, Unauthorized
 from streamzip.manifest.sessions import LIFETIME
@@ -24,6 +25,7 @@ class Login:
 
     auth: Auth
     links: Links
+    sites: Sites
     clock: Clock
 
     async def page(self, _: Request) -> Response:
@@ -66,12 +68,10 @@ class Login:
         return response
 
     def _check_origin(self, request: Request) -> None:
-        """Raise Forbidden for another site's form, which would log its visitor in as somebody else.
-
-        Hosts are compared, and not schemes: a proxy may not have told that it was https.
+        """Raise Forbidden for another site's form, which would log its visitor in as somebody else; also where CORS
+        lets that site in.
         """
-        origin = request.headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != urlsplit(self.links.base(request)).netloc:
+        if not self.sites.is_own(request.headers):
             raise Forbidden("this form came from another site; open the gateway's own page")
 
 

@@ -88,7 +88,8 @@ def _schemas() -> dict[str, Any]:
 
 def _operation(operation: Operation) -> dict[str, Any]:
     access = _ACCESS[operation.method, operation.path]
-    problems = {*operation.problems, *_REFUSALS[access]}
+    # Whatever is asked for: what the Host and the site that asks may be refused for.
+    problems = {*operation.problems, *_REFUSALS[access], 400, 421, *(() if operation.method == "GET" else (403,))}
     described: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.says,

@@ -1,7 +1,7 @@
 """How often one client may have something made: by its API key, else by its address as a trusted proxy tells it."""
 
 from collections import OrderedDict
-from ipaddress import IPv4Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Network
 from typing import Final
 
 from starlette.requests import Request
@@ -9,6 +9,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from streamzip.api.auth import owner_of
+from streamzip.api.proxies import parsed
 from streamzip.clock import Clock
 from streamzip.errors import TooMany
 
@@ -62,9 +63,7 @@ class _Limited:
 
 def _network(request: Request) -> str:
     """The client's address; of an IPv6 address the first half, as a site has all that begin with it."""
-    host = "" if request.client is None else request.client.host
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host
-    return host if isinstance(address, IPv4Address) else str(ip_network((int(address) >> 64 << 64, 64)))
+    address = None if request.client is None else parsed(request.client.host)
+    if address is None:
+        return ""
+    return str(address) if isinstance(address, IPv4Address) else str(IPv6Network((int(address) >> 64 << 64, 64)))

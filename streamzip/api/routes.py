@@ -17,13 +17,17 @@ from streamzip.api.cors import shared
 from streamzip.api.described import Described
 from streamzip.api.download import Downloads
 from streamzip.api.folders import Folders
+from streamzip.api.heads import Heads
+from streamzip.api.hosts import Hosts, authority
 from streamzip.api.key_value import KeyValue
 from streamzip.api.links import Links
 from streamzip.api.login import Login
 from streamzip.api.operations import Operations
 from streamzip.api.problems import on_hang_up, on_http_error, on_problem, on_unexpected
 from streamzip.api.progress import Progress
+from streamzip.api.proxies import Proxies
 from streamzip.api.rates import CreateRate
+from streamzip.api.sites import Sites
 from streamzip.api.uploads import UploadDoor
 from streamzip.api.webpages import Webpages
 from streamzip.clock import Clock
@@ -58,7 +62,9 @@ def build(
     disk = ThreadPoolExecutor(max_workers=DISK_THREADS, thread_name_prefix="disk")
     folders = Folders(settings, clock, disk)
     door = UploadDoor(uploads, gateway, settings, archives.links, auth, clock, disk)
-    login = Login(auth, archives.links, clock)
+    public = None if settings.public_url is None else authority(settings.public_url.split("/")[2])
+    sites = Sites(public, settings.cors_origins)
+    login = Login(auth, archives.links, sites, clock)
 
     async def download_now(request: Request) -> Response:
         """POST /api/archive/download: create's body; the answer is the archive itself."""
@@ -111,4 +117,5 @@ def build(
     }
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False  # it would mend what was signed otherwise
-    return Connections(shared(app, settings.cors_origins))
+    hosts = Hosts(None if auth.keys else {*settings.allowed_hosts, *([public.host] if public else [])})
+    return Connections(Heads(shared(app, settings.cors_origins), hosts, Proxies(settings.trusted_proxies), sites))

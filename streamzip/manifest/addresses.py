@@ -7,6 +7,7 @@ addresses for global, and versions differ. So IPv4 is judged by a table, and IPv
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
+Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 # What the operator exempts from the judgement: origins as `host:port`, and whole networks.
 Exempt = frozenset[str] | frozenset[Network] | frozenset[str | Network]
@@ -50,11 +51,18 @@ _IPV6 = tuple(_bounds(IPv6Network(network)) for network in _DENIED_IPV6)
 _FIRST_GLOBAL, _LAST_GLOBAL = _bounds(_GLOBAL_UNICAST)
 
 
-def is_public(ip: IPv4Address | IPv6Address) -> bool:
+def unmapped(ip: Address) -> Address:
+    """Return the IPv4 address inside an IPv4-mapped one (RFC 4291 §2.5.5.2), and any other as it is.
+
+    It is dialled as that one, and a socket that listens on `::` tells an IPv4 peer so.
+    """
+    return (ip.ipv4_mapped or ip) if isinstance(ip, IPv6Address) else ip
+
+
+def is_public(ip: Address) -> bool:
     """Whether `ip` belongs to the public internet. An IPv4-mapped IPv6 address is judged by the IPv4 address inside."""
+    ip = unmapped(ip)
     if isinstance(ip, IPv6Address):
-        if ip.ipv4_mapped is not None:
-            return is_public(ip.ipv4_mapped)
         number = int(ip)
         if not _FIRST_GLOBAL <= number <= _LAST_GLOBAL or any(first <= number <= last for first, last in _IPV6):
             return False
@@ -64,7 +72,7 @@ def is_public(ip: IPv4Address | IPv6Address) -> bool:
     return not any(first <= number <= last for first, last in _IPV4)
 
 
-def lies_in(ip: IPv4Address | IPv6Address, networks: Iterable[Network]) -> bool:
-    """Whether `ip` is in one of the networks. An IPv4-mapped address is dialled as the IPv4 address inside."""
-    inner = getattr(ip, "ipv4_mapped", None) or ip
+def lies_in(ip: Address, networks: Iterable[Network]) -> bool:
+    """Whether `ip` is in one of the networks. An IPv4-mapped address counts as the IPv4 address inside."""
+    inner = unmapped(ip)
     return any(inner.version == network.version and inner in network for network in networks)

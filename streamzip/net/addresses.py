@@ -10,8 +10,8 @@ from collections.abc import Callable, Container, Iterable
 from ipaddress import ip_address
 from typing import Any
 
-from streamzip.manifest.addresses import Network, is_public, lies_in
-from streamzip.net.interfaces import Address, OwnAddresses
+from streamzip.manifest.addresses import Address, Network, is_public, lies_in, unmapped
+from streamzip.net.interfaces import OwnAddresses
 
 # family, type, protocol, canonical name, (host, port, …), as socket.getaddrinfo gives them
 AddressInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[Any, ...]]
@@ -53,8 +53,7 @@ class DialGuard:
         return open_any_socket(address)
 
     def _is_open(self, ip: Address) -> bool:
-        inner = getattr(ip, "ipv4_mapped", None) or ip  # it is dialled as the IPv4 address inside
-        return is_public(ip) and inner not in self._own()
+        return is_public(ip) and unmapped(ip) not in self._own()
 
 
 def open_any_socket(address: AddressInfo) -> socket.socket:

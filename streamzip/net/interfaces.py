@@ -7,10 +7,10 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
 from typing import Final
 
-Address = IPv4Address | IPv6Address
+from streamzip.manifest.addresses import Address
 
 KNOWN_FOR: Final = 5.0  # seconds that a list counts; an interface may get another address at any time
 

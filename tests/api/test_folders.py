@@ -95,9 +95,9 @@ def test_folder_head_is_the_head_of_its_get(gateway: Gateway, photos: Path) -> N
 def test_folder_redirects_when_the_last_slash_is_missing(gateway: Gateway, photos: Path) -> None:
     """307 to the folder, with its query, whatever the Host says; alike for one that is not there."""
     for name in (HASH, "nowhere"):
-        response = gateway.client.get(f"/archive/{name}?x=1", headers={"Host": "evil.example"})
+        response = gateway.client.get(f"/archive/{name}?x=1", headers={"Host": "a"})
         assert response.status_code == 307
-        assert "evil" not in response.headers["location"]
+        assert not response.headers["location"].startswith(("http", "//"))
         target = httpx.URL(f"{gateway.base}/archive/{name}").join(response.headers["location"])
         assert str(target) == f"{gateway.base}/archive/{name}/?x=1"
     assert gateway.client.get(f"/archive/{HASH}", follow_redirects=True).status_code == 200

@@ -1,0 +1,38 @@
+"""A request's head, judged first: its Host, the site that it comes from, what its proxies tell."""
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from streamzip.api.hosts import Hosts
+from streamzip.api.problems import respond
+from streamzip.api.proxies import Proxies, parsed
+from streamzip.api.sites import Sites
+from streamzip.errors import Problem
+
+
+class Heads:
+    """An ASGI layer. Behind it `scheme` and `client` are what the trusted proxies tell, and the Host is one."""
+
+    def __init__(self, app: ASGIApp, hosts: Hosts, proxies: Proxies, sites: Sites) -> None:
+        self._app = app
+        self._hosts = hosts
+        self._proxies = proxies
+        self._sites = sites
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            try:
+                self._judge(scope)
+            except Problem as problem:
+                await respond(problem)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _judge(self, scope: Scope) -> None:
+        fields = Headers(scope=scope)
+        self._hosts.check([value for name, value in fields.raw if name == b"host"], scope["http_version"])
+        self._sites.check(scope["method"], fields)
+        peer = None if scope["client"] is None else parsed(scope["client"][0])
+        scope["scheme"] = self._proxies.scheme(peer, scope["scheme"], fields.getlist("x-forwarded-proto"))
+        client = self._proxies.client(peer, fields.getlist("x-forwarded-for"))
+        scope["client"] = None if client is None else (str(client), scope["client"][1] if client == peer else 0)
