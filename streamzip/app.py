@@ -190,8 +190,8 @@ class _Parts:
         self.pool.shutdown()
 
 
-async def _create_for_page(gateway: Gateway, settings: Settings, asked: CreateRequest, base: str | None) -> str:
-    created = await gateway.create(asked, prefetch=True, base=base, lifetime=settings.default_ttl)
+async def _create_for_page(gateway: Gateway, settings: Settings, asked: CreateRequest) -> str:
+    created = await gateway.create(asked, prefetch=True, lifetime=settings.default_ttl)
     return created.row.hash
 
 
@@ -213,6 +213,8 @@ def serve(settings: Settings) -> None:
     logs.configure(settings.log_level)
     if not secrets.api_keys and not _is_loopback(settings.host):
         event(logger, logging.WARNING, "open_to_all", host=settings.host, set=variable("api_keys"))
+    if secrets.keys.weak:
+        event(logger, logging.WARNING, "weak_secrets", ids=secrets.keys.weak, set=variable("secret_keys"))
     listening = _listen(settings)
     host, port = listening.getsockname()[:2]
     event(logger, logging.INFO, "listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}")

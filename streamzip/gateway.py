@@ -106,12 +106,10 @@ class Gateway:
 
     # -- create and delete -------------------------------------------------------------------------------
 
-    async def create(
-        self, request: CreateRequest, *, prefetch: bool, base: str | None = None, lifetime: float | None = None
-    ) -> Created:
+    async def create(self, request: CreateRequest, *, prefetch: bool, lifetime: float | None = None) -> Created:
         """As `_create`, with the uploaded files that it names pinned to the content that they have now."""
         async with pinned(self._uploads, request) as fixed:
-            return await self._create(fixed, prefetch=prefetch, base=base, lifetime=lifetime)
+            return await self._create(fixed, prefetch=prefetch, lifetime=lifetime)
 
     async def is_unfinished(self, hash: str) -> bool:
         """Whether the archive may still need its origins to be completed."""
@@ -119,20 +117,17 @@ class Gateway:
         over = row is None or (row.expires_at is not None and row.expires_at <= self._clock.wall())
         return not over and row is not None and row.completed_at is None and row.code != Stale.code
 
-    async def _create(
-        self, request: CreateRequest, *, prefetch: bool, base: str | None, lifetime: float | None
-    ) -> Created:
+    async def _create(self, request: CreateRequest, *, prefetch: bool, lifetime: float | None) -> Created:
         """Keep the manifest, durably; the same manifest gives the same archive. Its origins are asked in the
         background.
 
-        `base`: the gateway's URL as the client sees it, for what its receivers are told. `lifetime`: seconds that the
-        archive stands from now on, at least; None: for ever.
+        `lifetime`: seconds that the archive stands from now on, at least; None: for ever.
         """
         until = None if lifetime is None else self._clock.wall() + lifetime
         prefetch = prefetch and self._shelf.takes(None)  # where no copies are kept the link works all the same
         manifest, row, existed = await self._generations.of(request, until)
         if not existed:
-            row = replace(row, prefetch=prefetch, base=base)
+            row = replace(row, prefetch=prefetch)
             existed = not await self._keep(manifest, row)
         if request.webhook is not None:
             await self._announcements.subscribe(row.hash, request.webhook, cached=self._shelf.has_copy(row.hash))

@@ -52,11 +52,11 @@ class Archives:
 
     async def keep(self, request: Request, parser: Parser = parse_create, *, prefetch: bool | None = None) -> Created:
         """Keep what the body asks for, on this gateway's terms. `prefetch`: whatever the body says of it."""
-        base = self.links.base(request)  # a Host that is none is refused before anything is stored
+        self.links.base(request)  # without a Host it is refused before anything is stored
         asked = await self.parse(request, parser)
         wished = self.prefetches(asked) if prefetch is None else prefetch
         lifetime = self.settings.default_ttl if asked.expires_in is None else asked.expires_in
-        return await self.gateway.create(asked, prefetch=wished, base=base, lifetime=lifetime)
+        return await self.gateway.create(asked, prefetch=wished, lifetime=lifetime)
 
     def prefetches(self, asked: CreateRequest) -> bool:
         """Whether to build at once: as asked, else as the gateway is configured."""

@@ -32,4 +32,4 @@ async def read_body(request: Request, limit: int) -> bytearray:
 
 
 def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"the body is larger than {limit} bytes (STREAMZIP_MAX_BODY_BYTES)", code="body_too_large")
+    return TooLarge(f"the body is larger than {limit} bytes", code="body_too_large")

@@ -15,6 +15,8 @@ from streamzip.gateway import Gateway
 from streamzip.jobs.webpages import WebpageDownloads
 from streamzip.manifest.parse import Limits, parse_page
 
+MOST_BODY = 16 << 10  # bytes: it is one URL, of at most 8 KiB
+
 
 @dataclass(frozen=True, slots=True)
 class Webpages:
@@ -28,10 +30,10 @@ class Webpages:
 
     async def create(self, request: Request) -> Response:
         """POST /download"""
-        base = self.links.base(request)  # a Host that is none is refused before anything is stored
-        body = await read_body(request, self.settings.max_body_bytes)
+        self.links.base(request)  # without a Host it is refused before anything is stored
+        body = await read_body(request, min(MOST_BODY, self.settings.max_body_bytes))
         url = parse_page(body, Limits(max_entries=1), allow=self.settings.exempt)
-        id = await self.pages.add(url, base=base, owner=owner_of(request))
+        id = await self.pages.add(url, owner=owner_of(request))
         location = self.links.signed(request, f"/download/{id}")
         return JSONResponse({"download_id": id}, 202, NO_STORE | {"Location": location})
 

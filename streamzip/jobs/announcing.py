@@ -74,9 +74,9 @@ class Announcements:
     async def _event(self, type: str, row: ArchiveRow, at: float, *, cached: bool) -> Event:
         errors = await self._repository.errors(row.hash)
         document = status_document(row, None, errors=errors, active=False, cached=cached, manifest=None)
-        base = self._links.public_url or row.base
-        if base is not None:
-            document |= self._links.of(base, row.hash, entitled=True)  # receivers are the owner's and the operator's
+        # Never the Host that it was created by: another one could be told to the receiver by whoever knows the list.
+        # With a signature, for receivers are the owner's and the operator's.
+        document |= self._links.of(self._links.public_url or "", row.hash, entitled=True)
         body = json.dumps({"type": type, "timestamp": rfc3339(at), "data": document}, ensure_ascii=False)
         return Event(type, at, body.encode(errors="replace"), self._predefined)
 

@@ -37,7 +37,7 @@ TURN = 3  # the byte of the jobs' lock file that says which process reads pages
 UNREACHABLE = "page_unreachable"
 UNEXPECTED = "internal"
 
-Create = Callable[[CreateRequest, str | None], Awaitable[str]]
+Create = Callable[[CreateRequest], Awaitable[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +87,10 @@ class WebpageDownloads(Queue[WebpageRow]):
         self._create = create
         self._backoff = Backoff(ATTEMPTS, FIRST_WAIT, LONGEST_WAIT, jitter)
 
-    async def add(self, url: str, *, base: str, owner: str | None) -> str:
-        """Have the page's images collected, across restarts; the download's id. `base`: see WebpageRow."""
+    async def add(self, url: str, *, owner: str | None) -> str:
+        """Have the page's images collected, across restarts; the download's id."""
         id, now = str(uuid.uuid4()), self._clock.wall()
-        await self._pages.add(WebpageRow(id, url, created_at=now, not_before=now, base=base, owner=owner))
+        await self._pages.add(WebpageRow(id, url, created_at=now, not_before=now, owner=owner))
         self.wake()
         return id
 
@@ -138,6 +138,6 @@ class WebpageDownloads(Queue[WebpageRow]):
             event(logger, logging.INFO, "page_failed", download=row.id, code=problem.code, again=False)
             await self._pages.failed(row.id, code=problem.code, detail=problem.detail)
         else:
-            hash = await self._create(CreateRequest(manifest, (), prefetch=True, plain=False), row.base)
+            hash = await self._create(CreateRequest(manifest, (), prefetch=True, plain=False))
             await self._pages.built(row.id, hash)
             event(logger, logging.INFO, "page_read", download=row.id, archive=hash, images=len(manifest.entries))

@@ -13,6 +13,7 @@ from streamzip.errors import Damaged
 from streamzip.manifest.model import Manifest
 
 _KEPT = 1000  # entries
+LEAST_SECRET = 16  # bytes; what is shorter can be searched for
 _HASH_BYTES = 16  # of the 32 of an HMAC: 128 bits cannot be guessed, and fit a URL as 32 hex digits
 
 
@@ -55,11 +56,20 @@ class KeyRing:
 
     @classmethod
     def parse(cls, text: str) -> "KeyRing":
-        """Read `id:secret` pairs or bare secrets, apart by commas, the current one first; `ValueError` if one is empty.
+        """Read `id:secret` pairs or bare secrets, apart by commas, the current one first; `ValueError` if one is empty
+        or the current one is short. An older one may be short: what it signed could not be read without it.
 
         A bare secret's id is derived from it, so that `old` may become `new,old` and what `old` signed is still found.
         """
-        return cls(tuple(_key(word.strip()) for word in text.split(",")))
+        keys = tuple(_key(word.strip()) for word in text.split(","))
+        if len(keys[0].secret) < LEAST_SECRET:
+            raise ValueError(f"a secret key has at least {LEAST_SECRET} bytes; put one before those that are in use")
+        return cls(keys)
+
+    @property
+    def weak(self) -> list[str]:
+        """The ids of keys whose secret is short: whoever finds it out can forge what they signed."""
+        return [key.id for key in self._keys if len(key.secret) < LEAST_SECRET]
 
     @property
     def current(self) -> Key:

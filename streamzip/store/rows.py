@@ -18,8 +18,8 @@ class ArchiveRow:
 
     `manifest_key` is the hash of its first generation, shared by every later one. `released`: bytes of its body were
     given out. `code`: why it failed, where it did. `completed_at` (epoch s) and `size` (bytes) stand from the first
-    full pass on, also when the copy is gone. `owner`: the name of the API key that created it. `base`: scheme and
-    authority of the gateway as its creator saw it. `expires_at` (epoch s): from then on it is as good as deleted.
+    full pass on, also when the copy is gone. `owner`: the name of the API key that created it. `expires_at`
+    (epoch s): from then on it is as good as deleted.
     """
 
     hash: str
@@ -34,7 +34,6 @@ class ArchiveRow:
     completed_at: float | None = None
     size: int | None = None
     owner: str | None = None
-    base: str | None = None
     expires_at: float | None = None
 
 
@@ -99,8 +98,7 @@ class DeliveryRow:
 class WebpageRow:
     """A web page whose images are wanted. `state`: `queued`, `built` (then `hash` is their archive) or `failed`.
 
-    `code` and `detail`: the problem that it failed with. `base`: the gateway's URL as its client saw it. `owner`: the
-    name of the API key that asked. Times in epoch s.
+    `code` and `detail`: the problem that it failed with. `owner`: the name of the API key that asked. Times in epoch s.
     """
 
     id: str
@@ -109,7 +107,6 @@ class WebpageRow:
     not_before: float
     state: str = "queued"
     attempts: int = 0
-    base: str | None = None
     owner: str | None = None
     hash: str | None = None
     code: str | None = None

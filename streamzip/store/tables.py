@@ -38,7 +38,7 @@ archives = Table(
     Column("completed_at", Double),
     Column("size", BigInteger),
     Column("owner", Text),
-    Column("base", Text),
+    Column("base", Text),  # of older versions; not read
     Column("expires_at", Double),
     UniqueConstraint("manifest_key", "generation"),
     Index("archives_owner", "owner", "created_at", "hash"),
@@ -113,7 +113,7 @@ webpages = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("url", Text, nullable=False),
-    Column("base", Text),
+    Column("base", Text),  # of older versions; not read
     Column("owner", Text),
     Column("state", Text, nullable=False),
     Column("attempts", Integer, nullable=False),

@@ -174,12 +174,12 @@ def test_session_counts_for_the_pages_alone(keyed: Gateway, browser: Browser) ->
 
 def test_session_is_over_when_its_key_is_taken_out(launch: Launch) -> None:
     """The operator's word holds at once; and a changed cookie is none."""
-    gateway = launch(api_keys=f"{ANN_LINE},{BOB_LINE}", secret_keys="k:secret")
+    gateway = launch(api_keys=f"{ANN_LINE},{BOB_LINE}", secret_keys="k:the secret of all")
     with Browser(gateway) as browser:
         browser.log_in(ANN)
         session = browser.cookies[COOKIE]
     gateway.stop()
-    without = launch(api_keys=BOB_LINE, secret_keys="k:secret")
+    without = launch(api_keys=BOB_LINE, secret_keys="k:the secret of all")
     for value in (session, session.replace(".ann", ".bob"), session + "x", "", "x" * 3000):
         assert without.client.get("/upload", headers={"Cookie": f"{COOKIE}={value}"}).status_code == 401
 

@@ -63,15 +63,30 @@ def test_receiver_is_told_once_the_copy_is_durable(origin: Origin, operator: Tol
     document = message.verified(operator.secret)
     assert document["type"] == "archive.completed"
     told, status = document["data"], gateway.status(hash)
-    beside = ("webhooks", "active")
+    beside = ("webhooks", "active", "url", "status_url")
     assert told | dict.fromkeys(beside) == status | dict.fromkeys(beside)
     assert (told["status"], told["size"], told["cached"]) == ("completed", len(body), True)
+    assert told["url"] == f"/archive/get/{hash}.zip"
     assert [error["code"] for error in told["errors"]] == ["http_404"]
     assert b"s3cret" not in message.body
     shown = gateway.until(hash, lambda status: status["webhooks"][0]["state"] == "delivered")["webhooks"]
     assert [(each["receiver"], each["id"], each["outcome"]) for each in shown] == [
         ("predefined", message.id, "http_204")
     ]
+
+
+def test_receiver_is_told_of_no_host_that_a_client_named(launch: Launch, origin: Origin, receiver: Receiver) -> None:
+    """Whoever creates it could name any: links are those of the public URL or, without one, paths alone."""
+    origin.serve("/hooked/host", File(b"bytes"))
+    for name, base in (("public", "https://zip.example/base"), ("none", "")):
+        gateway = launch(name, webhook_url=receiver.url("/host"), allowed_hosts="*", public_url=base)
+        body = {"urls": [origin.url("/hooked/host")], "prefetch": True}
+        created = gateway.client.post("/api/archive/create", json=body, headers={"Host": "evil.example"}).json()
+        message = receiver.next("/host")
+        told, hash = message.document["data"], created["archive_hash"]
+        assert told["url"] == f"{base}/archive/get/{hash}.zip"
+        assert told["status_url"] == f"{base}/api/archive/status/{hash}"
+        assert b"evil" not in message.body
 
 
 def test_receiver_is_told_when_nothing_can_be_had(origin: Origin, operator: Told) -> None:

@@ -314,8 +314,9 @@ def test_download_knows_only_ids_that_it_gave_out(gateway: Gateway) -> None:
         (b'{"url": "http://[::1]/"}', 422, "/url"),
         (b'{"url": "http://user@example.com/"}', 422, "/url"),
         (b'{"url": "https://example.com/", "urls": []}', 422, "/urls"),
+        (b'{"url": "https://example.com/"}'.ljust(16_385), 413, None),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:60],
 )
 def test_download_refuses_what_names_no_page(gateway: Gateway, body: bytes, status: int, pointer: str | None) -> None:
     """A problem that names the field, at once."""

@@ -158,12 +158,12 @@ def test_sign_prints_a_link_that_lets_in_when_the_secret_is_there(
     gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: str
 ) -> None:
     """A path or a URL of the gateway; the base that a proxy takes away is not signed."""
-    (tmp_path / "secret.keys").write_text("k1:one")
+    (tmp_path / "secret.keys").write_text("k1:the first secret")
     monkeypatch.setenv("STREAMZIP_PUBLIC_URL", "https://zip.example/base")
     result = run("sign", link, "--expires", "60", "--data", str(tmp_path))
     base, _, query = result.stdout.strip().partition("?")
     assert base == "https://zip.example/base/archive/get/a.zip"
-    links = SignedLinks(KeyRing.parse("k1:one"), lifetime=1)
+    links = SignedLinks(KeyRing.parse("k1:the first secret"), lifetime=1)
     links.check("GET", b"/archive/get/a.zip", query.encode(), now=time.time() + 50)
     with pytest.raises(Forbidden):
         links.check("GET", b"/archive/get/a.zip", query.encode(), now=time.time() + 70)
@@ -172,7 +172,7 @@ def test_sign_prints_a_link_that_lets_in_when_the_secret_is_there(
 @pytest.mark.parametrize("link", ["archive/get/a.zip", "/a.zip?x=1", "/a b.zip", "/\u00e4.zip", "https://zip.example"])
 def test_sign_refuses_what_is_no_path(gateway: Gateway, tmp_path: Path, link: str) -> None:
     """A link that would never let in is not printed."""
-    (tmp_path / "secret.keys").write_text("k1:one")
+    (tmp_path / "secret.keys").write_text("k1:the first secret")
     result = run("sign", link, "--expires", "60", "--data", str(tmp_path))
     assert (result.exit_code, result.stdout) == (1, "")
 

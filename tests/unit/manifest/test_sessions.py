@@ -10,7 +10,7 @@ NOW = 1_800_000_000.0
 ANN, ANN_LINE = new_key("ann.b@example")
 TWO, TWO_LINE = new_key("ann.b@example")
 BOB, BOB_LINE = new_key("bob")
-RING = KeyRing.parse("new:two,old:one")
+RING = KeyRing.parse("new:the second secret,old:the first secret")
 
 
 def sessions(lines: str = f"{ANN_LINE},{TWO_LINE},{BOB_LINE}", ring: KeyRing = RING) -> Sessions:
@@ -45,10 +45,10 @@ def test_session_ends_when_its_key_is_taken_out() -> None:
 
 def test_session_stays_while_the_secret_that_signed_it_is_in_the_ring() -> None:
     """Rotation: what the older secret signed is good, another's is not."""
-    session = sessions(ring=KeyRing.parse("old:one")).begin(BOB, now=NOW)
+    session = sessions(ring=KeyRing.parse("old:the first secret")).begin(BOB, now=NOW)
     assert session is not None
     assert sessions().owner(session, now=NOW) == "bob"
-    assert sessions(ring=KeyRing.parse("new:two")).owner(session, now=NOW) is None
+    assert sessions(ring=KeyRing.parse("new:the second secret")).owner(session, now=NOW) is None
 
 
 def test_no_changed_session_is_let_in() -> None:

@@ -8,14 +8,14 @@ from streamzip.manifest.model import Entry, Manifest
 from streamzip.manifest.signing import Key, KeyRing, Signature
 
 MANIFEST = Manifest((Entry("https://h/a", "a"),))
-RING = KeyRing.parse("k2:second,k1:first")
+RING = KeyRing.parse("k2:the second secret,k1:the first secret")
 
 
 def test_archive_hash_is_written_as_it_always_was() -> None:
     """128 bits of HMAC-SHA256 over use, length and canonical manifest: links outlive releases."""
     canonical = b"".join(MANIFEST.canonical())
     message = b"archive\0" + len(canonical).to_bytes(8, "big") + canonical
-    assert RING.archive_hash(MANIFEST) == hmac.new(b"second", message, hashlib.sha256).hexdigest()[:32]
+    assert RING.archive_hash(MANIFEST) == hmac.new(b"the second secret", message, hashlib.sha256).hexdigest()[:32]
 
 
 def test_archive_hash_depends_on_all_that_changes_the_archive() -> None:
@@ -39,15 +39,25 @@ def test_archive_hash_depends_on_all_that_changes_the_archive() -> None:
     assert len({RING.archive_hash(manifest) for manifest in manifests}) == len(manifests)
 
 
+def test_key_that_signs_is_not_short() -> None:
+    """16 bytes at least; an older one may be, for what it signed is read by it, and is named."""
+    for text in ("k:x", "k:fifteen letters", "x", "k2:fifteen letters,k1:the first secret"):
+        with pytest.raises(ValueError, match="at least 16 bytes"):
+            KeyRing.parse(text)
+    ring = KeyRing.parse("k2:the second secret,k1:x")
+    assert ring.weak == ["k1"]
+    assert RING.weak == []
+
+
 def test_hashes_for_finds_what_an_older_key_named() -> None:
     """After a rotation the links of before are found, the current key's first."""
-    old = KeyRing.parse("k1:first")
+    old = KeyRing.parse("k1:the first secret")
     assert RING.hashes_for(MANIFEST) == [RING.archive_hash(MANIFEST), old.archive_hash(MANIFEST)]
 
 
 def test_verify_accepts_what_any_key_of_the_ring_signed() -> None:
     """A signature stays good while its key is in the ring, and names it."""
-    for ring in (RING, KeyRing.parse("k1:first"), KeyRing.parse("k2:second")):
+    for ring in (RING, KeyRing.parse("k1:the first secret"), KeyRing.parse("k2:the second secret")):
         RING.verify("manifest", b"bytes", ring.sign("manifest", b"bytes"))
     assert RING.sign("manifest", b"bytes").key_id == "k2"
 
@@ -90,12 +100,14 @@ def test_verify_raises_damaged_when_any_digit_is_altered() -> None:
 def test_verify_raises_damaged_when_the_key_has_left_the_ring() -> None:
     """What a withdrawn key signed is refused."""
     with pytest.raises(Damaged):
-        KeyRing.parse("k2:second").verify("manifest", b"b", KeyRing.parse("k1:first").sign("manifest", b"b"))
+        KeyRing.parse("k2:the second secret").verify(
+            "manifest", b"b", KeyRing.parse("k1:the first secret").sign("manifest", b"b")
+        )
 
 
 def test_is_token_knows_its_own_tokens_only() -> None:
     """A token opens the one thing it was given for, also after a rotation."""
-    token = KeyRing.parse("k1:first").token("delete", "abc")
+    token = KeyRing.parse("k1:the first secret").token("delete", "abc")
     assert len(token) == 64
     assert RING.is_token("delete", "abc", token)
     assert RING.is_token("delete", "abc", RING.token("delete", "abc"))
@@ -104,7 +116,7 @@ def test_is_token_knows_its_own_tokens_only() -> None:
     assert not RING.is_token("other", "abc", token)
     assert not RING.is_token("delete", "abc", "")
     assert not RING.is_token("delete", "abc", "ü\ud800")
-    assert not KeyRing.parse("k2:second").is_token("delete", "abc", token)
+    assert not KeyRing.parse("k2:the second secret").is_token("delete", "abc", token)
 
 
 def test_digests_of_different_uses_differ() -> None:
@@ -116,9 +128,9 @@ def test_digests_of_different_uses_differ() -> None:
 
 def test_parse_derives_an_id_that_survives_rotation_when_the_secret_is_bare() -> None:
     """`old` may become `new,old`: what was signed is still found under its key."""
-    signature = KeyRing.parse("old").sign("manifest", b"b")
-    KeyRing.parse(" new , old ").verify("manifest", b"b", signature)
-    assert "old" not in signature.key_id
+    signature = KeyRing.parse("the older secret").sign("manifest", b"b")
+    KeyRing.parse(" the newer secret , the older secret ").verify("manifest", b"b", signature)
+    assert "the older secret" not in signature.key_id
 
 
 @pytest.mark.parametrize("text", ["", " ", ",", "a:b,", "a:", ":b", "a:b,a:c", "x,x"])

@@ -9,9 +9,7 @@ from tests.unit.store.builders import an_archive, sealed
 
 
 def a_page(id: str, not_before: float = 10.0) -> WebpageRow:
-    return WebpageRow(
-        id, f"https://example.com/{id}", created_at=10.0, not_before=not_before, base="http://zip.example"
-    )
+    return WebpageRow(id, f"https://example.com/{id}", created_at=10.0, not_before=not_before)
 
 
 async def test_page_is_due_until_it_is_built_or_failed(repository: Repository) -> None:
@@ -30,7 +28,7 @@ async def test_page_is_due_until_it_is_built_or_failed(repository: Repository) -
     await pages.again("c", not_before=50.0)
     assert await pages.due(49.0, longest=1e12, limit=9) == []
     [again] = await pages.due(50.0, longest=1e12, limit=9)
-    assert (again.id, again.attempts, again.url, again.base) == ("c", 1, "https://example.com/c", "http://zip.example")
+    assert (again.id, again.attempts, again.url) == ("c", 1, "https://example.com/c")
 
 
 async def test_page_remembers_what_became_of_it(repository: Repository) -> None:
