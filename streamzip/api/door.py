@@ -2,20 +2,34 @@
 
 A connection that has not asked yet (an idle one, or one that drips its header) is worth less than one that has: where
 there are too many, the one that has waited longest is dropped, so that no number of silent ones keeps others out.
+
+The parser has one request at a time. What a client sends ahead, while its last request is still being answered, waits
+as bytes; where there are more of them than a head may have, the connection is not read from.
 """
 
 import asyncio
+import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from streamzip.api.problems import ProblemResponse
+from streamzip.framing import Framing, head_end
 
 MOST_HEAD: Final = 64 << 10  # bytes of a request's head; servers commonly take 8 to 16 KiB
 MOST_FIELDS: Final = 200
+MOST_AHEAD: Final = 16 << 20  # bytes that all connections together may have sent ahead
 RETRY_AFTER: Final = 5
+
+_UNREAD: Final = 1 << 20  # bytes of a body that may follow its answer: a client that is refused has sent some already
+_CHUNKED_AT_ONCE: Final = (
+    1 << 10
+)  # bytes: whole requests may follow the end of a body in chunks, which nothing announces
+
+_EMPTY_LINES: Final = re.compile(rb"[\r\n]*")  # before a request (RFC 9112 §2.2); each looks like the end of a head
 
 
 @dataclass(slots=True)
@@ -29,6 +43,7 @@ class Door:
     untaken: float
     asking: dict["DoorProtocol", None] = field(default_factory=dict)  # those without a whole request, the oldest first
     busy: set["DoorProtocol"] = field(default_factory=set)
+    ahead: int = 0  # bytes that were sent ahead
 
     def make_room(self) -> None:
         """Drop those that have waited longest without asking for anything, where there are too many."""
@@ -41,26 +56,59 @@ class Door:
         return len(self.busy) > self.most
 
 
+class _Flow(FlowControl):
+    """uvicorn's flow control, but an application that waits for more of its request does not end a hold."""
+
+    held = False
+
+    def hold(self) -> None:
+        """Read nothing until `release`."""
+        self.held = True
+        self.pause_reading()
+
+    def release(self) -> None:
+        """Read on."""
+        if self.held:
+            self.held = False
+            self.resume_reading()
+
+    def resume_reading(self) -> None:
+        """Read on, unless held."""
+        if not self.held:
+            super().resume_reading()
+
+
 class DoorProtocol(HttpToolsProtocol):
     """uvicorn's protocol behind the door that its subclass (`behind`) has."""
 
     door: Door
+    flow: _Flow
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._head = 0  # bytes of the head that is coming in
+        self._ahead = b""
+        self._in_head = False  # the parser has a part of one
+        self._head = 0  # bytes of it, and of the empty lines before it
+        self._last = b""  # of them: a head's end may be cut anywhere
+        self._in_body = False
+        self._left = 0  # bytes of a body of known length that are still to come
+        self._body = 0  # bytes of a body that the parser found in what it was given last
+        self._unread = 0  # bytes of a body that came after its answer
+        self._framing = Framing()
         self._late: asyncio.TimerHandle | None = None
         self._stuck: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client came."""
+        """Take up a client."""
         super().connection_made(transport)
+        self.flow = _Flow(transport)
         self._ask()
-        self._late = self.loop.call_later(self.door.within, self.drop)
+        self._hurry()
         self.door.make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It left, or was dropped."""
+        """Forget the client: it left, or was dropped."""
+        self._keep(b"")
         self.door.asking.pop(self, None)
         self.door.busy.discard(self)
         for timer in (self._late, self._stuck):
@@ -73,28 +121,93 @@ class DoorProtocol(HttpToolsProtocol):
         self.door.asking.pop(self, None)
         self.transport.abort()
 
+    # -- what comes in -----------------------------------------------------------------------------------
+
     def data_received(self, data: bytes) -> None:
-        """Bytes of a request. Its head has its time and its length."""
-        if self in self.door.asking:
-            self._head += len(data)
-            if self._late is None:
-                self._late = self.loop.call_later(self.door.within, self.drop)
-        super().data_received(data)
-        if self in self.door.asking and self._head > MOST_HEAD and not self.transport.is_closing():
+        """Take bytes of a request, or of several."""
+        self._go_on(self._ahead + data if self._ahead else data)
+
+    def _go_on(self, data: bytes) -> None:
+        """Give the parser what it may have now: a body, and a head where no request is being answered."""
+        at = 0
+        while at < len(data) and not self.transport.is_closing():
+            if self._in_body:
+                at += self._give_body(data, at)
+            elif self.pipeline or (self.cycle is not None and not self.cycle.response_complete):
+                break
+            else:
+                at += self._give_head(data, at)
+        if self.transport.is_closing():
+            self._keep(b"")
+            return
+        self._keep(data[at:])
+        if len(self._ahead) > MOST_HEAD:
+            self.flow.hold()
+        else:
+            self.flow.release()
+        if self.door.ahead > MOST_AHEAD:
+            self.transport.abort()
+
+    def _keep(self, ahead: bytes) -> None:
+        self.door.ahead += len(ahead) - len(self._ahead)
+        self._ahead = ahead
+
+    def _give_head(self, data: bytes, at: int) -> int:
+        """Give the parser bytes of a head. Return their count."""
+        if self._late is None:
+            self._hurry()
+        begin = at if self._in_head else _EMPTY_LINES.match(data, at).end()  # type: ignore[union-attr]
+        rest = data[begin:] if begin else data
+        end = head_end(self._last + rest) - len(self._last)
+        piece = rest[:end] if end > 0 else rest
+        self._head += begin - at + len(piece)
+        if self._head > MOST_HEAD:
             self.send_400_response("")
+        elif piece:
+            self._give(piece)
+        return begin - at + len(piece)
+
+    def _give_body(self, data: bytes, at: int) -> int:
+        """Give the parser bytes of a body. Return their count."""
+        known = self._left
+        piece = data[at : at + (known or _CHUNKED_AT_ONCE)]
+        self._left -= min(known, len(piece))
+        self._body = 0
+        self._give(piece)
+        if not known and not self._framing.read(len(piece), self._body) and not self.transport.is_closing():
+            self.send_400_response("")
+        return len(piece)
+
+    def _give(self, piece: bytes) -> None:
+        super().data_received(piece)
+        self._last = piece[-2:] if self._in_head else b""
+
+    # -- what the parser finds in it ---------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        self._in_head = True
+        super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header field."""
+        """Take a header field. One behind a body is counted, and no more: nobody asked for trailers."""
+        if self._in_body:
+            if not self._framing.trailer(name, value):
+                raise ValueError("too many trailers")
+            return
         if len(self.headers) == MOST_FIELDS:
             self._head = MOST_HEAD + 1
             raise ValueError("too many header fields")  # ends the parser, which has the request refused
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """A request. What came at once with its body was not counted yet."""
-        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MOST_HEAD:
-            self._head = MOST_HEAD + 1
-            raise ValueError("too large a head")
+        """Have a request answered."""
+        self._in_head = False
+        self._head = self._left = self._unread = 0
+        self._framing = Framing()
+        for name, value in self.headers:
+            if name == b"content-length":
+                self._left = int(value)
         self.door.asking.pop(self, None)
         self.door.busy.add(self)
         if self._late is not None:
@@ -102,30 +215,61 @@ class DoorProtocol(HttpToolsProtocol):
             self._late = None
         self.app = _busy if self.door.full else self.config.loaded_app
         super().on_headers_complete()
+        self._in_body = True
+
+    def on_body(self, body: bytes) -> None:
+        """Take bytes of a request's body."""
+        self._body += len(body)
+        super().on_body(body)
+        if self.cycle.response_complete:
+            self._unread += len(body)
+            if self._unread > _UNREAD:
+                self.transport.close()
+
+    def on_message_complete(self) -> None:
+        """End a request."""
+        self._in_body = False
+        super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """The next request may come, or has come already."""
+        """Go on with the next request: it may have come already."""
         waiting = not self.pipeline
         super().on_response_complete()
-        if waiting and not self.transport.is_closing():
+        if self.transport.is_closing():
+            self._watch_what_is_left()
+        elif waiting:
             self._ask()
+            if self._in_body:
+                self._hurry()
+            self._go_on(self._ahead)
 
     def _ask(self) -> None:
         self.door.busy.discard(self)
-        self._head = 0
         self.door.asking[self] = None
+
+    def _hurry(self) -> None:
+        """Give the client its time for a head."""
+        if self._late is None:
+            self._late = self.loop.call_later(self.door.within, self.drop)
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request, or too large a one."""
+        answer = self.cycle
+        if self.pipeline or (
+            answer is not None and answer.response_started and (self._in_body or not answer.response_complete)
+        ):
+            self.transport.abort()  # what is sent now would be taken for a part of an answer, or be one too many
+            return
         if self._head <= MOST_HEAD:
             super().send_400_response(msg)
-            return
-        content = b"The request's header is too large."
-        self.transport.write(
-            b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
-            b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(content), content)
-        )
-        self.transport.close()
+        else:
+            content = b"The request's header is too large."
+            self.transport.write(
+                b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
+                b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(content), content)
+            )
+            self.transport.close()
+        self._watch_what_is_left()
 
     # -- what the client does not take -------------------------------------------------------------------
 
@@ -144,7 +288,11 @@ class DoorProtocol(HttpToolsProtocol):
     def timeout_keep_alive_handler(self) -> None:
         """Nothing was asked for a while. A close waits for what was not taken: not for ever."""
         super().timeout_keep_alive_handler()
-        self._watch(self.transport.get_write_buffer_size())
+        self._watch_what_is_left()
+
+    def _watch_what_is_left(self) -> None:
+        if untaken := self.transport.get_write_buffer_size():
+            self._watch(untaken)
 
     def _watch(self, untaken: int) -> None:
         if self._stuck is not None:

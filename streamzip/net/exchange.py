@@ -12,8 +12,9 @@ from typing import NamedTuple, cast
 import httptools
 import httpx
 
+from streamzip.framing import head_end
 from streamzip.net.buffers import Buffers
-from streamzip.net.parsing import MAX_HEAD_BYTES, Parser, Unusable, head_end
+from streamzip.net.parsing import MAX_HEAD_BYTES, Parser, Unusable
 from streamzip.spans import Data
 
 _HUNG_UP = "the origin hung up before it answered"
