@@ -50,6 +50,7 @@ from streamzip.manifest.urls import origin_of
 from streamzip.net.addresses import DialGuard
 from streamzip.net.transport import OriginTransport
 from streamzip.sources.counting import Pace
+from streamzip.sources.fetching import Fetcher
 from streamzip.sources.http import HttpSource
 from streamzip.sources.registry import Registry
 from streamzip.sources.upload import UploadSource
@@ -104,7 +105,7 @@ class _Parts:
             files=settings.upload_max_files,
         )
         pace = Pace(settings.min_rate, settings.read_timeout)
-        http = HttpSource(self.transport, allow=settings.exempt, pace=pace)
+        http = HttpSource(Fetcher(self.transport, allow=settings.exempt), pace=pace)
         works = Works(
             registry=Registry(http, UploadSource(self.uploads, self.pool)),
             lanes=Lanes(max(1, settings.connections_per_origin // settings.workers), shares.origins),

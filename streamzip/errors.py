@@ -236,5 +236,9 @@ class OriginError(Exception):
 class UnusableRange(OriginError):
     """The origin refused a range, or its answer to one contradicts itself or what is known of the file.
 
-    Ask for the file without a range before it is given up.
+    Ask for the file without a range before it is given up. `size`: what it said to be the file's, in bytes.
     """
+
+    def __init__(self, code: str, message: str, *, transient: bool = False, size: int | None = None) -> None:
+        super().__init__(code, message, transient=transient)
+        self.size = size

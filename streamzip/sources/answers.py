@@ -1,10 +1,10 @@
 """What the head of an origin's answer says, read strictly; pure."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from streamzip.errors import OriginError
+from streamzip.errors import OriginError, UnusableRange
 from streamzip.net.retry import http_date
 from streamzip.sources.base import Facts, Validator
 
@@ -32,8 +32,9 @@ class Head:
     joined (RFC 9110, 5.3).
     """
 
-    def __init__(self, status: int, fields: Iterable[tuple[bytes, bytes]]) -> None:
+    def __init__(self, status: int, fields: Sequence[tuple[bytes, bytes]]) -> None:
         self.status = status
+        self._lines = fields
         self._fields: dict[bytes, bytes] = {}
         for name, value in fields:
             self._fields[name] = self._fields[name] + b", " + value if name in self._fields else value
@@ -42,6 +43,10 @@ class Head:
         """The value of the field of that lower-case name."""
         value = self._fields.get(name)
         return None if value is None else value.decode("latin-1").strip()
+
+    def all(self, name: bytes) -> list[str]:
+        """Return the values of a field that may come more than once and not be joined, as Set-Cookie."""
+        return [value.decode("latin-1").strip() for each, value in self._lines if each == name]
 
     @property
     def length(self) -> int | None:
@@ -63,14 +68,31 @@ class Head:
             raise bad_answer("its Transfer-Encoding is not one that was asked for")
 
     def content_range(self) -> ContentRange:
-        """What a 206 brings. Raises OriginError where its Content-Range is missing or contradicts itself."""
+        """What a 206 brings. Raises UnusableRange where its Content-Range is missing or contradicts itself."""
         match = _CONTENT_RANGE.fullmatch(self.field(b"content-range") or "")
         if match is None:
-            raise bad_answer("it brings a part without saying which")
+            raise unusable("it brings a part without saying which")
         start, stop, size = int(match[1]), int(match[2]) + 1, None if match[3] == "*" else int(match[3])
         if start >= stop or (size is not None and stop > size) or self.length not in (None, stop - start):
-            raise bad_answer("its Content-Range contradicts itself or its Content-Length")
+            raise unusable("its Content-Range contradicts itself or its Content-Length")
         return ContentRange(start, stop, size)
+
+    def whole_length(self) -> int | None:
+        """Return how many bytes the file has that this answer brings; None where it does not say.
+
+        Some origins say 206 to a plain request, and 200 of a part: OriginError where it brings less than all.
+        """
+        if self.status != 206 and self.field(b"content-range") is None:
+            return self.length
+        try:
+            part = self.content_range()
+        except UnusableRange as error:
+            if self.status == 206:
+                raise bad_answer("it brings a part where the whole file was asked for") from error
+            return self.length  # no field that a 200 should have, and not one that can be read
+        if part.start or part.stop != part.size:
+            raise bad_answer("it brings a part where the whole file was asked for")
+        return part.size
 
     def facts(self, *, size: int | None, ranges: bool) -> Facts:
         """What it tells of the whole file. Raises OriginError where its size is none."""
@@ -100,6 +122,11 @@ class Head:
     def _refusal(self) -> OriginError:
         passing = self.status in _PASSING or self.status >= 500
         return OriginError(f"http_{self.status}", f"the origin answered {self.status}", transient=passing)
+
+
+def unusable(why: str, *, size: int | None = None) -> UnusableRange:
+    """The answer to a range makes no sense, or proves nothing; `size`: what it said to be the file's."""
+    return UnusableRange("bad_answer", f"the origin's answer cannot be used: {why}", transient=True, size=size)
 
 
 def bad_answer(why: str) -> OriginError:

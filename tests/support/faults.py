@@ -172,6 +172,9 @@ def _recoverable() -> Iterator[Fault]:
     yield recovers("says 416 to a resume once", OK, cut, Status(416, (("Content-Range", f"bytes */{LONG}"),)), OK)
     yield recovers("resumes from a mirror with another tag", OK, cut, replace(OK, etag='"mirror"'), OK)
     yield recovers("resumes another version in spite of If-Range", OK, cut, replace(CHANGED, if_range=False), OK)
+    yield recovers("resumes elsewhere for good", OK, cut, replace(OK, content_range=f"bytes 1-9/{LONG}"))
+    yield recovers("says a part of nothing", replace(OK, content_range="bytes */*"))
+    yield recovers("says a part beyond the end", replace(OK, content_range="bytes 0-0/0"))
     yield recovers("claims more than it sends, once", OK, replace(OK, claims=LONG + 1), OK)
     yield recovers("claims less than it sends, once", OK, replace(OK, claims=LONG - 1), OK)
     # Without ranges, or without a strong validator: again from the beginning, and its prefix has to be the same
@@ -236,8 +239,6 @@ def _seen_by_the_probe() -> Iterator[Fault]:
     yield left_out("says a negative length", "bad_answer", _raw("Content-Length: -1\r\n"))
     yield left_out("says two lengths", "bad_answer", _raw(f"Content-Length: {LONG}\r\nContent-Length: 1\r\n"))
     yield left_out("says a length of exabytes", "bad_answer", _raw("Content-Length: 99999999999999999\r\n"))
-    yield left_out("says a part of nothing", "bad_answer", replace(OK, content_range="bytes */*"))
-    yield left_out("says a part beyond the end", "bad_answer", replace(OK, content_range="bytes 0-0/0"))
     yield left_out("has a head that is too large", "bad_answer", _raw(f"X-Large: {'x' * 70_000}\r\n"))
     yield left_out("has 300 fields", "bad_answer", _raw("X-Field: 1\r\n" * 300))
     yield left_out(
@@ -268,7 +269,6 @@ def _seen_by_the_pull() -> Iterator[Fault]:
     yield broken("stalls at the same byte for good", "origin_failed", NOT_RANGED, replace(NOT_RANGED, hold_at=HALF))
     yield broken("gives a byte an attempt", "origin_failed", OK, replace(OK, cut_at=1))
     yield broken("gives a byte an attempt to each part", "origin_failed", *_bytewise(), size=SPLIT)
-    yield broken("resumes elsewhere for good", "origin_failed", OK, cut, replace(OK, content_range=f"bytes 1-9/{LONG}"))
     yield broken("never says where it resumes", "origin_failed", OK, cut, _raw("", status="206 Partial Content"))
     yield broken("drips for ever", "origin_failed", OK, replace(OK, drip=1, pause=0.05))
     yield broken("drips its chunks for ever", "origin_failed", CHUNKED, replace(CHUNKED, drip=1, pause=0.05))

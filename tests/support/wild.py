@@ -58,6 +58,11 @@ def part(body: bytes, span: tuple[int, int], *fields: tuple[str, str], tag: str 
     return Status(206, (said, *_common(tag), *fields), body[start:stop])
 
 
+def whole_as_part(body: bytes) -> Status:
+    """All of the file, said to be its first byte."""
+    return Status(206, (("Content-Range", f"bytes 0-0/{len(body)}"), *_common(TAG)), body)
+
+
 def _common(tag: str | None) -> tuple[tuple[str, str], ...]:
     return (("Last-Modified", MODIFIED), *(() if tag is None else (("ETag", tag),)))
 
@@ -124,4 +129,51 @@ SLICES = [
     ),
 ]
 
-HABITS = [*SLICES]
+
+def _refuses(code: int) -> Habit:
+    return Habit(f"answers {code} to any range", _if_ranged(lambda _, __: Status(code)))
+
+
+def _multipart(body: bytes, span: tuple[int, int]) -> Status:
+    head = f"--b\r\nContent-Range: bytes {span[0]}-{span[1] - 1}/{len(body)}\r\n\r\n".encode()
+    said = ("Content-Type", "multipart/byteranges; boundary=b")
+    return Status(206, (said, *_common(TAG)), head + body[span[0] : span[1]] + b"\r\n--b--\r\n")
+
+
+def _always(code: int, said: str) -> Callable[[bytes, Request], Answer]:
+    """The whole file under this status and Content-Range, whatever is asked."""
+    return lambda body, _: Status(
+        code, (("Content-Range", said.format(last=len(body) - 1, size=len(body))), *_common(TAG)), body
+    )
+
+
+RANGES = [
+    *map(_refuses, (400, 403, 405, 416, 501)),
+    Habit("writes an equals sign into its range", _said(lambda start, stop, size: f"bytes={start}-{stop - 1}/{size}")),
+    Habit("says no size but the letter n", _said(lambda start, stop, size: f"bytes {start}-{stop - 1}/n")),
+    Habit("says that a part ends beyond the file", _said(lambda start, stop, size: f"bytes {start}-{size + 9}/{size}")),
+    Habit("says that a part ends behind its start", _said(lambda start, stop, size: f"bytes {stop}-{start}/{size}")),
+    Habit("says a part without its total", _said(lambda start, stop, size: f"bytes {start}-{stop - 1}")),
+    Habit("says a total that is smaller than the part", _said(lambda start, stop, size: f"bytes {start}-{stop - 1}/0")),
+    Habit("says that every part begins at 1", _said(lambda start, stop, size: f"bytes 1-{stop - start}/{size}")),
+    Habit("gives a part without saying which", _if_ranged(lambda body, span: Status(206, (), body[span[0] : span[1]]))),
+    Habit("gives every part among several", _if_ranged(_multipart)),
+    Habit("gives the whole file as a part", _always(206, "bytes 0-{last}/{size}")),
+    Habit("gives the whole file as a part of its first byte", _if_ranged(lambda body, _: whole_as_part(body))),
+    Habit(
+        "gives the whole file as a part that it does not name",
+        lambda body, _: Status(206, _common(TAG), body),
+        Ending.LEFT_OUT,
+        "bad_answer",
+    ),
+    Habit("says a range with every whole file", _always(200, "bytes 0-{last}/{size}")),
+    Habit("says garbage for a range with every whole file", _always(200, "all")),
+    Habit(
+        "says with every whole file that it is a part",
+        _always(200, "bytes 0-{last}/99999999"),
+        Ending.LEFT_OUT,
+        "bad_answer",
+    ),
+]
+
+HABITS = [*SLICES, *RANGES]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from streamzip.manifest.addresses import Exempt
 from streamzip.manifest.urls import check_url, origin_of, target_of
-from streamzip.sources.http import written
+from streamzip.sources.fetching import written
 from tests.support.hostile_urls import JUDGED_AT_DIAL, REFUSED, hostile_urls
 
 ACCEPTED = [

@@ -7,6 +7,7 @@ import pytest
 
 from streamzip.net.addresses import DialGuard
 from streamzip.net.transport import OriginTransport
+from streamzip.sources.fetching import Fetcher
 from streamzip.sources.http import HttpSource
 from tests.support.origin import Origin
 
@@ -24,4 +25,4 @@ async def source(origin: Origin) -> AsyncIterator[HttpSource]:
     allow = frozenset({origin.authority})
     transport = OriginTransport(DialGuard(allow), connect_timeout=5, read_timeout=0.5)
     async with contextlib.aclosing(transport):
-        yield HttpSource(transport, allow=allow, user_agent="streamzip/test", wall=lambda: 0.0)
+        yield HttpSource(Fetcher(transport, allow=allow, user_agent="streamzip/test", wall=lambda: 0.0))

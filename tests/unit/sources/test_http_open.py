@@ -1,13 +1,17 @@
 """The bytes of a file, or a reason why not: never bytes of another place, length or version."""
 
+import contextlib
 from typing import Any
 
 import pytest
 
 from streamzip.errors import OriginError
+from streamzip.net.addresses import DialGuard
+from streamzip.net.transport import OriginTransport
 from streamzip.sources.base import Opened, Validator
+from streamzip.sources.fetching import Fetcher
 from streamzip.sources.http import HttpSource
-from tests.support.origin import File, Origin, Pattern, Raw, Status
+from tests.support.origin import Answer, File, HangUp, Origin, Pattern, Raw, Status, redirect
 
 V1 = Validator('"v1"', strong=True)
 TEN = b"0123456789"
@@ -193,3 +197,46 @@ async def test_open_gives_large_bodies_byte_for_byte(origin: Origin, source: Htt
         assert await read(opened) == body[:]
     async with source.open(origin.url("/a"), start=1_000_001, stop=4_999_999, pin=V1) as opened:
         assert await read(opened) == body[1_000_001:4_999_999]
+
+
+async def test_open_stays_with_the_mirror_that_gave_the_pinned_version(origin: Origin, source: HttpSource) -> None:
+    """A redirector that picks another mirror each time, whose tag for the file is another one."""
+    mirrors = ["/m1", "/m2", "/m3"]
+    origin.serve("/a", *map(redirect, mirrors))
+    for number, mirror in enumerate(mirrors):
+        origin.serve(mirror, File(TEN, etag=f'"{number}"'))
+    pin = (await source.probe(origin.url("/a"))).validator
+    for start in (3, 5):
+        async with source.open(origin.url("/a"), start=start, pin=pin) as opened:
+            assert (opened.start, opened.facts.validator) == (start, pin)
+            assert await read(opened) == TEN[start:]
+    assert len(origin.requests("/a")) == 1
+
+
+@pytest.mark.parametrize("gone", [Status(404), Status(503), HangUp(), File(TEN, etag='"other"')])
+async def test_open_goes_back_to_the_url_when_the_mirror_fails(
+    gone: Answer, origin: Origin, source: HttpSource
+) -> None:
+    """A link that was good for a while, a mirror that went away or has another version now."""
+    origin.serve("/a", redirect("/m1"), redirect("/m2"))
+    origin.serve("/m1", File(TEN), gone)
+    origin.serve("/m2", File(TEN))
+    pin = (await source.probe(origin.url("/a"))).validator
+    async with source.open(origin.url("/a"), start=3, pin=pin) as opened:
+        assert (opened.facts.validator, await read(opened)) == (pin, TEN[3:])
+
+
+async def test_open_tells_the_mirror_nothing_of_the_entrys_own(origin: Origin) -> None:
+    """A mirror elsewhere is asked again without the fields that are for the URL's own origin."""
+    async with Origin() as elsewhere:
+        allow = frozenset({origin.authority, elsewhere.authority})
+        transport = OriginTransport(DialGuard(allow), connect_timeout=5, read_timeout=0.5)
+        async with contextlib.aclosing(transport):
+            source = HttpSource(Fetcher(transport, allow=allow)).with_fields((("Authorization", "Bearer x"),))
+            origin.serve("/a", redirect(elsewhere.url("/m")))
+            elsewhere.serve("/m", File(TEN))
+            pin = (await source.probe(origin.url("/a"))).validator
+            async with source.open(origin.url("/a"), start=3, pin=pin) as opened:
+                assert await read(opened) == TEN[3:]
+        assert ["authorization" in asked.fields for asked in elsewhere.requests()] == [False, False]
+        assert ["authorization" in asked.fields for asked in origin.requests()] == [True]

@@ -5,7 +5,7 @@ import pytest
 from streamzip.errors import OriginError
 from streamzip.sources.base import Validator
 from streamzip.sources.http import HttpSource
-from tests.support.origin import Answer, File, HangUp, Origin, Pattern, Raw, Silence, Status, redirect
+from tests.support.origin import Answer, File, HangUp, Origin, Pattern, Raw, Reply, Request, Silence, Status, redirect
 
 V1 = Validator('"v1"', strong=True)
 MTIME = 1_780_308_000  # Mon, 01 Jun 2026 10:00:00 GMT
@@ -90,12 +90,41 @@ async def test_probe_finds_an_empty_file(origin: Origin, source: HttpSource, ran
     assert (facts.size, facts.body, facts.validator) == (0, b"", V1)
 
 
-async def test_probe_asks_plainly_when_a_range_is_refused(origin: Origin, source: HttpSource) -> None:
-    """A 416 alone proves nothing: the file may be there, and its origin confused."""
-    origin.serve("/a", Status(416), File(b"0123456789"))
-    facts = await source.probe(origin.url("/a"))
-    assert facts.size == 10
-    assert "range" not in origin.requests("/a")[1].fields
+REFUSALS = [Status(code) for code in (400, 403, 405, 406, 412, 416, 501)]
+GARBLED = [
+    "bytes=0-0/n",
+    "bytes 0-0",
+    "bytes 1-1/4",
+    "bytes 0-1/4",
+    "bytes 0-9/10",
+    "bytes 0-0/0",
+    "bytes */10",
+    "1/10",
+]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [*REFUSALS, *(Status(206, (("Content-Range", said),), b"0") for said in GARBLED), Status(206, (), b"0")],
+    ids=[*(f"{each.code}" for each in REFUSALS), *GARBLED, "says nothing"],
+)
+async def test_probe_asks_plainly_when_a_range_is_refused_or_garbled(
+    origin: Origin, source: HttpSource, answer: Answer
+) -> None:
+    """The file may be there, and its origin confused; from then on that is asked for no range."""
+    origin.serve("/a", answer, File(b"0123456789"))
+    origin.serve("/b", File(b"01234"))
+    facts = [await source.probe(origin.url(path)) for path in ("/a", "/b")]
+    assert [(each.size, each.ranges) for each in facts] == [(10, False), (5, False)]
+    assert ["range" in asked.fields for asked in origin.requests()] == [True, False, False]
+
+
+async def test_probe_takes_the_whole_file_as_a_part_of_itself(origin: Origin, source: HttpSource) -> None:
+    """A 206 that brings everything is the file, whatever was asked for."""
+    origin.serve("/a", Status(206, (("Content-Range", "bytes 0-9/10"),), b"0123456789"))
+    assert (await source.probe(origin.url("/a"))).size == 10
+    async with source.open(origin.url("/a")) as opened:
+        assert b"".join([bytes(chunk) async for chunk in opened.chunks]) == b"0123456789"
 
 
 @pytest.mark.parametrize("keep", [0, 4])
@@ -137,8 +166,7 @@ async def test_probe_asks_once_when_the_answer_proves_the_size(
         pytest.param(HangUp(), "unreachable", True, id="hangs up"),
         pytest.param(Silence(), "timed_out", True, id="silent"),
         pytest.param(Raw(b"SSH-2.0-x\r\n"), "bad_answer", True, id="not HTTP"),
-        pytest.param(File(b"0123", content_range="bytes 1-1/4"), "bad_answer", True, id="another part"),
-        pytest.param(File(b"0123", content_range="bytes 0-1/4"), "bad_answer", True, id="more than asked"),
+        pytest.param(Status(206, (), b"0"), "bad_answer", True, id="a part, to all"),
         pytest.param(File(b"0123", encoding="gzip"), "content_encoded", False, id="gzip"),
     ],
 )
@@ -229,6 +257,28 @@ async def test_probe_follows_a_redirect_in_bare_utf8(origin: Origin, source: Htt
     origin.serve("/a", redirect("/grün und blau"))
     origin.serve("/gr%C3%BCn%20und%20blau", File(b"0123456789"))
     assert (await source.probe(origin.url("/a"))).size == 10
+
+
+async def test_probe_follows_a_redirect_in_any_charset(origin: Origin, source: HttpSource) -> None:
+    """Bytes of Latin-1, and letters that no URI has, go out escaped as they came."""
+    fields = b"Connection: close\r\nContent-Length: 0\r\n\r\n"
+    origin.serve("/a", Raw(b'HTTP/1.1 302 Found\r\nLocation: /gr\xfcn/{|}?\xe9=<1>^`"\r\n' + fields))
+    origin.serve("/gr%FCn/%7B%7C%7D", File(b"0123456789"))
+    assert (await source.probe(origin.url("/a"))).size == 10
+    assert origin.requests()[-1].target == "/gr%FCn/%7B%7C%7D?%E9=%3C1%3E%5E%60%22"
+
+
+async def test_probe_gives_a_cookie_back_within_its_redirects(origin: Origin, source: HttpSource) -> None:
+    """A server that redirects until it gets its cookie gives the file; the next request begins without."""
+
+    def guarded(request: Request) -> Answer:
+        known = "seen=yes" in request.fields.get("cookie", "")
+        return File(b"0123456789") if known else Status(302, (("Location", "/a"), ("Set-Cookie", "seen=yes; Path=/")))
+
+    origin.serve("/a", Reply(guarded))
+    for _ in range(2):
+        assert (await source.probe(origin.url("/a"))).size == 10
+    assert ["cookie" in asked.fields for asked in origin.requests("/a")] == [False, True] * 2
 
 
 async def test_probe_escapes_what_a_url_may_not_hold(origin: Origin, source: HttpSource) -> None:
