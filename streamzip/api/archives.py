@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from streamzip.api.auth import Auth, owner_of
-from streamzip.api.bodies import read_body
+from streamzip.api.bodies import HeldBodies
 from streamzip.api.links import Links
 from streamzip.clock import rfc3339
 from streamzip.config import Settings
@@ -34,14 +34,15 @@ class Archives:
     settings: Settings
     links: Links
     auth: Auth
+    bodies: HeldBodies
 
     async def parse(self, request: Request, parser: Parser = parse_create) -> CreateRequest:
-        """A create's body, in the form that `parser` reads. Raises TooLarge, NotJson, InvalidRequest."""
-        body = await read_body(request, self.settings.max_body_bytes)
-        limits = Limits(max_entries=self.settings.max_entries)
-        parse = partial(parser, body, limits, owner=owner_of(request), allow=self.settings.exempt)
-        # A long list takes tenths of a second, which the other readers must not wait for.
-        return parse() if len(body) < LONG_BODY else await asyncio.to_thread(parse)
+        """A create's body, in the form that `parser` reads. Raises what HeldBodies and the parser do."""
+        async with self.bodies.read(request, self.settings.max_body_bytes) as body:
+            limits = Limits(max_entries=self.settings.max_entries)
+            parse = partial(parser, body, limits, owner=owner_of(request), allow=self.settings.exempt)
+            # A long list takes tenths of a second, which the other readers must not wait for.
+            return parse() if len(body) < LONG_BODY else await asyncio.to_thread(parse)
 
     async def create(self, request: Request) -> Response:
         """POST /api/archive/create"""

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from streamzip.api.bodies import READ_OVER
 from streamzip.api.problems import ProblemResponse
 from streamzip.framing import Framing, head_end
 
@@ -24,7 +25,6 @@ MOST_FIELDS: Final = 200
 MOST_AHEAD: Final = 16 << 20  # bytes that all connections together may have sent ahead
 RETRY_AFTER: Final = 5
 
-_UNREAD: Final = 1 << 20  # bytes of a body that may follow its answer: a client that is refused has sent some already
 _CHUNKED_AT_ONCE: Final = (
     1 << 10
 )  # bytes: whole requests may follow the end of a body in chunks, which nothing announces
@@ -223,7 +223,7 @@ class DoorProtocol(HttpToolsProtocol):
         super().on_body(body)
         if self.cycle.response_complete:
             self._unread += len(body)
-            if self._unread > _UNREAD:
+            if self._unread > READ_OVER:
                 self.transport.close()
 
     def on_message_complete(self) -> None:

@@ -8,6 +8,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from streamzip.errors import BadForm, FieldError, InvalidRequest
 
 FIELD = "file"
+MOST_PARTS = 32  # each costs as much as kilobytes of a file
 LONGEST_FIELD = 256  # bytes of another field that are kept; more of it is read over
 
 
@@ -26,6 +27,7 @@ class FileForm:
         self._name = b""
         self._value = bytearray()
         self.fields: dict[str, str] = {}
+        self._parts = 0
         self._is_file = False
         self._seen = False
         self._ended = False
@@ -63,6 +65,9 @@ class FileForm:
             raise InvalidRequest([FieldError(f"/{FIELD}", "the form has no file; choose a file")])
 
     def _on_part_begin(self) -> None:
+        self._parts += 1
+        if self._parts > MOST_PARTS:
+            raise BadForm(f"the form has more than {MOST_PARTS} parts")
         self._header, self._disposition, self._is_file = (bytearray(), bytearray()), b"", False
         self._name, self._value = b"", bytearray()
 

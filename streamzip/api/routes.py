@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from streamzip.api.archives import Archives
 from streamzip.api.auth import Auth
+from streamzip.api.bodies import HeldBodies
 from streamzip.api.connection import Connections
 from streamzip.api.cors import shared
 from streamzip.api.described import Described
@@ -39,6 +40,7 @@ from streamzip.manifest.links import ArchiveLinks
 from streamzip.store.uploads import Uploads
 
 DISK_THREADS = 8  # that read folders and uploads
+BODIES = 2  # of the largest size, that creates may have in memory at once
 
 
 def build(
@@ -52,7 +54,7 @@ def build(
     leaving: asyncio.Event,
 ) -> ASGIApp:
     """The application: routes, error handlers, and the connection beneath them. `leaving`: the process is to end."""
-    archives = Archives(gateway, settings, Links(links), auth)
+    archives = Archives(gateway, settings, Links(links), auth, HeldBodies(BODIES * settings.max_body_bytes))
     downloads = Downloads(gateway, settings, clock)
     progress = Progress(archives, leaving)
     key_value = KeyValue(archives, downloads)

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from streamzip.api.auth import Auth
-from streamzip.api.bodies import SLOWEST
+from streamzip.api.bodies import READ_OVER, chunks_of
 from streamzip.api.disposition import attachment
 from streamzip.api.forms import FIELD, FileForm
 from streamzip.api.links import Links
@@ -22,7 +22,7 @@ from streamzip.api.problems import respond as told
 from streamzip.api.representation import Representation, respond
 from streamzip.clock import Clock
 from streamzip.config import Settings
-from streamzip.errors import FieldError, InvalidRequest, Problem, Stalled, TooLarge, Unsupported
+from streamzip.errors import FieldError, InvalidRequest, Problem, TooLarge, Unsupported
 from streamzip.gateway import Gateway
 from streamzip.manifest.uploads import is_allowed, upload_name
 from streamzip.sources.upload import content_type, read, strong_etag
@@ -30,7 +30,6 @@ from streamzip.store.uploads import Arriving, Upload, Uploads
 
 SILENT_FOR = 60.0  # seconds that a body may bring nothing
 FORM_ROOM = 64 << 10  # bytes of a form beside its file
-READ_OVER = 64 << 20  # bytes of a refused body that are read, so that its client comes to read the answer
 NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
@@ -164,23 +163,12 @@ class UploadDoor:
         most, received = self.settings.upload_max_bytes + room, 0
         if (_declared(request) or 0) > most:
             raise self._too_large()
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        async with contextlib.aclosing(request.stream()) as chunks:
-            while True:
-                try:
-                    patience = min(loop.time(), began + received / SLOWEST) + SILENT_FOR
-                    async with asyncio.timeout_at(patience):
-                        chunk = await anext(chunks, None)
-                except TimeoutError as error:
-                    raise Stalled("the rest of the file does not come; send it again") from error
-                if chunk is None:
-                    return
+        async with contextlib.aclosing(chunks_of(request, silent_for=SILENT_FOR, noun="file")) as chunks:
+            async for chunk in chunks:
                 received += len(chunk)
                 if received > most:
                     raise self._too_large()
-                if chunk:
-                    yield chunk
+                yield chunk
 
     def _document(self, request: Request, upload: Upload) -> dict[str, str]:
         return {"filename": upload.name, "url": self.links.signed(request, _path(upload))}

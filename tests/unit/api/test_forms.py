@@ -91,3 +91,9 @@ def test_form_is_refused_when_its_headers_do_not_end() -> None:
     """A part's header is bounded: a form of headers alone takes no memory."""
     with pytest.raises(BadForm):
         read(b"--xyz\r\nX: " + b"x" * 100_000)
+
+
+def test_form_of_too_many_parts_is_refused() -> None:
+    """A mebibyte of empty ones takes a second that nobody else has."""
+    with pytest.raises(BadForm):
+        read(part('name="a"', b"") * 1000 + part('name="file"; filename="a.txt"', b"a") + b"--xyz--\r\n")
