@@ -93,7 +93,7 @@ def _read(setting: str, parse: Callable[[str], T], text: str) -> T:
 class _Parts:
     """What one process runs; made inside its event loop."""
 
-    def __init__(self, settings: Settings, repository: Repository, shares: Shares) -> None:
+    def __init__(self, settings: Settings, secrets: _Secrets, repository: Repository, shares: Shares) -> None:
         clock = self.clock = SystemClock()
         self.repository = repository
         self.pool = ThreadPoolExecutor(max_workers=max(4, (os.cpu_count() or 1) + 2), thread_name_prefix="streamzip")
@@ -116,7 +116,7 @@ class _Parts:
             list_after=1.0 if settings.workers == 1 else 0.1,  # alone, only `kill -9` makes a difference
             bounds=Bounds(entry=settings.max_entry_bytes, archive=settings.max_archive_bytes),
         )
-        self.secrets = secrets = _Secrets(settings)
+        self.secrets = secrets
         signed = SignedLinks(secrets.keys, lifetime=settings.link_ttl) if settings.signed_links == "on" else None
         self.links = ArchiveLinks(settings.public_url, signed, clock)
         announcements = Announcements(repository, self.links, clock, predefined=secrets.receiver)
@@ -150,7 +150,7 @@ class _Parts:
         self.to_receiver = _transport(settings, settings.allow_hosts | secrets.receivers)
         self.webhooks = Webhooks(
             repository,
-            Courier(self.transport, self.to_receiver, secrets.webhooks, clock).deliver,
+            Courier(self.transport, self.to_receiver, secrets.webhooks, secrets.keys, clock).deliver,
             clock,
             leader=LockFile(settings.data_dir / "jobs.lock"),
             look_every=60.0 if settings.workers == 1 else 1.0,
@@ -263,12 +263,13 @@ def _shares() -> Shares:
 async def _serve(settings: Settings, sockets: Sequence[socket.socket]) -> None:
     shares = _shares()
     event(logger, logging.INFO, "descriptors", **dataclasses.asdict(shares))
+    secrets = _Secrets(settings)
     try:
-        repository = await Repository.open(settings.data_dir / "streamzip.db")
+        repository = await Repository.open(settings.data_dir / "streamzip.db", secrets.keys)
     except (SchemaTooNewError, Problem, OSError) as error:
         raise SetupError(f"the store in {settings.data_dir} cannot be opened: {error}") from error
     try:
-        parts = _Parts(settings, repository, shares)
+        parts = _Parts(settings, secrets, repository, shares)
     except BaseException:
         await repository.close()
         raise

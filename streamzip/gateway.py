@@ -31,6 +31,7 @@ from streamzip.logs import event
 from streamzip.manifest.model import Manifest
 from streamzip.manifest.parse import CreateRequest, Rename
 from streamzip.manifest.signing import KeyRing
+from streamzip.manifest.standard_webhooks import WebhookSecrets
 from streamzip.sources.upload import note_needs, pinned
 from streamzip.spool.memory import Memory
 from streamzip.spool.shelf import Shelf
@@ -47,13 +48,16 @@ DELETE = "delete"
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """What create gives back. `existed`: the same request had been made before; `status` as in the status document."""
+    """What create gives back. `existed`: the same request had been made before; `status` as in the status document;
+    `webhook_secret` is what the receiver that the request named verifies with.
+    """
 
     row: ArchiveRow
     existed: bool
     status: str
     renamed: tuple[Rename, ...]
     delete_token: str
+    webhook_secret: str | None
 
 
 class Gateway:
@@ -137,7 +141,10 @@ class Gateway:
         status = "in-progress" if prefetch else "pending"
         if existed:
             status = (await self.status(row.hash))["status"]
-        return Created(row, existed, status, request.renamed, self._keys.token(DELETE, row.hash))
+        secret = None
+        if request.webhook is not None:
+            secret = WebhookSecrets.of_receiver(self._keys, manifest.owner, request.webhook).current
+        return Created(row, existed, status, request.renamed, self._keys.token(DELETE, row.hash), secret)
 
     async def _keep(self, manifest: Manifest, row: ArchiveRow) -> bool:
         """Keep a new generation; False where another create has made it meanwhile."""

@@ -47,6 +47,9 @@ class ArchiveCreated(ArchiveLinks):
     delete_token: str = Field(description="For DELETE, as X-Delete-Token; the same at every repeat.")
     renamed: list[Renamed]
     expires_at: str | None = Time
+    webhook_secret: Maybe[str] = Field(
+        None, description="Only with `webhook`: what that receiver verifies messages with, the same at every repeat."
+    )
 
 
 class Progress(BaseModel):

@@ -66,7 +66,8 @@ class Archives:
         return self.settings.prefetch == "all" or (self.settings.prefetch == "urls" and asked.plain)
 
     def _created(self, request: Request, created: Created) -> dict[str, Any]:
-        return {
+        named = {} if created.webhook_secret is None else {"webhook_secret": created.webhook_secret}
+        return named | {
             "archive_hash": created.row.hash,
             "status": created.status,
             **self.links.archive(request, created.row.hash, entitled=True),  # whoever asks has just made it

@@ -78,7 +78,7 @@ class Announcements:
         # With a signature, for receivers are the owner's and the operator's.
         document |= self._links.of(self._links.public_url or "", row.hash, entitled=True)
         body = json.dumps({"type": type, "timestamp": rfc3339(at), "data": document}, ensure_ascii=False)
-        return Event(type, at, body.encode(errors="replace"), self._predefined)
+        return Event(type, at, body.encode(errors="replace"), self._predefined, row.owner)
 
     async def told(self, hash: str) -> list[dict[str, Any]]:
         """Every receiver of the archive, and what became of its events: for the status document."""

@@ -9,6 +9,7 @@ from typing import Literal
 import httpx
 
 from streamzip.clock import Clock
+from streamzip.manifest.signing import KeyRing
 from streamzip.manifest.standard_webhooks import WebhookSecrets
 from streamzip.net.addresses import BlockedAddressError
 from streamzip.net.exchange import Body
@@ -38,15 +39,21 @@ class Outcome:
 
 class Courier:
     """`trusted` is the way to the operator's own receiver, which may have a private address; `transport` that to all
-    others.
+    others. `secrets` sign for the operator's; each of the others has its own, derived from `keys`.
     """
 
     def __init__(
-        self, transport: OriginTransport, trusted: OriginTransport, secrets: WebhookSecrets, clock: Clock
+        self,
+        transport: OriginTransport,
+        trusted: OriginTransport,
+        secrets: WebhookSecrets,
+        keys: KeyRing,
+        clock: Clock,
     ) -> None:
         self._transport = transport
         self._trusted = trusted
         self._secrets = secrets
+        self._keys = keys
         self._clock = clock
 
     async def deliver(self, delivery: DeliveryRow) -> Outcome:
@@ -68,12 +75,14 @@ class Courier:
 
     def _fields(self, delivery: DeliveryRow) -> list[tuple[str, str]]:
         timestamp = int(self._clock.wall())
+        named = WebhookSecrets.of_receiver(self._keys, delivery.owner, delivery.url)
+        secrets = self._secrets if delivery.predefined else named
         return [
             ("User-Agent", own_name()),
             ("Content-Type", "application/json"),
             ("webhook-id", delivery.id),
             ("webhook-timestamp", str(timestamp)),
-            ("webhook-signature", self._secrets.signature(delivery.id, timestamp, delivery.body)),
+            ("webhook-signature", secrets.signature(delivery.id, timestamp, delivery.body)),
         ]
 
     def _judged(self, status: int, fields: Iterable[tuple[bytes, bytes]]) -> Outcome:

@@ -9,10 +9,11 @@ import logging
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import urlsplit
 
 from streamzip.clock import Clock
-from streamzip.errors import BuildFailed, NotFound, OriginError, Problem, UnusablePage
+from streamzip.errors import BuildFailed, Damaged, NotFound, OriginError, Problem, UnusablePage
 from streamzip.jobs.queue import PAUSE, Queue
 from streamzip.logs import event
 from streamzip.manifest.addresses import Exempt
@@ -36,6 +37,9 @@ TURN = 3  # the byte of the jobs' lock file that says which process reads pages
 
 UNREACHABLE = "page_unreachable"
 UNEXPECTED = "internal"
+
+# What a page's failure is told as; any other code is the page's own fault.
+_KINDS: Final = {UNREACHABLE: BuildFailed, UNEXPECTED: Problem, Damaged.code: Damaged}
 
 Create = Callable[[CreateRequest], Awaitable[str]]
 
@@ -100,8 +104,7 @@ class WebpageDownloads(Queue[WebpageRow]):
         if row is None:
             raise NotFound("no such download")
         if row.state == FAILED:
-            kind = {UNREACHABLE: BuildFailed, UNEXPECTED: Problem}.get(row.code or "", UnusablePage)
-            raise kind(row.detail or "", code=row.code)
+            raise _KINDS.get(row.code or "", UnusablePage)(row.detail or "", code=row.code)
         return row.hash if row.state == BUILT else None
 
     async def _due(self, now: float, running: Sequence[WebpageRow], room: int) -> list[WebpageRow]:

@@ -62,11 +62,6 @@ class Manifest:
         """Everything, to be stored, piece by piece: an entry's url beside its id."""
         return self._rendered(_everything)
 
-    @property
-    def secret(self) -> bool:
-        """Whether it holds what nobody may read who reads the store."""
-        return any(entry.headers for entry in self.entries)
-
     def of_generation(self, generation: int) -> "Manifest":
         """The same list as another snapshot."""
         return self if generation == self.generation else replace(self, generation=generation)

@@ -72,6 +72,11 @@ class KeyRing:
         return [key.id for key in self._keys if len(key.secret) < LEAST_SECRET]
 
     @property
+    def ids(self) -> list[str]:
+        """The ids of the keys, the current one first."""
+        return [key.id for key in self._keys]
+
+    @property
     def current(self) -> Key:
         """The key that signs what is new."""
         return self._keys[0]
@@ -101,6 +106,10 @@ class KeyRing:
             if _same(key.id, key_id):
                 return key.digest(b"subkey", use.encode())
         raise Damaged("What is stored is encrypted under a key that is not in the ring")
+
+    def derived(self, use: str, *parts: str) -> list[bytes]:
+        """Return 32 bytes for one use and these parts alone, under every key, the current one first."""
+        return [key.digest(b"derived", use.encode(), *(part.encode() for part in parts)) for key in self._keys]
 
     def token(self, kind: str, text: str) -> str:
         """A secret to give to the client of `text`, as 64 hex digits: who shows it again was given it."""

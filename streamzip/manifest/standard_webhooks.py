@@ -11,6 +11,8 @@ import binascii
 import hashlib
 import hmac
 
+from streamzip.manifest.signing import KeyRing
+
 PREFIX = "whsec_"
 _LEAST = 16  # bytes; the specification generates 24 to 64, and what is shorter than this can be searched for
 
@@ -25,6 +27,19 @@ class WebhookSecrets:
     def parse(cls, text: str) -> "WebhookSecrets":
         """Read secrets, apart by commas. Raises ValueError, its text without any secret."""
         return cls(tuple(_secret(word.strip()) for word in text.split(",")))
+
+    @classmethod
+    def of_receiver(cls, ring: KeyRing, owner: str | None, url: str) -> "WebhookSecrets":
+        """Return the secrets of a receiver that a client named, which nobody else's receiver knows.
+
+        `owner`: the client's API key's name. They are derived from the ring, so nothing of them is stored.
+        """
+        return cls(tuple(ring.derived("webhook receiver", "" if owner is None else f"key {owner}", url)))
+
+    @property
+    def current(self) -> str:
+        """The one that a receiver is to be given, as it is written."""
+        return PREFIX + base64.b64encode(self._secrets[0]).decode()
 
     def signature(self, id: str, timestamp: int, body: bytes) -> str:
         """The `webhook-signature` of a message. `timestamp`: epoch seconds of this attempt."""

@@ -9,10 +9,11 @@ import secrets
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, insert, select, update
 
 from streamzip.errors import FieldError, InvalidRequest, NotFound
 from streamzip.manifest.urls import origin_of
+from streamzip.store.hiding import Hiding
 from streamzip.store.queues import QUEUED, is_due, is_waiting, next_due
 from streamzip.store.reading import Reads
 from streamzip.store.rows import DeliveryRow, Event
@@ -27,7 +28,6 @@ GONE = "gone"
 MOST_HOOKS = 16  # of one archive: each repeated create may name another, and each gets the whole event
 
 _COLUMNS = [deliveries.c[field.name] for field in dataclasses.fields(DeliveryRow)]
-_add_hook = InsertAbsent(hooks)
 _add_delivery = InsertAbsent(deliveries)
 _add_gone = InsertAbsent(gone_receivers)
 
@@ -35,15 +35,17 @@ _add_gone = InsertAbsent(gone_receivers)
 class Deliveries:
     """One delivery for an archive's event and receiver. Every method may raise errors.NotReady and errors.Damaged."""
 
-    def __init__(self, reads: Reads, writer: Writer) -> None:
+    def __init__(self, reads: Reads, writer: Writer, hiding: Hiding) -> None:
         self._reads = reads
         self._writer = writer
+        self._hiding = hiding
 
     async def add_hook(self, hash: str, url: str) -> None:
         """Tell `url` of the archive's events from now on, also where it had wanted no more of them before.
 
         Raises NotFound where the archive is gone, InvalidRequest where it has as many receivers as it may.
         """
+        forms = self._hiding.forms(url)
 
         def change(connection: Connection) -> None:
             # Locked, as by whoever makes an event of it: either the event finds the receiver, or whoever subscribes it
@@ -51,8 +53,10 @@ class Deliveries:
             archive = select(archives.c.hash).where(archives.c.hash == hash).with_for_update()
             if connection.execute(archive).first() is None:
                 raise NotFound("No such archive.")
-            connection.execute(delete(gone_receivers).where(gone_receivers.c.url == url))
-            if _add_hook(connection, {"hash": hash, "url": url}):
+            connection.execute(delete(gone_receivers).where(gone_receivers.c.url.in_(forms)))
+            there = select(hooks.c.url).where(hooks.c.hash == hash, hooks.c.url.in_(forms))
+            if connection.execute(there).first() is None:
+                connection.execute(insert(hooks).values(hash=hash, url=forms[0]))
                 count = select(func.count()).select_from(hooks).where(hooks.c.hash == hash)
                 if connection.execute(count).scalar_one() > MOST_HOOKS:
                     raise InvalidRequest([FieldError("/webhook", f"this archive has {MOST_HOOKS} receivers already")])
@@ -61,18 +65,20 @@ class Deliveries:
 
     async def tell(self, hash: str, url: str, event: Event) -> None:
         """Queue the event for that receiver, or anew where an earlier delivery of it has ended."""
+        forms = self._hiding.forms(url)
 
         def change(connection: Connection) -> None:
-            _queue(connection, hash, event, url)
-            ended = (deliveries.c.hash == hash) & (deliveries.c.type == event.type) & (deliveries.c.url == url)
+            _queue(connection, hash, event, url, self._hiding)
+            ended = (deliveries.c.hash == hash) & (deliveries.c.type == event.type) & deliveries.c.url.in_(forms)
             again = update(deliveries).where(ended, deliveries.c.state != QUEUED)
-            connection.execute(again.values(state=QUEUED, attempts=0, not_before=event.at, body=event.body))
+            body = self._hiding.hide_body(event.body)
+            connection.execute(again.values(state=QUEUED, attempts=0, not_before=event.at, body=body))
 
         await self._writer.apply(change)
 
     async def accept_again(self, url: str) -> None:
         """A receiver that wanted no more is told again: its operator says so."""
-        await self._apply(delete(gone_receivers).where(gone_receivers.c.url == url))
+        await self._apply(delete(gone_receivers).where(gone_receivers.c.url.in_(self._hiding.forms(url))))
 
     async def due(
         self, now: float, *, longest: float, limit: int, ids: Collection[str], receivers: Collection[str]
@@ -81,7 +87,11 @@ class Deliveries:
         `receivers`.
         """
         query = select(*_COLUMNS).where(is_due(deliveries, now, longest), _waiting(ids, receivers))
-        return await self._deliveries(query.order_by(deliveries.c.not_before, deliveries.c.id).limit(limit))
+        rows = await self._reads.rows(query.order_by(deliveries.c.not_before, deliveries.c.id).limit(limit))
+        found, lost = self._hiding.readable([DeliveryRow(**row._mapping) for row in rows], self._shown)
+        for row in lost:  # its key was taken out; what is behind it must not wait
+            await self.ended(row.id, state=FAILED, at=now, outcome="unreadable")
+        return found
 
     async def next_due(self, *, ids: Collection[str], receivers: Collection[str]) -> float | None:
         """When the earliest of the others is due (epoch s, it may be past); None where nothing is queued."""
@@ -98,10 +108,11 @@ class Deliveries:
 
     async def gone(self, url: str, *, at: float) -> None:
         """The receiver wants no more: what waits for it is ended, and nothing new is queued for it."""
+        forms = self._hiding.forms(url)
 
         def change(connection: Connection) -> None:
-            _add_gone(connection, {"url": url})
-            waiting = (deliveries.c.url == url) & (deliveries.c.state == QUEUED)
+            _add_gone(connection, {"url": forms[0]})
+            waiting = deliveries.c.url.in_(forms) & (deliveries.c.state == QUEUED)
             connection.execute(update(deliveries).where(waiting).values(state=GONE, not_before=at))
 
         await self._writer.apply(change)
@@ -113,7 +124,8 @@ class Deliveries:
 
     async def hooks(self, hash: str) -> Sequence[str]:
         """The receivers that creates named for the archive."""
-        return [row.url for row in await self._reads.rows(select(hooks.c.url).where(hooks.c.hash == hash))]
+        rows = await self._reads.rows(select(hooks.c.url).where(hooks.c.hash == hash))
+        return [self._hiding.show(row.url) for row in rows]
 
     async def forget(self, hash: str) -> None:
         """Drop all deliveries of an archive that its owner deleted."""
@@ -131,37 +143,45 @@ class Deliveries:
         await self._writer.apply(change)
 
     async def _deliveries(self, query: Select[Any]) -> list[DeliveryRow]:
-        return [DeliveryRow(**row._mapping) for row in await self._reads.rows(query)]
+        return [self._shown(DeliveryRow(**row._mapping)) for row in await self._reads.rows(query)]
+
+    def _shown(self, row: DeliveryRow) -> DeliveryRow:
+        return dataclasses.replace(row, url=self._hiding.show(row.url), body=self._hiding.show_body(row.body))
 
 
-def queue_event(connection: Connection, hash: str, event: Event) -> None:
+def queue_event(connection: Connection, hash: str, event: Event, hiding: Hiding) -> None:
     """Queue the event for everybody who is to be told, as part of a larger change; once for each of them.
 
     That change has locked or changed the archive's row before, so that no receiver is added meanwhile.
     """
-    urls = set(connection.execute(select(hooks.c.url).where(hooks.c.hash == hash)).scalars())
+    urls = {hiding.show(url) for url in connection.execute(select(hooks.c.url).where(hooks.c.hash == hash)).scalars()}
     if event.predefined is not None:
         urls.add(event.predefined)
     for url in sorted(urls):
-        _queue(connection, hash, event, url)
+        _queue(connection, hash, event, url, hiding)
 
 
-def _queue(connection: Connection, hash: str, event: Event, url: str) -> None:
-    if connection.execute(select(gone_receivers.c.url).where(gone_receivers.c.url == url)).first() is not None:
+def _queue(connection: Connection, hash: str, event: Event, url: str, hiding: Hiding) -> None:
+    forms = hiding.forms(url)
+    if connection.execute(select(gone_receivers.c.url).where(gone_receivers.c.url.in_(forms))).first() is not None:
+        return
+    same = (deliveries.c.hash == hash) & (deliveries.c.type == event.type) & deliveries.c.url.in_(forms)
+    if connection.execute(select(deliveries.c.id).where(same)).first() is not None:  # under an older key, perhaps
         return
     row = {
         "id": f"msg_{secrets.token_hex(16)}",
         "hash": hash,
         "type": event.type,
-        "url": url,
+        "url": forms[0],
         "receiver": origin_of(url),
         "predefined": url == event.predefined,
-        "body": event.body,
+        "body": hiding.hide_body(event.body),
         "state": QUEUED,
         "attempts": 0,
         "not_before": event.at,
         "created_at": event.at,
         "outcome": None,
+        "owner": event.owner,
     }
     _add_delivery(connection, row)
 

@@ -14,10 +14,12 @@ from sqlalchemy import Connection, Delete, Engine, Row, Update, bindparam, case,
 from sqlalchemy.exc import DBAPIError
 
 from streamzip.errors import NotFound, Stale
+from streamzip.manifest.signing import KeyRing
 from streamzip.store.catalogue import Catalogue
 from streamzip.store.deliveries import Deliveries, queue_event
 from streamzip.store.engine import READERS, alone, open_engines
 from streamzip.store.faults import public_fault
+from streamzip.store.hiding import Hiding
 from streamzip.store.jobs import Jobs, add_job
 from streamzip.store.migrations import migrate
 from streamzip.store.reading import Reads
@@ -56,21 +58,22 @@ class Repository:
     Made by `await Repository.open(path)`, ended by `close()`.
     """
 
-    def __init__(self, reads: Reads, writer: Writer, engines: Sequence[Engine]) -> None:
+    def __init__(self, reads: Reads, writer: Writer, engines: Sequence[Engine], keys: KeyRing | None = None) -> None:
         self._reads = reads
         self._writer = writer
         self._engines = engines
         self.jobs = Jobs(reads, writer)
-        self.deliveries = Deliveries(reads, writer)
+        hiding = self._hiding = Hiding(keys)
+        self.deliveries = Deliveries(reads, writer, hiding)
         self.catalogue = Catalogue(reads, writer)
-        self.webpages = Webpages(reads, writer)
+        self.webpages = Webpages(reads, writer, hiding)
 
     @classmethod
-    async def open(cls, path: Path) -> Self:
+    async def open(cls, path: Path, keys: KeyRing | None = None) -> Self:
         """Open the SQLite file `path`, made where it is missing, and bring its schema up to date.
 
-        Raises migrations.SchemaTooNewError, errors.NotReady (locked, full), errors.Damaged, and the file system's
-        OSError.
+        `keys`: what others' secrets are encrypted with; see Hiding. Raises migrations.SchemaTooNewError,
+        errors.NotReady (locked, full), errors.Damaged, and the file system's OSError.
         """
         engines = open_engines(path)
         readers, writer = engines
@@ -84,7 +87,7 @@ class Repository:
             if isinstance(error, DBAPIError):
                 raise public_fault(error) from error
             raise
-        return cls(Reads(readers, READERS), Writer(writer), engines)
+        return cls(Reads(readers, READERS), Writer(writer), engines, keys)
 
     async def close(self) -> None:
         """Finish the accepted writes and let the file go."""
@@ -153,7 +156,7 @@ class Repository:
             if not changed(connection, update(archives).where(where).values(code=code)):
                 return False
             if event is not None:
-                queue_event(connection, hash, event)
+                queue_event(connection, hash, event, self._hiding)
             return True
 
         return await self._writer.apply(change)
@@ -179,7 +182,7 @@ class Repository:
             if crcs is not None:
                 put(connection, documents, {"hash": hash, "kind": CRCS}, _sealed(crcs))
             if event is not None and before.completed_at is None:
-                queue_event(connection, hash, event)
+                queue_event(connection, hash, event, self._hiding)
             return True
 
         return await self._writer.apply(change)

@@ -62,13 +62,14 @@ class JobRow:
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened to an archive, at `at` (epoch s), as its receivers are told. `predefined`: a receiver
-    that the operator named, beside those of the archive.
+    that the operator named, beside those of the archive. `owner`: the name of the archive's API key.
     """
 
     type: str
     at: float
     body: bytes = field(repr=False)
     predefined: str | None = field(repr=False)
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class DeliveryRow:
 
     `receiver`: the url's `host:port`. `state`: `queued`, `delivered`, `failed` (given up) or `gone` (the receiver wants
     no more). `outcome`: how the last attempt ended. `not_before`: the next attempt's time where it is queued, else the
-    end's; in epoch s.
+    end's; in epoch s. `owner`: the name of the archive's API key.
     """
 
     id: str
@@ -92,6 +93,7 @@ class DeliveryRow:
     not_before: float
     created_at: float
     outcome: str | None
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
+    text,
 )
 
 metadata = MetaData()
@@ -40,6 +42,8 @@ archives = Table(
     Column("owner", Text),
     Column("base", Text),  # of older versions; not read
     Column("expires_at", Double),
+    Column("stored", BigInteger, nullable=False, server_default=text("0")),
+    Column("lapses", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("manifest_key", "generation"),
     Index("archives_owner", "owner", "created_at", "hash"),
     Index("archives_expiry", "expires_at"),
@@ -101,6 +105,7 @@ deliveries = Table(
     Column("not_before", Double, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("outcome", Text),
+    Column("owner", Text),
     UniqueConstraint("hash", "type", "url"),
     Index("deliveries_due", "state", "not_before"),
     Index("deliveries_url", "url"),

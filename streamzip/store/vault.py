@@ -1,7 +1,7 @@
 """Stored documents under the gateway's signature: what was altered in the store is refused, loudly.
 
 The signature covers what kind of document it is and which archive it belongs to, so that no two rows can change places.
-Manifests that hold secrets are encrypted besides: a copy of the database, or of a disk, gives none of them away.
+Manifests are encrypted besides: a copy of the database, or of a disk, gives no URL's signature away.
 """
 
 import os
@@ -16,7 +16,7 @@ from streamzip.manifest.signing import KeyRing, Signature
 from streamzip.store.rows import Sealed
 
 _MANIFEST = "manifest"
-_ENCRYPTED = b"\x01"  # a manifest in the clear is JSON, and begins with a brace
+_ENCRYPTED = b"\x01"  # a manifest of older versions may be in the clear: JSON, which begins with a brace
 _DEFLATED = b"\x02"  # inside the encryption, where there is one
 _LONG = 1000  # entries; from so many on it is deflated: a million take 15 MB instead of 120
 _NONCE = 12  # bytes; random, as there is one document an archive and a key encrypts far fewer than 2^32 of them
@@ -40,12 +40,10 @@ class Vault:
         return sealed.body
 
     def seal_manifest(self, hash: str, manifest: Manifest) -> Sealed:
-        """The manifest's document, encrypted where it holds secrets."""
-        body = _written(manifest)
-        if manifest.secret:
-            nonce, key = os.urandom(_NONCE), self._keys.subkey(_USE, self._keys.current.id)
-            body = _ENCRYPTED + nonce + AESGCM(key).encrypt(nonce, body, hash.encode())
-        return self.seal(_MANIFEST, hash, body)
+        """The manifest's document, encrypted: its URLs may be signed, and its entries' fields are secrets."""
+        nonce, key = os.urandom(_NONCE), self._keys.subkey(_USE, self._keys.current.id)
+        encrypted = AESGCM(key).encrypt(nonce, _written(manifest), hash.encode())
+        return self.seal(_MANIFEST, hash, _ENCRYPTED + nonce + encrypted)
 
     def unseal_manifest(self, hash: str, sealed: Sealed) -> Manifest:
         """The manifest, proven to be what was stored. Raises Damaged."""

@@ -10,6 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, delete, insert, select, update
 
+from streamzip.errors import Damaged
+from streamzip.store.hiding import Hiding
 from streamzip.store.queues import is_due, is_waiting, next_due
 from streamzip.store.reading import Reads
 from streamzip.store.rows import WebpageRow
@@ -25,15 +27,17 @@ _COLUMNS = [webpages.c[field.name] for field in dataclasses.fields(WebpageRow)]
 class Webpages:
     """The pages by their ids. Every method may raise errors.NotReady and errors.Damaged."""
 
-    def __init__(self, reads: Reads, writer: Writer) -> None:
+    def __init__(self, reads: Reads, writer: Writer, hiding: Hiding) -> None:
         self._reads = reads
         self._writer = writer
+        self._hiding = hiding
 
     async def add(self, row: WebpageRow) -> None:
         """Keep a new one."""
+        hidden = dataclasses.replace(row, url=self._hiding.hide(row.url))
 
         def change(connection: Connection) -> None:
-            connection.execute(insert(webpages).values(**dataclasses.asdict(row)))
+            connection.execute(insert(webpages).values(**dataclasses.asdict(hidden)))
 
         await self._writer.apply(change)
 
@@ -47,7 +51,11 @@ class Webpages:
         runs already: it claims none.
         """
         query = select(*_COLUMNS).where(is_due(webpages, now, longest), is_waiting(webpages, ids))
-        return await self._rows(query.order_by(webpages.c.not_before, webpages.c.id).limit(limit))
+        rows = await self._reads.rows(query.order_by(webpages.c.not_before, webpages.c.id).limit(limit))
+        found, lost = self._hiding.readable([WebpageRow(**row._mapping) for row in rows], self._shown)
+        for row in lost:  # its key was taken out; what is behind it must not wait
+            await self.failed(row.id, code=Damaged.code, detail="the page's URL cannot be read any more")
+        return found
 
     async def next_due(self, *, ids: Collection[str] = ()) -> float | None:
         """When the earliest of the others is due (epoch s, it may be past); None where nothing is queued."""
@@ -81,4 +89,7 @@ class Webpages:
         await self._writer.apply(change)
 
     async def _rows(self, query: Select[Any]) -> list[WebpageRow]:
-        return [WebpageRow(**row._mapping) for row in await self._reads.rows(query)]
+        return [self._shown(WebpageRow(**row._mapping)) for row in await self._reads.rows(query)]
+
+    def _shown(self, row: WebpageRow) -> WebpageRow:
+        return dataclasses.replace(row, url=self._hiding.show(row.url))

@@ -8,13 +8,15 @@ from typing import Any
 
 import httpx
 import pytest
+from standardwebhooks.webhooks import WebhookVerificationError
 
 from streamzip.app import serve
 from streamzip.config import Settings, SetupError
+from streamzip.manifest.api_keys import new_key
 from tests.support.fixtures import Launch
 from tests.support.gateway import Gateway
 from tests.support.origin import File, Origin, Status
-from tests.support.receiver import SECRET, Receiver, Reply
+from tests.support.receiver import SECRET, Message, Receiver, Reply
 
 
 @dataclass(frozen=True)
@@ -115,20 +117,58 @@ def test_create_names_a_receiver_of_its_own(origin: Origin, clients: Told) -> No
     gateway, receiver = clients.gateway, clients.receiver
     origin.serve("/own/a.bin", File(b"bytes"))
     urls = [origin.url("/own/a.bin")]
-    hash = gateway.create(urls=urls, webhook=receiver.url("/own?t=s3cret"))["archive_hash"]
+    created = gateway.create(urls=urls, webhook=receiver.url("/own?t=s3cret"))
+    hash, own = created["archive_hash"], created["webhook_secret"]
     assert gateway.status(hash)["webhooks"] == [{"receiver": f"http://{receiver.authority}", "state": "waiting"}]
     gateway.download(hash)
     first = receiver.next("/own?t=s3cret")
-    assert first.verified()["type"] == "archive.completed"
-    assert gateway.create(urls=urls, webhook=receiver.url("/late"))["archive_hash"] == hash
+    assert first.verified(own)["type"] == "archive.completed"
+    again = gateway.create(urls=urls, webhook=receiver.url("/late"))
+    assert again["archive_hash"] == hash
     late = receiver.next("/late")
-    assert late.verified()["type"] == "archive.completed"
+    assert late.verified(again["webhook_secret"])["type"] == "archive.completed"
     assert late.id != first.id
     gateway.until(hash, lambda status: {each["state"] for each in status["webhooks"]} == {"delivered"})
-    gateway.create(urls=urls, webhook=receiver.url("/own?t=s3cret"))
+    assert gateway.create(urls=urls, webhook=receiver.url("/own?t=s3cret"))["webhook_secret"] == own
+    assert "webhook_secret" not in gateway.create(urls=urls)
     assert receiver.next("/own?t=s3cret").id == first.id
     assert len(receiver.messages("/late")) == 1
     assert "s3cret" not in str(gateway.status(hash)) + str(gateway.log)
+
+
+def test_receiver_can_forge_nothing_to_another(launch: Launch, origin: Origin, receiver: Receiver) -> None:
+    """Each has a secret of its own, for each key, and none that is the operator's; new keys of the ring go with it."""
+    ann, bob = new_key("ann"), new_key("bob")
+    settings = {"api_keys": f"{ann[1]},{bob[1]}", "webhook_url": receiver.url("/all"), "webhook_secret": SECRET}
+    gateway = launch(allow=[receiver.authority], secret_keys="k1:the first secret", **settings)
+    origin.serve("/forged/a", File(b"bytes"))
+
+    def create(gateway: Gateway, key: str, path: str) -> str:
+        body = {"urls": [origin.url("/forged/a")], "webhook": receiver.url(path), "prefetch": True}
+        answer = gateway.client.post("/api/archive/create", json=body, headers={"Authorization": f"Bearer {key}"})
+        secret: str = answer.json()["webhook_secret"]
+        return secret
+
+    secrets = [create(gateway, ann[0], "/a"), create(gateway, ann[0], "/b"), create(gateway, bob[0], "/a"), SECRET]
+    assert len(set(secrets)) == 4
+    messages = [receiver.next(path) for path in ("/a", "/a", "/b", "/all", "/all")]
+    accepted = [[secret for secret in secrets if accepts(message, secret)] for message in messages]
+    assert sorted(accepted) == sorted([[secret] for secret in [*secrets, SECRET]])
+    gateway.stop()
+    turned = launch(allow=[receiver.authority], secret_keys="k2:the second secret,k1:the first secret", **settings)
+    fresh = create(turned, ann[0], "/a")
+    assert fresh != secrets[0]
+    message = receiver.next("/a")
+    assert message.verified(fresh) == message.verified(secrets[0])
+
+
+def accepts(message: Message, secret: str) -> bool:
+    """Return whether the reference library takes the message for one under this secret."""
+    try:
+        message.verified(secret)
+    except WebhookVerificationError:
+        return False
+    return True
 
 
 def test_event_is_delivered_after_kill_and_restart_with_the_same_id(
@@ -138,7 +178,8 @@ def test_event_is_delivered_after_kill_and_restart_with_the_same_id(
     gateway = launch(allow=[receiver.authority], webhook_secret=SECRET)
     origin.serve("/away/a.bin", File(b"bytes"))
     receiver.answer("/hook", Reply(503))
-    hash = gateway.create(urls=[origin.url("/away/a.bin")], webhook=receiver.url(), prefetch=True)["archive_hash"]
+    created = gateway.create(urls=[origin.url("/away/a.bin")], webhook=receiver.url(), prefetch=True)
+    hash, secret = created["archive_hash"], created["webhook_secret"]
     first = receiver.next()
     receiver.close()
     gateway.until(hash, lambda status: status["webhooks"][0]["attempts"] > 0)
@@ -148,7 +189,7 @@ def test_event_is_delivered_after_kill_and_restart_with_the_same_id(
     receiver.open()
     again = receiver.next()
     assert again.id == first.id
-    assert again.verified() == first.verified()
+    assert again.verified(secret) == first.verified(secret)
     shown = gateway.until(hash, lambda status: status["webhooks"][0]["state"] == "delivered")["webhooks"]
     assert len(receiver.messages()) == 2
     assert shown[0]["attempts"] >= 2

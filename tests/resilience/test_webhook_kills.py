@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.fixtures import Launch
 from tests.support.origin import File, Origin
-from tests.support.receiver import SECRET, Receiver, Reply
+from tests.support.receiver import Receiver, Reply
 
 AT_ONCE = 3  # creates in each life
 
@@ -29,8 +29,9 @@ def test_every_acknowledged_create_is_told_of_when_the_gateway_is_killed_again_a
     """At least once each, always under one id, as the reference verifier accepts it; the receiver is away now and then,
     and its word is lost with the gateway that it was given to.
     """
-    gateway = launch(allow=[receiver.authority], webhook_secret=SECRET)
+    gateway = launch(allow=[receiver.authority])
     origin.serve("/kills/a", File(b"x" * 300_000))
+    secret = gateway.create(urls=[origin.url("/kills/a")], webhook=receiver.url())["webhook_secret"]
     chance = random.Random(21)
     receiver.answer("/hook", *[Reply(chance.choice((204, 204, 204, 503, 500, 302))) for _ in range(2 * kills)], Reply())
     acknowledged: set[str] = set()
@@ -51,7 +52,7 @@ def test_every_acknowledged_create_is_told_of_when_the_gateway_is_killed_again_a
         nonlocal seen
         for message in receiver.messages()[seen:]:
             seen += 1
-            document = message.verified()
+            document = message.verified(secret)
             assert document["type"] == "archive.completed"
             ids[document["data"]["archive_hash"]].add(message.id)
 

@@ -86,6 +86,8 @@ def test_no_secret_is_told_when_everything_goes_right_and_wrong(launch: Launch, 
         assert key not in text, where
         assert "Y2FuYXJ5NXNlY3JldG" not in text, where
     assert len(found) > 30
+    for path in gateway.data.glob("streamzip.db*"):
+        assert CANARY.encode() not in path.read_bytes(), path.name
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -8,9 +8,14 @@ from collections.abc import Callable
 
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, func, insert, select
 
-from streamzip.store.migrations import m0001_first, m0002_deliveries, m0003_webpages
+from streamzip.store.migrations import m0001_first, m0002_deliveries, m0003_webpages, m0004_owners
 
-STEPS: tuple[Callable[[Connection], None], ...] = (m0001_first.apply, m0002_deliveries.apply, m0003_webpages.apply)
+STEPS: tuple[Callable[[Connection], None], ...] = (
+    m0001_first.apply,
+    m0002_deliveries.apply,
+    m0003_webpages.apply,
+    m0004_owners.apply,
+)
 
 versions = Table("schema", MetaData(), Column("version", Integer, primary_key=True, autoincrement=False))
 

@@ -8,11 +8,14 @@ import pytest
 from streamzip.clock import SystemClock
 from streamzip.jobs import courier
 from streamzip.jobs.courier import Courier, Outcome
+from streamzip.manifest.signing import KeyRing
 from streamzip.manifest.standard_webhooks import WebhookSecrets
 from streamzip.net.addresses import DialGuard
 from streamzip.net.transport import OriginTransport
 from streamzip.store.rows import DeliveryRow
 from tests.support.receiver import SECRET, Receiver, Reply
+
+RING = KeyRing.parse("k:the secret of the ring")
 
 
 @pytest.fixture
@@ -29,7 +32,7 @@ async def sender(receiver: Receiver) -> AsyncIterator[Courier]:
         return OriginTransport(DialGuard(frozenset(allow)), connect_timeout=5.0, read_timeout=5.0)
 
     judged, trusted = way(), way(receiver.authority)
-    yield Courier(judged, trusted, WebhookSecrets.parse(SECRET), SystemClock())
+    yield Courier(judged, trusted, WebhookSecrets.parse(SECRET), RING, SystemClock())
     await judged.aclose()
     await trusted.aclose()
 
