@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from streamzip.api.auth import COOKIE, SESSION, Auth
+from streamzip.api.auth import COOKIE, SESSION, Auth, session_cookie
 from streamzip.api.bodies import read_body
 from streamzip.api.links import Links
 from streamzip.api.pages import PROOF, is_browser, login_page
@@ -48,7 +48,7 @@ class Login:
     async def leave(self, request: Request) -> Response:
         """POST /logout: the session is forgotten by its browser."""
         token = await _field(request, PROOF)
-        session = request.cookies.get(COOKIE)
+        session = session_cookie(request)
         if session is not None and self.auth.sessions.owner(session, now=self.clock.wall()) is not None:
             request.scope.setdefault("state", {})[SESSION] = session
             self.auth.check_form(request, token)

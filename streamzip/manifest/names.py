@@ -2,7 +2,7 @@
 
 A name is cleaned, never refused. The rules, each of which some program broke on:
 
-1.  NFC, so that two spellings of one text are one name.
+1.  NFC, so that two spellings of one text are one name; no letter has more than 30 combining marks.
 2.  `\\` separates folders as `/` does.
 3.  Empty parts, `.` and `..` are dropped: no leading `/`, no way out of the folder.
 4.  Controls, format characters (bidi, zero width), line separators, surrogates, private and unassigned ones become `_`.
@@ -19,8 +19,10 @@ import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import count
-from unicodedata import category, normalize
+from unicodedata import category
 from urllib.parse import unquote
+
+from streamzip.manifest.text import caseless, nfc
 
 _MAX_PART = 255
 _SUFFIX_ROOM = 12  # bytes a number may take in a name: " (100000)" and then some
@@ -84,7 +86,7 @@ def clean_filename(requested: str) -> str:
 
 
 def _parts(requested: str) -> list[str]:
-    wished = [part for part in normalize("NFC", requested).replace("\\", "/").split("/") if part]
+    wished = [part for part in nfc(requested).replace("\\", "/").split("/") if part]
     if len(wished) > 2 * _MAX_WHOLE:  # more than fits at two bytes each: a name may be 64 kB of slashes
         wished = wished[:_MAX_WHOLE] + wished[-_MAX_WHOLE:]
     return [part for part in map(_clean_part, wished) if part]
@@ -135,10 +137,10 @@ def _joined(parts: list[str]) -> str:
 
 
 def _key(name: str) -> str:
-    """What two names share that some file system takes for one: canonical caseless match, Unicode 3.13 D145."""
+    """What two names share that some file system takes for one."""
     if name.isascii():
         return name if name.islower() else name.lower()  # itself, not a copy: a million names are 70 MB
-    return normalize("NFC", normalize("NFD", name).casefold())
+    return caseless(name)
 
 
 class _Taken:

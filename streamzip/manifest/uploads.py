@@ -5,19 +5,25 @@ Unlike a member's name, a file's is judged and not mended: under another name it
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Collection
 from urllib.parse import quote, unquote
 
 from streamzip.manifest.names import clean_name
+from streamzip.manifest.text import MOST_MARKS, caseless, nfc, stream_safe
 
 SCHEME = "upload:"
+LONGEST = 255  # bytes of a name, in UTF-8; more than the file systems take
+_LONGEST_WISHED = 4 * LONGEST  # NFC makes no text shorter than a third
 _PINNED = re.compile(r"upload:([^#]+)#sha256=([0-9a-f]{64})")
 
 
 def upload_name(wished: str) -> str:
     """The name, in NFC. Raises ValueError, its text a public sentence, for one that a file may not have."""
-    name = unicodedata.normalize("NFC", wished)
+    if len(wished.encode(errors="replace")) > _LONGEST_WISHED:
+        raise ValueError(f"the name is longer than {LONGEST} bytes; rename the file")
+    if stream_safe(wished) != wished:
+        raise ValueError(f"the name has more than {MOST_MARKS} combining marks in a row; rename the file")
+    name = nfc(wished)
     if not name:
         raise ValueError("the file has no name; choose a file, or write its name at the end of the path")
     if "/" in name or "\\" in name:
@@ -46,9 +52,13 @@ def is_allowed(name: str, extensions: Collection[str]) -> bool:
 
 
 def key(name: str) -> str:
-    """32 hex digits that stand for the name on disk; the same for names that some file system takes for one."""
-    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
-    return hashlib.sha256(folded.encode()).hexdigest()[:32]
+    """32 hex digits that stand for the name on disk; the same for names that some file system takes for one.
+
+    Raises ValueError for a text that is too long for a name.
+    """
+    if len(name) > LONGEST:
+        raise ValueError("too long for the name of a file")
+    return hashlib.sha256(caseless(name).encode()).hexdigest()[:32]
 
 
 def name_in(url: str) -> str:

@@ -81,14 +81,14 @@ class Uploads:
 
     def find(self, name: str) -> Upload:
         """The file of just this name. Raises NotFound."""
-        upload = self._about(self._root / key(name))
+        upload = self._about(self._place(name))
         if upload is None or upload.name != name:
             raise NotFound("there is no uploaded file of this name")
         return upload
 
     def open(self, upload: Upload) -> int:
         """A descriptor of the file's content. Raises NotFound where another one, or none, has its name now."""
-        folder = self._root / key(upload.name)
+        folder = self._place(upload.name)
         try:
             fd = os.open(folder / _CONTENT, _READ)
         except FileNotFoundError as error:
@@ -98,6 +98,13 @@ class Uploads:
             os.close(fd)
             raise NotFound("there is no uploaded file of this name")
         return fd
+
+    def _place(self, name: str) -> Path:
+        """The folder of the file of this name. Raises NotFound for a text that is no file's name."""
+        try:
+            return self._root / key(name)
+        except ValueError as error:
+            raise NotFound("there is no uploaded file of this name") from error
 
     def _folders(self) -> Iterator[Path]:
         with os.scandir(self._root) as entries:
@@ -172,7 +179,7 @@ class Uploads:
         return Arriving(self, name, folder, content, taken)
 
     def _check_free(self, name: str) -> None:
-        folder = self._root / key(name)
+        folder = self._place(name)
         if folder.exists():
             there = self._about(folder)
             raise Conflict(
@@ -212,11 +219,11 @@ class Uploads:
         self._check_free(upload.name)
         if self._taken() + upload.size > self._quota:  # another process may have been faster
             raise self._no_room()
-        _move(folder, self._root / key(upload.name))
+        _move(folder, self._place(upload.name))
 
     async def delete(self, name: str, is_needed: Callable[[str], Awaitable[bool]]) -> None:
         """Remove the file. Raises NotFound; Conflict where `is_needed` says so of an archive that uses it."""
-        place, aside = self._root / key(name), self._aside / secrets.token_hex(16)
+        place, aside = self._place(name), self._aside / secrets.token_hex(16)
         async with self._changing():
             await asyncio.to_thread(self.find, name)
             for hash in await asyncio.to_thread(os.listdir, place / _NEEDED):
@@ -238,7 +245,7 @@ class Uploads:
 
     def need(self, name: str, hash: str) -> None:
         """Note, durably, that the archive `hash` needs the file; to be called while it is kept."""
-        needed = self._root / key(name) / _NEEDED
+        needed = self._place(name) / _NEEDED
         with _told_when_full(), contextlib.suppress(FileExistsError):
             os.close(os.open(needed / hash, os.O_WRONLY | _NEW, 0o600))
             _sync(needed)

@@ -36,6 +36,8 @@ def test_name_is_composed_when_a_system_wrote_it_apart() -> None:
         ("nul.txt", "not safe"),
         ("a<b>.txt", "not safe"),
         ("x" * 252 + ".txt", "not safe"),
+        ("x" * 2000 + ".txt", "longer than 255 bytes"),
+        ("e" + "\u0301" * 32 + ".txt", "combining marks"),
     ],
 )
 def test_name_is_refused_with_a_reason_when_it_is_not(name: str, reason: str) -> None:
@@ -54,6 +56,13 @@ def test_name_that_is_taken_is_one_plain_component() -> None:
             continue
     assert taken
     assert not [name for name in taken if re.search(r'[\x00-\x1f/\\<>:"|?*]', name) or name in (".", "..")]
+
+
+def test_key_refuses_a_text_that_is_too_long_for_a_name() -> None:
+    """Whoever asks for such a file has it neither folded nor looked for."""
+    assert key("x" * 255)
+    with pytest.raises(ValueError, match="too long"):
+        key("x" * 256)
 
 
 def test_extension_is_what_follows_the_last_dot() -> None:
