@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from signal import Signals
 from types import TracebackType
@@ -27,6 +27,8 @@ import httpx
 
 COMMAND = Path(sys.executable).with_name("streamzip")  # of the environment that runs the tests
 STARTS_WITHIN = 40.0
+STOPS_WITHIN = 5.0
+MEASURED = "COVERAGE_PROCESS_CONFIG" in os.environ  # by `make test`, which counts the lines that ran
 POLL = 0.01  # seconds between two questions for a status; the interface to be tested is a polled one
 
 
@@ -144,8 +146,14 @@ class Gateway:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.client.close()
-        if self._process is not None:
-            self.kill()
+        if self._process is None:
+            return
+        if MEASURED:  # what runs is written down at a process's end, and kill -9 leaves it no time for that
+            self.send(Signals.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                self.wait(STOPS_WITHIN)
+                return
+        self.kill()
 
     # -- what it says and takes --------------------------------------------------------------------------
 
