@@ -38,7 +38,6 @@ from streamzip.jobs.sweep import Sweep
 from streamzip.jobs.webhooks import Webhooks
 from streamzip.jobs.webpages import PageSource, WebpageDownloads
 from streamzip.logs import event
-from streamzip.manifest.addresses import unmapped
 from streamzip.manifest.api_keys import ApiKeys
 from streamzip.manifest.links import ArchiveLinks
 from streamzip.manifest.parse import CreateRequest
@@ -46,7 +45,6 @@ from streamzip.manifest.sessions import Sessions
 from streamzip.manifest.signed_links import SignedLinks
 from streamzip.manifest.signing import KeyRing
 from streamzip.manifest.standard_webhooks import WebhookSecrets
-from streamzip.manifest.urls import origin_of
 from streamzip.net.addresses import DialGuard
 from streamzip.net.transport import OriginTransport
 from streamzip.sources.counting import Pace
@@ -60,6 +58,8 @@ from streamzip.spool.shelf import Shelf
 from streamzip.store.migrations import SchemaTooNewError
 from streamzip.store.repository import Repository
 from streamzip.store.uploads import Uploads
+from streamzip.urls.addresses import unmapped
+from streamzip.urls.urls import origin_of
 from streamzip.workers import Workers
 
 logger = logging.getLogger(__name__)

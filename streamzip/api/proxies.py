@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 from typing import Final
 
-from streamzip.manifest.addresses import Address, Network, lies_in, unmapped
+from streamzip.urls.addresses import Address, Network, lies_in, unmapped
 
 SCHEMES: Final = frozenset({"http", "https"})
 MOST_HOPS: Final = 32

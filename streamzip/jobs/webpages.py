@@ -16,7 +16,6 @@ from streamzip.clock import Clock
 from streamzip.errors import BuildFailed, Damaged, NotFound, OriginError, Problem, UnusablePage
 from streamzip.jobs.queue import PAUSE, Queue
 from streamzip.logs import event
-from streamzip.manifest.addresses import Exempt
 from streamzip.manifest.model import Entry, Manifest
 from streamzip.manifest.names import clean_filename, name_from_url, unique_names
 from streamzip.manifest.parse import CreateRequest
@@ -27,6 +26,7 @@ from streamzip.spool.locks import LockFile
 from streamzip.store.repository import Repository
 from streamzip.store.rows import WebpageRow
 from streamzip.store.webpages import BUILT, FAILED
+from streamzip.urls.addresses import Exempt
 
 logger = logging.getLogger(__name__)
 

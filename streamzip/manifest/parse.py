@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 from streamzip.errors import FieldError, InvalidRequest, TooLarge
-from streamzip.manifest.addresses import Exempt
 from streamzip.manifest.fields import read_fields
 from streamzip.manifest.model import Compression, Entry, Manifest, OnError
 from streamzip.manifest.names import clean_filename, name_from_url, unique_names
 from streamzip.manifest.strict_json import Take, quoted, read_json
 from streamzip.manifest.uploads import SCHEME, name_in
-from streamzip.manifest.urls import check_url
+from streamzip.urls.addresses import Exempt
+from streamzip.urls.urls import check_url
 
 _Reader = Callable[[Any], Any]  # the value as the manifest has it; ValueError with a public sentence if it is wrong
 

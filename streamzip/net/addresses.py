@@ -1,6 +1,6 @@
 """The dial guard: every address is judged as it is about to be connected to, whoever named it.
 
-A URL's host is judged where the URL is accepted (manifest/urls.py), but what a name resolves to is known only when it
+A URL's host is judged where the URL is accepted (urls/urls.py), but what a name resolves to is known only when it
 is dialled, and may be another address by then (DNS rebinding). So the guard makes the sockets: it is handed the very
 address that is connected to next, be it a literal, a name's or a redirect's.
 """
@@ -10,8 +10,8 @@ from collections.abc import Callable, Container, Iterable
 from ipaddress import ip_address
 from typing import Any
 
-from streamzip.manifest.addresses import Address, Network, is_public, lies_in, unmapped
 from streamzip.net.interfaces import OwnAddresses
+from streamzip.urls.addresses import Address, Network, is_public, lies_in, unmapped
 
 # family, type, protocol, canonical name, (host, port, …), as socket.getaddrinfo gives them
 AddressInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[Any, ...]]

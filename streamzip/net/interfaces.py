@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from typing import Final
 
-from streamzip.manifest.addresses import Address
+from streamzip.urls.addresses import Address
 
 KNOWN_FOR: Final = 5.0  # seconds that a list counts; an interface may get another address at any time
 

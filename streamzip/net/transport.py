@@ -12,11 +12,11 @@ from pathlib import Path
 import httpx
 from aiohappyeyeballs import start_connection
 
-from streamzip.manifest.urls import Target, target_of
 from streamzip.net.addresses import BlockedAddressError, DialGuard, open_any_socket
 from streamzip.net.buffers import Buffers
 from streamzip.net.exchange import Answer, Connection
 from streamzip.net.resolver import Resolver
+from streamzip.urls.urls import Target, target_of
 
 # Apache and Node drop a connection that was idle for 5 s; a request must not meet that moment.
 _KEEP_IDLE = 4.0

@@ -15,10 +15,10 @@ import sys
 from ipaddress import ip_network
 
 from streamzip.errors import UnusablePage
-from streamzip.manifest.addresses import Exempt
 from streamzip.sources.charset import decoded, media_type
 from streamzip.sources.http import Page
 from streamzip.sources.webpage import Images, find_images
+from streamzip.urls.addresses import Exempt
 
 MOST_BYTES = 8 << 20  # of a page; the largest of the web's known ones are below
 _CPU = 5  # seconds; the largest pages take 1

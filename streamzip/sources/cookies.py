@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from streamzip.manifest.fields import Fields
-from streamzip.manifest.urls import Target, target_of
+from streamzip.urls.urls import Target, target_of
 
 MOST: Final = 20  # cookies in one chain
 _PAIR = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256})=([\x20-\x3a\x3c-\x7e]{0,4096})")

@@ -17,15 +17,15 @@ from urllib.parse import quote, urljoin
 import httpx
 
 from streamzip.errors import OriginError
-from streamzip.manifest.addresses import Exempt
 from streamzip.manifest.fields import Fields
-from streamzip.manifest.urls import check_url, origin_of, target_of
 from streamzip.net.addresses import BlockedAddressError
 from streamzip.net.exchange import Body
 from streamzip.net.retry import retry_after
 from streamzip.net.transport import OriginTransport
 from streamzip.sources.answers import Head, bad_answer
 from streamzip.sources.cookies import Cookies
+from streamzip.urls.addresses import Exempt
+from streamzip.urls.urls import check_url, origin_of, target_of
 
 MAX_REDIRECTS: Final = 5
 

@@ -13,13 +13,13 @@ from typing import Final
 
 from streamzip.errors import OriginError, UnusableRange
 from streamzip.manifest.fields import Fields
-from streamzip.manifest.urls import origin_of
 from streamzip.net.exchange import Body
 from streamzip.sources.answers import Head, unusable
 from streamzip.sources.base import Facts, Opened, Validator
 from streamzip.sources.counting import CountedChunks, Pace
 from streamzip.sources.fetching import Fetched, Fetcher, discard
 from streamzip.sources.recent import Recent
+from streamzip.urls.urls import origin_of
 
 # Statuses that origins give to a range and not to the file. Of an empty file S3 and Starlette say 416.
 _REFUSED_RANGES: Final = frozenset({"http_400", "http_403", "http_405", "http_406", "http_412", "http_416", "http_501"})

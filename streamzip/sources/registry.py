@@ -3,10 +3,10 @@
 from streamzip.errors import OriginError
 from streamzip.manifest.model import Entry
 from streamzip.manifest.uploads import SCHEME
-from streamzip.manifest.urls import origin_of
 from streamzip.sources.base import Source
 from streamzip.sources.http import HttpSource
 from streamzip.sources.upload import UploadSource
+from streamzip.urls.urls import origin_of
 
 
 class Registry:

@@ -21,8 +21,8 @@ from urllib.parse import quote, urljoin
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from streamzip.manifest.addresses import Exempt
-from streamzip.manifest.urls import check_url
+from streamzip.urls.addresses import Exempt
+from streamzip.urls.urls import check_url
 
 MAX_URL = 8192  # bytes, as for the URLs of a create
 

@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, insert, select, update
 
 from streamzip.errors import FieldError, InvalidRequest, NotFound
-from streamzip.manifest.urls import origin_of
 from streamzip.store.hiding import Hiding
 from streamzip.store.queues import QUEUED, is_due, is_waiting, next_due
 from streamzip.store.reading import Reads
@@ -20,6 +19,7 @@ from streamzip.store.rows import DeliveryRow, Event
 from streamzip.store.statements import InsertAbsent
 from streamzip.store.tables import archives, deliveries, gone_receivers, hooks
 from streamzip.store.writer import Writer
+from streamzip.urls.urls import origin_of
 
 DELIVERED = "delivered"
 FAILED = "failed"

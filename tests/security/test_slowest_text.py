@@ -32,13 +32,13 @@ from streamzip.manifest.names import clean_filename, clean_name, name_from_url, 
 from streamzip.manifest.parse import Limits, parse_create
 from streamzip.manifest.text import caseless, nfc
 from streamzip.manifest.uploads import is_allowed, key, name_and_digest, name_in, upload_name
-from streamzip.manifest.urls import check_url, target_of
 from streamzip.net.retry import retry_after
 from streamzip.sources.answers import Head
 from streamzip.sources.charset import decoded, media_type
 from streamzip.sources.cookies import Cookies
 from streamzip.sources.fetching import _follow, written
 from streamzip.sources.webpage import _candidates, _joined
+from streamzip.urls.urls import check_url, target_of
 from tests.support.fixtures import Launch
 from tests.support.gateway import Gateway
 from tests.support.origin import File, Origin

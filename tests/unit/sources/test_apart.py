@@ -5,10 +5,10 @@ from ipaddress import ip_network
 import pytest
 
 from streamzip.errors import UnusablePage
-from streamzip.manifest.addresses import Exempt
 from streamzip.sources import apart
 from streamzip.sources.apart import images_of
 from streamzip.sources.http import Page
+from streamzip.urls.addresses import Exempt
 
 NOBODY: frozenset[str] = frozenset()
 

@@ -2,7 +2,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
 import pytest
 
-from streamzip.manifest.addresses import is_public
+from streamzip.urls.addresses import is_public
 
 # One of each block that IANA keeps from the public internet, IPv4 first and last of the block.
 PRIVATE = [

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import idna
 
-from streamzip.manifest.addresses import Exempt, Network, is_public, lies_in
+from streamzip.urls.addresses import Exempt, Network, is_public, lies_in
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
