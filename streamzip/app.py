@@ -19,6 +19,12 @@ import uvloop
 from starlette.types import ASGIApp
 
 from streamzip import logs, process
+from streamzip.access.api_keys import ApiKeys
+from streamzip.access.keyring import KeyRing
+from streamzip.access.links import ArchiveLinks
+from streamzip.access.sessions import Sessions
+from streamzip.access.signed_links import SignedLinks
+from streamzip.access.standard_webhooks import WebhookSecrets
 from streamzip.api.auth import Auth
 from streamzip.api.door import Door, behind
 from streamzip.api.routes import build
@@ -38,13 +44,7 @@ from streamzip.jobs.sweep import Sweep
 from streamzip.jobs.webhooks import Webhooks
 from streamzip.jobs.webpages import PageSource, WebpageDownloads
 from streamzip.logs import event
-from streamzip.manifest.api_keys import ApiKeys
-from streamzip.manifest.links import ArchiveLinks
 from streamzip.manifest.parse import CreateRequest
-from streamzip.manifest.sessions import Sessions
-from streamzip.manifest.signed_links import SignedLinks
-from streamzip.manifest.signing import KeyRing
-from streamzip.manifest.standard_webhooks import WebhookSecrets
 from streamzip.net.addresses import DialGuard
 from streamzip.net.transport import OriginTransport
 from streamzip.sources.counting import Pace

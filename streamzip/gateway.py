@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from streamzip.access.keyring import KeyRing
+from streamzip.access.standard_webhooks import WebhookSecrets
 from streamzip.archive.downloading import Download, Facts
 from streamzip.archive.filling import Filling, Works
 from streamzip.archive.finishing import Finished
@@ -30,8 +32,6 @@ from streamzip.jobs.announcing import Announcements
 from streamzip.logs import event
 from streamzip.manifest.model import Manifest
 from streamzip.manifest.parse import CreateRequest, Rename
-from streamzip.manifest.signing import KeyRing
-from streamzip.manifest.standard_webhooks import WebhookSecrets
 from streamzip.sources.upload import note_needs, pinned
 from streamzip.spool.memory import Memory
 from streamzip.spool.shelf import Shelf

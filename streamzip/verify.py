@@ -8,11 +8,11 @@ from pathlib import Path
 
 from isal import isal_zlib
 
+from streamzip.access.keyring import KeyRing
 from streamzip.archive.layout import Layout
 from streamzip.archive.verifying import BLOCK, Advance, verify_copy
 from streamzip.config import Settings, SetupError, load_key_ring_text
 from streamzip.errors import Damaged, NotFound
-from streamzip.manifest.signing import KeyRing
 from streamzip.spool.file import Paths
 from streamzip.spool.shelf import Shelf
 from streamzip.store.examining import CRCS, LAYOUT, MANIFEST, Examination

@@ -12,13 +12,13 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from streamzip.access.api_keys import ApiKeys
+from streamzip.access.sessions import Sessions
+from streamzip.access.signed_links import SignedLinks
 from streamzip.api.access import ACCESS, Access
 from streamzip.api.pages import Session, is_browser, login_page
 from streamzip.clock import Clock
 from streamzip.errors import Forbidden, Unauthorized
-from streamzip.manifest.api_keys import ApiKeys
-from streamzip.manifest.sessions import Sessions
-from streamzip.manifest.signed_links import SignedLinks
 
 Check = Callable[[Request], Awaitable[None]]  # raises a Problem
 

@@ -2,8 +2,8 @@
 
 from starlette.requests import Request
 
+from streamzip.access.links import ArchiveLinks
 from streamzip.errors import BadHost
-from streamzip.manifest.links import ArchiveLinks
 
 
 class Links:

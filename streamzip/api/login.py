@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from streamzip.access.sessions import LIFETIME
 from streamzip.api.auth import COOKIE, SESSION, Auth, session_cookie
 from streamzip.api.bodies import read_body
 from streamzip.api.links import Links
@@ -13,7 +14,6 @@ from streamzip.api.pages import PROOF, is_browser, login_page
 from streamzip.api.sites import Sites
 from streamzip.clock import Clock
 from streamzip.errors import BadForm, FieldError, Forbidden, InvalidRequest, TooLarge, Unauthorized
-from streamzip.manifest.sessions import LIFETIME
 
 MOST_BODY = 4 << 10  # bytes
 HOME = "upload"

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from streamzip.access.links import ArchiveLinks
 from streamzip.api.archives import Archives
 from streamzip.api.auth import Auth
 from streamzip.api.bodies import HeldBodies
@@ -36,7 +37,6 @@ from streamzip.config import Settings
 from streamzip.errors import Problem
 from streamzip.gateway import Gateway
 from streamzip.jobs.webpages import WebpageDownloads
-from streamzip.manifest.links import ArchiveLinks
 from streamzip.store.uploads import Uploads
 
 DISK_THREADS = 8  # that read folders and uploads

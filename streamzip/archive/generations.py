@@ -9,12 +9,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
+from streamzip.access.keyring import KeyRing
 from streamzip.archive.planning import may_pass
 from streamzip.clock import Clock
 from streamzip.errors import Stale
 from streamzip.manifest.model import Manifest
 from streamzip.manifest.parse import CreateRequest
-from streamzip.manifest.signing import KeyRing
 from streamzip.store.repository import Repository
 from streamzip.store.rows import ArchiveRow
 from streamzip.store.vault import Vault

@@ -18,7 +18,7 @@ keys = typer.Typer(no_args_is_help=True, help="API keys.")
 @keys.command("new")
 def new(name: Annotated[str, typer.Argument(help="Whose key it is; archives are listed by it.")]) -> None:
     """Make an API key: it is shown once, and its line goes into STREAMZIP_API_KEYS."""
-    from streamzip.manifest.api_keys import new_key
+    from streamzip.access.api_keys import new_key
 
     try:
         key, line = new_key(name)
@@ -36,8 +36,8 @@ def sign(
     data: Annotated[str | None, typer.Option(help="The gateway's data folder, where its secret lies.")] = None,
 ) -> None:
     """Print a link that is good for so many seconds, for a gateway with STREAMZIP_SIGNED_LINKS=on."""
-    from streamzip.manifest.signed_links import SignedLinks
-    from streamzip.manifest.signing import KeyRing
+    from streamzip.access.keyring import KeyRing
+    from streamzip.access.signed_links import SignedLinks
 
     given: dict[str, Any] = {} if data is None else {"data_dir": data}
     try:

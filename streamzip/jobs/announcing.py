@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from streamzip.access.links import ArchiveLinks
 from streamzip.archive.loading import UNBUILDABLE
 from streamzip.archive.planning import may_pass
 from streamzip.archive.status import status_document
 from streamzip.clock import Clock, rfc3339
 from streamzip.errors import Stale
-from streamzip.manifest.links import ArchiveLinks
 from streamzip.store.queues import QUEUED
 from streamzip.store.repository import Repository
 from streamzip.store.rows import ArchiveRow, DeliveryRow, Event

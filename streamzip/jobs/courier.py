@@ -8,9 +8,9 @@ from typing import Literal
 
 import httpx
 
+from streamzip.access.keyring import KeyRing
+from streamzip.access.standard_webhooks import WebhookSecrets
 from streamzip.clock import Clock
-from streamzip.manifest.signing import KeyRing
-from streamzip.manifest.standard_webhooks import WebhookSecrets
 from streamzip.net.addresses import BlockedAddressError
 from streamzip.net.exchange import Body
 from streamzip.net.retry import retry_after

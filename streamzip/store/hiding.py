@@ -11,8 +11,8 @@ from typing import Final, TypeVar
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
+from streamzip.access.keyring import KeyRing
 from streamzip.errors import Damaged
-from streamzip.manifest.signing import KeyRing
 
 T = TypeVar("T")
 

@@ -13,8 +13,8 @@ from typing import Any, Self
 from sqlalchemy import Connection, Delete, Engine, Row, Update, bindparam, case, delete, select, update
 from sqlalchemy.exc import DBAPIError
 
+from streamzip.access.keyring import KeyRing
 from streamzip.errors import NotFound, Stale
-from streamzip.manifest.signing import KeyRing
 from streamzip.store.catalogue import Catalogue
 from streamzip.store.deliveries import Deliveries, queue_event
 from streamzip.store.engine import READERS, alone, open_engines

@@ -10,9 +10,9 @@ import zlib
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from streamzip.access.keyring import KeyRing, Signature
 from streamzip.errors import Damaged
 from streamzip.manifest.model import Manifest
-from streamzip.manifest.signing import KeyRing, Signature
 from streamzip.store.rows import Sealed
 
 _MANIFEST = "manifest"

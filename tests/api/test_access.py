@@ -13,10 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
+from streamzip.access.api_keys import new_key
+from streamzip.access.keyring import KeyRing
+from streamzip.access.signed_links import SignedLinks
 from streamzip.api.access import ACCESS
-from streamzip.manifest.api_keys import new_key
-from streamzip.manifest.signed_links import SignedLinks
-from streamzip.manifest.signing import KeyRing
 from tests.support.gateway import Gateway
 from tests.support.origin import File, Origin
 

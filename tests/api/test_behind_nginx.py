@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from streamzip.manifest.api_keys import new_key
+from streamzip.access.api_keys import new_key
 from tests.support.fixtures import Launch
 from tests.support.gateway import Gateway
 from tests.support.nginx import NginxFront

@@ -8,7 +8,7 @@ from io import BytesIO
 
 import httpx
 
-from streamzip.manifest.api_keys import new_key
+from streamzip.access.api_keys import new_key
 from tests.support.fixtures import Launch
 from tests.support.gateway import COMMAND, Gateway
 from tests.support.origin import File, Origin

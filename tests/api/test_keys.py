@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
+from streamzip.access.api_keys import new_key
 from streamzip.api.access import ACCESS, Access
-from streamzip.manifest.api_keys import new_key
 from tests.support.fixtures import Launch
 from tests.support.gateway import Gateway
 from tests.support.origin import File, Origin

@@ -14,6 +14,9 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from streamzip.access.api_keys import ApiKeys, new_key
+from streamzip.access.links import ArchiveLinks
+from streamzip.access.sessions import Sessions
 from streamzip.api import answers
 from streamzip.api.auth import Auth, Owners
 from streamzip.api.contract import OPERATIONS
@@ -23,9 +26,6 @@ from streamzip.clock import SystemClock
 from streamzip.config import Settings
 from streamzip.gateway import Gateway as Verbs
 from streamzip.jobs.webpages import WebpageDownloads
-from streamzip.manifest.api_keys import ApiKeys, new_key
-from streamzip.manifest.links import ArchiveLinks
-from streamzip.manifest.sessions import Sessions
 from streamzip.store.uploads import Uploads
 from tests.support.fixtures import Launch
 from tests.support.gateway import COMMAND, Gateway

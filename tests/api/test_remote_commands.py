@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from streamzip.manifest.api_keys import new_key
+from streamzip.access.api_keys import new_key
 from tests.support.fixtures import Launch
 from tests.support.gateway import COMMAND, Gateway
 from tests.support.origin import File, Origin, Pattern

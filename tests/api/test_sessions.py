@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import httpx
 import pytest
 
-from streamzip.manifest.api_keys import new_key
+from streamzip.access.api_keys import new_key
 from tests.support.fixtures import Launch
 from tests.support.gateway import Gateway
 

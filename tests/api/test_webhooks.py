@@ -10,9 +10,9 @@ import httpx
 import pytest
 from standardwebhooks.webhooks import WebhookVerificationError
 
+from streamzip.access.api_keys import new_key
 from streamzip.app import serve
 from streamzip.config import Settings, SetupError
-from streamzip.manifest.api_keys import new_key
 from tests.support.fixtures import Launch
 from tests.support.gateway import Gateway
 from tests.support.origin import File, Origin, Status

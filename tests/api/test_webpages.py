@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from streamzip.manifest.api_keys import new_key
+from streamzip.access.api_keys import new_key
 from tests.support.fixtures import Launch
 from tests.support.gateway import POLL, Gateway
 from tests.support.origin import Answer, File, HangUp, Origin, Silence, Status, redirect

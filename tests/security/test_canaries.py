@@ -13,7 +13,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from streamzip.manifest.api_keys import new_key
+from streamzip.access.api_keys import new_key
 from tests.support.fixtures import Launch
 from tests.support.gateway import Gateway
 from tests.support.hostile_names import hostile_names

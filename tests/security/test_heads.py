@@ -9,7 +9,7 @@ from contextlib import closing
 import httpx
 import pytest
 
-from streamzip.manifest.api_keys import ApiKeys
+from streamzip.access.api_keys import ApiKeys
 from tests.support.fixtures import Launch
 from tests.support.gateway import Gateway
 from tests.support.origin import File, Origin

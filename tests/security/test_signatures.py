@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from streamzip.access.keyring import KeyRing
+from streamzip.access.signed_links import SignedLinks
 from streamzip.errors import Forbidden
-from streamzip.manifest.signed_links import SignedLinks
-from streamzip.manifest.signing import KeyRing
 from tests.support.fixtures import Launch
 from tests.support.gateway import COMMAND, POLL, Gateway
 from tests.support.origin import File, Origin

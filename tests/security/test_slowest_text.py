@@ -16,6 +16,7 @@ from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
 from streamzip import logs
+from streamzip.access.api_keys import new_key
 from streamzip.api.accel import nginx_agrees
 from streamzip.api.auth import session_cookie
 from streamzip.api.conditionals import combined, decide
@@ -26,7 +27,6 @@ from streamzip.api.proxies import Proxies
 from streamzip.api.ranges import parse_range
 from streamzip.archive.planning import public_url
 from streamzip.errors import OriginError, Problem
-from streamzip.manifest.api_keys import new_key
 from streamzip.manifest.fields import read_fields
 from streamzip.manifest.names import clean_filename, clean_name, name_from_url, unique_names
 from streamzip.manifest.parse import Limits, parse_create

@@ -13,6 +13,9 @@ from typing import Any, cast
 import pytest
 
 from streamzip import cli, errors
+from streamzip.access.api_keys import ApiKeys
+from streamzip.access.links import ArchiveLinks
+from streamzip.access.sessions import Sessions
 from streamzip.api.auth import Auth, Owners
 from streamzip.api.problems import _CODES
 from streamzip.api.routes import build
@@ -21,11 +24,8 @@ from streamzip.clock import SystemClock
 from streamzip.config import CLIENT_VARIABLES, Settings, variable
 from streamzip.gateway import Gateway
 from streamzip.jobs.webpages import WebpageDownloads
-from streamzip.manifest.api_keys import ApiKeys
-from streamzip.manifest.links import ArchiveLinks
 from streamzip.manifest.parse import Limits, parse_create
 from streamzip.manifest.requests import CreateBody, EntryBody
-from streamzip.manifest.sessions import Sessions
 from streamzip.store.uploads import Uploads
 
 ROOT = Path(__file__).parent.parent.parent

@@ -12,11 +12,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from streamzip import cli
+from streamzip.access.api_keys import ApiKeys
+from streamzip.access.keyring import KeyRing
+from streamzip.access.signed_links import SignedLinks
 from streamzip.config import Settings, SetupError, variable
 from streamzip.errors import Forbidden
-from streamzip.manifest.api_keys import ApiKeys
-from streamzip.manifest.signed_links import SignedLinks
-from streamzip.manifest.signing import KeyRing
 
 Serve = Callable[[Settings], None]
 

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from streamzip.access.keyring import KeyRing
+from streamzip.access.standard_webhooks import WebhookSecrets
 from streamzip.clock import SystemClock
 from streamzip.jobs import courier
 from streamzip.jobs.courier import Courier, Outcome
-from streamzip.manifest.signing import KeyRing
-from streamzip.manifest.standard_webhooks import WebhookSecrets
 from streamzip.net.addresses import DialGuard
 from streamzip.net.transport import OriginTransport
 from streamzip.store.rows import DeliveryRow

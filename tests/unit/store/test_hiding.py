@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from streamzip.access.keyring import KeyRing
 from streamzip.errors import Damaged
-from streamzip.manifest.signing import KeyRing
 from streamzip.store.deliveries import FAILED
 from streamzip.store.hiding import Hiding
 from streamzip.store.repository import Repository

@@ -3,9 +3,9 @@ import hmac
 
 import pytest
 
+from streamzip.access.keyring import Key, KeyRing, Signature
 from streamzip.errors import Damaged
 from streamzip.manifest.model import Entry, Manifest
-from streamzip.manifest.signing import Key, KeyRing, Signature
 
 MANIFEST = Manifest((Entry("https://h/a", "a"),))
 RING = KeyRing.parse("k2:the second secret,k1:the first secret")

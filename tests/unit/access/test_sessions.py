@@ -2,9 +2,9 @@
 
 import pytest
 
-from streamzip.manifest.api_keys import ApiKeys, new_key
-from streamzip.manifest.sessions import LIFETIME, Sessions
-from streamzip.manifest.signing import KeyRing
+from streamzip.access.api_keys import ApiKeys, new_key
+from streamzip.access.keyring import KeyRing
+from streamzip.access.sessions import LIFETIME, Sessions
 
 NOW = 1_800_000_000.0
 ANN, ANN_LINE = new_key("ann.b@example")

@@ -11,7 +11,7 @@ import binascii
 import hashlib
 import hmac
 
-from streamzip.manifest.signing import KeyRing
+from streamzip.access.keyring import KeyRing
 
 PREFIX = "whsec_"
 _LEAST = 16  # bytes; the specification generates 24 to 64, and what is shorter than this can be searched for

@@ -8,8 +8,8 @@ upper-case digit, an escaped slash in the path.
 import math
 import re
 
+from streamzip.access.keyring import KeyRing
 from streamzip.errors import Forbidden
-from streamzip.manifest.signing import KeyRing
 
 _QUERY = re.compile(rb"expires=([1-9][0-9]{0,11})&signature=([0-9a-f]{64})")
 _READS = frozenset({"GET", "HEAD"})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from streamzip.manifest.api_keys import ApiKeys, new_key
+from streamzip.access.api_keys import ApiKeys, new_key
 
 
 def test_key_is_found_by_its_line() -> None:

@@ -1,7 +1,7 @@
 """Where an archive is to be had, as absolute URLs."""
 
+from streamzip.access.signed_links import SignedLinks
 from streamzip.clock import Clock
-from streamzip.manifest.signed_links import SignedLinks
 
 
 class ArchiveLinks:

@@ -6,8 +6,8 @@ is taken out ends its sessions. Its forms' token is made of it, and known only t
 
 import re
 
-from streamzip.manifest.api_keys import ApiKeys
-from streamzip.manifest.signing import KeyRing
+from streamzip.access.api_keys import ApiKeys
+from streamzip.access.keyring import KeyRing
 
 LIFETIME = 12 * 3600  # seconds
 
