@@ -18,7 +18,7 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
-from streamzip import logs, process
+from streamzip import logs
 from streamzip.access.api_keys import ApiKeys
 from streamzip.access.keyring import KeyRing
 from streamzip.access.links import ArchiveLinks
@@ -34,7 +34,6 @@ from streamzip.archive.opened import Most
 from streamzip.archive.pulling import Bounds, Patience
 from streamzip.clock import SystemClock
 from streamzip.config import Settings, SetupError, load_key_ring_text, load_webhook_secret_text, variable
-from streamzip.descriptors import Shares, raise_limit, share_out
 from streamzip.errors import Problem
 from streamzip.gateway import Gateway
 from streamzip.jobs.announcing import Announcements
@@ -47,6 +46,9 @@ from streamzip.logs import event
 from streamzip.manifest.parse import CreateRequest
 from streamzip.net.addresses import DialGuard
 from streamzip.net.transport import OriginTransport
+from streamzip.process import memory
+from streamzip.process.descriptors import Shares, raise_limit, share_out
+from streamzip.process.workers import Workers
 from streamzip.sources.counting import Pace
 from streamzip.sources.fetching import Fetcher
 from streamzip.sources.http import HttpSource
@@ -60,7 +62,6 @@ from streamzip.store.repository import Repository
 from streamzip.store.uploads import Uploads
 from streamzip.urls.addresses import unmapped
 from streamzip.urls.urls import origin_of
-from streamzip.workers import Workers
 
 logger = logging.getLogger(__name__)
 
@@ -247,7 +248,7 @@ def _is_loopback(host: str) -> bool:
 
 def _work(settings: Settings, sockets: Sequence[socket.socket]) -> None:
     """One worker process, from its first part to its last response."""
-    process.settle()
+    memory.settle()
     logs.configure(settings.log_level)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, sockets))
@@ -279,7 +280,7 @@ async def _serve(settings: Settings, sockets: Sequence[socket.socket]) -> None:
     # Downloads have their own watch, which sees more and says so: this one is for all other answers.
     door = Door(shares.clients, within=settings.request_timeout, untaken=2 * settings.write_timeout)
     server = _Server(_uvicorn_config(settings, app, door), leaving)
-    process.keep_what_is_loaded()
+    memory.keep_what_is_loaded()
     parent = multiprocessing.parent_process()
     if parent is not None:  # a worker whose supervisor was killed ends as well: nobody would start it again
         asyncio.get_running_loop().add_reader(parent.sentinel, setattr, server, "should_exit", True)

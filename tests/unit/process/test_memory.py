@@ -7,9 +7,9 @@ import pytest
 
 CHUNKS = """
 import resource
-from streamzip import process
+from streamzip.process import memory
 if {settled}:
-    process.settle()
+    memory.settle()
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 def pass_on():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from streamzip.descriptors import AN_ARCHIVE, KEPT, SMALLEST, share_out
+from streamzip.process.descriptors import AN_ARCHIVE, KEPT, SMALLEST, share_out
 
 
 @pytest.mark.parametrize("limit", [SMALLEST, 64, 100, 256, 1024, 20_000, 1 << 20])

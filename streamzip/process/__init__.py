@@ -1,0 +1,1 @@
+"""What this process is given of the machine: workers, descriptors, memory."""
