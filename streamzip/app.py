@@ -35,6 +35,7 @@ from streamzip.archive.pulling import Bounds, Patience
 from streamzip.clock import SystemClock
 from streamzip.config import Settings, SetupError, load_key_ring_text, load_webhook_secret_text, variable
 from streamzip.errors import Problem
+from streamzip.files.locks import LockFile
 from streamzip.gateway import Gateway
 from streamzip.jobs.announcing import Announcements
 from streamzip.jobs.courier import Courier
@@ -54,7 +55,6 @@ from streamzip.sources.fetching import Fetcher
 from streamzip.sources.http import HttpSource
 from streamzip.sources.registry import Registry
 from streamzip.sources.upload import UploadSource
-from streamzip.spool.locks import LockFile
 from streamzip.spool.memory import Memory
 from streamzip.spool.shelf import Shelf
 from streamzip.store.migrations import SchemaTooNewError

@@ -22,8 +22,8 @@ from streamzip.archive.folders import Checksums, FolderArchive
 from streamzip.clock import Clock
 from streamzip.config import Settings
 from streamzip.errors import Conflict, NotFound, NotReady, Problem, TooLarge
+from streamzip.files.aside import in_threads
 from streamzip.logs import event
-from streamzip.sources.blocking import in_threads
 from streamzip.sources.folder import MOST_DEEP, Changed, TooDeep, TooMany
 
 logger = logging.getLogger(__name__)

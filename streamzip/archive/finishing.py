@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from streamzip.archive.filling import FOLLOW_INTERVAL, Filling
 from streamzip.archive.reading import Reader, everything
+from streamzip.files.locks import FINISH
 from streamzip.spans import Span
 from streamzip.spool.file import FileSpool
-from streamzip.spool.locks import FINISH
 
 
 @dataclass(frozen=True, slots=True)

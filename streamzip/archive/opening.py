@@ -12,10 +12,10 @@ from streamzip.archive.layout import UNKNOWN, Layout
 from streamzip.archive.places import Places
 from streamzip.archive.writing import write_part
 from streamzip.errors import NotReady, Stale
+from streamzip.files.locks import InUse
 from streamzip.manifest.model import Manifest
 from streamzip.spool.base import Spooling
 from streamzip.spool.file import FileSpool
-from streamzip.spool.locks import InUse
 from streamzip.spool.memory import Memory, MemorySpool
 from streamzip.spool.shelf import Shelf
 

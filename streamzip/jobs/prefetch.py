@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from streamzip.clock import Clock
 from streamzip.errors import Conflict, Damaged, NotFound, NotReady, Problem, Stale
+from streamzip.files.locks import LockFile
 from streamzip.jobs.queue import Queue
 from streamzip.logs import event
-from streamzip.spool.locks import LockFile
 from streamzip.store.repository import Repository
 from streamzip.store.rows import JobRow
 

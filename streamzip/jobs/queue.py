@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from streamzip.clock import Clock
 from streamzip.errors import Problem
-from streamzip.spool.locks import LockFile
+from streamzip.files.locks import LockFile
 
 logger = logging.getLogger(__name__)
 

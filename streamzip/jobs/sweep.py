@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 
 from streamzip.clock import Clock
 from streamzip.errors import Problem
+from streamzip.files.locks import LockFile
 from streamzip.jobs.queue import leading
 from streamzip.logs import event
-from streamzip.spool.locks import LockFile
 from streamzip.spool.shelf import Shelf
 from streamzip.store.repository import Repository
 

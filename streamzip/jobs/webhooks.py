@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from streamzip.clock import Clock
 from streamzip.errors import Problem
+from streamzip.files.locks import LockFile
 from streamzip.jobs.courier import LONGEST_RETRY_AFTER, Outcome
 from streamzip.jobs.queue import PAUSE, Queue
 from streamzip.logs import event
 from streamzip.net.retry import Backoff
-from streamzip.spool.locks import LockFile
 from streamzip.store.deliveries import DELIVERED, FAILED, GONE
 from streamzip.store.repository import Repository
 from streamzip.store.rows import DeliveryRow

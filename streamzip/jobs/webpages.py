@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from streamzip.clock import Clock
 from streamzip.errors import BuildFailed, Damaged, NotFound, OriginError, Problem, UnusablePage
+from streamzip.files.locks import LockFile
 from streamzip.jobs.queue import PAUSE, Queue
 from streamzip.logs import event
 from streamzip.manifest.model import Entry, Manifest
@@ -22,7 +23,6 @@ from streamzip.manifest.parse import CreateRequest
 from streamzip.net.retry import LONGEST_RETRY_AFTER, Backoff
 from streamzip.sources.apart import MOST_BYTES, images_of
 from streamzip.sources.http import HttpSource
-from streamzip.spool.locks import LockFile
 from streamzip.store.repository import Repository
 from streamzip.store.rows import WebpageRow
 from streamzip.store.webpages import BUILT, FAILED

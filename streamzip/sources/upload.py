@@ -15,11 +15,11 @@ from http import HTTPStatus
 from mimetypes import MimeTypes
 
 from streamzip.errors import FieldError, InvalidRequest, NotFound, OriginError
+from streamzip.files.aside import in_threads
 from streamzip.manifest.model import Entry, Manifest
 from streamzip.manifest.parse import CreateRequest
 from streamzip.manifest.uploads import SCHEME, name_and_digest, name_in, pinned_url
 from streamzip.sources.base import Facts, Opened, Validator
-from streamzip.sources.blocking import in_threads
 from streamzip.store.uploads import Upload, Uploads
 
 RUN = 1 << 20  # bytes read at once

@@ -19,10 +19,10 @@ from pathlib import Path
 
 from isal import isal_zlib
 
+from streamzip.files.locks import FINISH, USE, InUse, LockFile
 from streamzip.spans import Data
 from streamzip.spool.extents import Extent, Extents
 from streamzip.spool.journal import Begun, Boot, Drop, Head, Journal, Pin, Record, Seal, Settled
-from streamzip.spool.locks import FINISH, USE, InUse, LockFile
 
 _PROOF_BLOCK = 1 << 20
 

@@ -14,8 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from streamzip.files.locks import USE, InUse, LockFile
 from streamzip.spool.file import FileSpool, Paths
-from streamzip.spool.locks import USE, InUse, LockFile
 
 # A scan looks at every file. Where there are many, an eviction goes some way below the budget, so that not every
 # further copy needs one.

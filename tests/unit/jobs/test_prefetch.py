@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from streamzip.errors import NotReady
+from streamzip.files.locks import LockFile
 from streamzip.jobs import queue
 from streamzip.jobs.prefetch import PREFETCH, Prefetches
-from streamzip.spool.locks import LockFile
 from streamzip.store.jobs import Jobs
 from streamzip.store.repository import Repository
 from streamzip.store.rows import JobRow

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from streamzip.errors import NotReady
+from streamzip.files.locks import LockFile
 from streamzip.jobs import queue
 from streamzip.jobs.queue import Queue
-from streamzip.spool.locks import LockFile
+from tests.unit.files.test_locks import held_elsewhere
 from tests.unit.jobs.running import Clock, Running, eventually
-from tests.unit.spool.test_locks import held_elsewhere
 
 TURN = 3
 RARELY = 60.0  # seconds: more than a test takes

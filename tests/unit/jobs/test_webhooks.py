@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from streamzip.files.locks import LockFile
 from streamzip.jobs.courier import Outcome
 from streamzip.jobs.webhooks import AT_ONCE_TO_ONE, ATTEMPTS, TURN, Webhooks
-from streamzip.spool.locks import LockFile
 from streamzip.store.repository import Repository
 from streamzip.store.rows import DeliveryRow, Event
 from tests.unit.jobs.running import Clock, Running, eventually

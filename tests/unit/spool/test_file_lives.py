@@ -9,10 +9,10 @@ from array import array
 
 import pytest
 
+from streamzip.files.locks import InUse
 from streamzip.spool import file as spool_file
 from streamzip.spool.extents import Extent
 from streamzip.spool.journal import Drop, Pin, Settled
-from streamzip.spool.locks import InUse
 from streamzip.spool.shelf import Shelf
 from tests.unit.spool.builders import (
     CONTENT,

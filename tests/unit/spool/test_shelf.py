@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from streamzip.files.locks import USE, InUse, LockFile
 from streamzip.spool import shelf as shelf_module
 from streamzip.spool.file import FileSpool
-from streamzip.spool.locks import USE, InUse, LockFile
 from streamzip.spool.shelf import Held, Shelf
 
 MIB = 1 << 20

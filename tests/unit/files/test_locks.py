@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from streamzip.spool.locks import FINISH, USE, LockFile
+from streamzip.files.locks import FINISH, USE, LockFile
 
 HOLDER = """
 import sys
 from pathlib import Path
-from streamzip.spool.locks import LockFile
+from streamzip.files.locks import LockFile
 
 locks = LockFile(Path(sys.argv[1]))
 assert getattr(locks, sys.argv[2])(int(sys.argv[3]))

@@ -1,0 +1,1 @@
+"""Kernel locks, and file work done aside of the event loop."""
