@@ -20,8 +20,10 @@ class ArchiveLinks:
         url = self.signed(base, path) if entitled else f"{base}{path}"
         return {"url": url, "status_url": f"{base}/api/archive/status/{hash}"}
 
-    def signed(self, base: str, path: str) -> str:
-        """The URL of a path, with its signature where links need one. `base` may be empty."""
-        return f"{base}{path}" + (
-            "" if self._signed is None else f"?{self._signed.query(path, now=self._clock.wall())}"
-        )
+    def signed(self, base: str, path: str, *, until: str | None = None) -> str:
+        """The URL of a path, with its signature where links need one. `base` may be empty; `until`: epoch seconds."""
+        if self._signed is None:
+            return f"{base}{path}"
+        if until is not None:
+            return f"{base}{path}?{self._signed.query(path, now=float(until), seconds=0)}"
+        return f"{base}{path}?{self._signed.query(path, now=self._clock.wall())}"

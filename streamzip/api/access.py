@@ -16,6 +16,8 @@ class Access(Enum):
     KEY = auto()  # any API key
     PAGE = auto()  # any API key, or the session of a person, who is asked for a key
     OWNER = auto()  # the API key that created the archive
+    PAGE_OWNER = auto()  # as OWNER, or the session of the person whose key it is
+    PAGE_DELETER = auto()  # as PAGE_OWNER; where no keys are set, the browser that created the archive
     DELETER = auto()  # as OWNER; where no keys are set, whoever has the archive's delete token
 
 
@@ -36,7 +38,13 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = {
     ("GET", "/archive_img/{key}"): Access.LINK,
     ("POST", "/download"): Access.KEY,
     ("GET", "/download/{id:uuid}"): Access.LINK,
-    ("GET", "/"): Access.OPEN,
+    ("GET", "/"): Access.PAGE,
+    ("POST", "/new"): Access.PAGE,
+    ("GET", "/assets/{name}"): Access.OPEN,
+    ("GET", "/a/{hash}"): Access.LINK,
+    ("GET", "/a/{hash}/files/{page:int}"): Access.LINK,
+    ("POST", "/a/{hash}/build"): Access.PAGE_OWNER,
+    ("POST", "/a/{hash}/delete"): Access.PAGE_DELETER,
     ("GET", "/login"): Access.OPEN,
     ("POST", "/login"): Access.OPEN,
     ("POST", "/logout"): Access.OPEN,

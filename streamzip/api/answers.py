@@ -96,6 +96,7 @@ class ArchiveStatus(ArchiveLinks):
     """What is known of an archive's making."""
 
     archive_hash: str = Hash
+    filename: str = Field(description="The archive's own file name.")
     status: Literal["pending", "in-progress", "completed", "failed"]
     active: bool = Field(description="Whether somebody reads it in the answering process, or a prefetch is queued.")
     cached: bool = Field(description="Whether the finished copy is on disk now.")

@@ -39,10 +39,14 @@ class Archives:
     async def parse(self, request: Request, parser: Parser = parse_create) -> CreateRequest:
         """A create's body, in the form that `parser` reads. Raises what HeldBodies and the parser do."""
         async with self.bodies.read(request, self.settings.max_body_bytes) as body:
-            limits = Limits(max_entries=self.settings.max_entries)
-            parse = partial(parser, body, limits, owner=owner_of(request), allow=self.settings.exempt)
-            # A long list takes tenths of a second, which the other readers must not wait for.
-            return parse() if len(body) < LONG_BODY else await asyncio.to_thread(parse)
+            return await self.read(request, body, parser)
+
+    async def read(self, request: Request, body: bytes | bytearray, parser: Parser = parse_create) -> CreateRequest:
+        """Parse a body that is here already, for the one who sent this request. Raises what the parser does."""
+        limits = Limits(max_entries=self.settings.max_entries)
+        parse = partial(parser, body, limits, owner=owner_of(request), allow=self.settings.exempt)
+        # A long list takes tenths of a second, which the other readers must not wait for.
+        return parse() if len(body) < LONG_BODY else await asyncio.to_thread(parse)
 
     async def create(self, request: Request) -> Response:
         """POST /api/archive/create"""
@@ -54,7 +58,10 @@ class Archives:
     async def keep(self, request: Request, parser: Parser = parse_create, *, prefetch: bool | None = None) -> Created:
         """Keep what the body asks for, on this gateway's terms. `prefetch`: whatever the body says of it."""
         self.links.base(request)  # without a Host it is refused before anything is stored
-        asked = await self.parse(request, parser)
+        return await self.store(await self.parse(request, parser), prefetch=prefetch)
+
+    async def store(self, asked: CreateRequest, *, prefetch: bool | None = None) -> Created:
+        """Keep what was parsed, as `keep` does."""
         wished = self.prefetches(asked) if prefetch is None else prefetch
         lifetime = self.settings.default_ttl if asked.expires_in is None else asked.expires_in
         return await self.gateway.create(asked, prefetch=wished, lifetime=lifetime)

@@ -4,6 +4,7 @@ Whose an archive is, is asked here alone: by the verbs that touch it, and before
 page's own requests a session counts as its key; to nothing else, so that a cookie can do no more than the pages' forms.
 """
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Protocol
@@ -16,15 +17,17 @@ from streamzip.access.api_keys import ApiKeys
 from streamzip.access.sessions import Sessions
 from streamzip.access.signed_links import SignedLinks
 from streamzip.api.access import ACCESS, Access
-from streamzip.api.pages import Session, is_browser, login_page
+from streamzip.api.pages import Session, login_page
 from streamzip.clock import Clock
 from streamzip.errors import Forbidden, Unauthorized
+from streamzip.web.frame import is_browser
 
 Check = Callable[[Request], Awaitable[None]]  # raises a Problem
 
 OWNER = "owner"
 
 COOKIE = "streamzip_session"
+DELETE_COOKIE = "streamzip_delete"  # the delete token, sent back to its archive's page alone
 SESSION = "session"
 
 
@@ -83,7 +86,8 @@ class Auth:
         (access,) = {ACCESS[method, route.path] for method in (route.methods or set()) - {"HEAD"}}
         check = self._check_for(access)
         if check is not None:
-            route.app = _Guard(route.app, check, asks=access is Access.PAGE)
+            asks = access in (Access.PAGE, Access.PAGE_OWNER, Access.PAGE_DELETER)
+            route.app = _Guard(route.app, check, asks=asks)
         return route
 
     def _check_for(self, access: Access) -> Check | None:
@@ -96,8 +100,12 @@ class Auth:
                 return self._check_key
             case Access.OWNER | Access.DELETER if self.keys:
                 return self._check_owner
+            case Access.PAGE_OWNER | Access.PAGE_DELETER if self.keys:
+                return self._check_page_owner
             case Access.DELETER:
                 return self._check_delete_token
+            case Access.PAGE_DELETER:
+                return self._check_delete_cookie
         return None
 
     async def entitles(self, request: Request, hash: str) -> bool:
@@ -142,6 +150,31 @@ class Auth:
         else:
             request.scope.setdefault("state", {}).update({OWNER: name, SESSION: session})
 
+    async def _check_page_owner(self, request: Request) -> None:
+        await self._check_page(request)
+        if not await self.is_own(request, request.path_params["hash"]):
+            raise Forbidden("this archive was created with another API key")
+
+    async def _check_delete_cookie(self, request: Request) -> None:
+        if not await self.is_own(request, request.path_params["hash"]):
+            raise Forbidden("this archive was not created in this browser; only there it can be deleted")
+
+    async def recognise(self, request: Request) -> None:
+        """Note who looks at a page that everybody may see, where a session or a key tells."""
+        with contextlib.suppress(Unauthorized):
+            if self.keys:
+                await self._check_page(request)
+
+    async def is_own(self, request: Request, hash: str) -> bool:
+        """Return whether whoever looks at a page created the archive: by key or session, else by this browser's
+        token. Raises NotFound.
+        """
+        owner = await self._owners.owner(hash)
+        if self.keys:
+            return owner_of(request) is not None and owner in (None, owner_of(request))
+        token = request.cookies.get(DELETE_COOKIE)
+        return token is not None and self._owners.is_delete_token(hash, token)
+
     def check_form(self, request: Request, token: str | None) -> None:
         """Raise Forbidden where a session's form does not hold the token of its pages. A key needs none."""
         session = session_of(request)
@@ -174,7 +207,7 @@ class _Guard:
         except Unauthorized:
             if not (self._asks and is_browser(request)):
                 raise
-            app = login_page(status=401)
+            app = login_page(request, 401)
         await app(scope, receive, send)
 
 

@@ -62,6 +62,7 @@ LAST_EVENT = Parameter("Last-Event-ID", "header", "The `id` of the last event th
 HASH = Parameter("hash", "path", "The archive's name, from create.", HEX)
 KEY = Parameter("key", "path", "The key that was given out.", HEX)
 ID = Parameter("id", "path", "The download_id that was given out.", {"type": "string", "format": "uuid"})
+PAGE = Parameter("page", "path", "Which page, from 1.", {"type": "integer", "minimum": 1})
 FOLDER = Parameter("folder", "path", "The folder's name, which is its secret.")
 NAME = Parameter("name", "path", "The file's own name.")
 MEMBERS = Parameter("entries", "query", "`1` adds every entry's state.", {"type": "string", "enum": ["1"]})
@@ -96,8 +97,9 @@ def _fetched(*, parameters: tuple[Parameter, ...], says: str = "The archive.", m
     return common | {"parameters": (*parameters, *common["parameters"])}
 
 
-_ARCHIVES, _KEY_VALUE, _PAGES, _FOLDERS, _UPLOADS, _SESSIONS, _HEALTH, _ITSELF = (
-    *("Archives", "Key–value form", "Images of a web page", "Folders", "Uploads", "Sessions of the pages", "Health"),
+_ARCHIVES, _KEY_VALUE, _PAGES, _FOLDERS, _UPLOADS, _SITE, _SESSIONS, _HEALTH, _ITSELF = (
+    *("Archives", "Key–value form", "Images of a web page", "Folders", "Uploads", "Pages"),
+    *("Sessions of the pages", "Health"),
     "This interface",
 )
 _STATUS = Answer("The status.", answers.ArchiveStatus)
@@ -108,6 +110,7 @@ _CREATED = {
 _REFUSED = (400, 408, 413, 422, 429)
 _UPLOADED = {201: Answer("Kept.", answers.Uploaded, headers=("Location",))}
 _NOT_TAKEN = (400, 408, 409, 413, 415, 422, 500, 507)
+_NEW = ("links", "upload", "page", "filename", "on_error", "compression", "expires_in", "token")
 _PENDING = Answer("Not yet.", answers.DownloadPending, headers=("Retry-After",))
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -210,7 +213,7 @@ OPERATIONS: tuple[Operation, ...] = (
         *("GET", "/download/{id}", "getPageImages", _PAGES),
         "The images as a zip, once they are there.",
         **_fetched(parameters=(ID,))
-        | {"answers": {**_zip("The images.")["answers"], 202: _PENDING}}
+        | {"answers": {**_zip("The images.")["answers"], 202: _PENDING}, "pages": (202,)}
         | {"problems": (404, 409, 412, 416, 422, 502, 505, *STORE)},
     ),
     Operation(
@@ -282,9 +285,56 @@ OPERATIONS: tuple[Operation, ...] = (
         **_fetched(parameters=(NAME,), says="The file.", media=ANY) | {"problems": (404, 412, 416, 500)},
     ),
     Operation(
-        *("GET", "/", "home", _UPLOADS),
-        "The way in.",
-        answers={307: Answer("To the page of the uploads.", headers=("Location",))},
+        *("GET", "/", "home", _SITE),
+        "The form for a new archive.",
+        answers={200: Answer("HTML.", media=HTML)},
+        pages=(401,),
+    ),
+    Operation(
+        *("POST", "/new", "newArchive", _SITE),
+        "Create an archive from a form: `links`, names of uploads, or a web page whose images are wanted.",
+        answers={303: Answer("To the archive's page.", headers=("Location",))},
+        problems=(403, 404, 409, *_REFUSED, *STORE, 507),
+        pages=(401, 404, 409, *_REFUSED, *STORE, 507),
+        file=(FORM, {"type": "object", "properties": {name: {"type": "string"} for name in _NEW}}),
+    ),
+    Operation(
+        *("GET", "/assets/{name}", "getAsset", _SITE),
+        "The pages' style and script, under names that change with their bytes.",
+        answers={200: Answer("CSS or JavaScript.", media=ANY)},
+        problems=(404,),
+        parameters=(NAME,),
+    ),
+    Operation(
+        *("GET", "/a/{hash}", "archivePage", _SITE),
+        "An archive as people see it; its status document to who asks for JSON.",
+        answers={200: Answer("HTML, or the status.", answers.ArchiveStatus)},
+        problems=(404, *STORE),
+        pages=(200,),
+        parameters=(HASH,),
+    ),
+    Operation(
+        *("GET", "/a/{hash}/files/{page}", "archiveFiles", _SITE),
+        "The same page with 200 of the archive's files.",
+        answers={200: Answer("HTML.", media=HTML)},
+        problems=(404, *STORE),
+        parameters=(HASH, PAGE),
+    ),
+    Operation(
+        *("POST", "/a/{hash}/build", "archivePageBuild", _SITE),
+        "Have the archive built, by its page's form.",
+        answers={303: Answer("Back to its page.", headers=("Location",))},
+        problems=(400, 403, 404, 408, 409, 413, *STORE),
+        file=(FORM, {"type": "object", "properties": {"token": {"type": "string"}}}),
+        parameters=(HASH,),
+    ),
+    Operation(
+        *("POST", "/a/{hash}/delete", "archivePageDelete", _SITE),
+        "Delete the archive, by its page's form.",
+        answers={200: Answer("HTML.", media=HTML)},
+        problems=(400, 403, 404, 408, 413, *STORE),
+        file=(FORM, {"type": "object", "properties": {"token": {"type": "string"}}}),
+        parameters=(HASH,),
     ),
     Operation(
         *("GET", "/healthz", "healthz", _HEALTH),

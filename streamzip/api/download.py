@@ -8,14 +8,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from streamzip.api.disposition import attachment
-from streamzip.api.pages import is_browser
-from streamzip.api.problems import ProblemResponse, waiting_page
+from streamzip.api.pages import preparing_page
+from streamzip.api.problems import ProblemResponse
 from streamzip.api.representation import Representation, respond
 from streamzip.archive.downloading import Facts
 from streamzip.clock import Clock
 from streamzip.config import Settings
 from streamzip.errors import NotReady
 from streamzip.gateway import Gateway
+from streamzip.web.frame import is_browser
 
 
 class Downloads:
@@ -32,7 +33,7 @@ class Downloads:
             return await self.send(request, request.path_params["hash"])
         except NotReady as problem:
             if request.method == "GET" and "range" not in request.headers and is_browser(request):
-                return waiting_page(problem)
+                return preparing_page(request, status=503, wait=problem.retry_after or 2)
             raise
 
     async def send(self, request: Request, hash: str) -> Response:

@@ -27,9 +27,12 @@ class Links:
         """The URL of a path; see ArchiveLinks.signed."""
         return self._links.signed(self.base(request), path)
 
-    def relative(self, path: str) -> str:
-        """The same relative to the gateway's base, for its pages, which may stand behind a prefix."""
-        return self._links.signed("", path).removeprefix("/")
+    def relative(self, path: str, until: str | None = None) -> str:
+        """The same relative to the gateway's base, for its pages, which may stand behind a prefix.
+
+        `until`: the expiry of the link that the page itself was opened with, beyond which it gives out none.
+        """
+        return self._links.signed("", path, until=until).removeprefix("/")
 
     def archive(self, request: Request, hash: str, *, entitled: bool) -> dict[str, str]:
         """The links of one archive; see ArchiveLinks.of."""

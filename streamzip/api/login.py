@@ -10,13 +10,16 @@ from streamzip.access.sessions import LIFETIME
 from streamzip.api.auth import COOKIE, SESSION, Auth, session_cookie
 from streamzip.api.bodies import read_body
 from streamzip.api.links import Links
-from streamzip.api.pages import PROOF, is_browser, login_page
+from streamzip.api.pages import PROOF, login_page
 from streamzip.api.sites import Sites
 from streamzip.clock import Clock
 from streamzip.errors import BadForm, FieldError, Forbidden, InvalidRequest, TooLarge, Unauthorized
+from streamzip.web.frame import is_browser
 
 MOST_BODY = 4 << 10  # bytes
-HOME = "upload"
+HOME = "."
+BACK_TO = frozenset({HOME, "upload"})  # the pages that ask for a key, relative to /login
+TO = "to"  # the form's field that says which of them did
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,36 +31,37 @@ class Login:
     sites: Sites
     clock: Clock
 
-    async def page(self, _: Request) -> Response:
+    async def page(self, request: Request) -> Response:
         """GET | HEAD /login: the form, where there are keys to be asked for."""
-        return login_page(200) if self.auth.keys else RedirectResponse(HOME, 303)
+        return login_page(request, 200) if self.auth.keys else RedirectResponse(HOME, 303)
 
     async def enter(self, request: Request) -> Response:
         """POST /login: a form with the `key`; 303 to the pages, with a session."""
         self._check_origin(request)
-        key = await _field(request, "key")
+        fields = await _fields(request)
+        key, to = _field(fields, "key"), fields.get(TO, [HOME])[-1]
         if not self.auth.keys:
             return RedirectResponse(HOME, 303)
         session = self.auth.sessions.begin(key.strip(), now=self.clock.wall())
         if session is None:
             if is_browser(request):
-                return login_page(401, refused=True)
+                return login_page(request, 401, refused=True)
             raise Unauthorized("this API key is not known here")
-        return self._redirect(request, session, LIFETIME)
+        return self._redirect(request, session, LIFETIME, to if to in BACK_TO else HOME)
 
     async def leave(self, request: Request) -> Response:
         """POST /logout: the session is forgotten by its browser."""
-        token = await _field(request, PROOF)
+        token = _field(await _fields(request), PROOF)
         session = session_cookie(request)
         if session is not None and self.auth.sessions.owner(session, now=self.clock.wall()) is not None:
             request.scope.setdefault("state", {})[SESSION] = session
             self.auth.check_form(request, token)
-        return self._redirect(request, "", 0)
+        return self._redirect(request, "", 0, HOME)
 
-    def _redirect(self, request: Request, session: str, lifetime: int) -> Response:
+    def _redirect(self, request: Request, session: str, lifetime: int, to: str) -> Response:
         """To the pages, with the cookie set so that no script, no other site and no plain connection has it."""
         base = urlsplit(self.links.base(request))
-        response = RedirectResponse(HOME, 303, {"Cache-Control": "no-store"})
+        response = RedirectResponse(to, 303, {"Cache-Control": "no-store"})
         response.set_cookie(
             *(COOKIE, session, lifetime),
             path=f"{base.path}/",
@@ -75,16 +79,20 @@ class Login:
             raise Forbidden("this form came from another site; open the gateway's own page")
 
 
-async def _field(request: Request, name: str) -> str:
-    """That field of a small form. Raises TooLarge, BadForm, InvalidRequest."""
+async def _fields(request: Request) -> dict[str, list[str]]:
+    """Read the fields of a small form. Raises TooLarge, BadForm."""
     try:
         body = await read_body(request, MOST_BODY)
     except TooLarge as error:
         raise TooLarge(f"this form has at most {MOST_BODY} bytes", code=error.code) from error
     try:
-        fields = parse_qs(body.decode("latin-1"), keep_blank_values=True, max_num_fields=16)
+        return parse_qs(body.decode("latin-1"), keep_blank_values=True, max_num_fields=16)
     except ValueError as error:
         raise BadForm("the form has more fields than it may") from error
+
+
+def _field(fields: dict[str, list[str]], name: str) -> str:
+    """Return a required field. Raises InvalidRequest."""
     if name not in fields:
         raise InvalidRequest([FieldError(f"/{name}", f"`{name}` is required")])
     return fields[name][-1]

@@ -12,7 +12,8 @@ from pydantic.json_schema import models_json_schema
 from streamzip.api.access import ACCESS, Access
 from streamzip.api.answers import ProblemDocument
 from streamzip.api.auth import COOKIE
-from streamzip.api.contract import HTML, JSON, OPERATIONS, ZIP, Answer, Operation
+from streamzip.api.contract import HTML, JSON, OPERATIONS, Operation
+from streamzip.api.pages import LINK_PATHS
 
 PROBLEM = "application/problem+json"
 
@@ -23,6 +24,8 @@ _REFUSALS: dict[Access, tuple[int, ...]] = {
     Access.KEY: (401,),
     Access.PAGE: (401,),
     Access.OWNER: (401, 403),
+    Access.PAGE_OWNER: (401, 403),
+    Access.PAGE_DELETER: (401, 403),
     Access.DELETER: (401, 403),
 }
 _ACCESS = {(method, re.sub(r":\w+}", "}", path)): access for (method, path), access in ACCESS.items()}
@@ -94,12 +97,16 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "operationId": operation.name,
         "summary": operation.says,
         "tags": [operation.tag],
-        "responses": {str(status): _response(answer) for status, answer in sorted(operation.answers.items())}
+        "responses": {str(status): _response(status, operation) for status in sorted(operation.answers)}
         | {str(status): _problem(status, operation) for status in sorted(problems)},
     }
     if access not in (Access.OPEN, Access.LINK):
         # Only where the operator has set keys.
-        described["security"] = [{}, {"key": []}, *([{"session": []}] if access is Access.PAGE else [])]
+        described["security"] = [
+            {},
+            {"key": []},
+            *([{"session": []}] if access in (Access.PAGE, Access.PAGE_OWNER, Access.PAGE_DELETER) else []),
+        ]
     if operation.parameters:
         described["parameters"] = [
             {
@@ -119,7 +126,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
     return described
 
 
-def _response(answer: Answer) -> dict[str, Any]:
+def _response(status: int, operation: Operation) -> dict[str, Any]:
+    answer = operation.answers[status]
     response: dict[str, Any] = {"description": answer.says}
     if answer.headers:
         response["headers"] = {name: _header(name) for name in answer.headers}
@@ -127,6 +135,8 @@ def _response(answer: Answer) -> dict[str, Any]:
         response["content"] = {JSON: {"schema": _reference(answer.model)}}
     elif answer.media is not None:
         response["content"] = {answer.media: {}}
+    if status in operation.pages:
+        response.setdefault("content", {})[HTML] = {}
     return response
 
 
@@ -135,12 +145,10 @@ def _problem(status: int, operation: Operation) -> dict[str, Any]:
         "description": f"{HTTPStatus(status).phrase}.",
         "content": {PROBLEM: {"schema": _reference(ProblemDocument)}},
     }
-    if status in operation.pages:
+    if status in operation.pages or operation.path.startswith(LINK_PATHS):
         response["content"][HTML] = {}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         response["headers"] = {"Retry-After": _header("Retry-After")}
-        if any(answer.media == ZIP for answer in operation.answers.values()):
-            response["content"][HTML] = {}  # to browsers: a page that loads itself again
     return response
 
 

@@ -9,8 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
+from streamzip.api.pages import is_link, problem_page
 from streamzip.errors import Problem
 from streamzip.logs import event
+from streamzip.web.frame import is_browser
 
 logger = logging.getLogger(__name__)
 
@@ -62,29 +64,13 @@ def respond(problem: Problem) -> Response:
     return response
 
 
-def waiting_page(problem: Problem) -> Response:
-    """A 503 for a person: a page that asks again by itself."""
-    wait = problem.retry_after or 2
-    page = (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="{wait}">'
-        f"<title>Preparing your download</title><p>Your download is being prepared and will start by itself.</p></html>"
-    )
-    headers = {
-        "Cache-Control": "no-store",
-        "Content-Security-Policy": "default-src 'none'",
-        "Retry-After": str(wait),
-        "X-Content-Type-Options": "nosniff",
-    }
-    return Response(page, problem.status, headers, media_type="text/html")
-
-
-async def on_problem(_: Request, error: Exception) -> Response:
-    """Starlette's handler for our own errors."""
+async def on_problem(request: Request, error: Exception) -> Response:
+    """Starlette's handler for our own errors: a document, and a page to a person who opened a link."""
     if not isinstance(error, Problem):
         raise error
     if error.status >= 500:
         event(logger, logging.WARNING, "problem", code=error.code, detail=error.detail)
-    return respond(error)
+    return problem_page(request, error) if is_browser(request) and is_link(request) else respond(error)
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:

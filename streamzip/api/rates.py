@@ -14,7 +14,7 @@ from streamzip.clock import Clock
 from streamzip.errors import TooMany
 
 # What keeps or builds something.
-CREATING: Final = frozenset({"/api/archive/create", "/api/archive/download", "/archive_img", "/download"})
+CREATING: Final = frozenset({"/api/archive/create", "/api/archive/download", "/archive_img", "/download", "/new"})
 
 MOST_CLIENTS: Final = 100_000  # remembered; the one that came longest ago is forgotten
 

@@ -29,6 +29,7 @@ from streamzip.api.problems import on_hang_up, on_http_error, on_problem, on_une
 from streamzip.api.progress import Progress
 from streamzip.api.proxies import Proxies
 from streamzip.api.rates import CreateRate
+from streamzip.api.site import Site
 from streamzip.api.sites import Sites
 from streamzip.api.uploads import UploadDoor
 from streamzip.api.webpages import Webpages
@@ -66,6 +67,7 @@ def build(
     door = UploadDoor(uploads, gateway, settings, archives.links, auth, clock, disk)
     public = None if settings.public_url is None else authority(settings.public_url.split("/")[2])
     sites = Sites(public, settings.cors_origins)
+    site = Site(archives, gateway, pages, auth, settings, clock)
     login = Login(auth, archives.links, sites, clock)
 
     async def download_now(request: Request) -> Response:
@@ -90,7 +92,13 @@ def build(
         Route("/download", webpages.create, methods=["POST"]),
         # No upload's name has this form: each ends in an extension.
         Route("/download/{id:uuid}", webpages.get, methods=["GET", "HEAD"]),
-        Route("/", door.home),
+        Route("/", site.home),
+        Route("/new", site.new, methods=["POST"]),
+        Route("/assets/{name}", site.asset),
+        Route("/a/{hash}", site.archive),
+        Route("/a/{hash}/files/{page:int}", site.files),
+        Route("/a/{hash}/build", site.build, methods=["POST"]),
+        Route("/a/{hash}/delete", site.delete, methods=["POST"]),
         Route("/login", login.page),
         Route("/login", login.enter, methods=["POST"]),
         Route("/logout", login.leave, methods=["POST"]),

@@ -17,7 +17,7 @@ from streamzip.api.bodies import READ_OVER, chunks_of
 from streamzip.api.disposition import attachment
 from streamzip.api.forms import FIELD, FileForm
 from streamzip.api.links import Links
-from streamzip.api.pages import PROOF, Row, is_browser, problem_page, upload_page
+from streamzip.api.pages import PROOF, Row, upload_page, upload_refused
 from streamzip.api.problems import respond as told
 from streamzip.api.representation import Representation, respond
 from streamzip.clock import Clock
@@ -27,6 +27,7 @@ from streamzip.gateway import Gateway
 from streamzip.manifest.uploads import is_allowed, upload_name
 from streamzip.sources.upload import content_type, read, strong_etag
 from streamzip.store.uploads import Arriving, Upload, Uploads
+from streamzip.web.frame import is_browser
 
 SILENT_FOR = 60.0  # seconds that a body may bring nothing
 FORM_ROOM = 64 << 10  # bytes of a form beside its file
@@ -50,11 +51,7 @@ class UploadDoor:
         uploads = await asyncio.to_thread(self.uploads.listing)
         rows = [Row(upload, self.links.relative(_path(upload))) for upload in uploads]
         most = self.settings.upload_max_bytes.human_readable()
-        return upload_page(rows, self.settings.upload_extensions, most, self.auth.shown(request))
-
-    async def home(self, _: Request) -> Response:
-        """GET | HEAD /"""
-        return RedirectResponse("upload", 307)
+        return upload_page(request, rows, self.settings.upload_extensions, most, self.auth.shown(request))
 
     async def listing(self, request: Request) -> Response:
         """GET | HEAD /download"""
@@ -107,7 +104,7 @@ class UploadDoor:
             self.links.base(request)  # a Host that is none is refused before anything is stored
             upload = await self._from_form(request)
         except Problem as problem:
-            return _refused(request, problem_page(problem) if is_browser(request) else told(problem))
+            return _refused(request, upload_refused(request, problem) if is_browser(request) else told(problem))
         if is_browser(request):
             return RedirectResponse("upload", 303)
         return self._created(request, upload)

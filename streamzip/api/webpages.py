@@ -10,10 +10,12 @@ from streamzip.api.auth import owner_of
 from streamzip.api.bodies import read_body
 from streamzip.api.download import Downloads
 from streamzip.api.links import Links
+from streamzip.api.pages import preparing_page
 from streamzip.config import Settings
 from streamzip.gateway import Gateway
 from streamzip.jobs.webpages import WebpageDownloads
 from streamzip.manifest.parse import Limits, parse_page
+from streamzip.web.frame import is_browser
 
 MOST_BODY = 16 << 10  # bytes: it is one URL, of at most 8 KiB
 
@@ -44,4 +46,6 @@ class Webpages:
         if hash is not None and not await self.gateway.building(hash):
             return await self.downloads.send(request, hash)
         state = "pending" if hash is None else "in-progress"
+        if is_browser(request):
+            return preparing_page(request, status=202, wait=1, title="collecting_title")
         return JSONResponse({"download_id": id, "status": state}, 202, NO_STORE | {"Retry-After": "1"})

@@ -26,6 +26,7 @@ def status_document(
     state = _state(row, filling, active=active)
     document: dict[str, Any] = {
         "archive_hash": row.hash,
+        "filename": row.filename,
         "status": state,
         "active": active,
         "cached": cached,

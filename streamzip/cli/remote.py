@@ -14,8 +14,8 @@ from typing import Annotated, Any
 import typer
 
 from streamzip.cli.ending import FAILED, SOME_LEFT_OUT, WRONG_USAGE, stop
-from streamzip.cli.lists import ListError, parse
 from streamzip.cli.output import meter, print_json, say, size
+from streamzip.manifest.lists import ListError, parse
 
 Server = Annotated[str, typer.Option(envvar="STREAMZIP_SERVER", help="The gateway's own URL.")]
 Key = Annotated[

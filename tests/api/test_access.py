@@ -3,6 +3,7 @@
 The gateway here has keys and signs its links, so that every rule is at work; below it one that has no keys.
 """
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from streamzip.access.api_keys import new_key
 from streamzip.access.keyring import KeyRing
 from streamzip.access.signed_links import SignedLinks
 from streamzip.api.access import ACCESS
+from streamzip.web.assets import NAMES
 from tests.support.gateway import Gateway
 from tests.support.origin import File, Origin
 
@@ -48,7 +50,13 @@ TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/archive_img/{key}"): BY_LINK,
     ("POST", "/download"): (202, 202, 401, 401, 401),
     ("GET", "/download/{id:uuid}"): BY_LINK,
-    ("GET", "/"): (307,) * 5,
+    ("GET", "/"): (200, 200, 401, 401, 401),
+    ("POST", "/new"): (303, 303, 401, 401, 401),
+    ("GET", "/assets/{name}"): EVERYBODY,
+    ("GET", "/a/{hash}"): BY_LINK,
+    ("GET", "/a/{hash}/files/{page:int}"): BY_LINK,
+    ("POST", "/a/{hash}/build"): (303, 403, 401, 401, 401),
+    ("POST", "/a/{hash}/delete"): (200, 403, 401, 401, 401),
     ("GET", "/login"): EVERYBODY,
     ("POST", "/login"): (401,) * 5,  # the form's key counts, and here it is none
     ("POST", "/logout"): (303,) * 5,
@@ -124,6 +132,8 @@ class Scene:
             return {"json": {"url": self.origin.url("/access/page")}}
         if path == "/upload":
             return {"files": {"file": (f"form-{next(self.numbers)}.txt", b"text")}}
+        if path == "/new":
+            return {"data": {"links": self.url()}}
         return {"content": b"key=none&token=none" if path in ("/login", "/logout") else b"text"}
 
 
@@ -184,6 +194,9 @@ def test_operation_lets_in_whom_it_is_for(keyed: Scene, operation: tuple[str, st
         for asker in ASKERS:
             hash = keyed.archive()["archive_hash"] if "{hash}" in template or "{key}" in template else ""
             path = template.replace("{hash}", hash).replace("{key}", hash).replace("{folder}", FOLDER)
+            path = path.replace("{page:int}", "1")
+            if template == "/assets/{name}":
+                path = f"/assets/{NAMES['app.js'].name}"
             if "{name}" in path:
                 path = path.replace("{name}", f"new-{next(keyed.numbers)}.txt" if method == "POST" else keyed.file())
             if "{id:uuid}" in path:
@@ -193,7 +206,11 @@ def test_operation_lets_in_whom_it_is_for(keyed: Scene, operation: tuple[str, st
                 headers = headers | FORM
             status, said = ask(keyed.gateway, each, path + query, headers=headers, **keyed.body(each, template))
             got[each].append(status)
-            if hash and asker != "owner":
+            if asker == "link" and template.startswith("/a/"):
+                # A page's link opens its downloads too, and not a second longer than itself.
+                expires = query.partition("expires=")[2].partition("&")[0]
+                assert set(re.findall(r"\.zip\?expires=(\d+)", said)) <= {expires}
+            elif hash and asker != "owner":
                 assert f"{hash}.zip?expires" not in said and f"{hash}?expires" not in said, asker
     assert got == {each: list(TABLE[operation]) for each in got}
 

@@ -37,7 +37,7 @@ class Forms(HTMLParser):
             assert attributes["method"] == "post"
             self._action = attributes["action"]
             self.forms[self._action] = {}
-        elif tag == "input":
+        elif tag == "input" and self._action:
             self.forms[self._action][attributes["name"]] = attributes.get("value", "")
         elif tag == "a":
             self.links.append(attributes["href"])
@@ -51,8 +51,8 @@ class Browser(httpx.Client):
         super().__init__(base_url=gateway.base, headers=headers, follow_redirects=True, trust_env=False, timeout=30)
         self.origin = {"Origin": gateway.base}
 
-    def log_in(self, key: str) -> httpx.Response:
-        return self.post("/login", data={"key": key}, headers=self.origin)
+    def log_in(self, key: str, to: str = ".") -> httpx.Response:
+        return self.post("/login", data={"key": key, "to": to}, headers=self.origin)
 
     def fields(self, action: str) -> dict[str, str]:
         """The hidden fields of that form of the page."""
@@ -78,12 +78,12 @@ def listed(gateway: Gateway) -> set[str]:
 
 def test_person_is_asked_for_the_key_once_and_then_uploads(keyed: Gateway, browser: Browser) -> None:
     """Asked at /upload, led back there, a file sent, the list read, and out again."""
-    asked = browser.get("/", headers={"Accept": "text/html"})
+    asked = browser.get("/upload", headers={"Accept": "text/html"})
     assert asked.status_code == 401
     assert asked.headers["www-authenticate"] == "Bearer"
-    assert Forms(asked.text).forms == {"login": {"key": ""}}
+    assert Forms(asked.text).forms == {"login": {"to": "upload", "key": ""}}
 
-    page = browser.log_in(f" {ANN}\n")
+    page = browser.log_in(f" {ANN}\n", to="upload")
     assert (page.status_code, page.url.path) == (200, "/upload")
     assert "You are logged in as ann" in page.text
     sent = browser.post(
@@ -94,7 +94,7 @@ def test_person_is_asked_for_the_key_once_and_then_uploads(keyed: Gateway, brows
     assert "by ann.txt" in listed(keyed)
 
     out = browser.post("/logout", data=browser.fields("logout"), headers=browser.origin)
-    assert (out.status_code, out.url.path) == (401, "/upload")
+    assert (out.status_code, out.url.path) == (401, "/")
     assert not browser.cookies
     assert browser.get("/upload").status_code == 401
 
@@ -102,7 +102,7 @@ def test_person_is_asked_for_the_key_once_and_then_uploads(keyed: Gateway, brows
 def test_cookie_holds_no_key_and_is_the_browsers_alone(keyed: Gateway) -> None:
     """No script reads it, no other site sends it, it ends by itself; and nothing keeps the answer."""
     response = keyed.client.post("/login", data={"key": ANN})
-    assert (response.status_code, response.headers["location"]) == (303, "upload")
+    assert (response.status_code, response.headers["location"]) == (303, ".")
     assert response.headers["cache-control"] == "no-store"
     name, _, rest = response.headers["set-cookie"].partition("=")
     value, *attributes = re.split("; ?", rest)
@@ -129,7 +129,7 @@ def test_wrong_key_is_told_and_asked_for_again(keyed: Gateway, browser: Browser)
         page = browser.log_in(wrong)
         assert page.status_code == 401
         assert "not known here" in page.text
-        assert Forms(page.text).forms == {"login": {"key": ""}}
+        assert Forms(page.text).forms == {"login": {"to": ".", "key": ""}}
         program = keyed.client.post("/login", data={"key": wrong})
         assert (program.status_code, program.json()["code"]) == (401, "unauthorized")
         assert "set-cookie" not in page.headers and "set-cookie" not in program.headers
@@ -184,6 +184,12 @@ def test_session_is_over_when_its_key_is_taken_out(launch: Launch) -> None:
         assert without.client.get("/upload", headers={"Cookie": f"{COOKIE}={value}"}).status_code == 401
 
 
+def test_login_leads_to_no_other_place_than_the_pages(keyed: Gateway, browser: Browser) -> None:
+    """A form that was tampered with sends nobody elsewhere."""
+    for to in ("https://evil.example/", "//evil.example", "../x", "download/x"):
+        assert browser.log_in(ANN, to).url.path == "/"
+
+
 def test_login_of_another_sites_form_is_refused(keyed: Gateway, browser: Browser) -> None:
     """It would make its visitor work for somebody else's key."""
     for origin in ("https://evil.example", "null", f"{keyed.base}.evil.example"):
@@ -202,18 +208,18 @@ def test_pages_ask_for_nothing_when_no_keys_are_set(gateway: Gateway) -> None:
     """No login, no token, nobody to log out."""
     with Browser(gateway) as browser:
         for page in (browser.get("/login"), browser.log_in("x")):
-            assert (page.status_code, page.url.path) == (200, "/upload")
-            assert list(Forms(page.text).forms) == ["upload"]
-            assert "token" not in Forms(page.text).forms["upload"]
+            assert (page.status_code, page.url.path) == (200, "/")
+            assert list(Forms(page.text).forms) == ["new"]
+            assert "token" not in Forms(page.text).forms["new"]
         assert browser.post("/logout", data={"token": "x"}).status_code == 200
         assert browser.post("/logout").status_code == 422
 
 
 def test_login_page_is_held_to_its_own_policy(keyed: Gateway, browser: Browser) -> None:
-    """No script, nothing from elsewhere, in no frame, in no cache."""
+    """No script but the gateway's own file, nothing from elsewhere, in no frame, in no cache."""
     for response in (browser.get("/login"), browser.get("/upload"), browser.log_in("wrong")):
         policy = response.headers["content-security-policy"]
-        assert policy.startswith("default-src 'self'; style-src 'sha256-")
+        assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; ")
         assert "unsafe" not in policy and "frame-ancestors 'none'" in policy
         assert response.headers["cache-control"] == "no-store"
-        assert not Forms(response.text).tags & {"script", "img", "link", "iframe"}
+        assert not Forms(response.text).tags & {"img", "iframe", "style", "base"}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamzip.cli.lists import ListError, parse
+from streamzip.manifest.lists import ListError, parse
 
 A, B = "https://a.example/1.png", "https://b.example/2.mov"
 

@@ -1,0 +1,210 @@
+"""The pages: a new archive from pasted links, and an archive as its people see it.
+
+They call what the interface calls.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, quote
+
+import segno
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from streamzip.api.archives import NO_STORE, Archives
+from streamzip.api.auth import DELETE_COOKIE, Auth, owner_of
+from streamzip.api.pages import PROOF, said_page
+from streamzip.clock import Clock
+from streamzip.config import Settings
+from streamzip.errors import BadForm, FieldError, InvalidRequest, NotFound, Problem
+from streamzip.gateway import Created, Gateway
+from streamzip.jobs.webpages import WebpageDownloads
+from streamzip.manifest.lists import ListError, parse
+from streamzip.manifest.parse import Limits, parse_page
+from streamzip.web import assets
+from streamzip.web.frame import is_browser, render
+from streamzip.web.views import MEMBERS_EACH, Files, Links, archive_view, pages_of
+
+REMEMBERED = 30 * 86400  # seconds
+MOST_FORM = 16 << 20  # bytes: 100,000 links
+MOST_FIELDS = 2000
+MOST_FAULTS = 20
+OPTIONS = ("filename", "on_error", "compression", "expires_in")
+FOREVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The handlers."""
+
+    archives: Archives
+    gateway: Gateway
+    webpages: WebpageDownloads
+    auth: Auth
+    settings: Settings
+    clock: Clock
+
+    async def home(self, request: Request) -> Response:
+        """GET | HEAD /: the form for a new archive."""
+        return self._form(request, {})
+
+    async def asset(self, request: Request) -> Response:
+        """GET | HEAD /assets/{name}"""
+        asset = assets.find(request.path_params["name"])
+        if asset is None:
+            raise NotFound("there is no such file; load the page again")
+        return Response(asset.body, headers=FOREVER, media_type=asset.media_type)
+
+    async def new(self, request: Request) -> Response:
+        """POST /new: `links`, `upload` or `page`; 303 to the archive's page, or the form with what is wrong."""
+        fields = await self._fields(request)
+        try:
+            if fields.get("page"):
+                return await self._collect(request, fields["page"][-1].strip())
+            created = await self._create(request, fields)
+        except Problem as problem:
+            if not is_browser(request):
+                raise
+            return self._form(request, fields, problem)
+        path = f"/a/{created.row.hash}"
+        response = RedirectResponse(self.archives.links.relative(path), 303, NO_STORE)
+        if not self.auth.keys:
+            self._remember(request, response, path, created.delete_token)
+        return response
+
+    async def archive(self, request: Request) -> Response:
+        """GET | HEAD /a/{hash}: the archive's page; to a program its status document."""
+        if not is_browser(request):
+            return JSONResponse(await self.archives.document(request), headers=NO_STORE)
+        return await self._page(request, None)
+
+    async def files(self, request: Request) -> Response:
+        """GET | HEAD /a/{hash}/files/{page}: the same page, with some of the archive's files."""
+        return await self._page(request, request.path_params["page"])
+
+    async def build(self, request: Request) -> Response:
+        """POST /a/{hash}/build: have it built, and go back to its page."""
+        self.auth.check_form(request, (await self._fields(request)).get(PROOF, [None])[-1])
+        await self.gateway.prefetch(request.path_params["hash"])
+        return self._back(request)
+
+    async def delete(self, request: Request) -> Response:
+        """POST /a/{hash}/delete: delete it, and say so."""
+        self.auth.check_form(request, (await self._fields(request)).get(PROOF, [None])[-1])
+        await self.gateway.delete(request.path_params["hash"])
+        return said_page(request, "deleted_title", "deleted_lead", depth=2)
+
+    # -- the form ----------------------------------------------------------------------------------------
+
+    async def _fields(self, request: Request) -> dict[str, list[str]]:
+        async with self.archives.bodies.read(request, min(MOST_FORM, self.settings.max_body_bytes)) as body:
+            try:
+                fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS)
+            except (UnicodeDecodeError, ValueError) as error:
+                raise BadForm("the form cannot be read") from error
+        self.auth.check_form(request, fields.get(PROOF, [None])[-1])
+        return fields
+
+    def _form(self, request: Request, fields: Mapping[str, list[str]], problem: Problem | None = None) -> Response:
+        """The form, with what was written into it, and what is wrong with that."""
+        written = {name: fields.get(name, [""])[-1] for name in ("links", "filename", "page")}
+        values = {
+            "session": self.auth.shown(request),
+            "faults": () if problem is None else _faults(problem),
+            "opened": bool(written["filename"]),
+            "lifetime": self.settings.default_ttl,
+            "images": self.settings.page_images,
+        }
+        status = 200 if problem is None else problem.status
+        return render(request, "new.html", values | written, status=status)
+
+    async def _create(self, request: Request, fields: Mapping[str, list[str]]) -> Created:
+        try:
+            entries: list[dict[str, Any]] = parse(fields.get("links", [""])[-1])
+        except ListError as error:
+            raise InvalidRequest([FieldError("/links", str(error))]) from error
+        entries += [{"url": f"upload:{quote(name)}"} for name in fields.get("upload", ())]
+        if not entries:
+            raise InvalidRequest([FieldError("/links", "there is no link in it")])
+        options: dict[str, Any] = {name: fields[name][-1] for name in OPTIONS if fields.get(name, [""])[-1]}
+        if str(options.get("expires_in", "")).isdecimal():
+            options["expires_in"] = int(options["expires_in"])
+        body = json.dumps({"entries": entries, **options}, ensure_ascii=False).encode(errors="replace")
+        return await self.archives.store(await self.archives.read(request, bytearray(body)))
+
+    async def _collect(self, request: Request, page: str) -> Response:
+        self.archives.links.base(request)  # without a Host it is refused before anything is stored
+        url = parse_page(json.dumps({"url": page}).encode(), Limits(max_entries=1), allow=self.settings.exempt)
+        number = await self.webpages.add(url, owner=owner_of(request))
+        return RedirectResponse(self.archives.links.relative(f"/download/{number}"), 303, NO_STORE)
+
+    def _remember(self, request: Request, response: Response, path: str, token: str) -> None:
+        """Let this browser alone delete the archive: no script reads the token, and no other page is sent it."""
+        base = self.archives.links.base(request)
+        prefix = base.partition("://")[2].partition("/")[2]
+        response.set_cookie(
+            *(DELETE_COOKIE, token, REMEMBERED),
+            path=f"{f'/{prefix}' if prefix else ''}{path}",
+            secure=base.startswith("https:"),
+            httponly=True,
+            samesite="strict",
+        )
+
+    # -- an archive --------------------------------------------------------------------------------------
+
+    def _back(self, request: Request) -> Response:
+        path = f"/a/{request.path_params['hash']}"
+        return RedirectResponse(f"../../{self.archives.links.relative(path)}", 303, NO_STORE)
+
+    async def _page(self, request: Request, number: int | None) -> Response:
+        archive_hash, depth = request.path_params["hash"], 1 if number is None else 3
+        await self.auth.recognise(request)
+        document = await self.archives.document(request, members=number is not None)
+        mine = await self.auth.is_own(request, archive_hash)
+        links = self._links(request, archive_hash, depth)
+        shown = archive_view(
+            document,
+            links,
+            qr=segno.make(links.absolute, error="l").svg_data_uri(scale=4, border=0),
+            may_build=mine or not self.auth.keys,
+            may_delete=mine,
+        )
+        files = None if number is None else self._members(request, document["members"], number, archive_hash)
+        values = {"session": self.auth.shown(request), "archive": shown, "files": files}
+        return render(request, "archive.html", values, depth=depth)
+
+    def _links(self, request: Request, archive_hash: str, depth: int) -> Links:
+        """The page's links: those that are signed end when the page's own does."""
+        up, signed = "../" * depth, self.archives.links
+        until = request.query_params.get("expires")
+        download = f"/archive/get/{archive_hash}.zip"
+        return Links(
+            download=f"{up}{signed.relative(download, until)}",
+            absolute=f"{signed.base(request)}/{signed.relative(download, until)}",
+            events=f"{up}api/archive/events/{archive_hash}",
+            files=f"{up}{signed.relative(f'/a/{archive_hash}/files/1', until)}",
+            build=f"{up}a/{archive_hash}/build",
+            delete=f"{up}a/{archive_hash}/delete",
+        )
+
+    def _members(self, request: Request, members: list[dict[str, Any]], number: int, archive_hash: str) -> Files:
+        if not 1 <= number <= pages_of(len(members)):
+            raise NotFound("the archive has no such page of files")
+        until = request.query_params.get("expires")
+
+        def link(page: int) -> str | None:
+            if not 1 <= page <= pages_of(len(members)):
+                return None
+            return f"../../../{self.archives.links.relative(f'/a/{archive_hash}/files/{page}', until)}"
+
+        start = (number - 1) * MEMBERS_EACH
+        return Files(members[start : start + MEMBERS_EACH], link(number - 1), link(number + 1))
+
+
+def _faults(problem: Problem) -> list[str]:
+    """Return a sentence for each thing that is wrong."""
+    if isinstance(problem, InvalidRequest):
+        return [f"{error.pointer.lstrip('/')}: {error.detail}" for error in problem.errors[:MOST_FAULTS]]
+    return [problem.detail]

@@ -1,0 +1,142 @@
+// What the pages do beyond their forms and links. Nothing here is needed: without it every page still works.
+// Texts come from the page; what others wrote is put in as text, never as markup.
+
+const RECENT = "streamzip.recent", MOST_RECENT = 20;
+const SLICE = 4000; // lines that are looked at before the browser gets its turn
+
+for (const hidden of document.querySelectorAll("[data-script]")) hidden.hidden = false;
+
+const form = document.querySelector("[data-new]");
+if (form) newArchive(form);
+const archive = document.querySelector("[data-archive]");
+if (archive) oneArchive(archive);
+const recent = document.querySelector("[data-recent]");
+if (recent) showRecent(recent);
+for (const button of document.querySelectorAll("[data-copy]")) button.addEventListener("click", () => copy(button));
+
+function newArchive(form) {
+  const area = form.elements.links, counts = form.querySelector("[data-counts]");
+  let turn = 0;
+  const count = async () => {
+    const mine = ++turn, lines = area.value.split("\n"), seen = new Set();
+    let links = 0, twice = 0, bad = 0;
+    if (/^\s*[\[{]/.test(area.value)) { counts.textContent = ""; return; }
+    for (let at = 0; at < lines.length; at++) {
+      if (at % SLICE === SLICE - 1) {
+        await new Promise((go) => setTimeout(go));
+        if (mine !== turn) return;
+      }
+      const line = lines[at];
+      if (!line.trim() || /^\s*#/.test(line) || /^[ \t]/.test(line)) continue;
+      const url = line.split("\t")[0].trim();
+      if (!/^(https?:\/\/[^\s/]+|upload:.)/i.test(url)) bad++;
+      else if (seen.has(url)) { twice++; links++; } else { seen.add(url); links++; }
+    }
+    const told = [[links, "links"], [twice, "twice"], [bad, "bad"]].filter(([number, kind]) => number || kind === "links");
+    counts.textContent = told.map(([number, kind]) => counts.dataset[kind].replace("#", number.toLocaleString())).join(" · ");
+  };
+  let due;
+  area.addEventListener("input", () => { clearTimeout(due); due = setTimeout(count, 150); });
+  if (area.value) count();
+
+  area.addEventListener("paste", (event) => {
+    const html = event.clipboardData?.getData("text/html");
+    const plain = event.clipboardData?.getData("text/plain") ?? "";
+    if (!html || /^\s*(https?:|upload:)/i.test(plain)) return;
+    const links = hrefs(html);
+    if (!links.length) return;
+    event.preventDefault();
+    area.setRangeText(`${links.join("\n")}\n`, area.selectionStart, area.selectionEnd, "end");
+    area.dispatchEvent(new Event("input"));
+  });
+  const over = (event) => { event.preventDefault(); area.classList.toggle("over", event.type === "dragover"); };
+  for (const kind of ["dragover", "dragleave", "drop"]) area.addEventListener(kind, over);
+  area.addEventListener("drop", async (event) => {
+    const texts = await Promise.all([...event.dataTransfer.files].map((file) => file.text()));
+    const dropped = texts.length ? texts.join("\n") : event.dataTransfer.getData("text/uri-list") || event.dataTransfer.getData("text");
+    area.value += (area.value && !area.value.endsWith("\n") ? "\n" : "") + dropped;
+    area.dispatchEvent(new Event("input"));
+  });
+}
+
+// Links in pasted markup, by their letters: parsing it would need trusted types, and no markup is wanted.
+function hrefs(html) {
+  const found = [...html.matchAll(/<a\b[^>]*?\shref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))/gi)];
+  const plain = (text) => text.replace(/&amp;/g, "&").replace(/&#x27;|&#39;/g, "'").replace(/&quot;/g, '"');
+  return [...new Set(found.map((match) => plain(match[1] ?? match[2] ?? match[3])))].filter((url) => /^https?:/i.test(url));
+}
+
+function oneArchive(article) {
+  remember({ hash: article.dataset.archive, name: article.dataset.name, at: location.href.split("#")[0] });
+  if (!article.dataset.events) return;
+  const place = article.querySelector("[data-progress]");
+  let stream;
+  const listen = () => {
+    stream = new EventSource(article.dataset.events);
+    stream.addEventListener("status", (event) => {
+      const status = JSON.parse(event.data);
+      if (status.status === "completed" || status.status === "failed") {
+        stream.close();
+        location.reload(); // the page says what became of it
+      } else {
+        show(place, status);
+      }
+    });
+  };
+  document.addEventListener("visibilitychange", () => {
+    stream?.close(); // a browser has six connections for a host
+    if (!document.hidden) listen();
+  });
+  if (!document.hidden) listen();
+}
+
+function show(place, { status, progress }) {
+  const bar = place.querySelector("progress"), known = progress.total_bytes !== null;
+  bar.max = (known ? progress.total_bytes : progress.total_entries) || 1;
+  bar.value = known ? progress.bytes : progress.entries;
+  place.querySelector(".dot").className = `dot ${status}`;
+  place.querySelector("[data-state-text]").textContent = place.dataset[status === "pending" ? "pending" : "running"];
+  const values = { done: size(progress.bytes), total: size(progress.total_bytes ?? 0),
+    entries: progress.entries.toLocaleString(), total_entries: progress.total_entries.toLocaleString() };
+  const text = known ? place.dataset.known : place.dataset.open;
+  place.querySelector("[data-numbers]").textContent = text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+}
+
+function size(bytes) {
+  const units = ["B", "kB", "MB", "GB", "TB", "PB"];
+  let unit = 0;
+  while (bytes >= 1000 && unit < units.length - 1) { bytes /= 1000; unit++; }
+  return unit ? `${bytes.toFixed(1)} ${units[unit]}` : `${bytes} B`;
+}
+
+function remembered() {
+  try { return JSON.parse(localStorage.getItem(RECENT)) ?? []; } catch { return []; }
+}
+
+function remember(one) {
+  try {
+    const others = remembered().filter((other) => other.hash !== one.hash);
+    localStorage.setItem(RECENT, JSON.stringify([one, ...others].slice(0, MOST_RECENT)));
+  } catch { /* a browser that stores nothing */ }
+}
+
+function showRecent(section) {
+  const list = section.querySelector("ul"), all = remembered();
+  for (const { name, at } of all) {
+    const link = document.createElement("a"), row = document.createElement("li");
+    if (typeof at !== "string" || new URL(at, location.href).origin !== location.origin) continue;
+    link.href = at;
+    link.textContent = String(name);
+    row.append(link);
+    list.append(row);
+  }
+  section.hidden = !list.children.length;
+  section.querySelector("button").addEventListener("click", () => { localStorage.removeItem(RECENT); section.hidden = true; });
+}
+
+async function copy(button) {
+  await navigator.clipboard.writeText(new URL(button.dataset.copy, location.href).href);
+  const before = button.textContent;
+  button.textContent = button.dataset.done;
+  setTimeout(() => { button.textContent = before; }, 2000);
+}

@@ -1,0 +1,66 @@
+"""What an archive's page shows, from its status document."""
+
+from typing import Any
+
+import pytest
+
+from streamzip.web.frame import size
+from streamzip.web.views import Links, archive_view, commands, pages_of
+
+LINKS = Links("../a.zip", "https://z/a.zip", "e", "f", "b", "d")
+
+
+def document(**changed: Any) -> dict[str, Any]:
+    progress = {"bytes": 10, "total_bytes": 100, "entries": 1, "total_entries": 3}
+    whole = {"archive_hash": "0" * 32, "filename": "x.zip", "status": "in-progress", "active": True, "cached": False,
+             "progress": progress, "errors": [], "expires_at": None}  # fmt: skip
+    return whole | changed
+
+
+def shown(**changed: Any) -> Any:
+    return archive_view(document(**changed), LINKS, qr="data:,", may_build=True, may_delete=False)
+
+
+def test_running_archive_is_followed_and_not_built_again() -> None:
+    """Live until it is completed or has failed; the button is there where nothing is under way."""
+    assert (shown().running, shown().live, shown().may_build) == (True, True, False)
+    assert (shown(active=False).running, shown(active=False).may_build) == (False, True)
+    done = shown(status="completed")
+    assert (done.running, done.live, done.may_build) == (False, False, False)
+
+
+def test_failed_archive_says_what_to_do() -> None:
+    """A stale one is made again; what may pass is tried again."""
+    stale = shown(status="failed", code="origin_changed")
+    assert (stale.problem, stale.retryable) == ("origin_changed", False)
+    failed = shown(status="failed", code="no_entries")
+    assert (failed.problem, failed.retryable) == ("origins", True)
+
+
+def test_long_list_of_what_was_left_out_is_cut() -> None:
+    """A hundred, and how many more; also where the document has only the first of them."""
+    rows = [{"name": str(number), "message": "gone"} for number in range(150)]
+    assert (len(shown(errors=rows).left_out), shown(errors=rows).more_left_out) == (100, 50)
+    assert shown(errors=rows[:20], errors_total=500).more_left_out == 480
+
+
+def test_commands_are_safe_to_paste() -> None:
+    """A link or a name never ends its word."""
+    for command in commands("https://z/a.zip?x=1&y='$(rm)'", "it's $HOME.zip"):
+        assert "'\"'\"'" in command
+        assert " $HOME" not in command.replace("'it'\"'\"'s $HOME.zip'", "")
+
+
+@pytest.mark.parametrize(("count", "expected"), [(0, 1), (1, 1), (200, 1), (201, 2), (400, 2)])
+def test_files_are_shown_200_a_page(count: int, expected: int) -> None:
+    """An archive without files has one page all the same."""
+    assert pages_of(count) == expected
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [(None, "?"), (0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (734_200_000, "734.2 MB"), (10**18, "1000.0 PB")],
+)
+def test_size_is_as_people_read_it(count: int | None, expected: str) -> None:
+    """Decimal units, as browsers and file managers show them."""
+    assert size(count) == expected
