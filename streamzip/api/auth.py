@@ -54,17 +54,22 @@ class Owners(Protocol):
 
 
 def session_cookie(request: Request) -> str | None:
-    """Return the value of the session's cookie, the last where it came more than once.
+    """Return the value of the session's cookie."""
+    return _cookie(request, COOKIE)
+
+
+def _cookie(request: Request, wanted: str) -> str | None:
+    """Return the value of a cookie of ours, the last where it came more than once.
 
     Read here, because `Request.cookies` undoes quotes with Python's http.cookies, which up to 3.11.9 and 3.12.5 takes
-    time in the square of the backslashes (CVE-2024-7592): 64 KiB of them stopped everybody for eight seconds. A session
-    has no quotes.
+    time in the square of the backslashes (CVE-2024-7592): 64 KiB of them stopped everybody for eight seconds. Ours
+    have no quotes.
     """
     found = None
     for field in request.headers.getlist("cookie"):
         for pair in field.split(";"):
             name, _, value = pair.partition("=")
-            if name.strip(" \t") == COOKIE:
+            if name.strip(" \t") == wanted:
                 found = value.strip(" \t")
     return found
 
@@ -172,7 +177,7 @@ class Auth:
         owner = await self._owners.owner(hash)
         if self.keys:
             return owner_of(request) is not None and owner in (None, owner_of(request))
-        token = request.cookies.get(DELETE_COOKIE)
+        token = _cookie(request, DELETE_COOKIE)
         return token is not None and self._owners.is_delete_token(hash, token)
 
     def check_form(self, request: Request, token: str | None) -> None:
