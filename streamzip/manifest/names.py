@@ -5,21 +5,22 @@ A name is cleaned, never refused. The rules, each of which some program broke on
 1.  NFC, so that two spellings of one text are one name; no letter has more than 30 combining marks.
 2.  `\\` separates folders as `/` does.
 3.  Empty parts, `.` and `..` are dropped: no leading `/`, no way out of the folder.
-4.  Controls, format characters (bidi, zero width), line separators, surrogates, private and unassigned ones become `_`.
+4.  Controls, format characters (bidi, zero width), line separators, surrogates and private ones become `_`. Joiners
+    stay within words and emoji. Characters that this Python's Unicode does not know stay: the next one may know them.
 5.  So do `<>:"|?*`, which Windows forbids, and a `;` that only digits follow: unzip drops both, as a version of VMS.
 6.  A part neither begins with a space nor ends in a space or dot: Explorer rejects the whole archive.
 7.  DOS device names get a `_` in front, whatever their extension.
 8.  A part is at most 255 bytes of UTF-8, cut between code points, its extension kept.
 9.  The whole is at most 1024: innermost folders are left out.
 10. What is left empty is `file`.
-11. Names are unique and no file has a folder's name, after NFC and case folding: to Windows `A.png` is `a.png`.
+11. Names are unique and no file has a folder's name, after NFC and case folding, joiners left out: to Windows `A.png`
+    is `a.png`.
 """
 
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import count
-from unicodedata import category
 from urllib.parse import unquote
 
 from streamzip.manifest.text import caseless, nfc
@@ -37,9 +38,22 @@ _DEVICE_STEM = r"(?i:con|prn|aux|nul|clock\$|conin\$|conout\$|(?:com|lpt)[0-9Â¹Â
 _USUAL_PART = rf"(?!{_DEVICE_STEM}(?:[./]|\Z))\.?{_RUN}(?:[. ]{_RUN})*"
 _USUAL = re.compile(rf"(?=.{{1,{_MAX_PART}}}\Z){_USUAL_PART}(?:/{_USUAL_PART})*")
 _DEVICE = re.compile(rf"{_DEVICE_STEM}(?:\.|\Z)")
-_FORBIDDEN = re.compile(r'[<>:"|?*]')
-_VERSION = re.compile(r";(?=[0-9]*\Z)")
+# Categories Cc, Cf, Cs, Co, Zl and Zp of Unicode 14, and what will never be a character, or never a visible one. Listed
+# here and not asked of the interpreter: with another Python the same create must have the same hash.
+_UNSEEN = (
+    "\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b\u200e\u200f\u2028-\u202e"
+    "\u2060-\u206f\ud800-\uf8ff\ufdd0-\ufdef\ufeff\ufff0-\ufffb\ufffe\uffff\U000110bd\U000110cd\U00013430-\U00013438"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff\U000e01f0-\U0010ffff"
+    + "".join(f"{plane << 16 | 0xFFFE:c}{plane << 16 | 0xFFFF:c}" for plane in range(1, 14))
+)
+_JOINERS = "\u200c\u200d"
 _SPACES = " \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+# What a joiner may stand between: Persian's and India's letters, emoji; of ASCII nothing.
+_JOINED = f"[^\x00-\x7f{_UNSEEN}{_SPACES}{_JOINERS}]"
+_FORBIDDEN = re.compile(f'[<>:"|?*{_UNSEEN}]|(?<!{_JOINED})[{_JOINERS}]|[{_JOINERS}](?!{_JOINED})')
+_UNSEEN_CHAR = re.compile(f"[{_UNSEEN}]")
+_JOINER = re.compile(f"[{_JOINERS}]")
+_VERSION = re.compile(r";(?=[0-9]*\Z)")
 
 
 def clean_name(requested: str) -> str:
@@ -85,6 +99,11 @@ def clean_filename(requested: str) -> str:
     return _cut("_".join(_parts(stem)) or _ARCHIVE, ".zip")
 
 
+def holds_unseen(name: str) -> bool:
+    """Return whether a character of the name cannot be seen, or could turn its direction."""
+    return _UNSEEN_CHAR.search(name) is not None
+
+
 def _parts(requested: str) -> list[str]:
     wished = [part for part in nfc(requested).replace("\\", "/").split("/") if part]
     if len(wished) > 2 * _MAX_WHOLE:  # more than fits at two bytes each: a name may be 64 kB of slashes
@@ -95,11 +114,7 @@ def _parts(requested: str) -> list[str]:
 def _clean_part(part: str) -> str:
     if _USUAL.fullmatch(part):
         return part
-    part = _FORBIDDEN.sub("_", part)
-    if not part.isprintable():
-        # False for the categories Cc Cf Cs Co Cn Zl Zp, and for spaces other than " ", which may stand.
-        part = "".join(char if char.isprintable() or category(char) == "Zs" else "_" for char in part)
-    part = _trimmed(part)
+    part = _trimmed(_FORBIDDEN.sub("_", part))
     if len(part.encode()) > _MAX_PART:
         part = _cut(*_split_extension(part))
     if _DEVICE.match(part):
@@ -121,7 +136,7 @@ def _split_extension(part: str) -> tuple[str, str]:
 def _cut(stem: str, extension: str, room: int = _MAX_PART) -> str:
     """The part of at most `room` bytes: the stem cut between two code points, the extension whole."""
     kept = stem.encode()[: room - len(extension.encode())].decode(errors="ignore")
-    return _trimmed(kept + extension)
+    return _trimmed(kept.rstrip(_JOINERS) + extension)
 
 
 def _joined(parts: list[str]) -> str:
@@ -140,7 +155,7 @@ def _key(name: str) -> str:
     """What two names share that some file system takes for one."""
     if name.isascii():
         return name if name.islower() else name.lower()  # itself, not a copy: a million names are 70 MB
-    return caseless(name)
+    return caseless(_JOINER.sub("", name))  # to HFS+ they are nothing
 
 
 class _Taken:

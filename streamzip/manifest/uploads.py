@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection
 from urllib.parse import quote, unquote
 
-from streamzip.manifest.names import clean_name
+from streamzip.manifest.names import clean_name, holds_unseen
 from streamzip.manifest.text import MOST_MARKS, caseless, nfc, stream_safe
 
 SCHEME = "upload:"
@@ -28,7 +28,7 @@ def upload_name(wished: str) -> str:
         raise ValueError("the file has no name; choose a file, or write its name at the end of the path")
     if "/" in name or "\\" in name:
         raise ValueError("the name holds a slash; send the file's own name, without its folders")
-    if "\ufffd" in name or not name.isprintable():
+    if "\ufffd" in name or holds_unseen(name):
         raise ValueError("the name holds characters that cannot be shown, or is not UTF-8; rename the file")
     if clean_name(name) != name:
         raise ValueError(

@@ -7,6 +7,7 @@ A complaint of any of them, a warning too, is an AssertionError that shows it.
 """
 
 import os
+import re
 import subprocess
 import zipfile
 from collections.abc import Callable, Mapping
@@ -94,7 +95,9 @@ def seven_zip(path: Path, *, files: int) -> None:
 def bsdtar(path: Path) -> list[str]:
     """libarchive's names of the members, all of whose bytes it has read."""
     _run("bsdtar", "-xOf", str(path), quiet=True)
-    return _run("bsdtar", "-tf", str(path)).splitlines()
+    listed = _run("bsdtar", "-tf", str(path)).encode()
+    # It lists what its C library does not know as octal bytes; what it writes to disk is the name itself.
+    return re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found[1], 8)]), listed).decode().splitlines()
 
 
 def _python_extract(archive: Path, folder: Path) -> None:

@@ -1,4 +1,5 @@
 import re
+import sys
 import unicodedata
 
 import pytest
@@ -14,8 +15,18 @@ DEVICES = {"CON", "PRN", "AUX", "NUL", "CLOCK$", "CONIN$", "CONOUT$"} | {
 
 # Text in which the letters that mean something to a file system are as frequent as the others.
 awkward = st.text(
-    st.one_of(st.sampled_from('./\\ :*?"<>|\0\ta A1é\u0301\u00a0\u202e\ud800\ue000ß(2)con;1'), st.characters())
+    st.one_of(
+        st.sampled_from('\u200c\u200d\u0645./\\ :*?"<>|\0\ta A1é\u0301\u00a0\u202e\ud800\ue000ß(2)con;1'),
+        st.characters(),
+    )
 )
+
+
+def joining(name: str, at: int) -> set[str]:
+    """The category that a joiner may have, where it stands between two characters that are not ASCII."""
+    between = name[at - 1 : at] + name[at + 1 : at + 2]
+    stands = name[at] in "\u200c\u200d" and len(between) == 2 and not any(char.isascii() for char in between)
+    return {"Cf"} if stands else set()
 
 
 def broken_rules(name: str) -> list[str]:
@@ -27,7 +38,10 @@ def broken_rules(name: str) -> list[str]:
         broken.append("backslash")
     if re.search(r'[<>:"|?*]', name):
         broken.append("forbidden letter")
-    if any(unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} for char in name):
+    if any(
+        unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} - joining(name, at)
+        for at, char in enumerate(name)
+    ):
         broken.append("category")
     if len(name.encode(errors="replace")) > 1024:
         broken.append("whole too long")
@@ -83,6 +97,11 @@ def test_clean_name_keeps_every_rule_when_the_name_is_hostile(name: str) -> None
         "con1",
         "comx",
         "a" * 255,
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645.txt",
+        "\u0915\u094d\u200d\u0937.pdf",
+        "\U0001f468\u200d\U0001f469\u200d\U0001f467.jpg",
+        "\u2764\ufe0f\u200d\U0001f525.jpg",
+        "\u0378\U0001fadf\U00011de0.txt",
     ],
 )
 def test_clean_name_changes_nothing_when_the_name_is_safe(name: str) -> None:
@@ -100,6 +119,13 @@ def test_clean_name_changes_nothing_when_the_name_is_safe(name: str) -> None:
         ("e\u0301", "é"),
         ("\u212aon", "Kon"),
         ("a\u202egnp.exe", "a_gnp.exe"),
+        ("a\u200db.txt", "a_b.txt"),
+        ("\u0645\u200c.txt", "\u0645_.txt"),
+        ("\u0645\u200c\u200d\u0645", "\u0645__\u0645"),
+        ("\u0645\u200c", "\u0645_"),
+        ("\u0645\u00a0\u200c\u0645", "\u0645\u00a0_\u0645"),
+        ("\ufffe\U0001ffff\ufdd0\U000e0001\u2065", "_____"),
+        ("\u0645\u200c" * 60 + ".txt", "\u0645\u200c" * 49 + "\u0645.txt"),
         ("\ud800.txt", "_.txt"),
         ("a<b>|c", "a_b__c"),
         ("x. ", "x"),
@@ -158,6 +184,7 @@ def test_unique_names_can_be_unpacked_when_they_clash(names: tuple[str, ...]) ->
         (["x/.env", "x/.env"], ["x/.env", "x/.env (2)"]),
         (["a.b/c", "a.b/c"], ["a.b/c", "a.b/c (2)"]),
         (["", ""], ["file", "file (2)"]),
+        (["\u0645\u06cc\u200c\u062e", "\u0645\u06cc\u062e"], ["\u0645\u06cc\u200c\u062e", "\u0645\u06cc\u062e (2)"]),
         (["a", "b", "A/x", "a/X"], ["a (2)", "b", "A/x", "a/X (2)"]),
     ],
 )
@@ -265,6 +292,21 @@ def test_clean_filename_keeps_every_rule_whatever_it_is_given(name: str) -> None
     assert "/" not in filename
     assert filename.endswith(".zip")
     assert clean_filename(filename) == filename
+
+
+def test_clean_name_depends_on_no_interpreter() -> None:
+    """Which characters go is written down: what Unicode 14 hides, and nothing that a later one may know."""
+    gone = {
+        char for char in map(chr, range(sys.maxunicode + 1)) if clean_name(f"\u0645{char}\u0645") == "\u0645_\u0645"
+    }
+    hidden = {char for char in gone if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}}
+    assert {"\x00", "\xad", "\u200b", "\u202e", "\ud800", "\ue000", "\u2028", "\U000e0041"} <= hidden
+    others = {unicodedata.category(char) for char in gone - hidden}
+    assert others <= {"Cn", "Pc", "Po", "Sm"}
+    unassigned = [ord(char) for char in gone if unicodedata.category(char) == "Cn"]
+    never = [code for code in unassigned if code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF]
+    assert len(never) == 66
+    assert all(code in (0x2065, *range(0xFFF0, 0xFFF9)) or code >= 0xE0000 for code in set(unassigned) - set(never))
 
 
 def test_hostile_names_come_in_every_class() -> None:
