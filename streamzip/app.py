@@ -121,8 +121,10 @@ class _Parts:
         signed = SignedLinks(secrets.keys, lifetime=settings.link_ttl) if settings.signed_links == "on" else None
         self.links = ArchiveLinks(settings.public_url, signed, clock)
         announcements = Announcements(repository, self.links, clock, predefined=secrets.receiver)
-        grace = HAND_OVER_GRACE if settings.sendfile == "x-accel" else 0.0
-        shelf = Shelf(settings.data_dir / "spool", budget=settings.cache_max_bytes, grace=grace)
+        nginx = settings.sendfile == "x-accel"
+        grace = HAND_OVER_GRACE if nginx else 0.0
+        shelf = Shelf(settings.data_dir / "spool", budget=settings.cache_max_bytes, grace=grace, shared=nginx)
+        _close_to_others(shelf)
         self.gateway = Gateway(
             repository=repository,
             uploads=self.uploads,
@@ -190,6 +192,13 @@ class _Parts:
         await self.to_receiver.aclose()
         await self.repository.close()
         self.pool.shutdown()
+
+
+def _close_to_others(shelf: Shelf) -> None:
+    try:
+        shelf.shut_out()
+    except OSError as error:
+        event(logger, logging.WARNING, "spool_open_to_others", folder=str(shelf.root), error=error.strerror)
 
 
 async def _create_for_page(gateway: Gateway, settings: Settings, asked: CreateRequest) -> str:

@@ -30,7 +30,7 @@ class LockFile:
     """The locks of one archive."""
 
     def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def try_exclusive(self, byte: int) -> bool:
         """Take the byte for this process alone; False where another has it."""

@@ -29,10 +29,16 @@ _PROOF_BLOCK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """Where one archive's files lie."""
+    """Where one archive's files lie. `shared`: their group may read them, for the nginx that sends them."""
 
     folder: Path
     name: str
+    shared: bool = False
+
+    @property
+    def mode(self) -> int:
+        """The mode of the copy's file."""
+        return 0o640 if self.shared else 0o600
 
     @property
     def part(self) -> Path:
@@ -149,7 +155,7 @@ class FileSpool:
             if self.locks.try_exclusive(FINISH):
                 try:
                     if not self.paths.finished.exists():
-                        return os.open(self.paths.part, flags | os.O_CREAT, 0o644), False
+                        return os.open(self.paths.part, flags | os.O_CREAT, self.paths.mode), False
                 finally:
                     self.locks.release(FINISH)
 

@@ -178,7 +178,7 @@ class Journal:
     """One archive's journal file, followed and appended to."""
 
     def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._read = 0
         self._pending: list[bytes] = []
         self.damaged = False

@@ -7,6 +7,7 @@ survives restarts and is the same for every process.
 
 import os
 import shutil
+import stat
 import time
 from array import array
 from collections.abc import Callable
@@ -42,10 +43,12 @@ class Shelf:
     """The spools beneath one folder. `budget`: bytes that they may take together; 0 keeps no copies.
 
     `grace`: seconds in which nothing is evicted after its last use, where nginx may still be about to open it.
+    `shared`: the group of the folder may read the copies; else the gateway's user alone.
     """
 
-    def __init__(self, root: Path, *, budget: int, grace: float = 60.0) -> None:
+    def __init__(self, root: Path, *, budget: int, grace: float = 60.0, shared: bool = False) -> None:
         self.root = root
+        self._shared = shared
         self.budget = budget
         self.grace = grace
         self._disk: int | None = None  # bytes that it had at the last look for copies: taken by them, and free
@@ -54,7 +57,17 @@ class Shelf:
 
     def paths(self, name: str) -> Paths:
         """Where the archive's files lie; 256 folders keep each of them small."""
-        return Paths(self.root / name[:2], name)
+        return Paths(self.root / name[:2], name, self._shared)
+
+    def shut_out(self) -> None:
+        """Close the folder to other users of the machine, as older versions did not. OSError from the disk."""
+        mode = stat.S_IMODE(self._made().stat().st_mode)
+        if mode & 0o007:
+            self.root.chmod(mode & (0o770 if self._shared else 0o700))
+
+    @property
+    def _folder_mode(self) -> int:
+        return 0o750 if self._shared else 0o700
 
     def takes(self, size: int | None) -> bool:
         """Whether a copy of this size is to be kept at all."""
@@ -84,7 +97,7 @@ class Shelf:
         self._looked_at = time.monotonic()
 
     def _made(self) -> Path:
-        self.root.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self.root.mkdir(mode=self._folder_mode, parents=True, exist_ok=True)
         return self.root
 
     def open(self, name: str, *, lengths: "array[int]", size: int | None, layout: bytes) -> FileSpool:
@@ -92,7 +105,8 @@ class Shelf:
         the disk.
         """
         paths = self.paths(name)
-        paths.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self._made()  # apart: folders that are made on the way to another one have no mode of ours
+        paths.folder.mkdir(mode=self._folder_mode, exist_ok=True)
         locks = LockFile(paths.lock)
         try:
             if not locks.try_shared(USE):
