@@ -9,7 +9,6 @@ from pathlib import Path
 from isal import isal_zlib
 
 from streamzip.access.keyring import KeyRing
-from streamzip.archive.layout import Layout
 from streamzip.archive.verifying import BLOCK, Advance, verify_copy
 from streamzip.config import Settings, SetupError, load_key_ring_text
 from streamzip.errors import Damaged, NotFound
@@ -20,6 +19,7 @@ from streamzip.store.migrations import SchemaTooNewError
 from streamzip.store.rows import ArchiveRow, Sealed
 from streamzip.store.uploads import Uploads
 from streamzip.store.vault import Vault
+from streamzip.zip.layout import Layout
 
 RESTORE = "restore the store from a backup, or create the archive anew"
 REMOVE = "streamzip verify --remove takes the copy away, and it is pulled again"

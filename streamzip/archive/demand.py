@@ -3,8 +3,8 @@
 from collections import deque
 
 from streamzip.archive.filling import Filling
-from streamzip.archive.layout import UNKNOWN, Trait
 from streamzip.spans import Data
+from streamzip.zip.layout import UNKNOWN, Trait
 
 
 class Demand:

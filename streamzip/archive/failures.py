@@ -1,9 +1,9 @@
 """What an origin's failure means to those who read the archive."""
 
-from streamzip.archive.layout import Layout
 from streamzip.archive.places import Places
 from streamzip.errors import BuildFailed, OriginError, Stale
 from streamzip.manifest.model import Manifest
+from streamzip.zip.layout import Layout
 
 LOST = frozenset({"changed", "http_404", "http_410"})
 

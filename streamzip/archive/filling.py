@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 from streamzip.archive.failures import as_problem
 from streamzip.archive.lanes import Lanes
-from streamzip.archive.layout import UNKNOWN, Layout, Trait
 from streamzip.archive.places import Kind, Places
 from streamzip.archive.pulling import Bounds, Patience, Tries
 from streamzip.archive.runs import Runs
@@ -29,6 +28,7 @@ from streamzip.sources.registry import Registry
 from streamzip.spans import Data
 from streamzip.spool.base import Spooling
 from streamzip.spool.journal import Begun, Settled
+from streamzip.zip.layout import UNKNOWN, Layout, Trait
 
 logger = logging.getLogger(__name__)
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from isal import isal_zlib
 
-from streamzip.archive.layout import HELD_LIMIT, UNKNOWN, Planned, freeze
 from streamzip.archive.places import DIRECTORY_BLOCK, Kind, Piece, Places
 from streamzip.manifest.names import unique_names
 from streamzip.sources.folder import Changed, Folder, Found, Identity, check
+from streamzip.zip.layout import HELD_LIMIT, UNKNOWN, Planned, freeze
 
 RUN = 1 << 20  # bytes read at once
 ENOUGH = 256 << 10  # bytes worth handing on; smaller pieces are put together

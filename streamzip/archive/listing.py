@@ -7,8 +7,8 @@ import asyncio
 from isal import isal_zlib
 
 from streamzip.archive.filling import Filling
-from streamzip.archive.layout import PART_SIZE
 from streamzip.spool.extents import Extent
+from streamzip.zip.layout import PART_SIZE
 
 # Every record is read again by each later opening: over a slow line they are not to become many.
 LATE = 1.0  # seconds after which anything new is listed; a good deal of it sooner, where others follow

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 from streamzip.archive.filling import Works
 from streamzip.archive.generations import aside
-from streamzip.archive.layout import Layout
 from streamzip.archive.opening import Frozen
 from streamzip.archive.places import is_longer
 from streamzip.archive.planning import Planning
@@ -23,6 +22,7 @@ from streamzip.manifest.model import Manifest
 from streamzip.store.repository import CRCS, LAYOUT, Repository
 from streamzip.store.rows import ArchiveRow, Sealed
 from streamzip.store.vault import Vault
+from streamzip.zip.layout import Layout
 
 BACKGROUND_PLANS = 16  # archives whose origins are asked at once while nobody waits
 LONG_DOCUMENT = 64 << 10  # bytes; some thousand entries

@@ -6,9 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from streamzip.archive.compression import this_compressor
 from streamzip.archive.filling import Filling, Works, part_lengths
-from streamzip.archive.layout import UNKNOWN, Layout
 from streamzip.archive.places import Places
 from streamzip.archive.writing import write_part
 from streamzip.errors import NotReady, Stale
@@ -18,6 +16,8 @@ from streamzip.spool.base import Spooling
 from streamzip.spool.file import FileSpool
 from streamzip.spool.memory import Memory, MemorySpool
 from streamzip.spool.shelf import Shelf
+from streamzip.zip.deflate import this_compressor
+from streamzip.zip.layout import UNKNOWN, Layout
 
 
 @dataclass(frozen=True, slots=True)

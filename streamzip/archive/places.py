@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import NamedTuple
 
-from streamzip.archive import records
-from streamzip.archive.layout import PART_SIZE, UNKNOWN, Layout, Trait, method_of
 from streamzip.spans import Span
+from streamzip.zip import records
+from streamzip.zip.layout import PART_SIZE, UNKNOWN, Layout, Trait, method_of
 
 DIRECTORY_BLOCK = 2048  # records rendered at once: some 200 KiB, a few milliseconds
 

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from streamzip.archive.compression import this_compressor
 from streamzip.archive.filling import Works
-from streamzip.archive.layout import Layout, Planned, freeze
 from streamzip.archive.types import compresses
 from streamzip.errors import OriginError
 from streamzip.manifest.model import Manifest
 from streamzip.sources.base import Facts
+from streamzip.zip.deflate import this_compressor
+from streamzip.zip.layout import Layout, Planned, freeze
 
 logger = logging.getLogger(__name__)
 

@@ -3,9 +3,9 @@
 import asyncio
 
 from streamzip.archive.filling import Filling
-from streamzip.archive.layout import UNKNOWN, Trait
 from streamzip.errors import OriginError, Stale
 from streamzip.spool.journal import Drop
+from streamzip.zip.layout import UNKNOWN, Trait
 
 
 async def prove_part(filling: Filling, number: int) -> None:

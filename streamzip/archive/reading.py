@@ -10,10 +10,10 @@ from contextlib import aclosing
 
 from streamzip.archive.demand import Demand
 from streamzip.archive.filling import Filling
-from streamzip.archive.layout import UNKNOWN, Trait
 from streamzip.archive.places import Kind, Piece
 from streamzip.archive.proving import prove_part, settle
 from streamzip.spans import Data, Span
+from streamzip.zip.layout import UNKNOWN, Trait
 
 PROOF_RUN = 64  # members that are settled in one go when an earlier life left them
 

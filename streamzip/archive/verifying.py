@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from isal import isal_zlib
 
 from streamzip.archive.filling import part_lengths
-from streamzip.archive.layout import UNKNOWN, Layout, Trait
 from streamzip.archive.places import Places
 from streamzip.spans import Span
 from streamzip.spool.examining import Examined, examine
 from streamzip.spool.extents import Extent, Extents
 from streamzip.spool.file import Paths
 from streamzip.spool.journal import Begun, Drop, Head, Settled
+from streamzip.zip.layout import UNKNOWN, Layout, Trait
 
 BLOCK = 1 << 20
 LOOKS = 3  # at a copy that somebody may be changing: damage is still there at the last one

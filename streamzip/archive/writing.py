@@ -16,20 +16,20 @@ from dataclasses import dataclass
 
 from isal import isal_zlib
 
-from streamzip.archive.compression import BLOCK, deflate, deflated, shrinks
 from streamzip.archive.filling import Chunk, Filling
-from streamzip.archive.layout import HELD_LIMIT, UNKNOWN, Trait
 from streamzip.archive.listing import Listing
 from streamzip.archive.places import Part
 from streamzip.archive.proving import check_crc, prove_part, settle
 from streamzip.archive.pulling import Pull
-from streamzip.archive.records import data_descriptor
 from streamzip.archive.remaking import beyond, check_begins
 from streamzip.errors import OriginError, Stale
 from streamzip.sources.base import Validator
 from streamzip.spans import Data
 from streamzip.spool.extents import Extent
 from streamzip.spool.journal import Begun, Pin, Settled
+from streamzip.zip.deflate import BLOCK, deflate, deflated, shrinks
+from streamzip.zip.layout import HELD_LIMIT, UNKNOWN, Trait
+from streamzip.zip.records import data_descriptor
 
 STREAMED = Trait.OPEN | Trait.DEFLATE
 # Blocks of one member, 1 MiB each, that are being compressed or wait for it: with fewer, a core is idle whenever the

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from streamzip.api.ranges import MOST_RANGES
-from streamzip.archive.layout import HELD_LIMIT
+from streamzip.zip.layout import HELD_LIMIT
 from tests.support.gateway import Gateway
 from tests.support.nginx import NginxFront
 from tests.support.origin import File, Origin, Pattern

@@ -18,11 +18,11 @@ from typing import Any
 import pytest
 from zipstream import ng
 
-from streamzip.archive import records
-from streamzip.archive.layout import Planned, Trait, freeze
 from streamzip.archive.places import Places
-from streamzip.archive.records import ZIP64_LIMIT, Method
 from streamzip.spans import Span
+from streamzip.zip import records
+from streamzip.zip.layout import Planned, Trait, freeze
+from streamzip.zip.records import ZIP64_LIMIT, Method
 
 DOS_EPOCH = 315532800  # 1980-01-01T00:00:00Z: what stands in the DOS fields of a member without a time
 LATER = 1777629600  # 2026-05-01T10:00:00Z

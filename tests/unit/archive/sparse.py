@@ -7,9 +7,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from streamzip.archive.layout import HELD_LIMIT, PART_SIZE, Layout, Planned, Trait, freeze
 from streamzip.archive.places import Kind, Places
 from streamzip.spans import Span
+from streamzip.zip.layout import HELD_LIMIT, PART_SIZE, Layout, Planned, Trait, freeze
 
 EDGES = (2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**32 + 1)
 SIZES = (0, 1, HELD_LIMIT, HELD_LIMIT + 1, PART_SIZE, PART_SIZE + 1, 3 * PART_SIZE, 5 << 30, 1 << 40, *EDGES)

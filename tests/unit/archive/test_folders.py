@@ -12,8 +12,8 @@ from zlib import crc32
 import pytest
 
 from streamzip.archive.folders import Checksums, FolderArchive
-from streamzip.archive.layout import HELD_LIMIT
 from streamzip.sources.folder import Changed, Identity
+from streamzip.zip.layout import HELD_LIMIT
 from tests.support.zip_structure import boundaries, random_spans, spans_at
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamzip.archive.layout import HELD_LIMIT, PART_SIZE, UNKNOWN, Layout, Planned, Trait, freeze
 from streamzip.archive.places import DIRECTORY_BLOCK, Kind, Piece, Places
 from streamzip.spans import Span
+from streamzip.zip.layout import HELD_LIMIT, PART_SIZE, UNKNOWN, Layout, Planned, Trait, freeze
 from tests.unit.archive.sparse import EDGES, SparseArchive, a_layout, know_crcs, layouts, outcomes, settle
 
 STRONG = 's"v1"'

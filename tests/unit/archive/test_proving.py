@@ -11,11 +11,11 @@ from typing import cast
 import pytest
 
 from streamzip.archive.filling import Filling
-from streamzip.archive.layout import Planned, freeze
 from streamzip.archive.places import Places
 from streamzip.archive.proving import prove_part
 from streamzip.spool.extents import Extent, Extents
 from streamzip.spool.journal import Drop
+from streamzip.zip.layout import Planned, freeze
 
 
 class DamagedSpool:

@@ -6,13 +6,13 @@ from types import SimpleNamespace
 from typing import cast
 
 from streamzip.archive.filling import Chunk, Filling, Window, Works, part_lengths
-from streamzip.archive.layout import PART_SIZE
 from streamzip.archive.places import Places
 from streamzip.archive.reading import Reader
 from streamzip.archive.runs import SMALLEST, Runs
 from streamzip.manifest.model import Manifest
 from streamzip.spool.extents import Extent
 from streamzip.spool.memory import Memory, MemorySpool
+from streamzip.zip.layout import PART_SIZE
 from tests.unit.archive.sparse import a_layout
 
 WINDOW = Window(parts=32, size=3 * PART_SIZE)

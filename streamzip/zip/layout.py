@@ -17,8 +17,8 @@ from typing import Final, NamedTuple
 
 from isal import isal_zlib
 
-from streamzip.archive.records import ZIP64_LIMIT, Method
 from streamzip.errors import Damaged
+from streamzip.zip.records import ZIP64_LIMIT, Method
 
 VERSION: Final = 1
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamzip.archive.layout import HELD_LIMIT, PART_SIZE, UNKNOWN, Layout, Planned, Trait, decide, freeze, method_of
-from streamzip.archive.records import ZIP64_LIMIT, Method
 from streamzip.errors import Damaged
+from streamzip.zip.layout import HELD_LIMIT, PART_SIZE, UNKNOWN, Layout, Planned, Trait, decide, freeze, method_of
+from streamzip.zip.records import ZIP64_LIMIT, Method
 from tests.unit.archive.sparse import a_layout, layouts
 
 STRONG, WEAK = 's"v1"', "wMon, 01 Jan 2024 00:00:00 GMT"

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamzip.archive import compression
-from streamzip.archive.compression import BLOCK, compressor_identity, deflate, deflate_block, deflated, shrinks
+from streamzip.zip import deflate as compression
+from streamzip.zip.deflate import BLOCK, compressor_identity, deflate, deflate_block, deflated, shrinks
 
 
 @cache
@@ -184,7 +184,7 @@ def test_shrinks_is_false_for_an_empty_member() -> None:
 
 def test_compressor_identity_is_the_same_in_another_process() -> None:
     """It depends on the compressor alone: not on hashing, time or process."""
-    code = "from streamzip.archive.compression import compressor_identity as name; print(name(), end='')"
+    code = "from streamzip.zip.deflate import compressor_identity as name; print(name(), end='')"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert other.stdout == compressor_identity()
     assert len(other.stdout) == 16

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamzip.archive import records
-from streamzip.archive.records import ZIP64_LIMIT, Method
+from streamzip.zip import records
+from streamzip.zip.records import ZIP64_LIMIT, Method
 from tests.unit.archive.sparse import EDGES, TIMES, names, sizes
 
 times = st.none() | st.sampled_from(TIMES) | st.integers(-(2**40), 2**40)
