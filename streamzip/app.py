@@ -32,8 +32,14 @@ from streamzip.archive.filling import Window, Works
 from streamzip.archive.lanes import Lanes
 from streamzip.archive.opened import Most
 from streamzip.archive.pulling import Bounds, Patience
-from streamzip.clock import SystemClock
-from streamzip.config import Settings, SetupError, load_key_ring_text, load_webhook_secret_text, variable
+from streamzip.config import (
+    Settings,
+    SetupError,
+    check_shared,
+    load_key_ring_text,
+    load_webhook_secret_text,
+    variable,
+)
 from streamzip.errors import Problem
 from streamzip.files.locks import LockFile
 from streamzip.gateway import Gateway
@@ -57,7 +63,8 @@ from streamzip.sources.registry import Registry
 from streamzip.sources.upload import UploadSource
 from streamzip.spool.memory import Memory
 from streamzip.spool.shelf import Shelf
-from streamzip.store.migrations import SchemaTooNewError
+from streamzip.store.dialects import dialect_of
+from streamzip.store.migrations import STEPS, SchemaTooNewError
 from streamzip.store.repository import Repository
 from streamzip.store.uploads import Uploads
 from streamzip.urls.addresses import unmapped
@@ -95,7 +102,7 @@ class _Parts:
     """What one process runs; made inside its event loop."""
 
     def __init__(self, settings: Settings, secrets: _Secrets, repository: Repository, shares: Shares) -> None:
-        clock = self.clock = SystemClock()
+        clock = self.clock = repository.clock
         self.repository = repository
         self.pool = ThreadPoolExecutor(max_workers=max(4, (os.cpu_count() or 1) + 2), thread_name_prefix="streamzip")
         self.transport = _transport(settings, settings.allow_hosts)
@@ -215,13 +222,40 @@ def _transport(settings: Settings, allow_hosts: frozenset[str]) -> OriginTranspo
     )
 
 
+async def _open_store(settings: Settings, secrets: _Secrets | None) -> Repository:
+    """Open the store; `secrets`: those of a gateway, which must be those of the store's other gateways."""
+    url = None if settings.store_url is None else settings.store_url.get_secret_value()
+    dialect = dialect_of(url, settings.data_dir)
+    fingerprints = {}
+    if url is not None and secrets is not None:
+        fingerprints["secret_keys"] = secrets.keys.fingerprints()
+        fingerprints["webhook_secret"] = secrets.webhooks.fingerprints()
+    try:
+        return await Repository.connect(dialect, None if secrets is None else secrets.keys, fingerprints=fingerprints)
+    except (SchemaTooNewError, Problem, OSError) as error:
+        raise SetupError(dialect.refusal(error)) from error
+
+
+async def _try_store(settings: Settings, secrets: _Secrets | None) -> None:
+    await (await _open_store(settings, secrets)).close()
+
+
+def migrate(settings: Settings) -> int:
+    """Bring the store's schema up to date, and return its number. Raises SetupError."""
+    asyncio.run(_try_store(settings, None))
+    return len(STEPS)
+
+
 def serve(settings: Settings) -> None:
     """Listen and answer until SIGINT or SIGTERM. Raises SetupError where a part cannot be made."""
+    check_shared(settings)
     # A core file would hold every secret that the process has.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     _shares()
     secrets = _Secrets(settings)  # a worker that cannot start would be started again and again
     logs.configure(settings.log_level)
+    if settings.store_url is not None:
+        asyncio.run(_try_store(settings, secrets))
     if not secrets.api_keys and not _is_loopback(settings.host):
         event(logger, logging.WARNING, "open_to_all", host=settings.host, set=variable("api_keys"))
     if secrets.keys.weak:
@@ -274,10 +308,7 @@ async def _serve(settings: Settings, sockets: Sequence[socket.socket]) -> None:
     shares = _shares()
     event(logger, logging.INFO, "descriptors", **dataclasses.asdict(shares))
     secrets = _Secrets(settings)
-    try:
-        repository = await Repository.open(settings.data_dir / "streamzip.db", secrets.keys)
-    except (SchemaTooNewError, Problem, OSError) as error:
-        raise SetupError(f"the store in {settings.data_dir} cannot be opened: {error}") from error
+    repository = await _open_store(settings, secrets)
     try:
         parts = _Parts(settings, secrets, repository, shares)
     except BaseException:

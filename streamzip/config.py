@@ -91,6 +91,12 @@ def _webhook_url(value: SecretStr) -> SecretStr:
     return value
 
 
+def _store_url(value: SecretStr) -> SecretStr:
+    if re.match(r"postgres(ql)?://.", value.get_secret_value()) is None:
+        raise ValueError("must be a PostgreSQL URL, as postgresql://user:password@host:5432/database")
+    return value
+
+
 def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
@@ -121,6 +127,11 @@ class Settings(BaseSettings):
         validate_default=True,
         description="Folder for the store, the copies and the generated secret.",
         json_schema_extra={"flag": "--data"},
+    )
+    store_url: Annotated[SecretStr, AfterValidator(_store_url)] | None = Field(
+        default=None,
+        description="The store as postgresql://user:password@host/database; without it, SQLite in the data folder. "
+        "A flag can be read by every user of the machine.",
     )
     workers: int = Field(default=1, ge=1, le=64, description="Server processes; they share the store and the copies.")
     public_url: Annotated[str, AfterValidator(_public_url)] | None = Field(
@@ -289,6 +300,21 @@ def prepare_data_dir(settings: Settings) -> None:
             f"cannot write the data folder {path} as uid {os.getuid()}: {error.strerror}. "
             f"Let that uid own it (chown {os.getuid()} {path}), or name another: --data, {variable('data_dir')}."
         ) from error
+
+
+def check_shared(settings: Settings) -> None:
+    """Raise SetupError where the store may be shared by several gateways, and a setting that they must have in common
+    is left to each of them.
+    """
+    names = [name for name in ("secret_keys", "public_url") if getattr(settings, name) is None]
+    if settings.webhook_url is not None and settings.webhook_secret is None:
+        names.append("webhook_secret")
+    if settings.store_url is not None and names:
+        missing = " and ".join(variable(name) for name in names)
+        raise SetupError(
+            f"{variable('store_url')} needs {missing} too: every gateway of one store must sign with the same secrets "
+            "and give out the same links"
+        )
 
 
 def load_key_ring_text(settings: Settings) -> str:

@@ -14,6 +14,7 @@ from streamzip.config import Settings, SetupError, load_key_ring_text
 from streamzip.errors import Damaged, NotFound
 from streamzip.spool.file import Paths
 from streamzip.spool.shelf import Shelf
+from streamzip.store.dialects import dialect_of
 from streamzip.store.examining import CRCS, LAYOUT, MANIFEST, Examination
 from streamzip.store.migrations import SchemaTooNewError
 from streamzip.store.rows import ArchiveRow, Sealed
@@ -52,11 +53,12 @@ class Verification:
             raise SetupError(f"there is no secret in {data}: name the gateway's data folder with --data")
         try:
             keys = KeyRing.parse(load_key_ring_text(settings))
-            self._store = Examination(data / "streamzip.db")
+            url = None if settings.store_url is None else settings.store_url.get_secret_value()
+            self._store = Examination(dialect_of(url, data))
         except FileNotFoundError as error:
             raise SetupError(f"there is no store in {data}: name the gateway's data folder with --data") from error
         except (ValueError, SchemaTooNewError) as error:
-            raise SetupError(f"the store in {data} cannot be looked at: {error}") from error
+            raise SetupError(f"the store cannot be looked at: {error}") from error
         self._remove = remove
         self._vault = Vault(keys)
         self._shelf = Shelf(data / "spool", budget=0)
@@ -78,7 +80,7 @@ class Verification:
         """Look at everything, and give what is damaged as it is found; `advance` is told of bytes compared."""
         wrong = self._store.wrong()
         if wrong is not None:
-            yield Damage("store", wrong, "restore streamzip.db from a backup")
+            yield Damage("store", wrong, "restore the store from a backup")
         for hash in self._store.hashes():
             try:
                 found = self._store.archive(hash)

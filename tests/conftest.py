@@ -1,6 +1,7 @@
 """Which tests run: those whose programs are here, and the slow ones only where they are asked for.
 
     @pytest.mark.needs("unzip", "7z")   calls these programs; where one is missing: skipped, and named at the end
+    @pytest.mark.sqlite                 looks into the data folder's database: deselected with `--postgresql`
     @pytest.mark.slow                   deselected, unless `--slow` or an `-m` that names slow is given
 
 Under CI=true a missing program fails the test: CI must not pass for want of its tools.
@@ -13,6 +14,8 @@ from collections.abc import Iterable
 
 import pytest
 from hypothesis import settings
+
+from tests.support import postgresql
 
 # A machine that is busy is no fault of the code: what must be fast is measured where that is the requirement.
 settings.register_profile("streamzip", deadline=None)
@@ -32,10 +35,12 @@ PROGRAMS = {
     "ps": "ps",
     "cmp": "cmp",
     "chromium": "chromium",
+    "postgresql": "initdb",
 }
 
-# Debian keeps servers in /usr/sbin, which a user's PATH may lack.
-SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+# Debian keeps servers in /usr/sbin, which a user's PATH may lack, and PostgreSQL in a folder of its version.
+_PLACES = [os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin", str(postgresql.find_programs() or "")]
+SEARCH_PATH = os.pathsep.join(filter(None, _PLACES))
 
 MISSING = "missing program"
 
@@ -51,12 +56,17 @@ def needed(item: pytest.Item) -> list[str]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--postgresql", action="store_true", help="run the gateways on PostgreSQL instead of SQLite")
     parser.addoption("--slow", action="store_true", help="run the slow proofs too (alone: -m slow)")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     # Tests call nginx by its name; on the workers of xdist too, for each of them configures itself.
     os.environ["PATH"] = SEARCH_PATH
+    if postgresql.prepare_shared():
+        config.add_cleanup(postgresql.end_shared)
+    if config.getoption("--postgresql"):
+        postgresql.choose()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -64,12 +74,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for name in needed(item):
             if name not in PROGRAMS:
                 raise pytest.UsageError(f"{item.nodeid} needs {name!r}, which tests/conftest.py does not know")
+    if config.getoption("--postgresql"):
+        _leave_out("sqlite", config, items)
     if config.getoption("--slow") or "slow" in config.getoption("-m"):
         return
-    slow = [item for item in items if item.get_closest_marker("slow")]
-    if slow:
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if not item.get_closest_marker("slow")]
+    _leave_out("slow", config, items)
+
+
+def _leave_out(mark: str, config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the tests of that mark."""
+    if marked := [item for item in items if item.get_closest_marker(mark)]:
+        config.hook.pytest_deselected(items=marked)
+        items[:] = [item for item in items if not item.get_closest_marker(mark)]
 
 
 @pytest.hookimpl(tryfirst=True)  # before the fixtures, some of which start the programs

@@ -81,6 +81,10 @@ class KeyRing:
         """The key that signs what is new."""
         return self._keys[0]
 
+    def fingerprints(self) -> dict[str, str]:
+        """Return what tells each key from another one and gives nothing of it away, by its id; the current first."""
+        return {key.id: key.digest(b"fingerprint").hex() for key in self._keys}
+
     def archive_hash(self, manifest: Manifest) -> str:
         """The archive's name, 32 hex digits: always the same for a manifest, not to be guessed without the secret."""
         return _archive_hashes((self.current,), manifest)[0]

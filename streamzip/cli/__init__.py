@@ -37,6 +37,6 @@ def streamzip(
 for command in (serving.serve, remote.create, remote.status, remote.watch, remote.get, remote.rm):
     app.command()(command)
 app.command("list")(remote.list_archives)
-for command in (admin.sign, admin.verify, admin.openapi):
+for command in (admin.sign, admin.verify, admin.migrate, admin.openapi):
     app.command()(command)
 app.add_typer(admin.keys, name="keys")

@@ -10,7 +10,7 @@ import typer
 from pydantic import ValidationError
 
 from streamzip.cli.ending import explain, stop
-from streamzip.config import Settings, SetupError, load_key_ring_text, variable
+from streamzip.config import Settings, SetupError, load_key_ring_text, prepare_data_dir, variable
 
 keys = typer.Typer(no_args_is_help=True, help="API keys.")
 
@@ -95,6 +95,25 @@ def verify(
     looked = f"{verification.archives} archives, {verification.copies} copies, {verification.files} uploaded files"
     typer.echo(f"streamzip: {looked}; damaged: {damages}", err=True)
     raise typer.Exit(1 if damages else 0)
+
+
+def migrate(
+    data: Annotated[str | None, typer.Option(help="The gateway's data folder.")] = None,
+) -> None:
+    """Bring the store's schema up to date, as each start of a gateway does; STREAMZIP_STORE_URL names another store."""
+    # Imported here: the other commands need not load the server.
+    from streamzip.app import migrate as run
+
+    given: dict[str, Any] = {} if data is None else {"data_dir": data}
+    try:
+        settings = Settings(**given)
+        if settings.store_url is None:
+            prepare_data_dir(settings)
+        typer.echo(f"streamzip: the store has schema {run(settings)}", err=True)
+    except ValidationError as error:
+        stop(explain(error), code=2)
+    except SetupError as error:
+        stop(str(error), code=1)
 
 
 def openapi() -> None:

@@ -1,15 +1,13 @@
 """The store looked at from outside, for `streamzip verify`: nothing is written, and a gateway may run beside it."""
 
 import dataclasses
-import sqlite3
-from pathlib import Path
-from urllib.parse import quote
 
-from sqlalchemy import Engine, create_engine, func, select, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import StaticPool
+from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 
+from streamzip.config import SetupError
 from streamzip.errors import Damaged
+from streamzip.store.dialects import Dialect
 from streamzip.store.migrations import STEPS, SchemaTooNewError, versions
 from streamzip.store.repository import CRCS, LAYOUT, MANIFEST
 from streamzip.store.rows import ArchiveRow, Sealed
@@ -17,40 +15,40 @@ from streamzip.store.tables import archives, documents
 
 __all__ = ["CRCS", "LAYOUT", "MANIFEST", "Examination"]
 
+_EARLIER = "it was written by an earlier release, or by none: start the gateway once"
+
 
 class Examination:
-    """The SQLite file `path`, read only. `close` it at the end.
+    """A store, read only. `close` it at the end.
 
-    Raises FileNotFoundError; ValueError where a gateway of this release has not opened it yet, SchemaTooNewError where
-    only a later one can.
+    Raises FileNotFoundError; SetupError where it cannot be reached; ValueError where a gateway of this release has not
+    opened it yet, SchemaTooNewError where only a later one can.
     """
 
-    def __init__(self, path: Path) -> None:
-        if not path.exists():
-            raise FileNotFoundError(path)
-        self._engine = _engine(path)
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._engine = dialect.examine()
         try:
             with self._engine.connect() as connection:
                 version = connection.execute(select(func.max(versions.c.version))).scalar_one()
-        except DBAPIError:
-            return  # SQLite says below what is wrong
+        except ProgrammingError as error:
+            raise ValueError(_EARLIER) from error
+        except DBAPIError as error:
+            if self.wrong() is None:
+                raise SetupError(dialect.refusal(error)) from error
+            return  # the database says what is wrong, and so is said below
         if version is None or version < len(STEPS):
-            raise ValueError("it was written by an earlier release: start the gateway once")
+            raise ValueError(_EARLIER)
         if version > len(STEPS):
             raise SchemaTooNewError("it was written by a later release: run that one")
 
     def close(self) -> None:
-        """Let the file go."""
+        """Let the database go."""
         self._engine.dispose()
 
     def wrong(self) -> str | None:
-        """What SQLite itself finds wrong with its file, in a line; None where that is nothing."""
-        try:
-            with self._engine.connect() as connection:
-                found = [str(row[0]) for row in connection.execute(text("PRAGMA quick_check(3)"))]
-        except DBAPIError as error:
-            return str(error.orig)
-        return None if found == ["ok"] else "; ".join(found)
+        """Return what the database itself finds wrong with its files, in a line; None where that is nothing."""
+        return self._dialect.wrong(self._engine)
 
     def hashes(self) -> list[str]:
         """Every archive's hash, as far as they can be read."""
@@ -77,10 +75,3 @@ class Examination:
         if not all(isinstance(each.body, bytes) and isinstance(each.signature, str) for each in found):
             raise Damaged("its rows cannot be read")
         return ArchiveRow(**row._mapping), {each.kind: Sealed(each.body, each.key_id, each.signature) for each in found}
-
-
-def _engine(path: Path) -> Engine:
-    def connect() -> sqlite3.Connection:
-        return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=10.0)
-
-    return create_engine("sqlite://", creator=connect, poolclass=StaticPool, hide_parameters=True)

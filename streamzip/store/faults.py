@@ -43,6 +43,11 @@ def away() -> NotReady:
     return NotReady("The store cannot be used now; try again.", code="store_unavailable", retry_after=5)
 
 
+def is_lost(error: DBAPIError) -> bool:
+    """Return whether the connection broke, or none could be made."""
+    return error.connection_invalidated or error.statement is None
+
+
 def is_passing(error: DBAPIError) -> bool:
     """Return whether the same transaction may succeed at once: another one was in its way, and has gone."""
     return _state(error) in _AGAIN

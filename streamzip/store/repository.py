@@ -5,25 +5,32 @@ Every method may raise errors.NotReady (`store_unavailable`: disk full, locked) 
 """
 
 import asyncio
+import contextlib
 import dataclasses
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
-from sqlalchemy import Connection, Delete, Engine, Row, Update, bindparam, case, delete, select, update
+from sqlalchemy import Connection, Delete, Engine, Row, TextClause, Update, bindparam, case, delete, select, update
 from sqlalchemy.exc import DBAPIError
 
 from streamzip.access.keyring import KeyRing
-from streamzip.errors import NotFound, Stale
+from streamzip.clock import Clock, SystemClock
+from streamzip.config import SetupError
+from streamzip.errors import NotFound, Problem, Stale
 from streamzip.store.catalogue import Catalogue
 from streamzip.store.deliveries import Deliveries, queue_event
-from streamzip.store.engine import READERS, alone, open_engines
+from streamzip.store.dialects import READERS, Dialect
+from streamzip.store.dialects.sqlite import Sqlite
 from streamzip.store.faults import public_fault
+from streamzip.store.fingerprints import agree
 from streamzip.store.hiding import Hiding
 from streamzip.store.jobs import Jobs, add_job
 from streamzip.store.migrations import migrate
 from streamzip.store.reading import Reads
 from streamzip.store.rows import ArchiveRow, Documents, Event, Sealed
+from streamzip.store.server_clock import ServerClock
 from streamzip.store.statements import InsertAbsent, changed, put
 from streamzip.store.tables import archives, documents, plans
 from streamzip.store.webpages import Webpages
@@ -34,6 +41,7 @@ LAYOUT = "layout"
 CRCS = "crcs"
 
 _PAGE = 1000
+ASK_TIME_EVERY = 15.0  # seconds; a server that was promoted may have another clock than the one before
 
 _ARCHIVE_COLUMNS = [archives.c[field.name] for field in dataclasses.fields(ArchiveRow)]
 _add_archive = InsertAbsent(archives)
@@ -53,15 +61,19 @@ _over = _over.where(archives.c.code.in_(bindparam("codes", expanding=True)))
 
 class Repository:
     """One store; `jobs` is its queue of work, `deliveries` what its archives' receivers are still to be told,
-    `webpages` whose images are wanted.
+    `webpages` whose images are wanted, `clock` the time that all gateways of the store agree on.
 
-    Made by `await Repository.open(path)`, ended by `close()`.
+    Made by `await Repository.open(path)` or `connect(dialect)`, ended by `close()`.
     """
 
-    def __init__(self, reads: Reads, writer: Writer, engines: Sequence[Engine], keys: KeyRing | None = None) -> None:
+    def __init__(
+        self, reads: Reads, writer: Writer, engines: Sequence[Engine], clock: Clock, keys: KeyRing | None = None
+    ) -> None:
         self._reads = reads
         self._writer = writer
         self._engines = engines
+        self._following: asyncio.Task[None] | None = None
+        self.clock = clock
         self.jobs = Jobs(reads, writer)
         hiding = self._hiding = Hiding(keys)
         self.deliveries = Deliveries(reads, writer, hiding)
@@ -70,27 +82,51 @@ class Repository:
 
     @classmethod
     async def open(cls, path: Path, keys: KeyRing | None = None) -> Self:
-        """Open the SQLite file `path`, made where it is missing, and bring its schema up to date.
+        """Open the SQLite file `path`, made where it is missing; see `connect`."""
+        return await cls.connect(Sqlite(path), keys)
 
-        `keys`: what others' secrets are encrypted with; see Hiding. Raises migrations.SchemaTooNewError,
-        errors.NotReady (locked, full), errors.Damaged, and the file system's OSError.
+    @classmethod
+    async def connect(
+        cls,
+        dialect: Dialect,
+        keys: KeyRing | None = None,
+        *,
+        fingerprints: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+        local: Clock | None = None,
+    ) -> Self:
+        """Open the store and bring its schema up to date.
+
+        `keys`: what others' secrets are encrypted with; see Hiding. `fingerprints`: by setting, those of the secrets
+        that must be the same on every gateway of the store. `local`: this machine's clock. Raises
+        migrations.SchemaTooNewError, config.SetupError, errors.NotReady (locked, full, away), errors.Damaged, and the
+        file system's OSError.
         """
-        engines = open_engines(path)
-        readers, writer = engines
+        clock = local or SystemClock()
+        readers, writer = engines = dialect.open(READERS)
         try:
-            # SQLite's busy timeout does not cover the switch to WAL: of those that open a new store, one makes it.
-            async with alone(path):
-                await asyncio.to_thread(_migrate, writer)
+            async with dialect.alone():
+                await asyncio.to_thread(_prepare, dialect, writer, fingerprints, clock)
+            availability = dialect.availability()
+            reads = Reads(readers, READERS, availability)
+            if dialect.now is None:
+                return cls(reads, Writer(writer, availability), engines, clock, keys)
+            server = ServerClock(clock)
+            await _ask_time(reads, dialect.now, server)
+            repository = cls(reads, Writer(writer, availability), engines, server, keys)
+            repository._following = asyncio.create_task(_follow_time(reads, dialect.now, server))
         except BaseException as error:
             for engine in engines:
                 engine.dispose()
             if isinstance(error, DBAPIError):
-                raise public_fault(error) from error
+                fault = public_fault(error)
+                raise (fault if isinstance(fault, Problem) else SetupError(dialect.refusal(error))) from error
             raise
-        return cls(Reads(readers, READERS), Writer(writer), engines, keys)
+        return repository
 
     async def close(self) -> None:
-        """Finish the accepted writes and let the file go."""
+        """Finish the accepted writes and let the database go."""
+        if self._following is not None:
+            self._following.cancel()
         await self._writer.close()
         self._reads.close()
         for engine in self._engines:
@@ -255,9 +291,27 @@ class Repository:
         return await self._writer.apply(change)
 
 
-def _migrate(writer: Engine) -> None:
+def _prepare(dialect: Dialect, writer: Engine, fingerprints: Mapping[str, Mapping[str, str]], clock: Clock) -> None:
     with writer.begin() as connection:
+        dialect.prepare(connection)
         migrate(connection)
+        dialect.check(connection)
+        now = clock.wall() if dialect.now is None else connection.execute(dialect.now).scalar_one()
+        for setting, own in fingerprints.items():
+            agree(connection, setting, own, now=now)
+
+
+async def _follow_time(reads: Reads, now: TextClause, clock: ServerClock) -> None:
+    while True:
+        await asyncio.sleep(ASK_TIME_EVERY)
+        with contextlib.suppress(Problem):  # it is away: the time goes on by the monotonic clock
+            await _ask_time(reads, now, clock)
+
+
+async def _ask_time(reads: Reads, now: TextClause, clock: ServerClock) -> None:
+    asked = clock.monotonic()
+    told = await reads.rows(now)
+    clock.learn(told[0][0], asked, clock.monotonic())
 
 
 def _put_errors(connection: Connection, hash: str, errors: Sequence[Mapping[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""The schema, in SQLAlchemy Core: what the queries are written against, on SQLite now and PostgreSQL later.
+"""The schema, in SQLAlchemy Core: what the queries are written against, on SQLite and on PostgreSQL.
 
 The migrations build it step by step and keep their own frozen copies; a test holds the two equal.
 What changes often is kept away from what is large: SQLite rewrites a whole row where one of its columns grows, and an
@@ -23,13 +23,15 @@ from sqlalchemy import (
     text,
 )
 
+from streamzip.store.columns import HASH, ROW_ID
+
 metadata = MetaData()
 
 archives = Table(
     "archives",
     metadata,
-    Column("hash", Text, primary_key=True),
-    Column("manifest_key", Text, nullable=False),
+    Column("hash", HASH, primary_key=True),
+    Column("manifest_key", HASH, nullable=False),
     Column("generation", Integer, nullable=False),
     Column("filename", Text, nullable=False),
     Column("entries", Integer, nullable=False),
@@ -69,7 +71,7 @@ plans = Table(
 jobs = Table(
     "jobs",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", ROW_ID, primary_key=True),
     Column("kind", Text, nullable=False),
     Column("hash", ForeignKey("archives.hash", ondelete="CASCADE"), nullable=False),
     Column("state", Text, nullable=False),
@@ -82,6 +84,7 @@ jobs = Table(
     sqlite_autoincrement=True,  # an id is never used twice: the end of a cancelled job cannot end its successor
 )
 
+# On PostgreSQL the keys of URLs hold their digests (m0006): its B-trees take none of full length.
 hooks = Table(
     "hooks",
     metadata,
@@ -94,7 +97,7 @@ deliveries = Table(
     "deliveries",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("hash", Text, nullable=False),
+    Column("hash", HASH, nullable=False),
     Column("type", Text, nullable=False),
     Column("url", Text, nullable=False),
     Column("receiver", Text, nullable=False),
@@ -129,4 +132,14 @@ webpages = Table(
     Column("detail", Text),
     Index("webpages_due", "state", "not_before"),
     Index("webpages_hash", "hash"),  # what the cascade from `archives` looks up
+)
+
+# Of the secrets that gateways of this store sign with: never the secrets.
+fingerprints = Table(
+    "fingerprints",
+    metadata,
+    Column("purpose", Text, primary_key=True),
+    Column("key_id", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("noted_at", Double, nullable=False),
 )

@@ -16,7 +16,8 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from streamzip.errors import NotReady
-from streamzip.store.faults import is_passing, public_fault
+from streamzip.store.availability import Availability
+from streamzip.store.faults import is_lost, is_passing, public_fault
 
 T = TypeVar("T")
 Change = Callable[[Connection], T]
@@ -34,8 +35,9 @@ class _Waiting:
 class Writer:
     """Applies changes one after another, in the order they came."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, availability: Availability) -> None:
         self._engine = engine
+        self._availability = availability
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
         self._queue: asyncio.Queue[_Waiting | None] = asyncio.Queue()
         self._task = asyncio.create_task(self._run(), name="store-writer")
@@ -49,9 +51,10 @@ class Writer:
         """
         if self._task.done():
             raise NotReady("The store is closed.", code="store_unavailable", retry_after=5)
-        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._queue.put_nowait(_Waiting(change, answer))
-        return await answer
+        async with self._availability.bounded():
+            answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+            self._queue.put_nowait(_Waiting(change, answer))
+            return await answer
 
     async def close(self) -> None:
         """Finish what was accepted, then stop."""
@@ -101,14 +104,23 @@ class Writer:
         return self._attempt(changes)
 
     def _attempt(self, changes: list[Change[Any]]) -> list[Any]:
-        with self._engine.begin() as connection:
-            try:
-                return [change(connection) for change in changes]
-            except Exception as error:
-                lost = isinstance(error, DBAPIError) and error.connection_invalidated  # each alone would fail as well
-                if len(changes) > 1 and not lost:
-                    raise _Spoiled from error
-                raise
+        self._availability.check()
+        try:
+            with self._engine.begin() as connection:
+                return self._make(connection, changes)
+        except DBAPIError as error:
+            if is_lost(error):
+                self._availability.lost()
+            raise
+
+    def _make(self, connection: Connection, changes: list[Change[Any]]) -> list[Any]:
+        try:
+            return [change(connection) for change in changes]
+        except Exception as error:
+            lost = isinstance(error, DBAPIError) and is_lost(error)  # each alone would fail as well
+            if len(changes) > 1 and not lost:
+                raise _Spoiled from error
+            raise
 
 
 class _Spoiled(Exception):

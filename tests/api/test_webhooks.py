@@ -40,7 +40,7 @@ def operator(origin: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with Receiver() as receiver:
         data = tmp_path_factory.mktemp("operator") / "data"
         with Gateway(data, allow=[origin.authority], webhook_url=receiver.url("/all")) as gateway:
-            yield Told(gateway, receiver, (data / "webhook.secret").read_text().strip())
+            yield Told(gateway, receiver, gateway.webhook_secret)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ What it logs is read as it comes, and may be waited for; a test never sleeps to 
 
 import json
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -25,17 +26,26 @@ from typing import Any, Self
 
 import httpx
 
+from tests.support import postgresql
+
 COMMAND = Path(sys.executable).with_name("streamzip")  # of the environment that runs the tests
 STARTS_WITHIN = 40.0
 STOPS_WITHIN = 5.0
 MEASURED = "COVERAGE_PROCESS_CONFIG" in os.environ  # by `make test`, which counts the lines that ran
 POLL = 0.01  # seconds between two questions for a status; the interface to be tested is a polled one
 
+# What every gateway of a shared store must be told; a test's own settings come before these.
+_ON_POSTGRESQL = {
+    "STREAMZIP_SECRET_KEYS": f"k1:{'5e' * 32}",
+    "STREAMZIP_WEBHOOK_SECRET": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+}
+
 
 class Gateway:
     """One `streamzip serve`. `env`: settings without their prefix, as `prefetch="urls"`.
 
-    `under`: a command that runs it as its own process, as `strace -D` does.
+    `under`: a command that runs it as its own process, as `strace -D` does. Where the tests run on PostgreSQL (`pytest
+    --postgresql`) its store is a new schema there, the same for every gateway of one data folder.
     """
 
     def __init__(self, data: Path, *, allow: Iterable[str] = (), under: Sequence[str] = (), **env: str) -> None:
@@ -44,6 +54,7 @@ class Gateway:
         self._env = {f"STREAMZIP_{name.upper()}": value for name, value in env.items()}
         self._env["STREAMZIP_ALLOW_HOSTS"] = ",".join(allow)
         self._env.setdefault("STREAMZIP_ALLOWED_HOSTS", "a")  # what tests that write their own requests say as Host
+        self.store_url = postgresql.url_for(data) if postgresql.chosen() else None
         self._process: subprocess.Popen[str] | None = None
         self._reading: threading.Thread | None = None
         self._logged = threading.Condition()
@@ -59,6 +70,9 @@ class Gateway:
     def start(self) -> None:
         """Start it, and return when it answers."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("STREAMZIP_")}
+        if self.store_url is not None:
+            self.port = self.port or _free_port()
+            environment |= _ON_POSTGRESQL | {"STREAMZIP_STORE_URL": self.store_url, "STREAMZIP_PUBLIC_URL": self.base}
         self._ended = False
         with self._logged:
             before = len(self._lines)
@@ -196,9 +210,20 @@ class Gateway:
 
     def stored(self) -> int:
         """How many archives its store holds."""
-        with closing(sqlite3.connect(f"file:{self.data}/streamzip.db?mode=ro", uri=True)) as store:
-            count: int = store.execute("SELECT count(*) FROM archives").fetchone()[0]
-        return count
+        query = "SELECT count(*) FROM archives"
+        if self.store_url is not None:
+            [(count,)] = postgresql.query(self.store_url, query)
+        else:
+            with closing(sqlite3.connect(f"file:{self.data}/streamzip.db?mode=ro", uri=True)) as store:
+                [(count,)] = store.execute(query)
+        return int(count)
+
+    @property
+    def webhook_secret(self) -> str:
+        """What it signs webhooks with, where the test did not say."""
+        if self.store_url is not None:
+            return _ON_POSTGRESQL["STREAMZIP_WEBHOOK_SECRET"]
+        return (self.data / "webhook.secret").read_text().strip()
 
     def copy(self, hash: str) -> Path:
         """Where the finished copy of an archive lies."""
@@ -246,6 +271,13 @@ class Gateway:
             if time.monotonic() > deadline:
                 raise AssertionError(f"not reached, but {document}")
             time.sleep(poll)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def manifest_of(mapping: Mapping[str, str], **options: Any) -> dict[str, Any]:

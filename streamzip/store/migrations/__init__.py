@@ -8,13 +8,22 @@ from collections.abc import Callable
 
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, func, insert, select
 
-from streamzip.store.migrations import m0001_first, m0002_deliveries, m0003_webpages, m0004_owners
+from streamzip.store.migrations import (
+    m0001_first,
+    m0002_deliveries,
+    m0003_webpages,
+    m0004_owners,
+    m0005_fingerprints,
+    m0006_long_urls,
+)
 
 STEPS: tuple[Callable[[Connection], None], ...] = (
     m0001_first.apply,
     m0002_deliveries.apply,
     m0003_webpages.apply,
     m0004_owners.apply,
+    m0005_fingerprints.apply,
+    m0006_long_urls.apply,
 )
 
 versions = Table("schema", MetaData(), Column("version", Integer, primary_key=True, autoincrement=False))
@@ -27,8 +36,8 @@ class SchemaTooNewError(Exception):
 def migrate(connection: Connection) -> int:
     """Apply the steps that the store lacks, inside the caller's transaction; returns how many were applied.
 
-    The caller's transaction must hold the write lock, so that of two processes started at once the second finds the
-    work done. Raises SchemaTooNewError and changes nothing where the store is ahead of this code.
+    The caller's transaction must hold off others (Dialect.prepare), so that of two processes started at once the second
+    finds the work done. Raises SchemaTooNewError and changes nothing where the store is ahead of this code.
     """
     versions.create(connection, checkfirst=True)
     current: int = connection.execute(select(func.coalesce(func.max(versions.c.version), 0))).scalar_one()

@@ -17,6 +17,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from streamzip.store.columns import HASH, ROW_ID
+
 
 def apply(connection: Connection) -> None:
     """Create the first tables."""
@@ -24,8 +26,8 @@ def apply(connection: Connection) -> None:
     Table(
         "archives",
         metadata,
-        Column("hash", Text, primary_key=True),
-        Column("manifest_key", Text, nullable=False),
+        Column("hash", HASH, primary_key=True),
+        Column("manifest_key", HASH, nullable=False),
         Column("generation", Integer, nullable=False),
         Column("filename", Text, nullable=False),
         Column("entries", Integer, nullable=False),
@@ -55,7 +57,7 @@ def apply(connection: Connection) -> None:
     Table(
         "jobs",
         metadata,
-        Column("id", Integer, primary_key=True),
+        Column("id", ROW_ID, primary_key=True),
         Column("kind", Text, nullable=False),
         Column("hash", ForeignKey("archives.hash", ondelete="CASCADE"), nullable=False),
         Column("state", Text, nullable=False),

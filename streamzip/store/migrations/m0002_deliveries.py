@@ -1,5 +1,7 @@
 """Webhooks and their deliveries; what an archive belongs to, where it was asked for, and until when it stands."""
 
+from typing import Any
+
 from sqlalchemy import (
     Boolean,
     Column,
@@ -17,6 +19,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateColumn
 
+from streamzip.store.columns import HASH
+
 
 def apply(connection: Connection) -> None:
     """Add three columns to the archives, and three tables."""
@@ -24,7 +28,7 @@ def apply(connection: Connection) -> None:
         written = CreateColumn(column).compile(dialect=connection.dialect)
         connection.execute(text(f"ALTER TABLE archives ADD COLUMN {written}"))
     metadata = MetaData()
-    named = {"hash": Text, "owner": Text, "created_at": Double, "expires_at": Double}
+    named: dict[str, Any] = {"hash": HASH, "owner": Text, "created_at": Double, "expires_at": Double}
     archives = Table("archives", metadata, *(Column(name, kind) for name, kind in named.items()))
     Index("archives_owner", archives.c.owner, archives.c.created_at, archives.c.hash).create(connection)
     Index("archives_expiry", archives.c.expires_at).create(connection)
@@ -39,7 +43,7 @@ def apply(connection: Connection) -> None:
             "deliveries",
             metadata,
             Column("id", Text, primary_key=True),
-            Column("hash", Text, nullable=False),
+            Column("hash", HASH, nullable=False),
             Column("type", Text, nullable=False),
             Column("url", Text, nullable=False),
             Column("receiver", Text, nullable=False),

@@ -2,11 +2,13 @@
 
 from sqlalchemy import Column, Connection, Double, ForeignKey, Index, Integer, MetaData, Table, Text
 
+from streamzip.store.columns import HASH
+
 
 def apply(connection: Connection) -> None:
     """Create their table."""
     metadata = MetaData()
-    Table("archives", metadata, Column("hash", Text, primary_key=True))
+    Table("archives", metadata, Column("hash", HASH, primary_key=True))
     pages = Table(
         "webpages",
         metadata,

@@ -45,7 +45,17 @@ def test_steps_build_what_tables_declare_when_all_are_applied() -> None:
         assert migrate(connection) == len(migrations.STEPS)
     metadata.create_all(declared)
     assert schema(migrated) == schema(declared)
-    tables = {"archives", "documents", "plans", "jobs", "hooks", "deliveries", "gone_receivers", "webpages"}
+    tables = {
+        "archives",
+        "documents",
+        "plans",
+        "jobs",
+        "hooks",
+        "deliveries",
+        "gone_receivers",
+        "webpages",
+        "fingerprints",
+    }
     assert set(schema(migrated)) == tables
     migrated.dispose()
     declared.dispose()

@@ -1,7 +1,7 @@
 """Writes that say what they did, on either database."""
 
 import pytest
-from sqlalchemy import Engine, create_engine, delete, insert, select, update
+from sqlalchemy import Engine, Table, create_engine, delete, insert, select, update
 from sqlalchemy.dialects import postgresql
 
 from streamzip.store.statements import InsertAbsent, changed, put
@@ -50,7 +50,7 @@ def test_changed_counts_rows_and_refuses_a_driver_that_does_not(
 
 
 @pytest.mark.parametrize("table", [archives, documents, jobs, hooks, deliveries], ids=lambda table: table.name)
-def test_insert_absent_compiles_for_postgresql(table: object) -> None:
+def test_insert_absent_compiles_for_postgresql(table: Table) -> None:
     """The same insert in PostgreSQL's words; no key is named, so that none of several can be violated."""
-    statement = InsertAbsent(table)._statements["postgresql"]  # type: ignore[arg-type]
+    statement = InsertAbsent(table).statement("postgresql")
     assert "ON CONFLICT DO NOTHING RETURNING" in str(statement.compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Engine, event, insert, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from streamzip.errors import NotFound, NotReady
-from streamzip.store.engine import open_engines
+from streamzip.store.availability import Availability
+from streamzip.store.dialects.sqlite import Sqlite
 from streamzip.store.migrations import migrate
 from streamzip.store.tables import documents, gone_receivers
 from streamzip.store.writer import AGAIN_AFTER, Change, Writer
@@ -18,7 +19,7 @@ from streamzip.store.writer import AGAIN_AFTER, Change, Writer
 
 @pytest.fixture
 async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
-    readers, engine = open_engines(tmp_path / "db")
+    readers, engine = Sqlite(tmp_path / "db").open(1)
     with engine.begin() as connection:
         migrate(connection)
         connection.execute(text("CREATE TABLE notes (body BLOB)"))
@@ -29,7 +30,7 @@ async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
 
 @pytest.fixture
 async def writer(engine: Engine) -> AsyncIterator[Writer]:
-    writer = Writer(engine)
+    writer = Writer(engine, Availability())
     yield writer
     await writer.close()
 
@@ -147,7 +148,7 @@ async def test_apply_says_not_ready_when_another_process_holds_the_lock(writer: 
 
 async def test_close_finishes_what_was_accepted_when_changes_wait(engine: Engine, tmp_path: Path) -> None:
     """Changes handed in before the end are made durable; those after it are refused."""
-    writer = Writer(engine)
+    writer = Writer(engine, Availability())
     accepted = [asyncio.ensure_future(writer.apply(note())) for _ in range(20)]
     await asyncio.sleep(0)
     await writer.close()
@@ -159,7 +160,7 @@ async def test_close_finishes_what_was_accepted_when_changes_wait(engine: Engine
 
 async def test_connections_fsync_every_commit_and_hold_foreign_keys_when_opened(tmp_path: Path) -> None:
     """The pragmas that durability and cascades rest on are in force on the writer; readers cannot write."""
-    readers, engine = open_engines(tmp_path / "db")
+    readers, engine = Sqlite(tmp_path / "db").open(1)
     with engine.connect() as connection:
         values = [
             connection.execute(text(f"PRAGMA {name}")).scalar_one()

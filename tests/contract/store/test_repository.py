@@ -1,37 +1,28 @@
-"""The repository: what was acknowledged is there, once, and nothing else is."""
+"""What was acknowledged is there, once, and nothing else is."""
 
 import asyncio
-import os
-import signal
-import stat
-import sys
-from pathlib import Path
 
 import pytest
 
-from streamzip.errors import Damaged, NotFound, NotReady
+from streamzip.errors import NotFound
 from streamzip.store import repository as module
-from streamzip.store.engine import open_engines
-from streamzip.store.reading import Reads
 from streamzip.store.repository import Repository
 from streamzip.store.rows import Documents, Sealed
-from streamzip.store.writer import Writer
+from tests.contract.store.conftest import Place
 from tests.unit.store.builders import an_archive, sealed
 
 HASH = "a" * 32
 
 
-async def test_create_keeps_every_fact_when_the_store_is_opened_again(tmp_path: Path) -> None:
+async def test_create_keeps_every_fact_when_the_store_is_opened_again(place: Place) -> None:
     """What create was given comes back equal from a new process's point of view."""
     archive = an_archive(prefetch=True, filename="Ünïcode.zip", manifest_key="b" * 32, generation=3)
-    first = await Repository.open(tmp_path / "db")
+    first = await place.open()
     assert await first.create(archive, sealed(b"\x00\xff manifest"))
-    await first.close()
 
-    second = await Repository.open(tmp_path / "db")
+    second = await place.open()
     assert await second.get(HASH) == archive
     assert await second.manifest(HASH) == sealed(b"\x00\xff manifest")
-    await second.close()
 
 
 async def test_create_changes_nothing_when_the_hash_exists(repository: Repository) -> None:
@@ -100,15 +91,6 @@ async def test_delete_takes_documents_plan_and_jobs_when_the_archive_goes(reposi
     assert await repository.documents(HASH) == Documents()
     assert await repository.jobs.due(2000.0, longest=1e12) == []
     assert await repository.create(an_archive(), sealed())
-
-
-async def test_delete_gives_the_disk_back_when_the_manifest_was_large(tmp_path: Path) -> None:
-    """A store does not stay as large as the largest thing that was ever in it."""
-    repository = await Repository.open(tmp_path / "db")
-    await repository.create(an_archive(), sealed(b"x" * 5_000_000))
-    await repository.delete(HASH)
-    await repository.close()
-    assert os.stat(tmp_path / "db").st_size < 500_000
 
 
 async def test_facts_change_when_they_are_set(repository: Repository) -> None:
@@ -247,75 +229,6 @@ async def test_create_is_whole_or_absent_when_its_caller_was_cancelled(repositor
         assert (await repository.get(hash) is None) == (await repository.manifest(hash) is None)
 
 
-async def test_open_refuses_when_the_file_is_no_database(tmp_path: Path) -> None:
-    """A damaged store is named as such, and nothing is written over it."""
-    (tmp_path / "db").write_bytes(b"not a database" * 1000)
-    with pytest.raises(Damaged):
-        await Repository.open(tmp_path / "db")
-    assert (tmp_path / "db").read_bytes() == b"not a database" * 1000
-
-
-async def test_open_makes_files_for_the_owner_alone_when_the_umask_is_wide(tmp_path: Path) -> None:
-    """Presigned URLs are credentials: neither the database nor its journal can be read by others."""
-    before = os.umask(0)
-    try:
-        repository = await Repository.open(tmp_path / "db")
-        await repository.create(an_archive(), sealed())
-        modes = {name: stat.S_IMODE(os.stat(tmp_path / name).st_mode) for name in os.listdir(tmp_path)}
-        await repository.close()
-    finally:
-        os.umask(before)
-    assert modes == dict.fromkeys(("db", "db-wal", "db-shm", "db.opening"), 0o600)
-
-
-async def test_ping_raises_when_the_store_cannot_be_read(repository: Repository, tmp_path: Path) -> None:
-    """Readiness asks the store itself: one that works answers, one without its tables does not."""
-    await repository.ping()
-    readers, engine = open_engines(tmp_path / "empty")
-    empty = Repository(Reads(readers, 1), Writer(engine), (readers, engine))
-    with pytest.raises(NotReady):
-        await empty.ping()
-    await empty.close()
-
-
 def test_sealed_shows_no_document_when_it_is_printed() -> None:
     """Whole URLs stay out of tracebacks and logs."""
     assert "hunter2" not in repr(Sealed(b"https://host/?token=hunter2", "k1", "5e"))
-
-
-_ROOT = Path(__file__).parents[3]
-_CREATOR = """
-import asyncio, sys
-from pathlib import Path
-from streamzip.store.repository import Repository
-from tests.unit.store.builders import an_archive, sealed
-
-async def main():
-    repository = await Repository.open(Path(sys.argv[1]))
-    async def create(start):
-        for number in range(start, 10**9, 8):
-            await repository.create(an_archive(f"{number:032x}"), sealed(b"x" * 500), job="prefetch")
-            print(f"{number:032x}", flush=True)
-    await asyncio.gather(*(create(start) for start in range(8)))
-
-asyncio.run(main())
-"""
-
-
-async def test_create_survives_when_the_process_is_killed(tmp_path: Path) -> None:
-    """Every create that was acknowledged before kill -9 is there afterwards, with its manifest and its job."""
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", _CREATOR, str(tmp_path / "db"), stdout=asyncio.subprocess.PIPE, cwd=_ROOT
-    )
-    assert child.stdout is not None
-    acknowledged = [(await child.stdout.readline()).decode().strip() for _ in range(200)]
-    child.send_signal(signal.SIGKILL)
-    acknowledged += (await child.stdout.read()).decode().split("\n")[:-1]
-    await child.wait()
-
-    repository = await Repository.open(tmp_path / "db")
-    for hash in acknowledged:
-        assert await repository.get(hash) is not None
-        assert await repository.manifest(hash) == sealed(b"x" * 500)
-        assert await repository.jobs.pending("prefetch", hash) is not None
-    await repository.close()

@@ -1,5 +1,6 @@
 """Deliveries: written with what they tell of, once for each receiver, and kept until they are told or given up."""
 
+import random
 from typing import Any
 
 import pytest
@@ -41,6 +42,18 @@ async def test_completion_queues_a_delivery_for_each_receiver(repository: Reposi
     assert (found[HOOK].receiver, found[HOOK].predefined) == ("hooks.example:443", False)
     assert (found[OPERATOR].receiver, found[OPERATOR].predefined) == ("receiver.internal:9000", True)
     assert len({row.id for row in found.values()}) == 2
+
+
+async def test_receiver_of_the_longest_url_is_told_like_any_other(repository: Repository, archive: str) -> None:
+    """Subscribed twice, told once; gone, told no more: also with a URL that is too long for some indexes."""
+    url = f"https://hooks.example/{random.Random(1).randbytes(4000).hex()}"
+    for _ in range(2):
+        await repository.deliveries.add_hook(archive, url)
+    await repository.set_completed(archive, at=10.0, size=1, event=an_event())
+    assert [row.url for row in await all_due(repository)] == [url]
+    await repository.deliveries.gone(url, at=11.0)
+    await repository.deliveries.tell(archive, url, an_event(20.0, type="archive.failed"))
+    assert await all_due(repository) == []
 
 
 async def test_completion_is_told_once_when_it_happens_again(repository: Repository, archive: str) -> None:
