@@ -240,6 +240,9 @@ class Settings(BaseSettings):
         description="Folder whose folders may be downloaded as archives, each by its name; without it, none can.",
         json_schema_extra={"flag": "--folders"},
     )
+    folders_hidden: bool = Field(
+        default=False, description="Whether folders whose name begins with a dot may be downloaded too."
+    )
     folders_rate: ByteSize = Field(
         default=ByteSize(0), ge=0, description="Bytes per second for each download of a folder; 0 for no limit."
     )

@@ -83,6 +83,8 @@ class Folders:
         root, name = self._settings.folders_dir, request.path_params["folder"]
         if root is None or name in (RESERVED, ".", ".."):
             raise _unknown()
+        if name.startswith(".") and not self._settings.folders_hidden:
+            raise _unknown()  # .git, .ssh, .trash: nobody means them when the folder above is shared
         return root, name
 
     @contextlib.asynccontextmanager
@@ -105,6 +107,8 @@ class Folders:
                 ) from error
             except TooMany as error:
                 raise TooLarge(f"the folder holds more than {self._settings.max_entries} files") from error
+        if archive.left_out:
+            event(logger, logging.WARNING, "folder_incomplete", left_out=archive.left_out)
         try:
             yield archive
         finally:

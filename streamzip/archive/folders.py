@@ -6,6 +6,7 @@ resumed download need not read again what it has had. Everything here blocks: it
 """
 
 import hashlib
+import json
 import os
 import threading
 from bisect import bisect_left, bisect_right
@@ -22,6 +23,7 @@ from streamzip.zip.layout import HELD_LIMIT, UNKNOWN, Planned, freeze
 RUN = 1 << 20  # bytes read at once
 ENOUGH = 256 << 10  # bytes worth handing on; smaller pieces are put together
 REMEMBERED = 1 << 17  # files: some 40 MB
+REPORT_NAME = "archive-report.json"
 _SECOND = 10**9
 
 
@@ -51,7 +53,9 @@ class Checksums:
 
 
 class FolderArchive:
-    """One listing of a folder as an archive. `close` it at the end."""
+    """One listing of a folder as an archive; what cannot be read of it stands in a report, its last member. `close` it
+    at the end.
+    """
 
     def __init__(self, root: Path, name: str, *, most: int, checksums: Checksums) -> None:
         """List the folder. Raises as Folder and its `listing` do."""
@@ -62,13 +66,17 @@ class FolderArchive:
             self._folder.close()
             raise
         self._checksums = checksums
-        names = unique_names([found.name for found in self._found])
+        unreadable = self._folder.unreadable
+        self.left_out = len(unreadable)
+        *names, report_name = unique_names([*(found.name for found in self._found), REPORT_NAME])
         members = [_planned(index, *row) for index, row in enumerate(zip(names, self._found, strict=True))]
-        self._places = Places(freeze(members, frozen_at=0, compressor=""))
+        self._report = _report(unreadable) if unreadable else b""
+        report = (report_name, self._report) if unreadable else None
+        self._places = Places(freeze(members, frozen_at=0, compressor="", report=report))
         self._open: tuple[int, int] | None = None  # the member whose file is open, and its descriptor
         self._held: tuple[int, bytes] = (-1, b"")  # the small member that was read last
         self.length = self._places.length
-        self.etag = f'"{_digest(self._found)}"'
+        self.etag = f'"{_digest(self._found, self._report)}"'
 
     def close(self) -> None:
         """Let the folder and its files go."""
@@ -113,6 +121,8 @@ class FolderArchive:
             yield self._places.header(piece.member, self._places.crcs[piece.member])[within:limit]
         elif self._is_held(piece.member):
             yield self._content(piece.member)[within:limit]
+        elif piece.member == len(self._found):
+            yield self._report[within:limit]
         else:
             yield from self._bytes(piece.member, within, limit)
 
@@ -133,6 +143,8 @@ class FolderArchive:
     # -- files -------------------------------------------------------------------------------------------
 
     def _is_held(self, member: int) -> bool:
+        if member == len(self._found):  # the report
+            return False
         return not self._found[member].folder and self._found[member].size <= HELD_LIMIT
 
     def _content(self, member: int) -> bytes:
@@ -201,10 +213,17 @@ def _planned(index: int, name: str, found: Found) -> Planned:
     return Planned(index, f"{name}/" if found.folder else name, mtime, found.size, None)
 
 
-def _digest(listing: Sequence[Found]) -> str:
-    """What the archive's bytes follow from: names, sizes and times, and this version of the rules."""
+def _report(unreadable: Sequence[str]) -> bytes:
+    """Return the report of what the archive lacks; a name that is no UTF-8 has half surrogates, as JSON escapes."""
+    why = {"code": "unreadable", "message": "the gateway may not read it"}
+    return json.dumps({"skipped": [{"name": name, **why} for name in unreadable]}, indent=2).encode()
+
+
+def _digest(listing: Sequence[Found], report: bytes) -> str:
+    """What the archive's bytes follow from: names, sizes and times, the report, and this version of the rules."""
     digest = hashlib.sha256(b"folder 1")
     for found in listing:
         size = -1 if found.folder else found.size
         digest.update(b"%b\0%d %d\0" % (os.fsencode(found.name), size, found.identity.mtime_ns))
+    digest.update(report)
     return digest.hexdigest()[:32]

@@ -3,7 +3,8 @@
 Containment is the kernel's, not string work: every component is opened by itself, beneath the descriptor of the one
 above it, with O_NOFOLLOW. The kernel follows no symlink; one that points to a place inside the folder is resolved here,
 component by component, and stands for what it points to. All else is left out: links that lead out, nowhere or in
-circles, FIFOs, sockets, devices. A file is known by its identity: what is opened later is what was listed, or nothing.
+circles, FIFOs, sockets, devices; and what may not be read, which is told. A file is known by its identity: what is
+opened later is what was listed, or nothing.
 """
 
 import errno
@@ -24,6 +25,8 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 # What opening says of an entry that is gone, or has become something else, since it was listed.
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
+# What says nothing of the entry: this process, or the machine, has too little of something now.
+_SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR})
 
 Chain = tuple[tuple[int, int], ...]
 
@@ -77,6 +80,7 @@ class Folder:
         finally:
             os.close(top)
         self._parent = ("", os.dup(self._fd))  # the folder that the last file was opened in
+        self.unreadable: list[str] = []  # what the listing had to leave out, by its name in the folder
 
     def close(self) -> None:
         """Let it go."""
@@ -84,11 +88,13 @@ class Folder:
         os.close(self._fd)
 
     def listing(self, *, most: int) -> list[Found]:
-        """Every file, and every folder without one, in an order that depends on their names alone.
+        """Return every file, and every folder without one, in an order that depends on their names alone.
 
-        `most`: files, folders and links that may be looked at. Raises TooMany, TooDeep, and OSError where a folder
-        cannot be read: a listing is never a part.
+        What is in it and cannot be read is left out, and stands in `unreadable`. `most`: files, folders and links that
+        may be looked at. Raises TooMany, TooDeep, and OSError where the folder itself cannot be read, or nothing can
+        be read now.
         """
+        self.unreadable.clear()
         return list(_Walk(self, most).beneath(self._fd, "", "", ()))
 
     def open(self, found: Found) -> int:
@@ -96,7 +102,7 @@ class Folder:
         above, _, last = found.path.rpartition("/")
         try:
             if above != self._parent[0]:
-                fd = self._descend(above)
+                fd = self.descend(above)
                 os.close(self._parent[1])
                 self._parent = (above, fd)
             fd = os.open(last, _FILE, dir_fd=self._parent[1])
@@ -112,13 +118,14 @@ class Folder:
     @contextmanager
     def opened(self, path: str) -> Iterator[int]:
         """A descriptor of the folder at `path`, whose components are no links. Raises OSError."""
-        fd = self._descend(path)
+        fd = self.descend(path)
         try:
             yield fd
         finally:
             os.close(fd)
 
-    def _descend(self, path: str) -> int:
+    def descend(self, path: str) -> int:
+        """Return a new descriptor of the folder at `path`, whose components are no links. Raises OSError."""
         fd = os.dup(self._fd)
         for part in path.split("/") if path else ():
             above = fd
@@ -160,22 +167,29 @@ class _Walk:
             raise TooDeep
         status, empty = os.fstat(fd), True
         chain = (*above, (status.st_dev, status.st_ino))
-        for entry, entry_status in self._entries(fd):
+        try:
+            entries = self._entries(fd, name)
+        except OSError as error:
+            if not name:
+                raise
+            self._leave_out(name, error)
+            return
+        for entry, entry_status in entries:
             for found in self._one(fd, entry, entry_status, name, path, chain):
                 empty = False
                 yield found
         if empty and name:
             yield Found(name[:-1], path[:-1], _identity(status), folder=True)
 
-    def _entries(self, fd: int) -> list[tuple[str, os.stat_result]]:
+    def _entries(self, fd: int, name: str) -> list[tuple[str, os.stat_result]]:
         rows = []
         with os.scandir(fd) as entries:
             for entry in entries:
                 self._count()
                 try:
                     rows.append((entry.name, entry.stat(follow_symlinks=False)))
-                except FileNotFoundError:
-                    continue  # gone since: a listing is a moment's
+                except OSError as error:
+                    self._leave_out(name + entry.name, error)
         return sorted(rows, key=lambda row: row[0])
 
     def _count(self) -> None:
@@ -185,14 +199,14 @@ class _Walk:
 
     def _one(self, fd: int, entry: str, status: os.stat_result, name: str, path: str, chain: Chain) -> Iterator[Found]:
         if stat.S_ISREG(status.st_mode):
-            yield Found(name + entry, path + entry, _identity(status))
+            if self._may_read(name + entry, fd, entry):
+                yield Found(name + entry, path + entry, _identity(status))
         elif stat.S_ISDIR(status.st_mode):
             try:
                 inner = os.open(entry, _FOLDER, dir_fd=fd)
             except OSError as error:
-                if error.errno in _GONE:
-                    return
-                raise
+                self._leave_out(f"{name}{entry}/", error)
+                return
             try:
                 yield from self.beneath(inner, f"{name}{entry}/", f"{path}{entry}/", chain)
             finally:
@@ -209,15 +223,34 @@ class _Walk:
             above, _, last = real.rpartition("/")
             with self._folder.opened(above) as parent:
                 status = os.stat(last or ".", dir_fd=parent, follow_symlinks=False)
-        except OSError as error:
-            if error.errno in _GONE:
+                if stat.S_ISREG(status.st_mode):
+                    if self._may_read(name, parent, last):
+                        yield Found(name, real, _identity(status))
+                    return
+            if not stat.S_ISDIR(status.st_mode) or (status.st_dev, status.st_ino) in chain:
                 return
-            raise
-        if stat.S_ISREG(status.st_mode):
-            yield Found(name, real, _identity(status))
-        elif stat.S_ISDIR(status.st_mode) and (status.st_dev, status.st_ino) not in chain:
-            with self._folder.opened(real) as inner:
-                yield from self.beneath(inner, f"{name}/", f"{real}/" if real else "", chain)
+            inner = self._folder.descend(real)
+        except OSError as error:
+            self._leave_out(name, error)
+            return
+        try:
+            yield from self.beneath(inner, f"{name}/", f"{real}/" if real else "", chain)
+        finally:
+            os.close(inner)
+
+    def _may_read(self, name: str, fd: int, entry: str) -> bool:
+        """Return whether the file `entry` of the open folder may be read; one that may not is left out."""
+        may = os.access(entry, os.R_OK, dir_fd=fd, effective_ids=True, follow_symlinks=False)
+        if not may:
+            self._folder.unreadable.append(name)
+        return may
+
+    def _leave_out(self, name: str, error: OSError) -> None:
+        """Note what cannot be read, unless it is gone: a listing is a moment's. Raises the error of a shortage."""
+        if error.errno in _SHORTAGE:
+            raise error
+        if error.errno not in _GONE:
+            self._folder.unreadable.append(name)
 
     def _resolve(self, path: str) -> str | None:
         """Where `path` really leads; None where that is not in the folder. Raises OSError where it leads nowhere."""

@@ -212,3 +212,12 @@ def test_folder_download_keeps_to_the_rate_when_one_is_set(launch: Launch, tmp_p
     body = gateway.client.get(f"/archive/{HASH}/").content
     assert unpacked(body)["a.bin"] == bytes(300_000)
     assert 0.8 < time.monotonic() - before < 3
+
+
+def test_dot_folder_is_served_when_it_was_asked_for_alone(gateway: Gateway, root: Path, launch: Launch) -> None:
+    """`.git` and `.ssh` beside the folders that are shared are unknown, unless the operator says otherwise."""
+    (root / ".git").mkdir()
+    (root / ".git" / "config").write_text("secret")
+    assert gateway.client.get("/archive/.git/").status_code == 404
+    other = launch("hidden", folders_dir=str(root), folders_hidden="true")
+    assert unpacked(other.client.get("/archive/.git/").content) == {"config": b"secret"}

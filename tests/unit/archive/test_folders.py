@@ -1,6 +1,7 @@
 """A folder as an archive: its length is known before a byte is read, and any range is the slice of the whole."""
 
 import io
+import json
 import os
 import random
 import zipfile
@@ -189,3 +190,24 @@ def test_checksums_forget_the_longest_unused_when_there_are_too_many() -> None:
     kept.learn(third, 1, 11)
     assert kept.get(second) == (0, 0)
     assert kept.get(first) == (9, 99)
+
+
+def test_archive_tells_what_it_lacks_when_a_file_may_not_be_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its last member names the file; any range of it is a slice of the whole."""
+    (root / "photos" / "archive-report.json").touch()
+    real = os.access
+    monkeypatch.setattr(os, "access", lambda path, *more, **named: path != "big" and real(path, *more, **named))
+    body = whole(root)
+    with zipfile.ZipFile(io.BytesIO(body)) as opened:
+        assert opened.testzip() is None
+        *names, last = opened.namelist()
+        assert names == ["a.txt", "archive-report.json", "inner/empty/", "nothing", "zig"]
+        assert last == "archive-report (2).json"
+        assert [row["name"] for row in json.loads(opened.read(last))["skipped"]] == ["inner/big"]
+    with archive(root) as made:
+        lacking = made.etag
+        for start, stop in spans_at(boundaries(body), len(body)):
+            assert b"".join(made.runs(start, stop)) == body[start:stop]
+    monkeypatch.undo()
+    with archive(root) as made:
+        assert made.etag != lacking

@@ -197,3 +197,35 @@ def test_file_is_refused_when_a_folder_above_it_became_a_link(photos: Path) -> N
         (photos / "inner").symlink_to(outside)
         with pytest.raises(Changed):
             opened.open(found)
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Tests may run as root, to whom nothing is forbidden: as nobody the process is like any user's."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_listing_leaves_out_what_may_not_be_read_and_says_so(photos: Path) -> None:
+    """One unreadable file, folder or link's target does not cost all the others; a folder of which names alone may be
+    read loses what is in it.
+    """
+    photos.chmod(0o755)
+    for name in ("a", "locked", "z"):
+        (photos / name).write_text("text")
+    for name in ("closed", "names"):
+        (photos / name).mkdir()
+        (photos / name / "inner").write_text("text")
+    (photos / "link").symlink_to("locked")
+    (photos / "locked").chmod(0)
+    (photos / "closed").chmod(0)
+    (photos / "names").chmod(0o444)
+    with folder(photos.parent) as opened, as_nobody():
+        assert [found.name for found in opened.listing(most=1000)] == ["a", "names", "z"]
+        assert opened.unreadable == ["closed/", "link", "locked", "names/inner"]
