@@ -8,7 +8,8 @@ import os
 import random
 import resource
 import socket
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from ipaddress import ip_address
@@ -19,12 +20,9 @@ import uvloop
 from starlette.types import ASGIApp
 
 from streamzip import logs
-from streamzip.access.api_keys import ApiKeys
-from streamzip.access.keyring import KeyRing
 from streamzip.access.links import ArchiveLinks
 from streamzip.access.sessions import Sessions
 from streamzip.access.signed_links import SignedLinks
-from streamzip.access.standard_webhooks import WebhookSecrets
 from streamzip.api.auth import Auth
 from streamzip.api.door import Door, behind
 from streamzip.api.routes import build
@@ -36,11 +34,8 @@ from streamzip.config import (
     Settings,
     SetupError,
     check_shared,
-    load_key_ring_text,
-    load_webhook_secret_text,
     variable,
 )
-from streamzip.errors import Problem
 from streamzip.files.locks import LockFile
 from streamzip.gateway import Gateway
 from streamzip.jobs.announcing import Announcements
@@ -53,9 +48,11 @@ from streamzip.logs import event
 from streamzip.manifest.parse import CreateRequest
 from streamzip.net.addresses import DialGuard
 from streamzip.net.transport import OriginTransport
-from streamzip.process import memory
+from streamzip.process import memory, sharing
 from streamzip.process.descriptors import Shares, raise_limit, share_out
-from streamzip.process.workers import Workers
+from streamzip.process.listening import listen
+from streamzip.process.server import Server
+from streamzip.process.workers import CANNOT_START, Workers
 from streamzip.sources.counting import Pace
 from streamzip.sources.fetching import Fetcher
 from streamzip.sources.http import HttpSource
@@ -63,45 +60,25 @@ from streamzip.sources.registry import Registry
 from streamzip.sources.upload import UploadSource
 from streamzip.spool.memory import Memory
 from streamzip.spool.shelf import Shelf
-from streamzip.store.dialects import dialect_of
-from streamzip.store.migrations import STEPS, SchemaTooNewError
+from streamzip.start import Secrets, open_store, prove, try_store
+from streamzip.store.migrations import STEPS
 from streamzip.store.repository import Repository
 from streamzip.store.uploads import Uploads
 from streamzip.urls.addresses import unmapped
-from streamzip.urls.urls import origin_of
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 HAND_OVER_GRACE = 60.0  # seconds that nginx gets to open a copy
-STOP_WITHIN = 30  # seconds that downloads under way get after SIGTERM
-
-
-class _Secrets:
-    """What the settings and the data folder hold of secrets. Raises SetupError, its text without any."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.keys = _read("secret_keys", KeyRing.parse, load_key_ring_text(settings))
-        self.webhooks = _read("webhook_secret", WebhookSecrets.parse, load_webhook_secret_text(settings))
-        api_keys = settings.api_keys
-        self.api_keys = ApiKeys() if api_keys is None else _read("api_keys", ApiKeys.parse, api_keys.get_secret_value())
-        self.receiver = None if settings.webhook_url is None else settings.webhook_url.get_secret_value()
-        origin = None if self.receiver is None else _read("webhook_url", origin_of, self.receiver)
-        self.receivers = frozenset() if origin is None else frozenset({origin})
-
-
-def _read(setting: str, parse: Callable[[str], T], text: str) -> T:
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise SetupError(f"{variable(setting)}: {error}") from error
 
 
 class _Parts:
     """What one process runs; made inside its event loop."""
 
-    def __init__(self, settings: Settings, secrets: _Secrets, repository: Repository, shares: Shares) -> None:
+    def __init__(
+        self, settings: Settings, secrets: Secrets, repository: Repository, shares: Shares, *, alone: bool
+    ) -> None:
         clock = self.clock = repository.clock
         self.repository = repository
         self.pool = ThreadPoolExecutor(max_workers=max(4, (os.cpu_count() or 1) + 2), thread_name_prefix="streamzip")
@@ -121,7 +98,7 @@ class _Parts:
             pool=self.pool,
             patience=Patience(fruitless=settings.max_attempts),
             window=Window(parts=settings.lookahead),
-            list_after=1.0 if settings.workers == 1 else 0.1,  # alone, only `kill -9` makes a difference
+            list_after=1.0 if alone else 0.1,  # alone, only `kill -9` makes a difference
             bounds=Bounds(entry=settings.max_entry_bytes, archive=settings.max_archive_bytes),
         )
         self.secrets = secrets
@@ -153,7 +130,7 @@ class _Parts:
             clock,
             on_given_up=announcements.failed,
             leader=LockFile(settings.data_dir / "jobs.lock"),
-            look_every=60.0 if settings.workers == 1 else 1.0,
+            look_every=60.0 if alone else 1.0,
         )
         self.gateway.on_prefetch = self.prefetches.wake
         # The operator's own receiver may have a private address; no URL of a client gets that exemption.
@@ -163,7 +140,7 @@ class _Parts:
             Courier(self.transport, self.to_receiver, secrets.webhooks, secrets.keys, clock).deliver,
             clock,
             leader=LockFile(settings.data_dir / "jobs.lock"),
-            look_every=60.0 if settings.workers == 1 else 1.0,
+            look_every=60.0 if alone else 1.0,
             jitter=lambda: random.uniform(0.8, 1.2),  # noqa: S311 - no secret
         )
         announcements.on_event = self.webhooks.wake
@@ -181,7 +158,7 @@ class _Parts:
             partial(_create_for_page, self.gateway, settings),
             clock,
             leader=LockFile(settings.data_dir / "jobs.lock"),
-            look_every=60.0 if settings.workers == 1 else 1.0,
+            look_every=60.0 if alone else 1.0,
             jitter=lambda: random.uniform(0.8, 1.2),  # noqa: S311 - no secret
         )
 
@@ -222,27 +199,9 @@ def _transport(settings: Settings, allow_hosts: frozenset[str]) -> OriginTranspo
     )
 
 
-async def _open_store(settings: Settings, secrets: _Secrets | None) -> Repository:
-    """Open the store; `secrets`: those of a gateway, which must be those of the store's other gateways."""
-    url = None if settings.store_url is None else settings.store_url.get_secret_value()
-    dialect = dialect_of(url, settings.data_dir)
-    fingerprints = {}
-    if url is not None and secrets is not None:
-        fingerprints["secret_keys"] = secrets.keys.fingerprints()
-        fingerprints["webhook_secret"] = secrets.webhooks.fingerprints()
-    try:
-        return await Repository.connect(dialect, None if secrets is None else secrets.keys, fingerprints=fingerprints)
-    except (SchemaTooNewError, Problem, OSError) as error:
-        raise SetupError(dialect.refusal(error)) from error
-
-
-async def _try_store(settings: Settings, secrets: _Secrets | None) -> None:
-    await (await _open_store(settings, secrets)).close()
-
-
 def migrate(settings: Settings) -> int:
     """Bring the store's schema up to date, and return its number. Raises SetupError."""
-    asyncio.run(_try_store(settings, None))
+    asyncio.run(try_store(settings, None))
     return len(STEPS)
 
 
@@ -252,34 +211,22 @@ def serve(settings: Settings) -> None:
     # A core file would hold every secret that the process has.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     _shares()
-    secrets = _Secrets(settings)  # a worker that cannot start would be started again and again
     logs.configure(settings.log_level)
-    if settings.store_url is not None:
-        asyncio.run(_try_store(settings, secrets))
-    if not secrets.api_keys and not _is_loopback(settings.host):
-        event(logger, logging.WARNING, "open_to_all", host=settings.host, set=variable("api_keys"))
+    others = sharing.join(settings.data_dir / "gateway.lock")
+    if others:
+        event(logger, logging.WARNING, "data_folder_shared", folder=str(settings.data_dir))
+    secrets = prove(settings)  # before anybody is let in: workers that cannot start would be started again and again
+    sockets = listen(settings.host, settings.port)
+    host, port = sockets[0].getsockname()[:2]
+    if not secrets.api_keys and not _is_loopback(host):
+        event(logger, logging.WARNING, "open_to_all", host=host, set=variable("api_keys"))
     if secrets.keys.weak:
         event(logger, logging.WARNING, "weak_secrets", ids=secrets.keys.weak, set=variable("secret_keys"))
-    listening = _listen(settings)
-    host, port = listening.getsockname()[:2]
     event(logger, logging.INFO, "listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}")
     if settings.workers == 1:
-        _work(settings, [listening])
+        _work(settings, not others, sockets)
     else:
-        Workers(settings.workers, partial(_work, settings), [listening]).run()
-
-
-def _listen(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listening = socket.socket(family)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((settings.host, settings.port))
-        listening.listen(2048)
-    except OSError as error:
-        listening.close()
-        raise SetupError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from error
-    return listening
+        Workers(settings.workers, partial(_worker, settings), sockets, settings.stop_within).run()
 
 
 def _is_loopback(host: str) -> bool:
@@ -289,12 +236,21 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _work(settings: Settings, sockets: Sequence[socket.socket]) -> None:
-    """One worker process, from its first part to its last response."""
+def _work(settings: Settings, alone: bool, sockets: Sequence[socket.socket]) -> None:
+    """Run one process, from its first part to its last response. `alone`: no other one uses the data folder."""
     memory.settle()
     logs.configure(settings.log_level)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, sockets))
+        runner.run(_serve(settings, alone, sockets))
+
+
+def _worker(settings: Settings, sockets: Sequence[socket.socket]) -> None:
+    """Run one of several processes, whose supervisor reads its exit status."""
+    try:
+        _work(settings, False, sockets)
+    except SetupError as error:
+        event(logger, logging.ERROR, "cannot_start", detail=str(error))
+        sys.exit(CANNOT_START)
 
 
 def _shares() -> Shares:
@@ -304,13 +260,13 @@ def _shares() -> Shares:
         raise SetupError(str(error)) from error
 
 
-async def _serve(settings: Settings, sockets: Sequence[socket.socket]) -> None:
+async def _serve(settings: Settings, alone: bool, sockets: Sequence[socket.socket]) -> None:
     shares = _shares()
     event(logger, logging.INFO, "descriptors", **dataclasses.asdict(shares))
-    secrets = _Secrets(settings)
-    repository = await _open_store(settings, secrets)
+    secrets = Secrets(settings)
+    repository = await open_store(settings, secrets)
     try:
-        parts = _Parts(settings, secrets, repository, shares)
+        parts = _Parts(settings, secrets, repository, shares, alone=alone)
     except BaseException:
         await repository.close()
         raise
@@ -319,9 +275,10 @@ async def _serve(settings: Settings, sockets: Sequence[socket.socket]) -> None:
     app = build(parts.gateway, parts.uploads, settings, parts.links, parts.auth, parts.webpages, parts.clock, leaving)
     # Downloads have their own watch, which sees more and says so: this one is for all other answers.
     door = Door(shares.clients, within=settings.request_timeout, untaken=2 * settings.write_timeout)
-    server = _Server(_uvicorn_config(settings, app, door), leaving)
-    memory.keep_what_is_loaded()
     parent = multiprocessing.parent_process()
+    config = _uvicorn_config(app, door)
+    server = Server(config, leaving, stop_within=settings.stop_within, is_worker=parent is not None)
+    memory.keep_what_is_loaded()
     if parent is not None:  # a worker whose supervisor was killed ends as well: nobody would start it again
         asyncio.get_running_loop().add_reader(parent.sentinel, setattr, server, "should_exit", True)
     try:
@@ -332,19 +289,7 @@ async def _serve(settings: Settings, sockets: Sequence[socket.socket]) -> None:
         await parts.close()
 
 
-class _Server(uvicorn.Server):
-    """Sets `leaving` before it waits for the responses under way."""
-
-    def __init__(self, config: uvicorn.Config, leaving: asyncio.Event) -> None:
-        super().__init__(config)
-        self._leaving = leaving
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._leaving.set()
-        await super().shutdown(sockets)
-
-
-def _uvicorn_config(settings: Settings, app: ASGIApp, door: Door) -> uvicorn.Config:
+def _uvicorn_config(app: ASGIApp, door: Door) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="none",
@@ -355,5 +300,4 @@ def _uvicorn_config(settings: Settings, app: ASGIApp, door: Door) -> uvicorn.Con
         access_log=False,
         server_header=False,
         proxy_headers=False,  # api/proxies.py judges them
-        timeout_graceful_shutdown=STOP_WITHIN,
     )

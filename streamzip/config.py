@@ -234,6 +234,9 @@ class Settings(BaseSettings):
         default=60.0, description="Seconds a reader may take nothing before its download is cut."
     )
     request_timeout: Seconds = Field(default=20.0, description="Seconds in which a request's header has to come.")
+    stop_within: Seconds = Field(
+        default=30.0, description="Seconds that downloads under way get after SIGTERM; a second one cuts them."
+    )
     lookahead: int = Field(default=32, ge=1, description="Parts fetched ahead of a reader.")
     folders_dir: Annotated[DirectoryPath, AfterValidator(Path.absolute)] | None = Field(
         default=None,
@@ -296,6 +299,9 @@ def prepare_data_dir(settings: Settings) -> None:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in missing:  # else a power loss could take all that is promised below it
             _fsync_folder(folder.parent)
+        for name in ("spool", "uploads"):
+            if (path / name).exists() and not (path / name).is_dir():
+                raise SetupError(f"{path / name} is a file, and a folder is needed there: move it away")
         with tempfile.TemporaryFile(dir=path):  # os.access knows nothing of read-only mounts and quotas
             pass
     except OSError as error:

@@ -60,7 +60,7 @@ def build(
     progress = Progress(archives, leaving)
     key_value = KeyValue(archives, downloads)
     webpages = Webpages(pages, gateway, downloads, archives.links, settings)
-    operations = Operations(gateway)
+    operations = Operations(gateway, leaving)
     described = Described(settings.public_url or "/")
     disk = ThreadPoolExecutor(max_workers=DISK_THREADS, thread_name_prefix="disk")
     folders = Folders(settings, clock, disk)

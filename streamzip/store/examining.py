@@ -1,6 +1,7 @@
 """The store looked at from outside, for `streamzip verify`: nothing is written, and a gateway may run beside it."""
 
 import dataclasses
+import math
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError, ProgrammingError
@@ -46,9 +47,17 @@ class Examination:
         """Let the database go."""
         self._engine.dispose()
 
-    def wrong(self) -> str | None:
-        """Return what the database itself finds wrong with its files, in a line; None where that is nothing."""
-        return self._dialect.wrong(self._engine)
+    def wrong(self, *, within: float = math.inf) -> str | None:
+        """Return what the database finds wrong with its files in `within` seconds, in a line; None for nothing."""
+        return self._dialect.wrong(self._engine, within)
+
+    def has_archives(self) -> bool:
+        """Return whether there is any, or may be: in a file that cannot be read."""
+        try:
+            with self._engine.connect() as connection:
+                return connection.execute(select(archives.c.hash).limit(1)).first() is not None
+        except DBAPIError:
+            return True
 
     def hashes(self) -> list[str]:
         """Every archive's hash, as far as they can be read."""

@@ -32,7 +32,7 @@ def public_fault(error: DBAPIError) -> Problem | DBAPIError:
     if state == _FOREIGN_KEY or _is_foreign_key_of_sqlite(error):
         return NotFound("No such archive.")
     if state in _DAMAGED or type(error.orig) is sqlite3.DatabaseError:
-        return Damaged("The store is damaged; the operator must restore it.", code="store_damaged")
+        return Damaged("The store is damaged; `streamzip verify` tells the operator what to do.", code="store_damaged")
     if isinstance(error, OperationalError) or error.connection_invalidated or state.startswith(_AWAY):
         return away()
     return error

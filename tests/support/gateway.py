@@ -29,6 +29,13 @@ import httpx
 from tests.support import postgresql
 
 COMMAND = Path(sys.executable).with_name("streamzip")  # of the environment that runs the tests
+# sd_listen_fds(3): the socket is descriptor 3, and the variables name the process that it is for.
+_HAND_OVER = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ |= {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 STARTS_WITHIN = 40.0
 STOPS_WITHIN = 5.0
 MEASURED = "COVERAGE_PROCESS_CONFIG" in os.environ  # by `make test`, which counts the lines that ran
@@ -50,6 +57,7 @@ class Gateway:
 
     def __init__(self, data: Path, *, allow: Iterable[str] = (), under: Sequence[str] = (), **env: str) -> None:
         self.data = data
+        self._handed: list[int] = []
         self._under = under
         self._env = {f"STREAMZIP_{name.upper()}": value for name, value in env.items()}
         self._env["STREAMZIP_ALLOW_HOSTS"] = ",".join(allow)
@@ -64,6 +72,14 @@ class Gateway:
         # No connection is kept: each request opens its own, so that what a test sees of sockets is what it did.
         limits = httpx.Limits(max_keepalive_connections=0)
         self.client = httpx.Client(trust_env=False, limits=limits, timeout=60)
+
+    @classmethod
+    def handed(cls, listening: socket.socket, data: Path, *, allow: Iterable[str] = (), **env: str) -> Self:
+        """Return a gateway that is handed its socket, as by systemd."""
+        number = listening.fileno()
+        gateway = cls(data, allow=allow, under=[sys.executable, "-c", _HAND_OVER, str(number)], **env)
+        gateway._handed = [number]
+        return gateway
 
     # -- the process -------------------------------------------------------------------------------------
 
@@ -82,6 +98,7 @@ class Gateway:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            pass_fds=self._handed,
         )
         self._reading = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         self._reading.start()

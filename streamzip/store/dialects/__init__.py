@@ -39,8 +39,8 @@ class Dialect(Protocol):
     def examine(self) -> Engine:
         """Return an engine that reads and never writes, for one thread at a time. FileNotFoundError."""
 
-    def wrong(self, engine: Engine) -> str | None:
-        """Return what the database itself finds wrong with its files, in a line; None where that is nothing."""
+    def wrong(self, engine: Engine, within: float) -> str | None:
+        """Return what the database finds wrong with its files in `within` seconds, in a line; None for nothing."""
 
     def refusal(self, error: BaseException) -> str:
         """Return why it could not be opened, and what to do, in a sentence for the operator, without any secret."""

@@ -116,7 +116,7 @@ class Postgresql:
         """Return an engine whose every query sees the same moment, and that cannot write."""
         return self._engine(1, execution_options={"postgresql_readonly": True})
 
-    def wrong(self, engine: Engine) -> str | None:
+    def wrong(self, engine: Engine, within: float) -> str | None:
         """Return nothing: PostgreSQL checks its pages as they are read, where its cluster has checksums."""
         return None
 

@@ -10,9 +10,10 @@ import contextlib
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -29,6 +30,8 @@ _PRAGMAS = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA journal_size_limit = 16777216",  # one huge manifest must not leave a huge journal behind
 )
+
+_STEPS_BETWEEN_LOOKS: Final = 10_000  # instructions of SQLite's machine, a millisecond or so
 
 
 class Sqlite:
@@ -86,12 +89,17 @@ class Sqlite:
 
         return create_engine("sqlite://", creator=connect, poolclass=StaticPool, hide_parameters=True)
 
-    def wrong(self, engine: Engine) -> str | None:
+    def wrong(self, engine: Engine, within: float) -> str | None:
         """Return what SQLite finds wrong with the file."""
+        deadline = time.monotonic() + within
         try:
             with engine.connect() as connection:
+                database: Any = connection.connection.driver_connection
+                database.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_BETWEEN_LOOKS)
                 found = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA quick_check(3)")]
         except DBAPIError as error:
+            if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+                return None
             return str(error.orig)
         return None if found == ["ok"] else "; ".join(found)
 

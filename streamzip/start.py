@@ -1,0 +1,98 @@
+"""What a start needs of the data folder: its secrets and its store, proven before anybody is let in."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import closing
+from typing import Final, TypeVar
+
+from streamzip.access.api_keys import ApiKeys
+from streamzip.access.keyring import KeyRing
+from streamzip.access.standard_webhooks import WebhookSecrets
+from streamzip.config import Settings, SetupError, load_key_ring_text, load_webhook_secret_text, variable
+from streamzip.errors import Problem
+from streamzip.store.dialects import Dialect, dialect_of
+from streamzip.store.examining import Examination
+from streamzip.store.migrations import SchemaTooNewError
+from streamzip.store.repository import Repository
+from streamzip.urls.urls import origin_of
+
+T = TypeVar("T")
+
+_LOOK_WITHIN: Final = 2.0  # seconds that a start looks for damage of the store: for all there is `streamzip verify`
+
+
+class Secrets:
+    """What the settings and the data folder hold of secrets. Raises SetupError, its text without any."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.keys = _read("secret_keys", KeyRing.parse, load_key_ring_text(settings))
+        self.webhooks = _read("webhook_secret", WebhookSecrets.parse, load_webhook_secret_text(settings))
+        api_keys = settings.api_keys
+        self.api_keys = ApiKeys() if api_keys is None else _read("api_keys", ApiKeys.parse, api_keys.get_secret_value())
+        self.receiver = None if settings.webhook_url is None else settings.webhook_url.get_secret_value()
+        origin = None if self.receiver is None else _read("webhook_url", origin_of, self.receiver)
+        self.receivers = frozenset() if origin is None else frozenset({origin})
+
+
+def _read(setting: str, parse: Callable[[str], T], text: str) -> T:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise SetupError(f"{variable(setting)}: {error}") from error
+
+
+async def open_store(settings: Settings, secrets: Secrets | None) -> Repository:
+    """Open the store; `secrets`: those of a gateway, which must be those of the store's other gateways."""
+    dialect = _dialect(settings)
+    fingerprints = {}
+    if settings.store_url is not None and secrets is not None:
+        fingerprints["secret_keys"] = secrets.keys.fingerprints()
+        fingerprints["webhook_secret"] = secrets.webhooks.fingerprints()
+    try:
+        return await Repository.connect(dialect, None if secrets is None else secrets.keys, fingerprints=fingerprints)
+    except (SchemaTooNewError, Problem, OSError) as error:
+        raise SetupError(dialect.refusal(error)) from error
+
+
+async def try_store(settings: Settings, secrets: Secrets | None) -> None:
+    """Open the store, which brings its schema up to date, and close it."""
+    await (await open_store(settings, secrets)).close()
+
+
+def prove(settings: Settings) -> Secrets:
+    """Return the secrets of a store that can be used. Raises SetupError where one of them is lost, or the store is
+    damaged, of a later release, or cannot be reached.
+    """
+    _prove_secret(settings)
+    secrets = Secrets(settings)
+    asyncio.run(try_store(settings, secrets))
+    with closing(Examination(_dialect(settings))) as store:
+        wrong = store.wrong(within=_LOOK_WITHIN)
+    if wrong is not None:
+        raise SetupError(
+            f"the store is damaged ({wrong}): `streamzip verify` tells what of it is whole; restore it from a backup"
+        )
+    return secrets
+
+
+def _prove_secret(settings: Settings) -> None:
+    """Raise SetupError where the secret is lost that the store's archives were signed with: a new one opens none."""
+    path = settings.data_dir / "secret.keys"
+    if settings.secret_keys is not None or path.exists():
+        return
+    try:
+        with closing(Examination(_dialect(settings))) as store:
+            signed = store.has_archives()
+    except FileNotFoundError:
+        return
+    except (ValueError, SchemaTooNewError):  # of another release, whose tables are not known here
+        signed = True
+    if signed:
+        raise SetupError(
+            f"{path} is missing, and the archives of the store beside it were signed with it: restore it from a "
+            f"backup, set {variable('secret_keys')}, or begin with an empty data folder"
+        )
+
+
+def _dialect(settings: Settings) -> Dialect:
+    return dialect_of(None if settings.store_url is None else settings.store_url.get_secret_value(), settings.data_dir)
