@@ -24,6 +24,7 @@ MOST_HEAD: Final = 64 << 10  # bytes of a request's head; servers commonly take 
 MOST_FIELDS: Final = 200
 MOST_AHEAD: Final = 16 << 20  # bytes that all connections together may have sent ahead
 RETRY_AFTER: Final = 5
+LAST_REQUEST_WITHIN: Final = 0.5  # seconds, on a connection that the gateway had let in before it was asked to end
 
 _CHUNKED_AT_ONCE: Final = (
     1 << 10
@@ -95,6 +96,7 @@ class DoorProtocol(HttpToolsProtocol):
         self._body = 0  # bytes of a body that the parser found in what it was given last
         self._unread = 0  # bytes of a body that came after its answer
         self._framing = Framing()
+        self._leaving = False
         self._late: asyncio.TimerHandle | None = None
         self._stuck: asyncio.TimerHandle | None = None
 
@@ -120,6 +122,18 @@ class DoorProtocol(HttpToolsProtocol):
         """End the connection, whatever is still to be sent."""
         self.door.asking.pop(self, None)
         self.transport.abort()
+
+    def shutdown(self) -> None:
+        """Close the connection once nothing of it is under way. A request that is on its way already is answered."""
+        self._leaving = True
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(LAST_REQUEST_WITHIN, self._close_if_idle)
+        else:
+            super().shutdown()
+
+    def _close_if_idle(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
 
     # -- what comes in -----------------------------------------------------------------------------------
 
@@ -216,6 +230,8 @@ class DoorProtocol(HttpToolsProtocol):
         self.app = _busy if self.door.full else self.config.loaded_app
         super().on_headers_complete()
         self._in_body = True
+        if self._leaving:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """Take bytes of a request's body."""
