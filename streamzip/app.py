@@ -147,6 +147,7 @@ class _Parts:
         self.sweep = Sweep(
             repository,
             shelf,
+            self.uploads,
             clock,
             leader=LockFile(settings.data_dir / "jobs.lock"),
             expire=self.gateway.expire,

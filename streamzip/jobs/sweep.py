@@ -1,5 +1,5 @@
 """What nobody asks for and must be done: archives whose time is over, copies past their budget or of no archive,
-deliveries that nobody can look up any more, web pages that failed long ago.
+uploads' notes of archives that are gone, deliveries that nobody can look up any more, web pages that failed long ago.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from streamzip.jobs.queue import leading
 from streamzip.logs import event
 from streamzip.spool.shelf import Shelf
 from streamzip.store.repository import Repository
+from streamzip.store.uploads import Uploads
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ class Sweep:
         self,
         repository: Repository,
         shelf: Shelf,
+        uploads: Uploads,
         clock: Clock,
         *,
         leader: LockFile,
@@ -38,6 +40,7 @@ class Sweep:
     ) -> None:
         self._repository = repository
         self._shelf = shelf
+        self._uploads = uploads
         self._clock = clock
         self._leader = leader
         self._expire = expire
@@ -65,6 +68,10 @@ class Sweep:
             await self._repository.deliveries.sweep()
             await self._repository.webpages.sweep(self._clock.wall() - PAGES_KEPT)
             await self._remove_orphans()
+            await self._uploads.forget(self._is_known)
+
+    async def _is_known(self, hash: str) -> bool:
+        return await self._repository.get(hash) is not None
 
     async def _remove_orphans(self) -> None:
         for held in await asyncio.to_thread(self._shelf.held):

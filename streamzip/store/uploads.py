@@ -22,7 +22,7 @@ import re
 import secrets
 import shutil
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from io import FileIO
@@ -250,6 +250,27 @@ class Uploads:
             os.close(os.open(needed / hash, os.O_WRONLY | _NEW, 0o600))
             _sync(needed)
 
+    async def forget(self, is_known: Callable[[str], Awaitable[bool]]) -> None:
+        """Remove the notes of archives that are gone: those of which `is_known` says no."""
+        needs = await asyncio.to_thread(self._needs)
+        gone = {hash for hash in needs if not await is_known(hash)}
+        if not gone:
+            return
+        # An archive notes its need before there is one, while it keeps its files: asked again, it is there, or gone.
+        async with self._changing():
+            for hash in gone:
+                if not await is_known(hash):
+                    await asyncio.to_thread(_unlink, needs[hash])
+
+    def _needs(self) -> dict[str, list[Path]]:
+        """Return every archive that is noted as needing files, with the notes."""
+        found: dict[str, list[Path]] = {}
+        for folder in self._folders():
+            with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+                for note in (folder / _NEEDED).iterdir():
+                    found.setdefault(note.name, []).append(note)
+        return found
+
 
 class Arriving:
     """A file that is being received: `add` its chunks, then `keep` it, or it is gone when it is left."""
@@ -325,6 +346,11 @@ def _told_when_full() -> Iterator[None]:
         if error.errno not in _FULL:
             raise
         raise NoRoom("the disk is full; try again later", code="storage_full") from error
+
+
+def _unlink(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 def _sync(folder: Path) -> None:

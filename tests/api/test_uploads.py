@@ -24,7 +24,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.fixtures import Launch
-from tests.support.gateway import Gateway
+from tests.support.gateway import POLL, Gateway
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
@@ -436,3 +436,20 @@ def test_same_files_make_the_same_archive(gateway: Gateway) -> None:
     one = gateway.create(urls=["upload:same.jpg"])
     assert gateway.create(entries=[{"url": "upload:same.jpg", "id": "x"}])["archive_hash"] == one["archive_hash"]
     assert re.fullmatch("[0-9a-f]{32}", one["archive_hash"])
+
+
+def test_need_of_a_file_is_forgotten_when_its_archive_is_gone(launch: Launch) -> None:
+    """The note that an archive needs the file goes with the next look after what nobody has any more."""
+    gateway = launch("forgotten")
+    assert gateway.client.post("/upload/a.txt", content=b"bytes").status_code == 201
+    created = gateway.create(urls=["upload:a.txt"])
+    gateway.download(created["archive_hash"])
+    assert [note.name for note in gateway.data.glob("uploads/*/needed/*")] == [created["archive_hash"]]
+    token = {"X-Delete-Token": created["delete_token"]}
+    assert gateway.client.delete(f"/api/archive/{created['archive_hash']}", headers=token).status_code == 204
+    gateway.kill()
+    gateway.start()
+    until = time.monotonic() + 20
+    while list(gateway.data.glob("uploads/*/needed/*")):
+        assert time.monotonic() < until
+        time.sleep(POLL)

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import hashlib
 import os
+from collections import Counter
 from pathlib import Path
 from zlib import crc32
 
@@ -206,3 +207,22 @@ async def test_listing_goes_on_when_one_file_is_damaged(tmp_path: Path) -> None:
     assert [upload.name for upload in uploads.listing()] == ["b.txt"]
     with pytest.raises(Conflict):
         await put(uploads, "a.txt")
+
+
+async def test_notes_of_archives_that_are_gone_are_forgotten(tmp_path: Path) -> None:
+    """Else they would pile up for as long as the file is kept; those of an archive that is being made stay."""
+    uploads = store(tmp_path)
+    for name in ("a.txt", "b.txt"):
+        await put(uploads, name)
+        async with uploads.kept():
+            for hash in ("gone", "there", "coming"):
+                uploads.need(name, hash)
+    asked = Counter[str]()
+
+    async def is_known(hash: str) -> bool:
+        asked[hash] += 1
+        return hash == "there" or (hash == "coming" and asked[hash] > 1)  # put down after it was looked for
+
+    await uploads.forget(is_known)
+    assert [name.rpartition("/")[2] for name in files(tmp_path) if "/needed/" in name] == ["coming", "there"] * 2
+    assert asked["gone"] == 2
