@@ -55,7 +55,7 @@ class Chromium:
         os.close(answers)
         self._reading = threading.Thread(target=self._read, daemon=True)
         self._reading.start()
-        self._list = self._tab("chrome://downloads")
+        self._list = self.tab("chrome://downloads")
         return self
 
     def __exit__(
@@ -69,11 +69,11 @@ class Chromium:
 
     def open(self, url: str) -> None:
         """Have it go to a URL, as a link does; what is no page becomes a download."""
-        self._call("Page.navigate", self._tab("about:blank"), url=url)
+        self.call("Page.navigate", self.tab("about:blank"), url=url)
 
     def download(self) -> list[Any]:
         """The newest download: name, whether it can be resumed, what went wrong, how far it is; or nothing."""
-        answer = self._call("Runtime.evaluate", self._list, expression=STATES, returnByValue=True)
+        answer = self.call("Runtime.evaluate", self._list, expression=STATES, returnByValue=True)
         found: list[list[Any]] = answer["result"].get("value", [])
         return found[0] if found else []
 
@@ -88,7 +88,7 @@ class Chromium:
                 if len(broken) == most:
                     return [*broken, state[2]]
                 broken.append(state[2])
-                self._call("Runtime.evaluate", self._list, expression=RESUME, userGesture=True)
+                self.call("Runtime.evaluate", self._list, expression=RESUME, userGesture=True)
                 self._until_left(state)
             time.sleep(0.05)
         return broken
@@ -102,12 +102,14 @@ class Chromium:
         """What it has whole: a download that is not carries another name."""
         return [path for path in self.downloads.iterdir() if path.suffix == ".zip"]
 
-    def _tab(self, url: str) -> str:
-        target = self._call("Target.createTarget", url=url)["targetId"]
-        session: str = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+    def tab(self, url: str) -> str:
+        """Open a tab; the session in which it is talked to."""
+        target = self.call("Target.createTarget", url=url)["targetId"]
+        session: str = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         return session
 
-    def _call(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
+    def call(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
+        """Send a command of the DevTools protocol, and wait for its result."""
         self._calls += 1
         number = self._calls
         message = {"id": number, "method": method, "params": parameters}
@@ -117,6 +119,7 @@ class Chromium:
         with self._changed:
             assert self._changed.wait_for(lambda: number in self._answers, ANSWERS_WITHIN), method
             answer = self._answers.pop(number)
+        assert "error" not in answer, (method, answer)
         result: dict[str, Any] = answer["result"]
         return result
 

@@ -1,0 +1,206 @@
+"""The pages in a real browser: by mouse, by keyboard alone, without a script; live; read by axe-core; hostile names."""
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.chromium import Chromium
+from tests.support.fixtures import Launch
+from tests.support.gateway import Gateway
+from tests.support.origin import File, Origin, Pattern, Status
+from tests.support.screen import AXE, Screen, quoted
+
+pytestmark = [pytest.mark.slow, pytest.mark.needs("chromium"), pytest.mark.timeout(600)]
+
+HOSTILE = "<img src=x onerror=window.seen.ran=true><script>window.seen.ran=true</script>.txt"
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Chromium]:
+    with Chromium(tmp_path / "browser") as browser:
+        yield browser
+
+
+def hash_of(screen: Screen) -> str:
+    found: str = screen.evaluate("location.pathname.split('/').pop()")
+    return found
+
+
+def test_main_job_by_keyboard_alone(browser: Chromium, gateway: Gateway, origin: Origin) -> None:
+    """The field has the focus; Tab leads to the button, Enter presses it, the page's first link downloads."""
+    origin.serve("/screen/key", File(Pattern(700_000)))
+    screen = Screen(browser)
+    screen.open(f"{gateway.base}/")
+    assert screen.evaluate("document.activeElement.id") == "links"
+    screen.type(f"{origin.url('/screen/key')}\thello.bin\n{origin.url('/screen/key')}\nnonsense")
+    screen.until("document.querySelector('[data-counts]').textContent.includes('1 not usable')")
+    assert "2 links · 1 twice · 1 not usable" in screen.text()
+    screen.evaluate(f"document.activeElement.value = {quoted(origin.url('/screen/key'))}")
+    screen.tab_to("it.textContent.trim() === 'Make the zip'")
+    screen.press("Enter", 13)
+    screen.until("location.pathname.startsWith('/a/')")
+    screen.tab_to("it.textContent.trim() === 'Download'")
+    screen.press("Enter", 13)
+    screen.until("document.querySelector('article')?.dataset.state === 'completed'", 60)
+    assert browser.finish(most=0) == []
+    (file,) = browser.finished()
+    with zipfile.ZipFile(file) as archive:
+        assert archive.testzip() is None
+    seen = screen.seen()
+    assert seen["broken"] == []
+
+
+def test_bar_grows_while_the_archive_is_built(browser: Chromium, gateway: Gateway, origin: Origin) -> None:
+    """By events, without a reload; and ends as the page of a complete archive."""
+    origin.serve("/screen/live", File(Pattern(4_000_000), hold_at=1_500_000))
+    screen = Screen(browser)
+    screen.open(f"{gateway.base}/")
+    screen.type(origin.url("/screen/live"))
+    screen.evaluate("document.querySelector('[data-new]').requestSubmit()")
+    screen.until("location.pathname.startsWith('/a/') && document.readyState === 'complete'")
+    screen.evaluate("window.same = true")
+    gateway.client.post(f"/api/archive/prefetch/{hash_of(screen)}")
+    screen.until("document.querySelector('progress').value > 1000000")
+    assert screen.evaluate("window.same") is True
+    assert "Being pulled" in screen.text()
+    origin.release("/screen/live")
+    screen.until("document.querySelector('article').dataset.state === 'completed'", 60)
+    assert screen.seen()["broken"] == []
+
+
+def test_recent_archives_are_remembered_by_the_browser(browser: Chromium, gateway: Gateway, origin: Origin) -> None:
+    """On the first page, by name, until they are forgotten."""
+    screen = Screen(browser)
+    screen.open(
+        f"{gateway.base}/a/{gateway.create(urls=[origin.url('/screen/recent')], filename='mine')['archive_hash']}"
+    )
+    screen.open(f"{gateway.base}/")
+    assert "mine.zip" in screen.text()
+    screen.evaluate("document.querySelector('[data-recent] button').click()")
+    screen.open(f"{gateway.base}/")
+    assert "mine.zip" not in screen.text()
+
+
+def test_hundred_thousand_links_hold_nothing_up(browser: Chromium, gateway: Gateway) -> None:
+    """Counted in slices: no task of the page's own over 50 ms; nothing of the page moves."""
+    screen = Screen(browser)
+    screen.open(f"{gateway.base}/")
+    fill = (
+        "(() => { const area = document.querySelector('#links');"
+        "area.value = Array.from({length: 100000}, (_, n) => `https://example.com/${n}.png`).join('\\n'); })()"
+    )
+    screen.evaluate(fill)
+    screen.evaluate("new Promise(done => setTimeout(done, 1000))")
+    screen.evaluate("window.seen.longest = 0; window.seen.shift = 0")
+    screen.evaluate("document.querySelector('#links').dispatchEvent(new Event('input'))")
+    screen.until("document.querySelector('[data-counts]').textContent.startsWith('100,000 links')")
+    seen = screen.seen()
+    assert seen["longest"] <= 50
+    assert seen["shift"] == 0
+
+
+def test_pasted_markup_becomes_its_links(browser: Chromium, gateway: Gateway) -> None:
+    """What is copied from a page is markup; its links are taken out of it, and nothing of it runs."""
+    screen = Screen(browser)
+    screen.open(f"{gateway.base}/")
+    markup = (
+        '<p>See <a href="https://example.com/a?x=1&amp;y=2">a</a>, <img src=x onerror="seen.ran=true"><a href=b>b</a>'
+    )
+    paste = (
+        "(() => { const data = new DataTransfer(); "
+        f"data.setData('text/html', {quoted(markup)}); data.setData('text/plain', 'See a, b');"
+        "const pasted = new ClipboardEvent('paste', {clipboardData: data, cancelable: true});"
+        "document.querySelector('#links').dispatchEvent(pasted);"
+        "return document.querySelector('#links').value; })()"
+    )
+    assert screen.evaluate(paste) == "https://example.com/a?x=1&y=2\n"
+    assert screen.seen()["ran"] is False
+
+
+def test_hostile_names_never_run(browser: Chromium, gateway: Gateway, origin: Origin) -> None:
+    """In the title, the list, what was left out and the recent ones."""
+    origin.serve("/screen/hostile", File(b"x"))
+    entries = [
+        {"url": origin.url("/screen/hostile"), "name": HOSTILE},
+        {"url": origin.url("/screen/x"), "name": HOSTILE},
+    ]
+    made = gateway.create(entries=entries, filename=HOSTILE)["archive_hash"]
+    gateway.download(made)
+    screen = Screen(browser)
+    for path in (f"/a/{made}", f"/a/{made}/files/1", "/", f"/archive/get/{HOSTILE}", f"/a/{HOSTILE}"):
+        screen.open(f"{gateway.base}{path}")
+        seen = screen.seen()
+        assert (seen["ran"], seen["broken"]) == (False, []), path
+
+
+def states(gateway: Gateway, origin: Origin) -> dict[str, str]:
+    """A path for each screen in each state that it can have."""
+    origin.serve("/screen/done", File(b"x" * 5000))
+    origin.serve("/screen/running", File(b"x" * 5000, hold_at=2000))
+    origin.serve("/screen/away", Status(404))
+    done = gateway.create(urls=[origin.url("/screen/done"), origin.url("/screen/none")])["archive_hash"]
+    gateway.download(done)
+    running = gateway.create(urls=[origin.url("/screen/running")])["archive_hash"]
+    gateway.client.post(f"/api/archive/prefetch/{running}")
+    failed = gateway.create(urls=[origin.url("/screen/away")])["archive_hash"]
+    gateway.client.get(f"/archive/get/{failed}.zip")
+    pending = gateway.create(urls=[origin.url("/screen/done")], filename="pending")["archive_hash"]
+    paths = {
+        "home": "/",
+        "uploads": "/upload",
+        "docs": "/docs",
+        "gone": f"/a/{'0' * 32}",
+        "link": f"/archive/get/{'0' * 32}.zip",
+    }
+    archives = {"done": done, "running": running, "failed": failed, "pending": pending}
+    return paths | {name: f"/a/{found}" for name, found in archives.items()} | {"files": f"/a/{done}/files/1"}
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not here: scripts/test-tools --slow")
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [320, 1280])
+def test_axe_finds_nothing_wrong(browser: Chromium, gateway: Gateway, origin: Origin, width: int, dark: bool) -> None:
+    """Every screen in every state: names, contrast, regions, order; and none is wider than its window."""
+    found: dict[str, Any] = {}
+    screen = Screen(browser, width=width, dark=dark)
+    for name, path in states(gateway, origin).items():
+        screen.open(f"{gateway.base}{path}")
+        screen.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+        if wrong := screen.violations():
+            found[name] = wrong
+        if name != "docs":
+            assert screen.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+            assert screen.seen()["shift"] < 0.01, name
+    assert found == {}
+
+
+def test_first_view_is_four_requests(browser: Chromium, gateway: Gateway) -> None:
+    """The page, its style, its script; an icon that is no request."""
+    screen = Screen(browser)
+    screen.open(f"{gateway.base}/")
+    count = "performance.getEntriesByType('resource').filter(each => each.name.startsWith('http')).length"
+    assert screen.evaluate(count) <= 3
+
+
+def test_main_job_without_a_script(browser: Chromium, launch: Launch, origin: Origin) -> None:
+    """The forms and links alone: make, build, see it complete, delete."""
+    gateway = launch()
+    origin.serve("/screen/plain", File(b"x" * 5000))
+    screen = Screen(browser, script=False)
+    screen.open(f"{gateway.base}/")
+    screen.type(origin.url("/screen/plain"))
+    screen.tab_to("it.textContent.trim() === 'Make the zip'")
+    screen.press("Enter", 13)
+    screen.until("location.pathname.startsWith('/a/')")
+    gateway.download(hash_of(screen))
+    gateway.until(hash_of(screen))
+    screen.open(screen.evaluate("location.href"))
+    assert "Complete" in screen.text()
+    screen.tab_to("it.tagName === 'SUMMARY' && it.textContent === 'Delete'")
+    screen.press("Enter", 13)
+    screen.tab_to("it.textContent.startsWith('Yes, delete it')")
+    screen.press("Enter", 13)
+    screen.until("document.body.innerText.includes('are gone')")
