@@ -1,30 +1,22 @@
-"""The OpenAPI document as one page of HTML: no script, nothing from elsewhere."""
+"""The OpenAPI document as markup for people, for the frame that all pages have."""
 
 import re
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
-_STYLE = "docs/style.css"
 
-
-def page(document: Mapping[str, Any]) -> str:
-    """The page. Its references are relative: it may stand behind a path prefix."""
+def body(document: Mapping[str, Any]) -> str:
+    """Return the markup of the page's main part, whose texts are escaped. Its references are relative."""
     info = document["info"]
     return "\n".join(
         (
-            "<!doctype html>",
-            '<html lang="en"><head><meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{escape(info['title'])}: the HTTP interface</title>",
-            f'<link rel="stylesheet" href="{_STYLE}"></head><body>',
             f"<h1>{escape(info['title'])} <small>{escape(info['version'])}</small></h1>",
             f"<p>{_prose(info['description'])}</p>",
             '<p><a href="openapi.json">openapi.json</a>: the same for programs.</p>',
             *(line for tag in document["tags"] for line in _section(document, tag["name"])),
             "<h2>Documents</h2>",
             *(line for name, schema in document["components"]["schemas"].items() for line in _schema(name, schema)),
-            "</body></html>",
         )
     )
 

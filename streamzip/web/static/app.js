@@ -2,7 +2,7 @@
 // Texts come from the page; what others wrote is put in as text, never as markup.
 
 const RECENT = "streamzip.recent", MOST_RECENT = 20;
-const SLICE = 4000; // lines that are looked at before the browser gets its turn
+const SLICE = 1500; // lines that are looked at before the browser gets its turn
 
 for (const hidden of document.querySelectorAll("[data-script]")) hidden.hidden = false;
 
