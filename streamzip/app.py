@@ -26,6 +26,7 @@ from streamzip.access.signed_links import SignedLinks
 from streamzip.api.auth import Auth
 from streamzip.api.door import Door, behind
 from streamzip.api.routes import build
+from streamzip.archive.budget import Budget, Keeping
 from streamzip.archive.filling import Window, Works
 from streamzip.archive.lanes import Lanes
 from streamzip.archive.opened import Most
@@ -117,6 +118,7 @@ class _Parts:
             memory=Memory(settings.stream_memory_bytes // settings.workers),
             keys=secrets.keys,
             announcements=announcements,
+            budget=Budget(repository, clock, _keeping(settings)),
             clock=clock,
             probe_wait=settings.probe_wait,
             most=Most(
@@ -177,6 +179,16 @@ class _Parts:
         await self.to_receiver.aclose()
         await self.repository.close()
         self.pool.shutdown()
+
+
+def _keeping(settings: Settings) -> Keeping:
+    return Keeping(
+        archives=settings.kept_archives,
+        bytes=settings.kept_bytes,
+        key_archives=settings.kept_archives_per_key,
+        key_bytes=settings.kept_bytes_per_key,
+        unread=settings.unread_ttl or None,
+    )
 
 
 def _close_to_others(shelf: Shelf) -> None:

@@ -188,6 +188,24 @@ class Settings(BaseSettings):
     default_ttl: Seconds | None = Field(
         default=None, description="Seconds an archive stands where its create does not say; without it, for ever."
     )
+    unread_ttl: int = Field(
+        default=2_592_000,
+        ge=0,
+        description="Seconds an archive without a time of its own stands while nobody has downloaded any of it; 0 for "
+        "ever.",
+    )
+    kept_archives: int = Field(default=1_000_000, ge=1, description="Archives that are kept at once.")
+    kept_bytes: ByteSize = Field(
+        default=ByteSize(10 * _GIB), ge=1, description="Lists of all archives in the store, in bytes or as 20GiB."
+    )
+    kept_archives_per_key: int = Field(
+        default=0, ge=0, description="Archives of one API key that are kept at once; 0 for no limit of its own."
+    )
+    kept_bytes_per_key: ByteSize = Field(
+        default=ByteSize(0),
+        ge=0,
+        description="Lists of one API key's archives in the store, in bytes or as 1GiB; 0 for no limit of its own.",
+    )
     api_keys: SecretStr | None = Field(
         default=None,
         description="Keys that may create, upload, delete and list, as name:sha256hex, comma-separated; made by "

@@ -10,13 +10,14 @@ import asyncio
 import contextlib
 import errno
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from streamzip.access.keyring import KeyRing
 from streamzip.access.standard_webhooks import WebhookSecrets
+from streamzip.archive.budget import Budget
 from streamzip.archive.downloading import Download, Facts
 from streamzip.archive.filling import Filling, Works
 from streamzip.archive.finishing import Finished
@@ -73,6 +74,7 @@ class Gateway:
         memory: Memory,
         keys: KeyRing,
         announcements: Announcements,
+        budget: Budget,
         clock: Clock,
         probe_wait: float,
         most: Most,
@@ -80,18 +82,19 @@ class Gateway:
         self._repository = repository
         self._uploads = uploads
         self._announcements = announcements
+        self._budget = budget
         self._shelf = shelf
         self._keys = keys
         self._clock = clock
         self._vault = Vault(keys)
-        self._generations = Generations(repository, self._vault, keys, clock, on_expired=self._remove)
+        self._generations = Generations(repository, self._vault, keys, clock, budget, on_expired=self._remove)
         self._loader = Loader(
             repository, self._vault, works, probe_wait=probe_wait, on_unbuildable=announcements.unbuildable
         )
         self._archives = OpenArchives(shelf, works, memory, self._completed, most=most)
         self._room = Room(shelf, clock, promised=self._archives.promised, let_go=self._archives.let_go)
         self._archives.on_opened = self._make_room_soon
-        self._making_room: set[asyncio.Task[None]] = set()
+        self._under_way: set[asyncio.Task[None]] = set()
         self.on_prefetch: Callable[[], None] = lambda: None
 
     async def close(self) -> None:
@@ -147,9 +150,11 @@ class Gateway:
         return Created(row, existed, status, request.renamed, self._keys.token(DELETE, row.hash), secret)
 
     async def _keep(self, manifest: Manifest, row: ArchiveRow) -> bool:
-        """Keep a new generation; False where another create has made it meanwhile."""
+        """Keep a new generation; False where another create has made it meanwhile. Raises NoRoom."""
         await note_needs(self._uploads, manifest, row.hash)
         sealed = await aside(manifest, partial(self._vault.seal_manifest, row.hash, manifest))
+        await self._budget.take(row.owner, len(sealed.body))
+        row = replace(row, stored=len(sealed.body))
         created = await self._repository.create(row, sealed, job=PREFETCH if row.prefetch else None)
         if created:
             self._loader.begin(row.hash, manifest)
@@ -209,14 +214,29 @@ class Gateway:
         # Without a copy and without strong validators nothing proves that two answers have the same bytes.
         same = length is not None and (lease.kept or filling.layout.provable)
         etag = f'"{frozen_at:x}-{length:x}"' if same else None
-        return Facts(row.filename, length, etag, frozen_at, filling.spool.sealed)
+        return Facts(row.filename, length, etag, frozen_at, filling.spool.sealed, row.lapses)
 
-    def hand_over(self, hash: str) -> None:
-        """The proxy in front sends the finished copy: it is not evicted until the proxy has had time to open it."""
+    def hand_over(self, hash: str, *, lapses: bool) -> None:
+        """The proxy in front sends the finished copy: it is not evicted until the proxy has had time to open it.
+
+        `lapses`: it is the first to be read.
+        """
         self._shelf.touch(hash)
+        if lapses:
+            self._keep_soon(hash)
+
+    def _keep_soon(self, hash: str) -> None:
+        """Have an archive stand that has a reader now; the reader need not wait for that."""
+        self._soon(self._keep_read(hash))
+
+    async def _keep_read(self, hash: str) -> None:
+        with contextlib.suppress(Problem):  # the store is away: the next reader does it
+            await self._repository.catalogue.keep(hash)
 
     async def _release(self, row: ArchiveRow, lease: Lease) -> None:
         """Bytes are about to be given out: where only the copy can prove what they were, that is noted first."""
+        if row.lapses:
+            self._keep_soon(row.hash)
         filling = lease.shared
         if lease.kept and not (filling.spool.sealed or filling.layout.provable):
             filling.released = True
@@ -242,9 +262,12 @@ class Gateway:
         await self._room.make(finished.size)
 
     def _make_room_soon(self, *, full: bool = False) -> None:
-        task = asyncio.create_task(self._room.make(full=full))
-        self._making_room.add(task)
-        task.add_done_callback(self._making_room.discard)
+        self._soon(self._room.make(full=full))
+
+    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
 
     async def make_room(self) -> None:
         """Evict copies that do not fit their budget any more."""

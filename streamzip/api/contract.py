@@ -118,14 +118,14 @@ OPERATIONS: tuple[Operation, ...] = (
         *("POST", "/api/archive/create", "createArchive", _ARCHIVES),
         "Keep a list of files as an archive; the same list gives the same archive. Nothing of the files is pulled.",
         answers=_CREATED,
-        problems=(*_REFUSED, *STORE),
+        problems=(*_REFUSED, *STORE, 507),
         body=CreateBody,
     ),
     Operation(
         *("POST", "/api/archive/download", "downloadNow", _ARCHIVES),
         "Create, and answer with the archive itself.",
         answers={200: Answer("The archive.", media=ZIP, headers=_HELD)},
-        problems=(*_REFUSED, 404, 409, 412, 416, 502, 505, *STORE),
+        problems=(*_REFUSED, 404, 409, 412, 416, 502, 505, *STORE, 507),
         body=CreateBody,
     ),
     Operation(
@@ -194,7 +194,7 @@ OPERATIONS: tuple[Operation, ...] = (
         *("POST", "/archive_img", "createByFilename", _KEY_VALUE),
         "Keep one named file, or a list of them, under a key.",
         answers={201: Answer("Kept.", answers.Key, headers=("Location",))},
-        problems=(*_REFUSED, *STORE),
+        problems=(*_REFUSED, *STORE, 507),
         body=KeyValueBody,
     ),
     Operation(
@@ -206,7 +206,7 @@ OPERATIONS: tuple[Operation, ...] = (
         *("POST", "/download", "downloadPage", _PAGES),
         "Collect the first images of a web page, in the background.",
         answers={202: Answer("It is being done.", answers.DownloadAccepted, headers=("Location",))},
-        problems=(*_REFUSED, *STORE),
+        problems=(*_REFUSED, *STORE, 507),
         body=PageBody,
     ),
     Operation(

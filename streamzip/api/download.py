@@ -56,17 +56,17 @@ class Downloads:
                 last_modified=facts.last_modified,
                 read=download.read,
                 check_start=download.check_start,
-                hand_over=partial(self._hand_over, hash, headers) if by_nginx else None,
+                hand_over=partial(self._hand_over, hash, headers, facts.lapses) if by_nginx else None,
             )
             return await respond(
                 request, selected, stack, now=self._clock.wall(), write_timeout=self._settings.write_timeout
             )
 
-    def _hand_over(self, hash: str, headers: dict[str, str]) -> Response:
+    def _hand_over(self, hash: str, headers: dict[str, str], lapses: bool) -> Response:
         """What has nginx send the copy. It finds the range and compares If-Range by itself: our ETag is the one that it
         gives this file.
         """
-        self._gateway.hand_over(hash)
+        self._gateway.hand_over(hash, lapses=lapses)
         told = {name: value for name, value in headers.items() if name != "Accept-Ranges"}  # it adds its own
         return Response(headers=told | {"X-Accel-Redirect": f"/_spool/{hash[:2]}/{hash}.zip"})
 

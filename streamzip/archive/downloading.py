@@ -30,6 +30,7 @@ class Facts:
     etag: str | None
     last_modified: int  # epoch seconds
     finished: bool  # a sealed copy lies on disk
+    lapses: bool  # it ends for want of readers, unless this is one
 
 
 class Download:

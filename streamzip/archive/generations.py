@@ -10,6 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from streamzip.access.keyring import KeyRing
+from streamzip.archive.budget import Budget
 from streamzip.archive.planning import may_pass
 from streamzip.clock import Clock
 from streamzip.errors import Stale
@@ -33,6 +34,7 @@ class Generations:
         vault: Vault,
         keys: KeyRing,
         clock: Clock,
+        budget: Budget,
         *,
         on_expired: Callable[[str], Awaitable[None]],
     ) -> None:
@@ -40,6 +42,7 @@ class Generations:
         self._vault = vault
         self._keys = keys
         self._clock = clock
+        self._budget = budget
         self._on_expired = on_expired
 
     async def of(self, request: CreateRequest, until: float | None) -> tuple[Manifest, ArchiveRow, bool]:
@@ -71,13 +74,15 @@ class Generations:
             prefetch=False,
             created_at=self._clock.wall(),
             owner=manifest.owner,
-            expires_at=until,
+            expires_at=self._budget.unread_until() if until is None else until,
+            lapses=until is None and self._budget.keeping.unread is not None,
         )
 
     async def _standing(self, keys: Sequence[str], until: float | None) -> ArchiveRow | None:
         """The newest generation of the manifest of these keys, which now stands `until` (epoch s) at least."""
         while (row := await self._newest(keys)) is not None and row.code != Stale.code:
-            if await self._repository.catalogue.extend(row.hash, until, now=self._clock.wall()):
+            now, unread = self._clock.wall(), self._budget.unread_until()
+            if await self._repository.catalogue.extend(row.hash, until, now=now, unread_until=unread):
                 return await self._repository.get(row.hash)
             await self._repository.catalogue.delete_expired(row.hash, self._clock.wall())
             await self._on_expired(row.hash)

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from streamzip.archive.budget import FULL
 from streamzip.clock import Clock
-from streamzip.errors import BuildFailed, Damaged, NotFound, OriginError, Problem, UnusablePage
+from streamzip.errors import BuildFailed, Damaged, NoRoom, NotFound, OriginError, Problem, UnusablePage
 from streamzip.files.locks import LockFile
 from streamzip.jobs.queue import PAUSE, Queue
 from streamzip.logs import event
@@ -39,7 +40,7 @@ UNREACHABLE = "page_unreachable"
 UNEXPECTED = "internal"
 
 # What a page's failure is told as; any other code is the page's own fault.
-_KINDS: Final = {UNREACHABLE: BuildFailed, UNEXPECTED: Problem, Damaged.code: Damaged}
+_KINDS: Final = {UNREACHABLE: BuildFailed, UNEXPECTED: Problem, Damaged.code: Damaged, FULL: NoRoom}
 
 Create = Callable[[CreateRequest], Awaitable[str]]
 
@@ -129,6 +130,7 @@ class WebpageDownloads(Queue[WebpageRow]):
     async def _read(self, row: WebpageRow) -> None:
         try:
             manifest = await self._source.manifest(row.url, row.owner)
+            hash = await self._create(CreateRequest(manifest, (), prefetch=True, plain=False))
         except OriginError as error:
             wait = self._backoff.delay(row.attempts + 1, error.retry_after) if error.transient else None
             event(logger, logging.INFO, "page_failed", download=row.id, code=error.code, again=wait is not None)
@@ -137,10 +139,9 @@ class WebpageDownloads(Queue[WebpageRow]):
                 await self._pages.failed(row.id, code=UNREACHABLE, detail=detail)
             else:
                 await self._pages.again(row.id, not_before=self._clock.wall() + wait)
-        except UnusablePage as problem:
+        except (UnusablePage, NoRoom) as problem:
             event(logger, logging.INFO, "page_failed", download=row.id, code=problem.code, again=False)
             await self._pages.failed(row.id, code=problem.code, detail=problem.detail)
         else:
-            hash = await self._create(CreateRequest(manifest, (), prefetch=True, plain=False))
             await self._pages.built(row.id, hash)
             event(logger, logging.INFO, "page_read", download=row.id, archive=hash, images=len(manifest.entries))

@@ -1,12 +1,22 @@
 """Questions about many archives: an owner's, page by page, and those whose time is over."""
 
-from sqlalchemy import Connection, delete, or_, select, tuple_, update
+from typing import NamedTuple
+
+from sqlalchemy import Connection, delete, func, or_, select, tuple_, update
 
 from streamzip.store.reading import Reads
 from streamzip.store.rows import ArchiveRow
 from streamzip.store.statements import changed
 from streamzip.store.tables import archives
 from streamzip.store.writer import Writer
+
+
+class Usage(NamedTuple):
+    """What archives take of the store: how many they are, and the bytes of their lists."""
+
+    archives: int
+    bytes: int
+
 
 _COLUMNS = [archives.c[name] for name in ArchiveRow.__dataclass_fields__]
 
@@ -29,17 +39,41 @@ class Catalogue:
         query = query.order_by(archives.c.created_at.desc(), archives.c.hash.desc()).limit(limit)
         return [ArchiveRow(**row._mapping) for row in await self._reads.rows(query)]
 
-    async def extend(self, hash: str, expires_at: float | None, *, now: float) -> bool:
-        """Let it stand until the later of the two times (None: for ever); False where it is expired or gone."""
+    async def usage(self) -> dict[str | None, Usage]:
+        """Return what each owner's archives take."""
+        count, stored = func.count().label("archives"), func.sum(archives.c.stored).label("bytes")
+        rows = await self._reads.rows(select(archives.c.owner, count, stored).group_by(archives.c.owner))
+        return {row.owner: Usage(row.archives, int(row.bytes)) for row in rows}
+
+    async def keep(self, hash: str) -> None:
+        """Let an archive stand that would have ended for want of readers: it has one."""
+
+        def change(connection: Connection) -> None:
+            read = update(archives).where(archives.c.hash == hash, archives.c.lapses)
+            connection.execute(read.values(expires_at=None, lapses=False))
+
+        await self._writer.apply(change)
+
+    async def extend(
+        self, hash: str, expires_at: float | None, *, now: float, unread_until: float | None = None
+    ) -> bool:
+        """Let it stand until the later of the two times; False where it is expired or gone.
+
+        None: for ever or, where it would end and `unread_until` is given, until then if nobody reads it.
+        """
 
         def change(connection: Connection) -> bool:
             alive = (archives.c.hash == hash) & or_(archives.c.expires_at.is_(None), archives.c.expires_at > now)
             if connection.execute(select(archives.c.hash).where(alive).with_for_update()).first() is None:
                 return False
-            later = update(archives).where(alive, archives.c.expires_at.is_not(None))
-            if expires_at is not None:
-                later = later.where(archives.c.expires_at < expires_at)
-            connection.execute(later.values(expires_at=expires_at))
+            ends = update(archives).where(alive, archives.c.expires_at.is_not(None))
+            if expires_at is None and unread_until is None:
+                connection.execute(ends.values(expires_at=None, lapses=False))
+                return True
+            until = unread_until if expires_at is None else expires_at
+            connection.execute(ends.where(archives.c.expires_at < until).values(expires_at=until))
+            if expires_at is None:
+                connection.execute(ends.values(lapses=True))
             return True
 
         return await self._writer.apply(change)

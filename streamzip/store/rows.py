@@ -19,7 +19,8 @@ class ArchiveRow:
     `manifest_key` is the hash of its first generation, shared by every later one. `released`: bytes of its body were
     given out. `code`: why it failed, where it did. `completed_at` (epoch s) and `size` (bytes) stand from the first
     full pass on, also when the copy is gone. `owner`: the name of the API key that created it. `expires_at`
-    (epoch s): from then on it is as good as deleted.
+    (epoch s): from then on it is as good as deleted. `lapses`: that time is for want of readers, and the first one ends
+    it. `stored`: bytes that its list takes.
     """
 
     hash: str
@@ -35,6 +36,8 @@ class ArchiveRow:
     size: int | None = None
     owner: str | None = None
     expires_at: float | None = None
+    stored: int = 0
+    lapses: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ BUDGET = 4 * MIB + MIB // 2
 def small(origin: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway with room for four copies of a mebibyte."""
     data = tmp_path_factory.mktemp("small") / "data"
-    with Gateway(data, allow=[origin.authority], cache_max_bytes=str(BUDGET)) as gateway:
+    with Gateway(data, allow=[origin.authority], cache_max_bytes=str(BUDGET), unread_ttl="0") as gateway:
         yield gateway
 
 
@@ -142,3 +142,40 @@ def test_default_time_is_the_operators_when_create_says_nothing(launch: Launch, 
     gateway.start()
     eventually(lambda: not orphan.exists())
     assert gateway.copy(hash).exists()
+
+
+def test_archive_stands_for_ever_once_it_was_downloaded(launch: Launch, origin: Origin) -> None:
+    """One byte is enough; building it ahead, or looking at it, is no download."""
+    gateway = launch(unread_ttl="1000")
+    read, built, seen = (archive(gateway, origin, f"unread/{name}") for name in ("read", "built", "seen"))
+    assert gateway.client.post(f"/api/archive/prefetch/{built}").status_code == 202
+    assert gateway.client.head(f"/archive/get/{seen}.zip").status_code == 200
+    gateway.until(built)
+    assert gateway.client.get(f"/archive/get/{read}.zip", headers={"Range": "bytes=0-0"}).status_code == 206
+    eventually(lambda: gateway.status(read)["expires_at"] is None)
+    assert gateway.status(built)["expires_at"] is not None
+    assert gateway.status(seen)["expires_at"] is not None
+
+
+def test_archive_that_nobody_downloads_ends(launch: Launch, origin: Origin) -> None:
+    """As one whose time was set; the store forgets it."""
+    gateway = launch(unread_ttl="1")
+    hash = archive(gateway, origin, "unread/ends")
+    eventually(lambda: gateway.client.get(f"/api/archive/status/{hash}").status_code == 404)
+    eventually(lambda: gateway.stored() == 0, 20)
+
+
+def test_create_is_refused_when_as_many_archives_are_kept_as_may_be(launch: Launch, origin: Origin) -> None:
+    """507 that says what to do; what exists is created again; a deletion makes room."""
+    gateway = launch(kept_archives="2")
+    first = gateway.create(urls=[origin.url("/kept/0")])
+    gateway.create(urls=[origin.url("/kept/1")])
+    body = {"urls": [origin.url("/kept/2")]}
+    for path in ("/api/archive/create", "/api/archive/download"):
+        refused = gateway.client.post(path, json=body)
+        assert (refused.status_code, refused.json()["code"]) == (507, "store_budget")
+        assert "expires_in" in refused.json()["detail"]
+    assert gateway.create(urls=[origin.url("/kept/0")])["archive_hash"] == first["archive_hash"]
+    token = {"X-Delete-Token": first["delete_token"]}
+    assert gateway.client.delete(f"/api/archive/{first['archive_hash']}", headers=token).status_code == 204
+    eventually(lambda: gateway.client.post("/api/archive/create", json=body).status_code == 201)

@@ -40,7 +40,7 @@ class FullDisk:
 
         fields = {"shared": self.copy, "kept": True, "alone": self.alone, "pulling": contextlib.nullcontext}
         lease = cast(Lease, SimpleNamespace(**fields))
-        facts = Facts("a.zip", 10, '"1"', 0, False)
+        facts = Facts("a.zip", 10, '"1"', 0, finished=False, lapses=False)
         return Download(facts, lease, on_release=nothing, on_failure=nothing, on_full=self.tell)
 
     def tell(self) -> None:

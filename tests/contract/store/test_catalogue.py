@@ -57,3 +57,32 @@ async def test_expired_names_what_is_over_and_deletes_only_that(repository: Repo
     for number in (1, 2, 3):
         assert not await repository.catalogue.delete_expired(name(number), 30.0)
     assert [hash async for hash in repository.hashes()] == [name(0), name(2), name(3)]
+
+
+async def test_extend_lets_an_archive_lapse_when_nobody_sets_a_time(repository: Repository) -> None:
+    """One that would end is put off until `unread_until`, never sooner; one that stands for ever still does."""
+    await repository.create(an_archive(name(1), expires_at=100.0), sealed())
+    await repository.create(an_archive(name(2)), sealed())
+    for number, until, expires_at, lapses in ((1, 50.0, 100.0, True), (1, 200.0, 200.0, True), (2, 200.0, None, False)):
+        assert await repository.catalogue.extend(name(number), None, now=10.0, unread_until=until)
+        row = await repository.get(name(number))
+        assert row is not None
+        assert (row.expires_at, row.lapses) == (expires_at, lapses)
+
+
+async def test_keep_ends_a_time_that_is_for_want_of_readers(repository: Repository) -> None:
+    """The first reader ends it; a time that somebody set stays."""
+    await repository.create(an_archive(name(1), expires_at=100.0, lapses=True), sealed())
+    await repository.create(an_archive(name(2), expires_at=100.0), sealed())
+    for number, expires_at in ((1, None), (2, 100.0)):
+        await repository.catalogue.keep(name(number))
+        row = await repository.get(name(number))
+        assert row is not None
+        assert (row.expires_at, row.lapses) == (expires_at, False)
+
+
+async def test_usage_counts_each_owners_archives_and_their_lists(repository: Repository) -> None:
+    """Those without an owner too."""
+    for number, (owner, stored) in enumerate([("ann", 10), ("ann", 20), ("bob", 5), (None, 7)]):
+        await repository.create(an_archive(name(number), owner=owner, stored=stored), sealed())
+    assert await repository.catalogue.usage() == {"ann": (2, 30), "bob": (1, 5), None: (1, 7)}
