@@ -81,6 +81,7 @@ class _Parts:
         self, settings: Settings, secrets: Secrets, repository: Repository, shares: Shares, *, alone: bool
     ) -> None:
         clock = self.clock = repository.clock
+        self.leaving = asyncio.Event()  # set when the process is told to end
         self.repository = repository
         self.pool = ThreadPoolExecutor(max_workers=max(4, (os.cpu_count() or 1) + 2), thread_name_prefix="streamzip")
         self.transport = _transport(settings, settings.allow_hosts)
@@ -124,6 +125,8 @@ class _Parts:
             most=Most(
                 opened=shares.archives, pulled=min(shares.archives, max(1, settings.max_archives // settings.workers))
             ),
+            most_watchers=settings.max_watchers,
+            leaving=self.leaving,
         )
         self.auth = Auth(secrets.api_keys, signed, Sessions(secrets.api_keys, secrets.keys), clock, self.gateway)
         self.prefetches = Prefetches(
@@ -284,13 +287,17 @@ async def _serve(settings: Settings, alone: bool, sockets: Sequence[socket.socke
         await repository.close()
         raise
     background = asyncio.create_task(parts.work())
-    leaving = asyncio.Event()
-    app = build(parts.gateway, parts.uploads, settings, parts.links, parts.auth, parts.webpages, parts.clock, leaving)
+    gateway = parts.gateway
+    app = build(
+        *(gateway, parts.uploads, settings, parts.links, parts.auth, parts.webpages, parts.clock),
+        gateway.watches,
+        parts.leaving,
+    )
     # Downloads have their own watch, which sees more and says so: this one is for all other answers.
     door = Door(shares.clients, within=settings.request_timeout, untaken=2 * settings.write_timeout)
     parent = multiprocessing.parent_process()
     config = _uvicorn_config(app, door)
-    server = Server(config, leaving, stop_within=settings.stop_within, is_worker=parent is not None)
+    server = Server(config, parts.leaving, stop_within=settings.stop_within, is_worker=parent is not None)
     memory.keep_what_is_loaded()
     if parent is not None:  # a worker whose supervisor was killed ends as well: nobody would start it again
         asyncio.get_running_loop().add_reader(parent.sentinel, setattr, server, "should_exit", True)

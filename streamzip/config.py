@@ -171,6 +171,9 @@ class Settings(BaseSettings):
         default=ByteSize(10 * 1024 * _GIB), ge=1, description="Longest archive, in bytes or as 2TiB."
     )
     max_archives: int = Field(default=1024, ge=1, description="Archives whose files are pulled at once.")
+    max_watchers: int = Field(
+        default=512, ge=1, description="Event streams of one client, and of one archive, at once in one process."
+    )
     creates_per_minute: int = Field(
         default=0, ge=0, le=60_000, description="Creates of one client in a minute; 0 for no limit."
     )

@@ -14,7 +14,7 @@
     │   └── Stale               409  `origin_changed`: an origin changed after its bytes were given out
     ├── NotReady                503  not yet; Retry-After says when to ask again
     ├── BuildFailed             502  `origin_failed`, `entry_failed`, `no_entries`, `page_unreachable`: not to be had
-    ├── TooMany                 429  `too_many_creates`; Retry-After says when one is left again
+    ├── TooMany                 429  `too_many_creates`, `too_many_watchers`; Retry-After says when to ask again
     ├── BadForm                 400  a form that cannot be read
     ├── Stalled                 408  a body that does not come
     ├── Unsupported             415  a body that is not taken: its type, its coding

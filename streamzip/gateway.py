@@ -19,14 +19,15 @@ from streamzip.access.keyring import KeyRing
 from streamzip.access.standard_webhooks import WebhookSecrets
 from streamzip.archive.budget import Budget
 from streamzip.archive.downloading import Download, Facts
-from streamzip.archive.filling import Filling, Works
+from streamzip.archive.filling import Works
 from streamzip.archive.finishing import Finished
 from streamzip.archive.generations import Generations, aside
 from streamzip.archive.loading import STALE, Loader
 from streamzip.archive.opened import Lease, Most, OpenArchives
 from streamzip.archive.reading import Reader, everything
 from streamzip.archive.room import Room
-from streamzip.archive.status import status_document, summary
+from streamzip.archives.status import Asked, Statuses
+from streamzip.archives.watching import Watches
 from streamzip.clock import Clock
 from streamzip.errors import BuildFailed, Conflict, NotFound, NotReady, Problem, Stale
 from streamzip.jobs.announcing import Announcements
@@ -78,6 +79,8 @@ class Gateway:
         clock: Clock,
         probe_wait: float,
         most: Most,
+        most_watchers: int,
+        leaving: asyncio.Event,
     ) -> None:
         self._repository = repository
         self._uploads = uploads
@@ -95,6 +98,10 @@ class Gateway:
         self._room = Room(shelf, clock, promised=self._archives.promised, let_go=self._archives.let_go)
         self._archives.on_opened = self._make_room_soon
         self._under_way: set[asyncio.Task[None]] = set()
+        self.statuses = Statuses(repository, self._loader, self._archives, shelf, clock, self._lease)
+        self.watches = Watches(
+            self.statuses, repository.overview, self._archives, shelf, clock, most=most_watchers, leaving=leaving
+        )
         self.on_prefetch: Callable[[], None] = lambda: None
 
     async def close(self) -> None:
@@ -143,7 +150,7 @@ class Gateway:
                 await self.prefetch(row.hash)
         status = "in-progress" if prefetch else "pending"
         if existed:
-            status = (await self.status(row.hash))["status"]
+            status = (await self.statuses.look(Asked(row.hash))).document["status"]
         secret = None
         if request.webhook is not None:
             secret = WebhookSecrets.of_receiver(self._keys, manifest.owner, request.webhook).current
@@ -331,29 +338,10 @@ class Gateway:
                 raise
             finally:
                 reader.close()
-            filling.check_all_there()
             if not await self._archives.finished(hash):
                 raise OSError(errno.EIO, "the copy could not be finished")
 
     # -- status -----------------------------------------------------------------------------------------
-
-    async def status(self, hash: str, *, members: bool = False) -> dict[str, Any]:
-        """The status document without its URLs, derived from what is on disk. Raises NotFound, Damaged."""
-        row = await self._loader.row(hash)
-        told = await self._announcements.told(hash)
-        pending = await self._repository.jobs.pending(PREFETCH, hash)
-        filling = await self._peek(row)
-        document = status_document(
-            row,
-            filling,
-            errors=await self._repository.errors(hash),
-            active=self._archives.reading(hash)
-            or (pending is not None and pending.not_before <= self._clock.wall())
-            or await asyncio.to_thread(self._shelf.pulled, hash),  # by another process
-            cached=await asyncio.to_thread(self._shelf.has_copy, hash),
-            manifest=await self._loader.manifest(hash) if members else None,
-        )
-        return document | {"webhooks": told}
 
     async def owner(self, hash: str) -> str | None:
         """The name of the API key that created the archive. Raises NotFound."""
@@ -362,25 +350,3 @@ class Gateway:
     def is_delete_token(self, hash: str, token: str) -> bool:
         """Return whether create gave this token out for the archive."""
         return self._keys.is_token(DELETE, hash, token)
-
-    async def page(
-        self, owner: str, *, limit: int, before: tuple[float, str] | None
-    ) -> tuple[list[dict[str, Any]], tuple[float, str] | None]:
-        """An owner's archives, the newest first, from `before` on; and where the next page begins."""
-        rows = await self._repository.catalogue.page(owner, now=self._clock.wall(), limit=limit + 1, before=before)
-        found = [
-            summary(row, active=self._archives.reading(row.hash), begun=self._shelf.begun(row.hash))
-            for row in rows[:limit]
-        ]
-        return found, (rows[limit - 1].created_at, rows[limit - 1].hash) if len(rows) > limit else None
-
-    async def _peek(self, row: ArchiveRow) -> Filling | None:
-        """What is there of an archive that is not completed, where anything is."""
-        filling = self._archives.peek(row.hash)
-        if filling is None and row.completed_at is None and self._shelf.begun(row.hash):
-            with contextlib.suppress(Problem):
-                async with self._lease(row) as lease:
-                    return lease.shared
-        if filling is not None:
-            filling.follow()
-        return filling

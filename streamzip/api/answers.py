@@ -101,7 +101,9 @@ class ArchiveStatus(ArchiveLinks):
     active: bool = Field(description="Whether somebody reads it in the answering process, or a prefetch is queued.")
     cached: bool = Field(description="Whether the finished copy is on disk now.")
     progress: Progress
-    errors: list[EntryFault] = Field(description="The entries left out.")
+    errors: list[EntryFault] = Field(description="The entries left out, by index; a page of them.")
+    errors_total: int = Field(description="How many entries were left out.")
+    errors_next: Maybe[int] = Field(None, description="Only where there are more: what `errors_from` goes on with.")
     created_at: str = Time
     expires_at: str | None = Time
     webhooks: list[Delivery]
@@ -113,7 +115,8 @@ class ArchiveStatus(ArchiveLinks):
     )
     size: Maybe[int] = Field(None, description="The archive's length in bytes, once it is known.")
     completed_at: Maybe[str] = Field(None, description="When it was first completed; RFC 3339.")
-    members: Maybe[list[Member]] = Field(None, description="Only with `?entries=1`.")
+    members: Maybe[list[Member]] = Field(None, description="Only with `?entries=1`; a page of them.")
+    members_next: Maybe[int] = Field(None, description="Only where there are more: what `members_from` goes on with.")
 
 
 class ArchiveSummary(ArchiveLinks):

@@ -1,18 +1,21 @@
 """The archive's resource: create, status, prefetch, delete."""
 
 import asyncio
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from streamzip.api.auth import Auth, owner_of
 from streamzip.api.bodies import HeldBodies
 from streamzip.api.links import Links
+from streamzip.archives.status import Asked
 from streamzip.clock import rfc3339
 from streamzip.config import Settings
 from streamzip.errors import FieldError, Forbidden, InvalidRequest
@@ -88,14 +91,18 @@ class Archives:
 
     async def status(self, request: Request) -> Response:
         """GET /api/archive/status/{hash}"""
-        members = request.query_params.get("entries") == "1"
-        return JSONResponse(await self.document(request, members=members), headers=NO_STORE)
+        return await self.told(request, _asked(request))
 
-    async def document(self, request: Request, *, members: bool = False) -> dict[str, Any]:
-        """The status document, with the links that this client is to have. Raises NotFound."""
+    async def told(self, request: Request, asked: Asked, status: int = 200) -> Response:
+        """Answer with the status document, with the links that this client is to have. Raises NotFound."""
+        look, links = await self.gateway.statuses.look(asked), await self.archive_links(request)
+        body = look.head + b", " + json.dumps(links)[1:].encode()
+        return Response(body, status, NO_STORE, "application/json")
+
+    async def archive_links(self, request: Request) -> dict[str, str]:
+        """The archive's links, as this client is to have them. Raises NotFound."""
         hash = request.path_params["hash"]
-        document = await self.gateway.status(hash, members=members)
-        return document | self.links.archive(request, hash, entitled=await self.auth.entitles(request, hash))
+        return self.links.archive(request, hash, entitled=await self.auth.entitles(request, hash))
 
     async def page(self, request: Request) -> Response:
         """GET /api/archive: the archives of the key that asks, the newest first."""
@@ -103,7 +110,7 @@ class Archives:
         if owner is None:
             raise Forbidden("archives are listed for API keys, and this gateway has none")
         limit, before = _page_of(request.query_params.get("limit", "50"), request.query_params.get("after"))
-        found, rest = await self.gateway.page(owner, limit=limit, before=before)
+        found, rest = await self.gateway.statuses.page(owner, limit=limit, before=before)
         base = self.links.base(request)
         following = None if rest is None else f"{base}/api/archive?limit={limit}&after={rest[0]!r}_{rest[1]}"
         archives = [each | self.links.archive(request, each["archive_hash"], entitled=True) for each in found]
@@ -112,7 +119,7 @@ class Archives:
     async def prefetch(self, request: Request) -> Response:
         """POST /api/archive/prefetch/{hash}"""
         queued = await self.gateway.prefetch(request.path_params["hash"])
-        return JSONResponse(await self.document(request), 202 if queued else 200, NO_STORE)
+        return await self.told(request, Asked(request.path_params["hash"]), 202 if queued else 200)
 
     async def cancel_prefetch(self, request: Request) -> Response:
         """DELETE /api/archive/prefetch/{hash}"""
@@ -123,6 +130,20 @@ class Archives:
         """DELETE /api/archive/{hash}"""
         await self.gateway.delete(request.path_params["hash"])
         return Response(status_code=204)
+
+
+def _asked(request: Request) -> Asked:
+    """What a status is to hold, from its query. Raises InvalidRequest."""
+    query = request.query_params
+    members_from = _index(query, "members_from") if query.get("entries") == "1" else None
+    return Asked(request.path_params["hash"], _index(query, "errors_from"), members_from)
+
+
+def _index(query: QueryParams, name: str) -> int:
+    value = query.get(name, "0")
+    if not re.fullmatch("[0-9]{1,9}", value, re.ASCII):
+        raise InvalidRequest([FieldError(f"/{name}", "an entry's index is expected, counted from 0")])
+    return int(value)
 
 
 def _page_of(limit: str, after: str | None) -> tuple[int, tuple[float, str] | None]:

@@ -66,6 +66,9 @@ PAGE = Parameter("page", "path", "Which page, from 1.", {"type": "integer", "min
 FOLDER = Parameter("folder", "path", "The folder's name, which is its secret.")
 NAME = Parameter("name", "path", "The file's own name.")
 MEMBERS = Parameter("entries", "query", "`1` adds every entry's state.", {"type": "string", "enum": ["1"]})
+INDEX = {"type": "integer", "minimum": 0, "maximum": 999_999_999, "default": 0}
+ERRORS_FROM = Parameter("errors_from", "query", "The first index of the entries left out.", INDEX)
+MEMBERS_FROM = Parameter("members_from", "query", "With `entries=1`: the first index of the members.", INDEX)
 TOKEN = Parameter("X-Delete-Token", "header", "The delete_token that create gave out; where keys are set, they count.")
 LIMIT = Parameter("limit", "query", "How many.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50})
 AFTER = Parameter("after", "query", "Where the last page ended, as its `next` says.")
@@ -133,7 +136,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "What is known of an archive's making.",
         answers={200: _STATUS},
         problems=(404, 422, *STORE),
-        parameters=(HASH, MEMBERS),
+        parameters=(HASH, MEMBERS, MEMBERS_FROM, ERRORS_FROM),
     ),
     Operation(
         *("GET", "/api/archive/events/{hash}", "archiveEvents", _ARCHIVES),
@@ -142,7 +145,7 @@ OPERATIONS: tuple[Operation, ...] = (
             200: Answer("Events named `status`, each with a status document.", media=EVENTS),
             204: Answer("Nothing follows the `Last-Event-ID`."),
         },
-        problems=(404, 505, *STORE),
+        problems=(404, 429, 505, *STORE),
         parameters=(HASH, LAST_EVENT),
     ),
     Operation(

@@ -56,9 +56,14 @@ class _Limited:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
         if scope["method"] == "POST":
-            owner = owner_of(request)
-            self._rate.check(f"key {owner}" if owner is not None else _network(request))
+            self._rate.check(client_of(request))
         await self._app(scope, receive, send)
+
+
+def client_of(request: Request) -> str:
+    """Return what stands for the client wherever its share is counted: its key, else its network."""
+    owner = owner_of(request)
+    return f"key {owner}" if owner is not None else _network(request)
 
 
 def _network(request: Request) -> str:

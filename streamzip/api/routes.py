@@ -33,6 +33,7 @@ from streamzip.api.site import Site
 from streamzip.api.sites import Sites
 from streamzip.api.uploads import UploadDoor
 from streamzip.api.webpages import Webpages
+from streamzip.archives.watching import Watches
 from streamzip.clock import Clock
 from streamzip.config import Settings
 from streamzip.errors import Problem
@@ -52,12 +53,13 @@ def build(
     auth: Auth,
     pages: WebpageDownloads,
     clock: Clock,
+    watches: Watches,
     leaving: asyncio.Event,
 ) -> ASGIApp:
     """The application: routes, error handlers, and the connection beneath them. `leaving`: the process is to end."""
     archives = Archives(gateway, settings, Links(links), auth, HeldBodies(BODIES * settings.max_body_bytes))
     downloads = Downloads(gateway, settings, clock)
-    progress = Progress(archives, leaving)
+    progress = Progress(archives, watches)
     key_value = KeyValue(archives, downloads)
     webpages = Webpages(pages, gateway, downloads, archives.links, settings)
     operations = Operations(gateway, leaving)

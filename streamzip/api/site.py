@@ -11,11 +11,12 @@ from urllib.parse import parse_qs, quote
 
 import segno
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from streamzip.api.archives import NO_STORE, Archives
 from streamzip.api.auth import DELETE_COOKIE, Auth, owner_of
 from streamzip.api.pages import PROOF, said_page
+from streamzip.archives.status import Asked
 from streamzip.clock import Clock
 from streamzip.config import Settings
 from streamzip.errors import BadForm, FieldError, InvalidRequest, NotFound, Problem
@@ -77,7 +78,7 @@ class Site:
     async def archive(self, request: Request) -> Response:
         """GET | HEAD /a/{hash}: the archive's page; to a program its status document."""
         if not is_browser(request):
-            return JSONResponse(await self.archives.document(request), headers=NO_STORE)
+            return await self.archives.told(request, Asked(request.path_params["hash"]))
         return await self._page(request, None)
 
     async def files(self, request: Request) -> Response:
@@ -161,7 +162,8 @@ class Site:
     async def _page(self, request: Request, number: int | None) -> Response:
         archive_hash, depth = request.path_params["hash"], 1 if number is None else 3
         await self.auth.recognise(request)
-        document = await self.archives.document(request, members=number is not None)
+        asked = Asked(archive_hash, members_from=None if number is None else max(0, number - 1) * MEMBERS_EACH)
+        document = (await self.gateway.statuses.look(asked)).document
         mine = await self.auth.is_own(request, archive_hash)
         links = self._links(request, archive_hash, depth)
         shown = archive_view(
@@ -171,7 +173,7 @@ class Site:
             may_build=mine or not self.auth.keys,
             may_delete=mine,
         )
-        files = None if number is None else self._members(request, document["members"], number, archive_hash)
+        files = None if number is None else self._members(request, document, number)
         values = {"session": self.auth.shown(request), "archive": shown, "files": files}
         return render(request, "archive.html", values, depth=depth)
 
@@ -189,18 +191,19 @@ class Site:
             delete=f"{up}a/{archive_hash}/delete",
         )
 
-    def _members(self, request: Request, members: list[dict[str, Any]], number: int, archive_hash: str) -> Files:
-        if not 1 <= number <= pages_of(len(members)):
+    def _members(self, request: Request, document: Mapping[str, Any], number: int) -> Files:
+        pages = pages_of(document["progress"]["total_entries"])
+        if not 1 <= number <= pages:
             raise NotFound("the archive has no such page of files")
         until = request.query_params.get("expires")
 
         def link(page: int) -> str | None:
-            if not 1 <= page <= pages_of(len(members)):
+            if not 1 <= page <= pages:
                 return None
-            return f"../../../{self.archives.links.relative(f'/a/{archive_hash}/files/{page}', until)}"
+            path = f"/a/{document['archive_hash']}/files/{page}"
+            return f"../../../{self.archives.links.relative(path, until)}"
 
-        start = (number - 1) * MEMBERS_EACH
-        return Files(members[start : start + MEMBERS_EACH], link(number - 1), link(number + 1))
+        return Files(document["members"][:MEMBERS_EACH], link(number - 1), link(number + 1))
 
 
 def _faults(problem: Problem) -> list[str]:

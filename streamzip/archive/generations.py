@@ -92,9 +92,9 @@ class Generations:
         """Whether a new create gets another snapshot: this one is stale, or lacks entries that may be there by now."""
         if row.code == Stale.code:
             return True
-        errors = await self._repository.errors(row.hash)
+        codes = await self._repository.overview.codes(row.hash)
         # Without a layout nothing is decided yet: the origins are asked again under the same hash.
-        return any(may_pass(error["code"]) for error in errors) and await self._repository.has_layout(row.hash)
+        return any(may_pass(code) for code in codes) and await self._repository.has_layout(row.hash)
 
     async def _newest(self, keys: Sequence[str]) -> ArchiveRow | None:
         """The newest generation of the manifest, under whichever secret it was first created."""

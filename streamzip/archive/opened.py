@@ -256,10 +256,14 @@ class OpenArchives:
             self._let_go(hash, opened)
 
     async def finished(self, hash: str) -> bool:
-        """Wait until the copy that is being finished is durable; False where that failed."""
+        """Finish the copy where all of it is there, and wait until it is durable and the store knows; False where that
+        failed.
+        """
         opened = self._open.get(hash)
-        if opened is not None and opened.finishing is not None:
-            await asyncio.wait([opened.finishing])
+        if opened is not None:
+            self._finish_if_all_there(hash, opened)
+            if opened.finishing is not None:
+                await asyncio.wait([opened.finishing])
         return opened is not None and opened.noted
 
     def _let_go(self, hash: str, opened: _Open) -> None:

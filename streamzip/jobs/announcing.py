@@ -1,23 +1,23 @@
 """What receivers are told of an archive, and which of them: the events, their documents, and what became of them."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 
 from streamzip.access.links import ArchiveLinks
 from streamzip.archive.loading import UNBUILDABLE
 from streamzip.archive.planning import may_pass
-from streamzip.archive.status import status_document
+from streamzip.archives.documents import LeftOut, status_document
 from streamzip.clock import Clock, rfc3339
 from streamzip.errors import Stale
-from streamzip.store.queues import QUEUED
 from streamzip.store.repository import Repository
-from streamzip.store.rows import ArchiveRow, DeliveryRow, Event
+from streamzip.store.rows import ArchiveRow, Event
 
 COMPLETED = "archive.completed"
 FAILED = "archive.failed"
+
+MOST_TOLD = 100  # entries that were left out in one event: each of its receivers gets the whole of it
 
 
 class Announcements:
@@ -47,7 +47,7 @@ class Announcements:
 
     async def unbuildable(self, hash: str, code: str, errors: Sequence[Mapping[str, Any]]) -> None:
         """Keep that the archive lacks the entries it must have; its receivers are told where that will stay so."""
-        if _lasts(errors):
+        if _lasts(str(error["code"]) for error in errors):
             await self.failed(hash, code)
         else:
             await self._repository.set_code(hash, code)
@@ -64,53 +64,29 @@ class Announcements:
             return
         if row.completed_at is not None and row.code != Stale.code:
             event = await self._event(COMPLETED, row, self._clock.wall(), cached=cached)
-        elif row.code == Stale.code or (row.code in UNBUILDABLE and _lasts(await self._repository.errors(hash))):
+        elif row.code == Stale.code or (
+            row.code in UNBUILDABLE and _lasts(await self._repository.overview.codes(hash))
+        ):
             event = await self._event(FAILED, row, self._clock.wall(), cached=False)
         else:
             return
         await self._repository.deliveries.tell(hash, url, event)
         self.on_event()
 
+    async def _failed_for_good(self, row: ArchiveRow) -> bool:
+        if row.code in UNBUILDABLE:
+            return _lasts(await self._repository.overview.codes(row.hash))
+        return row.code == Stale.code
+
     async def _event(self, type: str, row: ArchiveRow, at: float, *, cached: bool) -> Event:
-        errors = await self._repository.errors(row.hash)
-        document = status_document(row, None, errors=errors, active=False, cached=cached, manifest=None)
+        left_out = LeftOut.cut(*await self._repository.overview.left_out(row.hash, most=MOST_TOLD + 1), most=MOST_TOLD)
+        document = status_document(row, None, left_out=left_out, active=False, cached=cached)
         # Never the Host that it was created by: another one could be told to the receiver by whoever knows the list.
         # With a signature, for receivers are the owner's and the operator's.
         document |= self._links.of(self._links.public_url or "", row.hash, entitled=True)
         body = json.dumps({"type": type, "timestamp": rfc3339(at), "data": document}, ensure_ascii=False)
         return Event(type, at, body.encode(errors="replace"), self._predefined, row.owner)
 
-    async def told(self, hash: str) -> list[dict[str, Any]]:
-        """Every receiver of the archive, and what became of its events: for the status document."""
-        deliveries = await self._repository.deliveries.of(hash)
-        told = {delivery.url for delivery in deliveries}
-        waiting = [url for url in await self._repository.deliveries.hooks(hash) if url not in told]
-        return [_shown(delivery) for delivery in deliveries] + [
-            {"receiver": _receiver(url), "state": "waiting"} for url in waiting
-        ]
 
-
-def _shown(delivery: DeliveryRow) -> dict[str, Any]:
-    document: dict[str, Any] = {
-        "receiver": "predefined" if delivery.predefined else _receiver(delivery.url),
-        "state": delivery.state,
-        "id": delivery.id,
-        "type": delivery.type,
-        "attempts": delivery.attempts,
-        "outcome": delivery.outcome,
-    }
-    if delivery.state == QUEUED:
-        document["next_attempt_at"] = rfc3339(delivery.not_before)
-    else:
-        document["ended_at"] = rfc3339(delivery.not_before)
-    return document
-
-
-def _receiver(url: str) -> str:
-    """As much of a receiver as others may see: many services put the secret into the path."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def _lasts(errors: Sequence[Mapping[str, Any]]) -> bool:
-    return not any(may_pass(str(error["code"])) for error in errors)
+def _lasts(codes: Iterable[str]) -> bool:
+    return not any(may_pass(code) for code in codes)

@@ -28,6 +28,7 @@ from streamzip.store.fingerprints import agree
 from streamzip.store.hiding import Hiding
 from streamzip.store.jobs import Jobs, add_job
 from streamzip.store.migrations import migrate
+from streamzip.store.overview import Overview
 from streamzip.store.reading import Reads
 from streamzip.store.rows import ArchiveRow, Documents, Event, Sealed
 from streamzip.store.server_clock import ServerClock
@@ -54,14 +55,14 @@ _newest = _newest.order_by(archives.c.generation.desc()).limit(1)
 _of_kinds = documents.c.kind.in_(bindparam("kinds", expanding=True))
 _documents = select(documents).where(documents.c.hash == bindparam("hash"), _of_kinds)
 _has_document = select(documents.c.hash).where(documents.c.hash == bindparam("hash"), _of_kinds)
-_errors = select(plans.c.errors).where(plans.c.hash == bindparam("hash"))
 _over = update(archives).where(archives.c.hash == bindparam("of")).values(code=None)
 _over = _over.where(archives.c.code.in_(bindparam("codes", expanding=True)))
 
 
 class Repository:
     """One store; `jobs` is its queue of work, `deliveries` what its archives' receivers are still to be told,
-    `webpages` whose images are wanted, `clock` the time that all gateways of the store agree on.
+    `webpages` whose images are wanted, `overview` what statuses are made of, `clock` the time that all gateways of the
+    store agree on.
 
     Made by `await Repository.open(path)` or `connect(dialect)`, ended by `close()`.
     """
@@ -79,6 +80,7 @@ class Repository:
         self.deliveries = Deliveries(reads, writer, hiding)
         self.catalogue = Catalogue(reads, writer)
         self.webpages = Webpages(reads, writer, hiding)
+        self.overview = Overview(reads)
 
     @classmethod
     async def open(cls, path: Path, keys: KeyRing | None = None) -> Self:
@@ -246,11 +248,6 @@ class Repository:
     async def has_layout(self, hash: str) -> bool:
         """Whether the archive's layout is frozen; its bytes are not read."""
         return bool(await self._reads.rows(_has_document, hash=hash, kinds=[LAYOUT]))
-
-    async def errors(self, hash: str) -> tuple[Mapping[str, Any], ...]:
-        """The records of entries that failed or were left out, as `set_errors` kept them."""
-        rows = await self._reads.rows(_errors, hash=hash)
-        return tuple(rows[0].errors) if rows else ()
 
     async def set_layout(
         self,

@@ -83,7 +83,7 @@ def archive_view(
         total_entries=progress["total_entries"],
         expires_at=document["expires_at"],
         left_out=errors[:100],
-        more_left_out=max(0, document.get("errors_total", len(errors)) - len(errors[:100])),
+        more_left_out=max(0, document["errors_total"] - len(errors[:100])),
         waiting=document.get("waiting_for", ()),
         copy_stopped="copy_stopped" in document,
         problem=None if code is None else kind_of(0, code) if code in _BY_CODE else "origins",

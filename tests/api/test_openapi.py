@@ -22,6 +22,7 @@ from streamzip.api.auth import Auth, Owners
 from streamzip.api.contract import OPERATIONS
 from streamzip.api.openapi import document
 from streamzip.api.routes import build
+from streamzip.archives.watching import Watches
 from streamzip.clock import SystemClock
 from streamzip.config import Settings
 from streamzip.gateway import Gateway as Verbs
@@ -41,7 +42,9 @@ def routes() -> set[tuple[str, str]]:
     links, pages = cast(ArchiveLinks, None), cast(WebpageDownloads, None)
     auth = Auth(ApiKeys(), None, cast(Sessions, None), SystemClock(), cast(Owners, None))
     inner: Any = build(
-        cast(Verbs, None), cast(Uploads, None), settings, links, auth, pages, SystemClock(), asyncio.Event()
+        *(cast(Verbs, None), cast(Uploads, None), settings, links, auth, pages, SystemClock()),
+        cast(Watches, None),
+        asyncio.Event(),
     )
     while not hasattr(inner, "routes"):
         inner = inner._app

@@ -123,7 +123,7 @@ def test_no_spelling_of_the_loopback_is_dialled(gateway: Gateway, origin: Origin
             redirected.append(origin.url(f"/traps/{number}/{code}"))
     hash = create(gateway, *taken, *redirected, origin.url("/traps/good")).json()["archive_hash"]
     assert b"good bytes" in gateway.download(hash)
-    errors = gateway.status(hash)["errors"]
+    errors = gateway.left_out(hash)
     assert len(errors) == len(taken) + len(redirected)
     codes = {error["code"] for error in errors}
     assert codes <= {"blocked_address", "unsafe_url", "unreachable"}

@@ -262,6 +262,16 @@ class Gateway:
         document: dict[str, Any] = response.json()
         return document
 
+    def left_out(self, hash: str) -> list[dict[str, Any]]:
+        """Every entry left out, over as many pages of the status as that takes."""
+        found: list[dict[str, Any]] = []
+        following: int | None = 0
+        while following is not None:
+            document = self.status(hash, f"?errors_from={following}")
+            found += document["errors"]
+            following = document.get("errors_next")
+        return found
+
     def get(self, hash: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
         """GET /archive/get/{hash}.zip, whole."""
         return self.client.get(f"/archive/get/{hash}.zip", headers=headers)

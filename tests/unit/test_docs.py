@@ -19,6 +19,7 @@ from streamzip.access.sessions import Sessions
 from streamzip.api.auth import Auth, Owners
 from streamzip.api.problems import _CODES
 from streamzip.api.routes import build
+from streamzip.archives.watching import Watches
 from streamzip.cli.ending import flags_of
 from streamzip.clock import SystemClock
 from streamzip.config import CLIENT_VARIABLES, Settings, variable
@@ -153,7 +154,9 @@ def routes() -> set[str]:
     links, pages = cast(ArchiveLinks, None), cast(WebpageDownloads, None)
     auth = Auth(ApiKeys(), None, cast(Sessions, None), SystemClock(), cast(Owners, None))
     app: Any = build(
-        cast(Gateway, None), cast(Uploads, None), settings, links, auth, pages, SystemClock(), asyncio.Event()
+        *(cast(Gateway, None), cast(Uploads, None), settings, links, auth, pages, SystemClock()),
+        cast(Watches, None),
+        asyncio.Event(),
     )
     inner = app
     while not hasattr(inner, "routes"):

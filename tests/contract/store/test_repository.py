@@ -169,7 +169,7 @@ async def test_set_layout_brings_its_errors_and_ends_the_failures_before_it(repo
     await repository.set_layout(HASH, sealed(b"first"), errors=[{"index": 1}], over={"no_entries", "entry_failed"})
     await repository.set_layout(HASH, sealed(b"second"), errors=[], over={"no_entries"})
     assert (await repository.documents(HASH)).layout == sealed(b"first")
-    assert await repository.errors(HASH) == ({"index": 1},)
+    assert await repository.overview.left_out(HASH, most=9) == (1, [{"index": 1}])
     assert await repository.get(HASH) == an_archive()
 
 
@@ -189,7 +189,7 @@ async def test_documents_and_errors_are_the_latest_when_they_were_learned_twice(
         await repository.set_completed(HASH, at=1.0, size=1, crcs=sealed(round))
         await repository.set_errors(HASH, [{"index": 3, "code": "http_404", "message": round.decode()}])
     assert await repository.documents(HASH) == Documents(sealed(), sealed(b"layout"), sealed(b"2"))
-    assert await repository.errors(HASH) == ({"index": 3, "code": "http_404", "message": "2"},)
+    assert await repository.overview.left_out(HASH, most=9) == (1, [{"index": 3, "code": "http_404", "message": "2"}])
 
 
 async def test_hashes_gives_every_archive_once_when_there_are_several_pages(

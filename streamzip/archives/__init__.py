@@ -1,0 +1,1 @@
+"""Many archives: what is known of them, and who watches them."""

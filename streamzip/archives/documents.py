@@ -1,0 +1,177 @@
+"""The status document: what is known of an archive's making, from its row and from what is on disk.
+
+It is as long as an archive has entries that were left out, so its lists are cut, and go on where they are asked to.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from streamzip.archive.filling import Filling
+from streamzip.archive.loading import UNBUILDABLE
+from streamzip.clock import rfc3339
+from streamzip.errors import Stale
+from streamzip.manifest.model import Manifest
+from streamzip.store.queues import QUEUED
+from streamzip.store.rows import ArchiveRow, DeliveryRow
+
+MOST_LISTED: Final = 1000  # items of a list in one document
+MOST_TEXT: Final = 128 << 10  # characters of one list in one document: URLs may be long
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Entries that were left out: how many in all, and the records of some of them, by index.
+
+    `next`: the index from which on there are more.
+    """
+
+    total: int = 0
+    records: Sequence[Mapping[str, Any]] = ()
+    next: int | None = None
+
+    @classmethod
+    def cut(cls, total: int, records: Sequence[Mapping[str, Any]], *, most: int = MOST_LISTED) -> "LeftOut":
+        """Take as many of the records as one document may hold, and at least one. The list of records is longer than
+        `most`, or holds all that there are.
+        """
+        text = 0
+        for count, record in enumerate(records):
+            text += sum(len(value) for value in record.values() if isinstance(value, str))
+            if count == most or (count and text > MOST_TEXT):
+                return cls(total, records[:count], record["index"])
+        return cls(total, records)
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """The entries `[start, stop)` of an archive, and which of them are there."""
+
+    manifest: Manifest
+    start: int
+    stop: int
+    done: frozenset[int]
+    left_out: frozenset[int]
+
+
+def status_document(
+    row: ArchiveRow,
+    filling: Filling | None,
+    *,
+    left_out: LeftOut,
+    active: bool,
+    cached: bool,
+    entries_done: int = 0,
+    members: Members | None = None,
+) -> dict[str, Any]:
+    """Return the document without its URLs. `filling`: what is there, where anything is, and `entries_done` of it;
+    `members`: those whose state is asked for.
+    """
+    state = _state(row, filling, active=active)
+    document: dict[str, Any] = {
+        "archive_hash": row.hash,
+        "filename": row.filename,
+        "status": state,
+        "active": active,
+        "cached": cached,
+        "progress": _progress(row, filling, entries_done, skipped=left_out.total),
+        "errors": list(left_out.records),
+        "errors_total": left_out.total,
+        "created_at": rfc3339(row.created_at),
+        "expires_at": None if row.expires_at is None else rfc3339(row.expires_at),
+    }
+    if left_out.next is not None:
+        document["errors_next"] = left_out.next
+    if state == "failed" and row.code is not None:
+        document["code"] = row.code
+    if filling is not None and filling.full and not cached:
+        document["copy_stopped"] = "disk_full"
+    if row.completed_at is not None:
+        document |= {"completed_at": rfc3339(row.completed_at), "size": row.size}
+    elif filling is not None and filling.layout.exact:
+        document["size"] = filling.places.length
+    if members is not None:
+        document["members"] = _members(row, members)
+        if members.stop < row.entries:
+            document["members_next"] = members.stop
+    return document
+
+
+def summary(row: ArchiveRow, *, active: bool, begun: bool) -> dict[str, Any]:
+    """The archive in a list of many: what its row says. `begun`: something of it is on disk."""
+    state = _state(row, None, active=active)
+    return {
+        "archive_hash": row.hash,
+        "status": "in-progress" if state == "pending" and begun else state,
+        "filename": row.filename,
+        "entries": row.entries,
+        "size": row.size,
+        "created_at": rfc3339(row.created_at),
+        "completed_at": None if row.completed_at is None else rfc3339(row.completed_at),
+        "expires_at": None if row.expires_at is None else rfc3339(row.expires_at),
+    }
+
+
+def _state(row: ArchiveRow, filling: Filling | None, *, active: bool) -> str:
+    if row.code == Stale.code:
+        return "failed"
+    if row.completed_at is not None:
+        return "completed"
+    if active:
+        return "in-progress"
+    if row.code is not None:
+        return "failed"
+    return "in-progress" if filling is not None and filling.extents.present else "pending"
+
+
+def _progress(row: ArchiveRow, filling: Filling | None, entries_done: int, *, skipped: int) -> dict[str, int | None]:
+    progress = {"bytes": 0, "total_bytes": row.size, "entries": 0, "total_entries": row.entries}
+    if row.completed_at is not None:
+        return progress | {"bytes": row.size, "entries": row.entries - skipped}
+    if filling is None:
+        return progress
+    total = filling.places.length if filling.places.complete else None
+    done = total if total is not None and filling.extents.missing == 0 else filling.extents.present
+    return progress | {"bytes": done, "total_bytes": total, "entries": entries_done}
+
+
+def _members(row: ArchiveRow, members: Members) -> list[dict[str, Any]]:
+    frozen = row.code not in UNBUILDABLE
+
+    def state(index: int) -> str:
+        if index in members.left_out:
+            return "skipped" if frozen else "failed"
+        return "completed" if row.completed_at is not None or index in members.done else "pending"
+
+    return [
+        {"index": index, "name": members.manifest.entries[index].name, "state": state(index)}
+        for index in range(members.start, members.stop)
+    ]
+
+
+def webhooks_document(deliveries: Iterable[DeliveryRow], hooks: Iterable[str]) -> list[dict[str, Any]]:
+    """Return every receiver of an archive, and what became of its events."""
+    shown = [(delivery.url, _shown(delivery)) for delivery in deliveries]
+    told = {url for url, _ in shown}
+    waiting = [{"receiver": _receiver(url), "state": "waiting"} for url in hooks if url not in told]
+    return [document for _, document in shown] + waiting
+
+
+def _shown(delivery: DeliveryRow) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "receiver": "predefined" if delivery.predefined else _receiver(delivery.url),
+        "state": delivery.state,
+        "id": delivery.id,
+        "type": delivery.type,
+        "attempts": delivery.attempts,
+        "outcome": delivery.outcome,
+    }
+    document["next_attempt_at" if delivery.state == QUEUED else "ended_at"] = rfc3339(delivery.not_before)
+    return document
+
+
+def _receiver(url: str) -> str:
+    """As much of a receiver as others may see: many services put the secret into the path."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

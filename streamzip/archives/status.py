@@ -1,0 +1,155 @@
+"""Status: what is known of an archive now. Whoever asks while it is looked at shares the next look."""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from streamzip.archive.filling import Filling
+from streamzip.archive.loading import Loader
+from streamzip.archive.opened import Lease, OpenArchives
+from streamzip.archives.documents import MOST_LISTED, LeftOut, Members, status_document, summary, webhooks_document
+from streamzip.archives.joined import Joined
+from streamzip.clock import Clock
+from streamzip.errors import Problem
+from streamzip.spool.shelf import Shelf
+from streamzip.store.repository import Repository
+from streamzip.store.rows import ArchiveRow
+
+PREFETCH: Final = "prefetch"
+LONG: Final = 1000  # members; longer archives are counted in a thread
+LONG_AT_ONCE: Final = 2  # manifests of any length that are read for the sake of a status
+NOTED_WITHIN: Final = 5.0  # seconds that a status waits for the store to hear of a finished copy
+
+Lessor = Callable[[ArchiveRow], contextlib.AbstractAsyncContextManager[Lease]]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a status is to hold. `errors_from`: the first index of the entries left out; `members_from`: of every
+    entry's state, None for none.
+    """
+
+    hash: str
+    errors_from: int = 0
+    members_from: int | None = None
+
+
+@dataclass(frozen=True)
+class Look:
+    """A status document without URLs. `elsewhere`: only another process works on the archive."""
+
+    document: dict[str, Any]
+    elsewhere: bool
+
+    @cached_property
+    def head(self) -> bytes:
+        """The document as JSON, without the brace that closes it: made once for all who share the look."""
+        return json.dumps(self.document)[:-1].encode()
+
+    @cached_property
+    def id(self) -> str:
+        """The name of this state of the archive, in every process and life."""
+        return hashlib.sha256(json.dumps(self.document, sort_keys=True).encode()).hexdigest()[:16]
+
+
+class Statuses:
+    """Looks at archives, each once however many ask."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        loader: Loader,
+        archives: OpenArchives,
+        shelf: Shelf,
+        clock: Clock,
+        lessor: Lessor,
+    ) -> None:
+        self._repository = repository
+        self._loader = loader
+        self._archives = archives
+        self._shelf = shelf
+        self._clock = clock
+        self._lessor = lessor
+        self._looks = Joined(self._look)
+        self._long = asyncio.Semaphore(LONG_AT_ONCE)
+
+    async def look(self, asked: Asked) -> Look:
+        """Look at the archive. Raises NotFound, Damaged."""
+        return await self._looks(asked)
+
+    async def page(
+        self, owner: str, *, limit: int, before: tuple[float, str] | None
+    ) -> tuple[list[dict[str, Any]], tuple[float, str] | None]:
+        """Return an owner's archives, the newest first, from `before` on; and where the next page begins."""
+        rows = await self._repository.catalogue.page(owner, now=self._clock.wall(), limit=limit + 1, before=before)
+        found = [
+            summary(row, active=self._archives.reading(row.hash), begun=self._shelf.begun(row.hash))
+            for row in rows[:limit]
+        ]
+        return found, (rows[limit - 1].created_at, rows[limit - 1].hash) if len(rows) > limit else None
+
+    async def _look(self, asked: Asked) -> Look:
+        hash, store = asked.hash, self._repository
+        row = await self._loader.row(hash)
+        filling = await self._peek(row)
+        cached = await asyncio.to_thread(self._shelf.has_copy, hash)
+        if cached and row.completed_at is None:  # durable, and the store does not know it yet
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(NOTED_WITHIN):
+                    await self._archives.finished(hash)
+            row = await self._loader.row(hash)
+        pending = await store.jobs.pending(PREFETCH, hash)
+        here = self._archives.reading(hash) or (pending is not None and pending.not_before <= self._clock.wall())
+        elsewhere = not here and await asyncio.to_thread(self._shelf.pulled, hash)
+        found = await store.overview.left_out(hash, first=asked.errors_from, most=MOST_LISTED + 1)
+        document = status_document(
+            row,
+            filling,
+            left_out=LeftOut.cut(*found),
+            active=here or elsewhere,
+            cached=cached,
+            entries_done=0 if row.completed_at is not None or filling is None else await _entries_done(filling),
+            members=None if asked.members_from is None else await self._members(row, filling, asked.members_from),
+        )
+        deliveries, hooks = await store.deliveries.of(hash), await store.deliveries.hooks(hash)
+        return Look(document | {"webhooks": webhooks_document(deliveries, hooks)}, elsewhere)
+
+    async def _members(self, row: ArchiveRow, filling: Filling | None, start: int) -> Members:
+        start = min(start, row.entries)
+        stop = min(start + MOST_LISTED, row.entries)
+        async with self._long:
+            manifest = await self._loader.manifest(row.hash)
+            done: frozenset[int] = frozenset()
+            if filling is not None and row.completed_at is None:
+                done = await asyncio.to_thread(_done_between, filling, start, stop)
+        _, records = await self._repository.overview.left_out(row.hash, first=start, most=max(1, stop - start))
+        left_out = frozenset(record["index"] for record in records if record["index"] < stop)
+        return Members(manifest, start, stop, done, left_out)
+
+    async def _peek(self, row: ArchiveRow) -> Filling | None:
+        """What is there of an archive that is not completed, where anything is."""
+        filling = self._archives.peek(row.hash)
+        if filling is None and row.completed_at is None and self._shelf.begun(row.hash):
+            with contextlib.suppress(Problem):
+                async with self._lessor(row) as lease:
+                    return lease.shared
+        if filling is not None:
+            filling.follow()
+        return filling
+
+
+async def _entries_done(filling: Filling) -> int:
+    if filling.layout.members < LONG:
+        return filling.entries_done
+    return await asyncio.to_thread(lambda: filling.entries_done)
+
+
+def _done_between(filling: Filling, start: int, stop: int) -> frozenset[int]:
+    """Which of the entries `[start, stop)` are there; for a thread."""
+    members = (each for each in enumerate(filling.layout.entries) if start <= each[1] < stop)
+    return frozenset(entry for member, entry in members if filling.done(member))
