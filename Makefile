@@ -1,6 +1,6 @@
 # Each target does its own set-up. The commands are in scripts/, which CI calls through `make test` (.ci/run).
 .DEFAULT_GOAL := help
-.PHONY: help run demo install test test-tools lint prove bench docker-check lock clean
+.PHONY: help run demo install test test-tools lint prove bench screenshots docker-check lock clean
 
 RUN := .venv/.run
 DEV := .venv/.dev
@@ -32,6 +32,9 @@ prove: $(DEV) ## the slow proofs: gigabytes, minutes (they need scripts/test-too
 
 bench: $(DEV) ## the speed claims beside nginx and a plain gateway (QUICK=1: two minutes; ARGS="small far")
 	.venv/bin/python -m benchmarks $(if $(QUICK),--quick) $(ARGS)
+
+screenshots: $(DEV) ## the README's pictures anew, of the running pages (needs scripts/test-tools --slow)
+	.venv/bin/python -m tests.support.screenshots docs/images
 
 docker-check: ## builds and runs the Dockerfile without Docker or a registry (Debian, root)
 	scripts/docker-check
