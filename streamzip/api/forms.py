@@ -6,6 +6,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from streamzip.errors import BadForm, FieldError, InvalidRequest
+from streamzip.manifest.dispositions import filename, parameters
 
 FIELD = "file"
 MOST_PARTS = 32  # each costs as much as kilobytes of a file
@@ -24,7 +25,7 @@ class FileForm:
         self._events: list[str | bytes] = []
         self._header = (bytearray(), bytearray())
         self._disposition = b""
-        self._name = b""
+        self._name = ""
         self._value = bytearray()
         self.fields: dict[str, str] = {}
         self._parts = 0
@@ -69,7 +70,7 @@ class FileForm:
         if self._parts > MOST_PARTS:
             raise BadForm(f"the form has more than {MOST_PARTS} parts")
         self._header, self._disposition, self._is_file = (bytearray(), bytearray()), b"", False
-        self._name, self._value = b"", bytearray()
+        self._name, self._value = "", bytearray()
 
     def _on_header_field(self, data: bytes, start: int, end: int) -> None:
         self._header[0].extend(data[start:end])
@@ -84,16 +85,17 @@ class FileForm:
         self._header = (bytearray(), bytearray())
 
     def _on_headers_finished(self) -> None:
-        _, options = parse_options_header(self._disposition)
-        self._name = options.get(b"name", b"")
-        if self._name != FIELD.encode():
+        options = parameters(self._disposition.decode(errors="replace"))
+        self._name = options.get("name", "")
+        if self._name != FIELD:
             return
-        if b"filename" not in options:
+        name = filename(options)
+        if name is None:
             raise InvalidRequest([FieldError(f"/{FIELD}", "a file is expected, with its name; choose a file")])
         if self._seen:
             raise InvalidRequest([FieldError(f"/{FIELD}", "send one file at a time")])
         self._seen = self._is_file = True
-        self._events.append(options[b"filename"].decode(errors="replace"))
+        self._events.append(name)
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._is_file:
@@ -103,7 +105,7 @@ class FileForm:
 
     def _on_part_end(self) -> None:
         if not self._is_file and not self._seen and len(self._value) <= LONGEST_FIELD and len(self.fields) < 16:
-            self.fields[self._name.decode(errors="replace")] = self._value.decode(errors="replace")
+            self.fields[self._name] = self._value.decode(errors="replace")
 
     def _on_end(self) -> None:
         self._ended = True

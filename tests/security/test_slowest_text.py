@@ -27,6 +27,7 @@ from streamzip.api.proxies import Proxies
 from streamzip.api.ranges import parse_range
 from streamzip.archive.planning import public_url
 from streamzip.errors import OriginError, Problem
+from streamzip.manifest.dispositions import MOST_LONG, filename, parameters
 from streamzip.manifest.fields import read_fields
 from streamzip.manifest.names import clean_filename, clean_name, name_from_url, unique_names
 from streamzip.manifest.parse import Limits, parse_create
@@ -115,6 +116,11 @@ def request_target(text: str) -> None:
     written(text)
 
 
+def disposition(text: str) -> None:
+    filename(parameters(text[:MOST_LONG]))
+    filename({"filename": text, "filename*": text})
+
+
 def page(text: str) -> None:
     decoded(text.encode("utf-8", "replace"), text)
     media_type(text)
@@ -145,6 +151,7 @@ READERS: dict[str, tuple[Callable[[str], Any], tuple[str, ...], int]] = {
     "entry's header field": (lambda text: read_fields({"X-A": text}), ("",), 16 * KIB),
     "entry's field name": (lambda text: read_fields({text: "x"}), ("",), 16 * KIB),
     "create": (create, ("", '{"urls": ["', '{"entries": [{"name": "', '{"filename": "'), 16 * KIB),
+    "disposition": (disposition, ("", 'a; filename="', "a; filename*=utf-8''", "=?utf-8?B?", "=?utf-8?Q?"), 16 * KIB),
     "form": (form, ("", 'multipart/form-data; boundary="', 'a"; x="'), 4 * KIB),
     "form's type": (parse_options_header, ('multipart/form-data; boundary="',), 16 * KIB),
     "cookie": (cookie, ("", 'a="', "streamzip_session="), 16 * KIB),

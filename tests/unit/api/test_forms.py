@@ -97,3 +97,18 @@ def test_form_of_too_many_parts_is_refused() -> None:
     """A mebibyte of empty ones takes a second that nobody else has."""
     with pytest.raises(BadForm):
         read(part('name="a"', b"") * 1000 + part('name="file"; filename="a.txt"', b"a") + b"--xyz--\r\n")
+
+
+@pytest.mark.parametrize(
+    "disposition",
+    [
+        "name=file; filename=\"=?utf-8?B?0YQucG5n?=\"; filename*=utf-8''%D1%84.png",
+        'name=file; filename="=?utf-8?B?0YQucG5n?="',
+        'name="file"; filename="%D1%84.png"',
+        "name=\"file\"; filename*=utf-8''%D1%84.png",
+    ],
+    ids=[".NET", ".NET, old", "aiohttp", "extended alone"],
+)
+def test_form_gives_the_name_that_the_sender_meant(disposition: str) -> None:
+    """Each library writes a name beyond ASCII in a way of its own."""
+    assert read(part(disposition, b"") + b"--xyz--")[0] == ["ф.png"]
