@@ -109,9 +109,12 @@ class Request:
 
 
 class Origin:
-    """A scripted server on 127.0.0.1, for `with` and `async with`. Its counts may be read from any thread."""
+    """A scripted server on 127.0.0.1, for `with` and `async with`. Its counts may be read from any thread.
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+    `port`: a port of its own choice (0: any that is free).
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None, *, port: int = 0) -> None:
         self._tls = tls
         self._changed = threading.Condition()
         self._answers: dict[str, tuple[Answer, ...]] = {}
@@ -124,7 +127,7 @@ class Origin:
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, name="origin", daemon=True)
-        self.port = 0
+        self.port = port
 
     def serve(self, path: str, *answers: Answer) -> None:
         """What `path` answers, in turn; the last one for good. What was counted of it stays."""
@@ -203,7 +206,7 @@ class Origin:
         await asyncio.to_thread(self.__exit__, kind, error, trace)
 
     async def _start(self) -> None:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=self._tls, limit=1 << 20)
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port, ssl=self._tls, limit=1 << 20)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _stop(self) -> None:
