@@ -27,10 +27,12 @@ from streamzip.api.auth import Auth
 from streamzip.api.door import Door, behind
 from streamzip.api.routes import build
 from streamzip.archive.budget import Budget, Keeping
-from streamzip.archive.filling import Window, Works
 from streamzip.archive.lanes import Lanes
 from streamzip.archive.opened import Most
 from streamzip.archive.pulling import Bounds, Patience
+from streamzip.assembly.lookahead import Reach
+from streamzip.assembly.pulling import Pulling
+from streamzip.assembly.reader import Reading
 from streamzip.config import (
     Settings,
     SetupError,
@@ -93,13 +95,12 @@ class _Parts:
         )
         pace = Pace(settings.min_rate, settings.read_timeout)
         http = HttpSource(Fetcher(self.transport, allow=settings.exempt), pace=pace)
-        works = Works(
+        pulling = Pulling(
             registry=Registry(http, UploadSource(self.uploads, self.pool)),
             lanes=Lanes(max(1, settings.connections_per_origin // settings.workers), shares.origins),
             clock=clock,
             pool=self.pool,
             patience=Patience(fruitless=settings.max_attempts),
-            window=Window(parts=settings.lookahead),
             list_after=1.0 if alone else 0.1,  # alone, only `kill -9` makes a difference
             bounds=Bounds(entry=settings.max_entry_bytes, archive=settings.max_archive_bytes),
         )
@@ -115,7 +116,8 @@ class _Parts:
             repository=repository,
             uploads=self.uploads,
             shelf=shelf,
-            works=works,
+            pulling=pulling,
+            reading=Reading(pool=self.pool, reach=Reach(parts=settings.lookahead)),
             memory=Memory(settings.stream_memory_bytes // settings.workers),
             keys=secrets.keys,
             announcements=announcements,

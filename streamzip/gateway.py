@@ -19,15 +19,15 @@ from streamzip.access.keyring import KeyRing
 from streamzip.access.standard_webhooks import WebhookSecrets
 from streamzip.archive.budget import Budget
 from streamzip.archive.downloading import Download, Facts
-from streamzip.archive.filling import Works
 from streamzip.archive.finishing import Finished
 from streamzip.archive.generations import Generations, aside
 from streamzip.archive.loading import STALE, Loader
 from streamzip.archive.opened import Lease, Most, OpenArchives
-from streamzip.archive.reading import Reader, everything
 from streamzip.archive.room import Room
 from streamzip.archives.status import Asked, Statuses
 from streamzip.archives.watching import Watches
+from streamzip.assembly.pulling import Pulling
+from streamzip.assembly.reader import Reading
 from streamzip.clock import Clock
 from streamzip.errors import BuildFailed, Conflict, NotFound, NotReady, Problem, Stale
 from streamzip.jobs.announcing import Announcements
@@ -71,7 +71,8 @@ class Gateway:
         repository: Repository,
         uploads: Uploads,
         shelf: Shelf,
-        works: Works,
+        pulling: Pulling,
+        reading: Reading,
         memory: Memory,
         keys: KeyRing,
         announcements: Announcements,
@@ -92,9 +93,9 @@ class Gateway:
         self._vault = Vault(keys)
         self._generations = Generations(repository, self._vault, keys, clock, budget, on_expired=self._remove)
         self._loader = Loader(
-            repository, self._vault, works, probe_wait=probe_wait, on_unbuildable=announcements.unbuildable
+            repository, self._vault, pulling, probe_wait=probe_wait, on_unbuildable=announcements.unbuildable
         )
-        self._archives = OpenArchives(shelf, works, memory, self._completed, most=most)
+        self._archives = OpenArchives(shelf, pulling, reading, memory, self._completed, most=most)
         self._room = Room(shelf, clock, promised=self._archives.promised, let_go=self._archives.let_go)
         self._archives.on_opened = self._make_room_soon
         self._under_way: set[asyncio.Task[None]] = set()
@@ -214,14 +215,14 @@ class Gateway:
             yield lease
 
     def _facts(self, row: ArchiveRow, lease: Lease) -> Facts:
-        filling = lease.shared
-        frozen_at, places = filling.layout.frozen_at, filling.places
+        archive = lease.shared.archive
+        frozen_at = archive.layout.frozen_at
         # An open archive is exact once it was completed; in between, its length could still be another one.
-        length = places.length if filling.layout.exact or (row.completed_at is not None and places.complete) else None
+        length = archive.ledger.length if archive.layout.exact or row.completed_at is not None else None
         # Without a copy and without strong validators nothing proves that two answers have the same bytes.
-        same = length is not None and (lease.kept or filling.layout.provable)
+        same = length is not None and (lease.kept or archive.layout.provable)
         etag = f'"{frozen_at:x}-{length:x}"' if same else None
-        return Facts(row.filename, length, etag, frozen_at, filling.spool.sealed, row.lapses)
+        return Facts(row.filename, length, etag, frozen_at, archive.spool.sealed, row.lapses)
 
     def hand_over(self, hash: str, *, lapses: bool) -> None:
         """The proxy in front sends the finished copy: it is not evicted until the proxy has had time to open it.
@@ -244,9 +245,9 @@ class Gateway:
         """Bytes are about to be given out: where only the copy can prove what they were, that is noted first."""
         if row.lapses:
             self._keep_soon(row.hash)
-        filling = lease.shared
-        if lease.kept and not (filling.spool.sealed or filling.layout.provable):
-            filling.released = True
+        archive = lease.shared.archive
+        if lease.kept and not (archive.spool.sealed or archive.layout.provable):
+            archive.ledger.gave_out()
             if not row.released:
                 await self._repository.mark_released(row.hash)
 
@@ -324,20 +325,17 @@ class Gateway:
     async def fill(self, hash: str) -> None:
         """Pull everything and wait until the copy is durable. Raises as `open` does, and what ended a pull."""
         async with self._lease(await self._loader.row(hash)) as lease:
-            filling = lease.shared
-            if not lease.kept and self._shelf.takes(filling.places.length if filling.places.complete else None):
+            assembly = lease.shared
+            if not lease.kept and self._shelf.takes(assembly.ledger.length):
                 raise NotReady("the copies that are read now leave no room for this one", retry_after=10)
             if not lease.kept:
                 raise Conflict("no copy of this archive is kept, so there is nothing to build ahead", code="no_cache")
-            reader = Reader(filling)
             try:
-                with lease.pulling():
-                    await everything(filling, reader)
+                with lease.pulling(), assembly.reader() as reader:
+                    await reader.everything()
             except Problem as problem:
                 await self._note_failure(hash, problem)
                 raise
-            finally:
-                reader.close()
             if not await self._archives.finished(hash):
                 raise OSError(errno.EIO, "the copy could not be finished")
 

@@ -5,9 +5,8 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 
-from streamzip.archive.filling import DISK_FULL
 from streamzip.archive.opened import Lease
-from streamzip.archive.reading import read
+from streamzip.assembly.archive import DISK_FULL
 from streamzip.errors import NotReady, Problem
 from streamzip.logs import event
 from streamzip.spans import Data
@@ -57,7 +56,7 @@ class Download:
         A descriptor needs all of its member's bytes, the directory those of all members: a request for its one last
         byte must not pull 100 GiB.
         """
-        if self._lease.shared.missing_before(start) > MOST_BEFORE_FIRST_BYTE:
+        if self._lease.shared.ledger.missing_before(start) > MOST_BEFORE_FIRST_BYTE:
             raise NotReady(
                 "this range holds checksums of files that have not been pulled yet; begin with an earlier one, "
                 "or have the archive prefetched",
@@ -85,7 +84,7 @@ class Download:
         position = start
         if self._lease.kept:
             try:
-                async with contextlib.aclosing(read(self._lease.shared, start, stop)) as runs:
+                async with contextlib.aclosing(self._lease.shared.read(start, stop)) as runs:
                     async for run in runs:
                         position += len(run)
                         yield run
@@ -93,9 +92,10 @@ class Download:
             except OSError as error:
                 if error.errno not in DISK_FULL:
                     raise
-                event(logger, logging.WARNING, "disk_full", archive=self._lease.shared.spool.name, error=error.strerror)
+                name = self._lease.shared.archive.spool.name
+                event(logger, logging.WARNING, "disk_full", archive=name, error=error.strerror)
                 self._on_full()
         # No copy is kept, or the disk took no more of it: the rest goes through memory, and only this reader's way.
-        async with self._lease.alone(position) as filling, contextlib.aclosing(read(filling, position, stop)) as runs:
+        async with self._lease.alone(position) as alone, contextlib.aclosing(alone.read(position, stop)) as runs:
             async for run in runs:
                 yield run

@@ -3,8 +3,9 @@
 import asyncio
 from dataclasses import dataclass
 
-from streamzip.archive.filling import FOLLOW_INTERVAL, Filling
-from streamzip.archive.reading import Reader, everything
+from streamzip.assembly.archive import FOLLOW_INTERVAL
+from streamzip.assembly.assembly import Assembly
+from streamzip.assembly.ledger import Ledger
 from streamzip.files.locks import FINISH
 from streamzip.spans import Span
 from streamzip.spool.file import FileSpool
@@ -18,33 +19,31 @@ class Finished:
     learned: bytes
 
 
-async def finish(filling: Filling, copy: FileSpool) -> Finished:
-    """Settle what is not settled, write the directory, make the copy durable. Raises OSError from the disk, and what
-    ended a pull.
+async def finish(assembly: Assembly, copy: FileSpool) -> Finished:
+    """Complete every member, write the directory, make the copy durable. Raises OSError from the disk, and what ended a
+    pull.
     """
-    reader = Reader(filling)
-    try:
-        await everything(filling, reader)
-    finally:
-        reader.close()
+    with assembly.reader() as reader:
+        await reader.everything()
     locks, loop = copy.locks, asyncio.get_running_loop()
     while not locks.try_exclusive(FINISH):  # noqa: ASYNC110 - the kernel tells nobody when a lock is free
         await asyncio.sleep(FOLLOW_INTERVAL)
     try:
-        filling.follow()
+        assembly.archive.follow()
         if not copy.check_seal():
-            await loop.run_in_executor(filling.works.pool, _write_out, filling, copy)
+            await loop.run_in_executor(assembly.reading.pool, _write_out, assembly.ledger, copy)
     finally:
         locks.release(FINISH)
-    return Finished(filling.places.length, filling.places.learned())
+    offsets = assembly.ledger.offsets
+    return Finished(offsets.length, offsets.learned())
 
 
-def _write_out(filling: Filling, copy: FileSpool) -> None:
-    places = filling.places
-    position, length = places.directory_start, places.length
+def _write_out(ledger: Ledger, copy: FileSpool) -> None:
+    offsets = ledger.offsets
+    position, length = offsets.directory_start, offsets.length
     while position < length:
-        block = places.directory(Span(position, length))
+        block = offsets.directory(Span(position, length))
         copy.write(position, block)
         position += len(block)
     copy.truncate(length)
-    copy.finish(mtime=filling.layout.frozen_at)
+    copy.finish(mtime=ledger.layout.frozen_at)

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from isal import isal_zlib
 
-from streamzip.archive.places import DIRECTORY_BLOCK, Kind, Piece, Places
 from streamzip.manifest.names import unique_names
 from streamzip.sources.folder import Changed, Folder, Found, Identity, check
 from streamzip.zip.layout import HELD_LIMIT, UNKNOWN, Planned, freeze
+from streamzip.zip.offsets import DIRECTORY_BLOCK, Kind, Offsets, Piece
 
 RUN = 1 << 20  # bytes read at once
 ENOUGH = 256 << 10  # bytes worth handing on; smaller pieces are put together
@@ -72,7 +72,7 @@ class FolderArchive:
         members = [_planned(index, *row) for index, row in enumerate(zip(names, self._found, strict=True))]
         self._report = _report(unreadable) if unreadable else b""
         report = (report_name, self._report) if unreadable else None
-        self._places = Places(freeze(members, frozen_at=0, compressor="", report=report))
+        self._places = Offsets(freeze(members, frozen_at=0, compressor="", report=report))
         self._open: tuple[int, int] | None = None  # the member whose file is open, and its descriptor
         self._held: tuple[int, bytes] = (-1, b"")  # the small member that was read last
         self.length = self._places.length

@@ -11,18 +11,18 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from streamzip.archive.filling import Works
 from streamzip.archive.generations import aside
-from streamzip.archive.opening import Frozen
-from streamzip.archive.places import is_longer
+from streamzip.archive.opening import StoredArchive
 from streamzip.archive.planning import Planning
 from streamzip.archive.pulling import too_long
+from streamzip.assembly.pulling import Pulling
 from streamzip.errors import BuildFailed, NotFound, NotReady, Stale
 from streamzip.manifest.model import Manifest
 from streamzip.store.repository import CRCS, LAYOUT, Repository
 from streamzip.store.rows import ArchiveRow, Sealed
 from streamzip.store.vault import Vault
 from streamzip.zip.layout import Layout
+from streamzip.zip.offsets import is_longer
 
 BACKGROUND_PLANS = 16  # archives whose origins are asked at once while nobody waits
 LONG_DOCUMENT = 64 << 10  # bytes; some thousand entries
@@ -50,7 +50,7 @@ class Loader:
         self,
         repository: Repository,
         vault: Vault,
-        works: Works,
+        pulling: Pulling,
         *,
         probe_wait: float,
         on_unbuildable: Callable[[str, str, Sequence[Mapping[str, Any]]], Awaitable[None]],
@@ -58,7 +58,7 @@ class Loader:
         self._on_unbuildable = on_unbuildable
         self._repository = repository
         self._vault = vault
-        self._works = works
+        self._pulling = pulling
         self._probe_wait = probe_wait
         self._plans: dict[str, _Plan] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -75,7 +75,7 @@ class Loader:
     async def row(self, hash: str) -> ArchiveRow:
         """The archive's facts. Raises NotFound."""
         row = await self._repository.get(hash)
-        if row is None or (row.expires_at is not None and row.expires_at <= self._works.clock.wall()):
+        if row is None or (row.expires_at is not None and row.expires_at <= self._pulling.clock.wall()):
             raise NotFound("there is no archive of this name")
         return row
 
@@ -88,7 +88,7 @@ class Loader:
             raise NotFound("there is no archive of this name")
         return await _aside(len(sealed.body), lambda: self._vault.unseal_manifest(hash, sealed))
 
-    async def load(self, row: ArchiveRow) -> Frozen:
+    async def load(self, row: ArchiveRow) -> StoredArchive:
         """Everything that opening takes. Raises NotFound, NotReady (the origins have not answered), Stale, BuildFailed,
         Damaged.
         """
@@ -105,7 +105,7 @@ class Loader:
         sealed = stored.layout
         layout = await _aside(len(sealed.body), lambda: Layout.decode(self._vault.unseal("layout", hash, sealed)))
         learned = None if stored.crcs is None else self._vault.unseal("learned", hash, stored.crcs)
-        return Frozen(hash, manifest, layout, learned, row.released, self._bodies.pop(hash, {}))
+        return StoredArchive(hash, manifest, layout, learned, row.released, self._bodies.pop(hash, {}))
 
     def begin(self, hash: str, manifest: Manifest) -> None:
         """Ask the origins of a new archive in the background."""
@@ -113,7 +113,7 @@ class Loader:
 
     def _plan(self, hash: str, manifest: Manifest, *, new: bool) -> "asyncio.Task[None]":
         if hash not in self._tasks:
-            plan = self._plans[hash] = _Plan(Planning(manifest, self._works))
+            plan = self._plans[hash] = _Plan(Planning(manifest, self._pulling))
             task = self._tasks[hash] = asyncio.create_task(self._run(hash, plan, new=new))
             task.add_done_callback(_retrieve)
         return self._tasks[hash]
@@ -163,12 +163,12 @@ class Loader:
             refusal = f"entry {first['index']} ({first['name']}): {first['message']}"
             raise await self._unbuildable(hash, errors, BuildFailed(refusal, code=ENTRY_FAILED))
         # Becomes Last-Modified, which may not lie after Date (RFC 9110 §8.8.2.1), and Date may be a second old.
-        now = int(self._works.clock.wall()) - 1
+        now = int(self._pulling.clock.wall()) - 1
         layout = await aside(planning.manifest, lambda: planning.freeze(now=now))
         if not layout.members:
             refusal = f"none of the {len(errors)} entries can be had; the first one: {errors[0]['message']}"
             raise await self._unbuildable(hash, errors, BuildFailed(refusal, code=NO_ENTRIES))
-        most = self._works.bounds.archive
+        most = self._pulling.bounds.archive
         if await aside(planning.manifest, lambda: is_longer(layout, most)):
             raise await self._unbuildable(hash, errors, BuildFailed(too_long(most), code=ARCHIVE_TOO_LARGE))
         body = layout.encode()

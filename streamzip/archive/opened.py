@@ -11,15 +11,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from streamzip.archive.filling import DISK_FULL, Filling, Works
 from streamzip.archive.finishing import Finished, finish
-from streamzip.archive.opening import Frozen, Opener, measured
-from streamzip.archive.places import Places
+from streamzip.archive.opening import Opener, StoredArchive, measured
+from streamzip.assembly.archive import DISK_FULL
+from streamzip.assembly.assembly import Assembly
+from streamzip.assembly.pulling import Pulling
+from streamzip.assembly.reader import Reading
 from streamzip.errors import NotReady, Problem
 from streamzip.logs import event
 from streamzip.spool.file import FileSpool
 from streamzip.spool.memory import Memory
 from streamzip.spool.shelf import Shelf
+from streamzip.zip.offsets import Offsets
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +32,8 @@ LINGER = 5.0  # seconds an archive stays open after its last reader: the next ra
 
 @dataclass(slots=True)
 class _Open:
-    frozen: Frozen
-    filling: Filling
+    stored: StoredArchive
+    assembly: Assembly
     copy: FileSpool | None  # None: no copy of this archive is kept
     readers: int = 0
     alone: int = 0  # readers that pull into memory
@@ -54,9 +57,9 @@ class Lease:
     alone.
     """
 
-    shared: Filling
+    shared: Assembly
     kept: bool
-    alone: Callable[[int], contextlib.AbstractAsyncContextManager[Filling]]  # from this archive offset on
+    alone: Callable[[int], contextlib.AbstractAsyncContextManager[Assembly]]  # from this archive offset on
     pulling: Callable[[], contextlib.AbstractContextManager[None]]  # around what may pull; NotReady where too many do
 
 
@@ -66,15 +69,16 @@ class OpenArchives:
     def __init__(
         self,
         shelf: Shelf,
-        works: Works,
+        pulling: Pulling,
+        reading: Reading,
         memory: Memory,
         on_finished: Callable[[str, Finished], Awaitable[None]],
         *,
         most: Most,
     ) -> None:
         self._shelf = shelf
-        self._works = works
-        self._opener = Opener(shelf, works, memory)
+        self._clock = pulling.clock
+        self._opener = Opener(shelf, pulling, reading, memory)
         self._on_finished = on_finished
         self.on_opened: Callable[[], None] = lambda: None
         self._open: dict[str, _Open] = {}
@@ -87,10 +91,8 @@ class OpenArchives:
     def promised(self) -> int:
         """Bytes that the open copies are still to take, as far as their length is known; from any thread."""
         everyone = list(self._open.values())
-        unfinished = [opened.filling for opened in everyone if opened.copy and not opened.copy.sealed]
-        return sum(
-            max(0, filling.places.length - filling.extents.present) for filling in unfinished if filling.places.complete
-        )
+        unfinished = [opened.assembly.ledger for opened in everyone if opened.copy and not opened.copy.sealed]
+        return sum(max(0, ledger.length - ledger.extents.present) for ledger in unfinished if ledger.length is not None)
 
     def let_go(self, hash: str | None = None) -> None:
         """Close the archive, or all of them, where nobody reads it, so that it can be evicted."""
@@ -116,18 +118,18 @@ class OpenArchives:
         self._claims[hash] = size or 0
         return True
 
-    def peek(self, hash: str) -> Filling | None:
-        """The archive's state, where it is open here."""
+    def peek(self, hash: str) -> Assembly | None:
+        """Return the archive, where it is open here."""
         opened = self._open.get(hash)
-        return None if opened is None else opened.filling
+        return None if opened is None else opened.assembly
 
     def reading(self, hash: str) -> bool:
         """Whether somebody wants bytes of it, in this process."""
         opened = self._open.get(hash)
-        return opened is not None and (opened.filling.wanted or opened.alone > 0)
+        return opened is not None and (opened.assembly.wants.any or opened.alone > 0)
 
     @contextlib.asynccontextmanager
-    async def lease(self, hash: str, load: Callable[[], Awaitable[Frozen]]) -> AsyncIterator[Lease]:
+    async def lease(self, hash: str, load: Callable[[], Awaitable[StoredArchive]]) -> AsyncIterator[Lease]:
         """The open archive, for as long as the context lasts; `load` is asked where it is not open yet."""
         opened = self._open.get(hash)
         if opened is not None and opened.copy is not None and opened.copy.removed:
@@ -148,7 +150,7 @@ class OpenArchives:
         self._finish_if_all_there(hash, opened)
         try:
             yield Lease(
-                opened.filling,
+                opened.assembly,
                 opened.copy is not None,
                 partial(self._alone, hash, opened),
                 partial(self._pull, hash, opened),
@@ -166,7 +168,7 @@ class OpenArchives:
 
     @contextlib.contextmanager
     def _pull(self, hash: str, opened: _Open) -> Iterator[None]:
-        if opened.filling.spool.sealed:
+        if opened.assembly.archive.spool.sealed:
             yield
             return
         if hash not in self._pulling and len(self._pulling) >= self._most.pulled:
@@ -179,11 +181,11 @@ class OpenArchives:
             if not self._pulling[hash]:
                 del self._pulling[hash]
 
-    async def _open_now(self, hash: str, load: Callable[[], Awaitable[Frozen]]) -> None:
+    async def _open_now(self, hash: str, load: Callable[[], Awaitable[StoredArchive]]) -> None:
         try:
-            frozen = await load()
+            stored = await load()
             # Files are opened, a journal is read, 100,000 places are counted: not while every other reader waits.
-            places, size = await asyncio.to_thread(measured, frozen)
+            offsets, size = await asyncio.to_thread(measured, stored)
             try:
                 kept = self._claim(hash, size)
                 if not kept and self._shelf.takes(size):
@@ -192,9 +194,9 @@ class OpenArchives:
                 if kept and size is not None and not self._shelf.fits(size):
                     # Before the first byte of it: the disk would be full, for the store too, until others had gone.
                     self.let_go()
-                    now, wanted = self._works.clock.wall(), self.promised() + size
+                    now, wanted = self._clock.wall(), self.promised() + size
                     await asyncio.to_thread(self._shelf.make_room, now, wanted=wanted)
-                self._open[hash] = await asyncio.to_thread(self._begin, frozen, places, size, kept=kept)
+                self._open[hash] = await asyncio.to_thread(self._begin, stored, offsets, size, kept=kept)
             except OSError as error:
                 if error.errno in TOO_MANY_FILES:
                     raise _too_many() from error
@@ -202,29 +204,32 @@ class OpenArchives:
                     raise
                 # Not even a journal can be begun: the archive is made without a copy.
                 event(logger, logging.WARNING, "disk_full", archive=hash, error=error.strerror)
-                self._open[hash] = await asyncio.to_thread(self._begin, frozen, places, size, kept=False)
+                self._open[hash] = await asyncio.to_thread(self._begin, stored, offsets, size, kept=False)
         finally:
             del self._opening[hash]
 
-    def _begin(self, frozen: Frozen, places: Places, size: int | None, *, kept: bool) -> _Open:
-        filling, copy = self._opener.shared(frozen, places, size, kept=kept)
-        opened = _Open(frozen, filling, copy)
-        if copy is not None:
-            opened.noted = copy.sealed and frozen.learned is not None
-            filling.on_all_there = partial(self._finish_if_all_there, frozen.hash, opened)
-        return opened
+    def _begin(self, stored: StoredArchive, offsets: Offsets, size: int | None, *, kept: bool) -> _Open:
+        all_there = partial(self._all_there, stored.hash)
+        assembly, copy = self._opener.shared(stored, offsets, size, kept=kept, on_all_there=all_there)
+        noted = copy is not None and copy.sealed and stored.learned is not None
+        return _Open(stored, assembly, copy, noted=noted)
+
+    def _all_there(self, hash: str) -> None:
+        opened = self._open.get(hash)
+        if opened is not None:
+            self._finish_if_all_there(hash, opened)
 
     @contextlib.asynccontextmanager
-    async def _alone(self, hash: str, opened: _Open, start: int) -> AsyncIterator[Filling]:
-        with self._opener.alone(opened.frozen, opened.filling, opened.copy, start) as filling:
+    async def _alone(self, hash: str, opened: _Open, start: int) -> AsyncIterator[Assembly]:
+        with self._opener.alone(opened.stored, opened.assembly, opened.copy, start) as assembly:
             opened.alone += 1
             try:
-                yield filling
+                yield assembly
             finally:
                 opened.alone -= 1
-                places = filling.places
-                if places.complete and places.crcs_known and opened.frozen.learned is None:
-                    task = asyncio.create_task(self._tell(hash, Finished(places.length, places.learned())))
+                offsets = assembly.ledger.offsets
+                if offsets.complete and offsets.crcs_known and opened.stored.learned is None:
+                    task = asyncio.create_task(self._tell(hash, Finished(offsets.length, offsets.learned())))
                     self._telling.add(task)
                     task.add_done_callback(self._telling.discard)
 
@@ -239,15 +244,14 @@ class OpenArchives:
             del self._open[hash]  # what was learned counts from the next opening on
 
     def _finish_if_all_there(self, hash: str, opened: _Open) -> None:
-        filling = opened.filling
         if opened.copy is None or opened.finishing or opened.gone or opened.noted:
             return
-        if filling.extents.missing == 0 and filling.places.complete:
+        if opened.assembly.ledger.all_there:
             opened.finishing = asyncio.create_task(self._finish(hash, opened, opened.copy))
 
     async def _finish(self, hash: str, opened: _Open, copy: FileSpool) -> None:
         try:
-            await self._on_finished(hash, await finish(opened.filling, copy))
+            await self._on_finished(hash, await finish(opened.assembly, copy))
             opened.noted = True
         except Exception:
             logger.exception("a copy could not be finished", extra={"fields": {"archive": hash}})
@@ -292,7 +296,7 @@ class OpenArchives:
         opened = self._open.pop(hash, None)
         if opened is not None:
             opened.gone = True
-            opened.filling.cut(problem)
+            opened.assembly.archive.cut(problem)
             if opened.readers == 0 and opened.finishing is None:
                 self._close(hash, opened)
 
@@ -303,7 +307,7 @@ class OpenArchives:
         if finishing:
             await asyncio.wait(finishing)
         # A pull that was ended lists what it has, and that must come before its journal is closed.
-        await asyncio.gather(*(opened.filling.stop() for opened in self._open.values()))
+        await asyncio.gather(*(opened.assembly.wants.stop() for opened in self._open.values()))
         for hash, opened in list(self._open.items()):
             self._close(hash, opened)
 

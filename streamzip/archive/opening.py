@@ -1,27 +1,32 @@
-"""How an archive is opened: the filling that its readers share, over its copy; those of readers that pull alone, over
+"""How an archive is opened: the assembly that its readers share, over its copy; those of readers that pull alone, over
 memory. What can no longer be proven is refused.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from streamzip.archive.filling import Filling, Works, part_lengths
-from streamzip.archive.places import Places
-from streamzip.archive.writing import write_part
+from streamzip.assembly.archive import Archive
+from streamzip.assembly.assembly import Assembly
+from streamzip.assembly.ledger import Ledger
+from streamzip.assembly.pulling import Pulling
+from streamzip.assembly.reader import Reading
+from streamzip.assembly.turns import Turns
+from streamzip.assembly.wants import Wants
 from streamzip.errors import NotReady, Stale
 from streamzip.files.locks import InUse
 from streamzip.manifest.model import Manifest
-from streamzip.spool.base import Spooling
 from streamzip.spool.file import FileSpool
 from streamzip.spool.memory import Memory, MemorySpool
+from streamzip.spool.port import Spool
 from streamzip.spool.shelf import Shelf
 from streamzip.zip.deflate import this_compressor
-from streamzip.zip.layout import UNKNOWN, Layout
+from streamzip.zip.layout import Layout
+from streamzip.zip.offsets import Offsets
 
 
 @dataclass(frozen=True, slots=True)
-class Frozen:
+class StoredArchive:
     """All that opening an archive takes: its verified manifest and layout, what earlier passes learned, what the probe
     kept.
     """
@@ -34,105 +39,93 @@ class Frozen:
     bodies: dict[int, bytes] = field(default_factory=dict)
 
 
-def measured(frozen: Frozen) -> tuple[Places, int | None]:
-    """Where its members lie, as far as that is known, and the archive's length, where all of it is. For a thread."""
-    places = _places(frozen)
-    return places, places.length if places.complete else None
+def measured(stored: StoredArchive) -> tuple[Offsets, int | None]:
+    """Return where its members lie, as far as that is known, and its length, where all of it is. For a thread."""
+    offsets = _offsets(stored)
+    return offsets, offsets.length if offsets.complete else None
 
 
 class Opener:
-    """Makes fillings."""
+    """Puts archives together from their parts."""
 
-    def __init__(self, shelf: Shelf, works: Works, memory: Memory) -> None:
+    def __init__(self, shelf: Shelf, pulling: Pulling, reading: Reading, memory: Memory) -> None:
         self._shelf = shelf
-        self._works = works
+        self._pulling = pulling
+        self._reading = reading
         self._memory = memory
 
     def shared(
-        self, frozen: Frozen, places: Places, size: int | None, *, kept: bool
-    ) -> tuple[Filling, FileSpool | None]:
-        """Everybody's filling, and the copy beneath it; where none is kept it only tells. For a thread.
+        self,
+        stored: StoredArchive,
+        offsets: Offsets,
+        size: int | None,
+        *,
+        kept: bool,
+        on_all_there: Callable[[], None],
+    ) -> tuple[Assembly, FileSpool | None]:
+        """Return everybody's assembly, and the copy beneath it; where none is kept it only tells. For a thread.
 
         Raises NotReady where the copy is being removed; Stale; OSError from the disk.
         """
         if not kept:
-            _refuse_other_compressor(frozen.layout, sealed=False)
-            window = MemorySpool(frozen.hash, lengths=part_lengths(places), start=0, memory=self._memory)
-            return _filling(frozen, places, window, self._works), None
+            _refuse_other_compressor(stored.layout, sealed=False)
+            window = MemorySpool(stored.hash, start=0, memory=self._memory)
+            ledger = Ledger(offsets, released=stored.released)
+            return self._assembly(stored, ledger, window, _nothing), None
         try:
-            digest = frozen.layout.digest()
-            copy = self._shelf.open(frozen.hash, lengths=part_lengths(places), size=size, layout=digest)
+            copy = self._shelf.open(stored.hash, size=size, layout=stored.layout.digest())
         except InUse as error:
             raise NotReady("the archive's copy is being removed; ask again", retry_after=1) from error
         try:
-            _refuse_other_compressor(frozen.layout, sealed=copy.sealed)
-            filling = _filling(frozen, places, copy, self._works)
-            _refuse_unprovable(filling, copy)
+            _refuse_other_compressor(stored.layout, sealed=copy.sealed)
+            ledger = Ledger(offsets, released=stored.released, rebuilt=stored.learned is not None)
+            for record in copy.replay():
+                ledger.apply(record, trusted=False)
+            _refuse_unprovable(ledger, copy)
+            return self._assembly(stored, ledger, copy, on_all_there), copy
         except BaseException:
             copy.close()
             raise
-        return filling, copy
 
     @contextlib.contextmanager
-    def alone(self, frozen: Frozen, shared: Filling, copy: FileSpool | None, start: int) -> Iterator[Filling]:
-        """A filling of one reader's own, in memory, that begins at archive offset `start`; its CRCs are everybody's."""
-        # Passes over an exact layout learn the same places and CRCs; over an open one each has its own frontier.
-        places = shared.places if shared.places.complete else _places(frozen)
+    def alone(self, stored: StoredArchive, shared: Assembly, copy: FileSpool | None, start: int) -> Iterator[Assembly]:
+        """Give an assembly of one reader's own, in memory, that begins at archive offset `start`; its CRCs are
+        everybody's.
+        """
         with self._memory.shared():
-            spool = MemorySpool(
-                frozen.hash, lengths=part_lengths(places), start=start, memory=self._memory, behind=copy
-            )
-            filling = _filling(frozen, places, spool, self._works)
+            spool = MemorySpool(stored.hash, start=start, memory=self._memory, behind=copy)
             if copy is None:
-                _assume(filling, start)
+                # Passes over an exact layout learn the same CRCs; over an open one each has its own frontier.
+                known = shared.ledger.offsets
+                ledger = Ledger(known if known.complete else _offsets(stored), released=stored.released)
+                ledger.skip(start)
             else:
-                filling.go_on_from(shared)
+                ledger = shared.ledger.fork()
             try:
-                yield filling
+                yield self._assembly(stored, ledger, spool, _nothing)
             finally:
                 spool.close()
 
-
-def _filling(frozen: Frozen, places: Places, spool: Spooling, works: Works) -> Filling:
-    return Filling(
-        manifest=frozen.manifest,
-        layout=frozen.layout,
-        places=places,
-        spool=spool,
-        works=works,
-        write_part=write_part,
-        bodies=frozen.bodies,
-        released=frozen.released,
-        rebuilt=frozen.learned is not None and isinstance(spool, FileSpool),
-    )
+    def _assembly(
+        self, stored: StoredArchive, ledger: Ledger, spool: Spool, on_all_there: Callable[[], None]
+    ) -> Assembly:
+        pulling = self._pulling
+        archive = Archive(
+            manifest=stored.manifest, ledger=ledger, spool=spool, pool=pulling.pool, on_all_there=on_all_there
+        )
+        wants = Wants(archive, Turns(archive, pulling, stored.bodies), attempts=pulling.patience.attempts)
+        return Assembly(archive, wants, self._reading)
 
 
-def _places(frozen: Frozen) -> Places:
-    places = Places(frozen.layout)
-    if frozen.learned is not None:
-        places.recall(frozen.learned)
-    return places
+def _nothing() -> None:
+    """Where no copy is kept, none is to be finished."""
 
 
-def _assume(filling: Filling, start: int) -> None:
-    """A reader that begins at `start` needs nothing before it of members whose CRC is known, and learns the others'
-    CRCs.
-    """
-    places = filling.places
-    if not places.complete:
-        return
-    for member in range(filling.layout.members):
-        if places.offset(member) >= start:
-            return
-        if places.crcs[member] == UNKNOWN:
-            continue
-        if places.end(member) <= start:
-            filling.settled[member] = 1
-        filling.assumed.add(member)
-        begins = places.bytes_start(member)
-        for number in places.parts_of(member):
-            if begins + places.part(number).start + filling.extents.lengths[number] <= start:
-                filling.extents.assume(number)
+def _offsets(stored: StoredArchive) -> Offsets:
+    offsets = Offsets(stored.layout)
+    if stored.learned is not None:
+        offsets.recall(stored.learned)
+    return offsets
 
 
 def _refuse_other_compressor(layout: Layout, *, sealed: bool) -> None:
@@ -141,13 +134,12 @@ def _refuse_other_compressor(layout: Layout, *, sealed: bool) -> None:
         raise Stale("the archive was begun with another compressor; create it anew")
 
 
-def _refuse_unprovable(filling: Filling, spool: FileSpool) -> None:
+def _refuse_unprovable(ledger: Ledger, copy: FileSpool) -> None:
     """Bytes without a strong validator were given out, and what proved them is lost: nothing can tell whether new ones
     would match.
     """
-    if not (spool.blank or spool.damaged or spool.rebooted):
+    if not (copy.blank or copy.damaged or copy.rebooted):
         return
-    for member in range(filling.layout.members):
-        missing = any(not spool.extents.done[number] for number in filling.places.parts_of(member))
-        if missing and not filling.replaceable(member):
+    for member in range(ledger.layout.members):
+        if not ledger.done(member) and not ledger.replaceable(member):
             raise Stale("what was given out of this archive can no longer be proven; create it anew")

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from streamzip.archive.filling import Works
 from streamzip.archive.types import compresses
+from streamzip.assembly.pulling import Pulling
 from streamzip.errors import OriginError
 from streamzip.manifest.model import Manifest
 from streamzip.sources.base import Facts
@@ -64,13 +64,13 @@ def public_url(url: str) -> str:
 class Planning:
     """The probing of one manifest's entries."""
 
-    def __init__(self, manifest: Manifest, works: Works) -> None:
+    def __init__(self, manifest: Manifest, pulling: Pulling) -> None:
         self.manifest = manifest
-        self._works = works
+        self._pulling = pulling
         self._facts: dict[int, Facts] = {}
         self._errors: dict[int, OriginError] = {}
         for index, entry in enumerate(manifest.entries):
-            if entry.size and entry.size > works.bounds.entry:
+            if entry.size and entry.size > pulling.bounds.entry:
                 self._judge(index, entry.size)
         self._kept = 0
         self._waiting = False
@@ -106,9 +106,9 @@ class Planning:
     async def _probe_one(self, index: int) -> None:
         entry, failures = self.manifest.entries[index], 0
         url = entry.url
-        registry, lanes, patience = self._works.registry, self._works.lanes, self._works.patience
+        registry, lanes, patience = self._pulling.registry, self._pulling.lanes, self._pulling.patience
         origin, source = registry.origin(url), registry.for_entry(entry)
-        begun = self._works.clock.monotonic()
+        begun = self._pulling.clock.monotonic()
         while True:
             await lanes.enter(origin, lambda: self._waiting)
             try:
@@ -122,7 +122,7 @@ class Planning:
                 lanes.leave(origin)
             failures += 1
             delay = patience.delay(failures, failure.retry_after)
-            late = self._works.clock.monotonic() + delay - begun > patience.seconds
+            late = self._pulling.clock.monotonic() + delay - begun > patience.seconds
             if not failure.transient or failures >= patience.fruitless or late:
                 if not failure.transient or self._waiting:
                     self._errors[index] = failure
@@ -147,7 +147,7 @@ class Planning:
     def _judge(self, index: int, size: int) -> bool:
         """Whether the entry may be as large as it is said to be."""
         try:
-            self._works.bounds.check_entry(size)
+            self._pulling.bounds.check_entry(size)
         except OriginError as error:
             self._errors[index] = error
         return index not in self._errors

@@ -11,14 +11,12 @@ from collections.abc import Callable, Iterator
 
 from isal import isal_zlib
 
-from streamzip.archive.filling import part_lengths
-from streamzip.archive.places import Places
+from streamzip.assembly.ledger import Ledger
 from streamzip.spans import Span
 from streamzip.spool.examining import Examined, examine
-from streamzip.spool.extents import Extent, Extents
 from streamzip.spool.file import Paths
-from streamzip.spool.journal import Begun, Drop, Head, Settled
 from streamzip.zip.layout import UNKNOWN, Layout, Trait
+from streamzip.zip.offsets import Offsets
 
 BLOCK = 1 << 20
 LOOKS = 3  # at a copy that somebody may be changing: damage is still there at the last one
@@ -47,66 +45,42 @@ class _Comparison:
         self._copy = copy
         self._layout = layout
         self._advance = advance
-        self._places = Places(layout)
         self._known = learned is not None
+        self._offsets = Offsets(layout)
         if learned is not None:
-            self._places.recall(learned)
-        self._extents = Extents(part_lengths(self._places))
-        self._begun: set[int] = set()
-        self._read_journal()
-
-    def _read_journal(self) -> None:
-        digest, settled = self._layout.digest(), list[Settled]()
-        of_this_layout = False
-        for record in self._copy.records:
-            match record:
-                case Head(layout):
-                    of_this_layout = layout == digest
-                case Extent() if of_this_layout:
-                    self._extents.commit(record, trusted=False)
-                case Drop(part, keep) if of_this_layout and part < self._layout.parts:
-                    self._extents.drop(part, keep)
-                case Begun(member) if of_this_layout:
-                    self._begun.add(member)
-                case Settled() if of_this_layout and not self._known and record.member < self._layout.members:
-                    settled.append(record)
-        for each in settled:
-            self._places.settle(each.member, traits=each.traits, size=each.size, stored=each.stored)
-            self._places.crcs[each.member] = each.crc
-            for number in self._places.parts_of(each.member):
-                self._extents.know_length(number, each.stored)
+            self._offsets.recall(learned)
+        self._ledger = Ledger(self._offsets)
+        for record in copy.records if copy.layout == layout.digest() else ():
+            self._ledger.apply(record, trusted=False)
 
     def wrong(self) -> str | None:
         if not self._copy.finished:
             return next(self._wrong_extents(), None) or (self._copy.damaged and "its journal is damaged") or None
         if not self._known:
             self._learn()
-        if not (self._places.complete and self._places.crcs_known):
+        if not (self._offsets.complete and self._offsets.crcs_known):
             return "nothing proves what is in it"
-        if self._copy.size != self._places.length:
-            return f"it has {self._copy.size:,} bytes and not {self._places.length:,}"
+        if self._copy.size != self._offsets.length:
+            return f"it has {self._copy.size:,} bytes and not {self._offsets.length:,}"
         return next(self._wrong_members(), None) or self._wrong_directory()
 
     def _learn(self) -> None:
-        """The CRCs of stored members from their extents: the copy was finished, and the store not told so yet."""
+        """Learn the CRCs of stored members from their extents: the copy was finished, and the store not told yet."""
+        offsets, ledger = self._offsets, self._ledger
         for member in range(self._layout.members):
-            parts = self._places.parts_of(member)
-            stored = not self._places.traits[member] & Trait.DEFLATE
-            if self._places.crcs[member] == UNKNOWN and stored and all(self._extents.done[number] for number in parts):
-                self._places.crcs[member] = self._extents.member_crc(parts)
+            stored = not offsets.traits[member] & Trait.DEFLATE
+            if offsets.crcs[member] == UNKNOWN and stored and ledger.done(member):
+                ledger.completed(member, ledger.crc_of(member))
 
     # -- an unfinished copy ------------------------------------------------------------------------------
 
     def _wrong_extents(self) -> Iterator[str]:
-        for number in range(self._layout.parts):
-            if not self._extents.committed[number]:
-                continue
-            part = self._places.part(number)
-            ahead = part.member - self._places.placed
-            if ahead > 0 or (ahead == 0 and part.member not in self._begun):
-                continue  # where it lies shows once those before it have settled, and it has begun
-            at = self._places.bytes_start(part.member) + part.start
-            for extent in self._extents.extents(number):
+        ledger = self._ledger
+        for part in range(self._layout.parts):
+            if not ledger.provable(part):
+                continue  # where it lies shows once those before it have ended, and it has begun
+            at = ledger.part_offset(part)
+            for extent in ledger.extents.extents(part):
                 if self._crc(at + extent.start, at + extent.stop) != extent.crc:
                     yield f"bytes {at + extent.start:,} to {at + extent.stop:,} are not those that were pulled"
 
@@ -118,15 +92,15 @@ class _Comparison:
                 yield f"member {member} ({self._layout.names[member]}) is not what was pulled"
 
     def _is_right(self, member: int) -> bool:
-        places, crc = self._places, self._places.crcs[member]
-        start, end = places.bytes_start(member), places.end(member)
-        stop = end - places.descriptor_length(member)
-        if self._read(places.offset(member), start) != places.header(member, crc):
+        offsets, crc = self._offsets, self._offsets.crcs[member]
+        start, end = offsets.bytes_start(member), offsets.end(member)
+        stop = end - offsets.descriptor_length(member)
+        if self._read(offsets.offset(member), start) != offsets.header(member, crc):
             return False
-        if self._read(stop, end) != places.descriptor(member, crc):
+        if self._read(stop, end) != offsets.descriptor(member, crc):
             return False
-        if places.traits[member] & Trait.DEFLATE:
-            return self._inflated(start, stop) == (places.sizes[member], crc)
+        if offsets.traits[member] & Trait.DEFLATE:
+            return self._inflated(start, stop) == (offsets.sizes[member], crc)
         return self._crc(start, stop) == crc
 
     def _inflated(self, start: int, stop: int) -> tuple[int, int] | None:
@@ -144,9 +118,9 @@ class _Comparison:
         return (size + len(data), isal_zlib.crc32(data, crc)) if whole else None
 
     def _wrong_directory(self) -> str | None:
-        position, length = self._places.directory_start, self._places.length
+        position, length = self._offsets.directory_start, self._offsets.length
         while position < length:
-            wanted = self._places.directory(Span(position, length))
+            wanted = self._offsets.directory(Span(position, length))
             if self._read(position, position + len(wanted)) != wanted:
                 return "its directory is damaged"
             position += len(wanted)

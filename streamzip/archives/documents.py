@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from streamzip.archive.filling import Filling
 from streamzip.archive.loading import UNBUILDABLE
+from streamzip.assembly.assembly import Assembly
+from streamzip.assembly.ledger import Ledger
 from streamzip.clock import rfc3339
 from streamzip.errors import Stale
 from streamzip.manifest.model import Manifest
@@ -57,7 +58,7 @@ class Members:
 
 def status_document(
     row: ArchiveRow,
-    filling: Filling | None,
+    assembly: Assembly | None,
     *,
     left_out: LeftOut,
     active: bool,
@@ -65,17 +66,18 @@ def status_document(
     entries_done: int = 0,
     members: Members | None = None,
 ) -> dict[str, Any]:
-    """Return the document without its URLs. `filling`: what is there, where anything is, and `entries_done` of it;
+    """Return the document without its URLs. `assembly`: what is there, where anything is, and `entries_done` of it;
     `members`: those whose state is asked for.
     """
-    state = _state(row, filling, active=active)
+    ledger = None if assembly is None else assembly.ledger
+    state = _state(row, ledger, active=active)
     document: dict[str, Any] = {
         "archive_hash": row.hash,
         "filename": row.filename,
         "status": state,
         "active": active,
         "cached": cached,
-        "progress": _progress(row, filling, entries_done, skipped=left_out.total),
+        "progress": _progress(row, ledger, entries_done, skipped=left_out.total),
         "errors": list(left_out.records),
         "errors_total": left_out.total,
         "created_at": rfc3339(row.created_at),
@@ -85,12 +87,12 @@ def status_document(
         document["errors_next"] = left_out.next
     if state == "failed" and row.code is not None:
         document["code"] = row.code
-    if filling is not None and filling.full and not cached:
+    if assembly is not None and assembly.wants.disk_full and not cached:
         document["copy_stopped"] = "disk_full"
     if row.completed_at is not None:
         document |= {"completed_at": rfc3339(row.completed_at), "size": row.size}
-    elif filling is not None and filling.layout.exact:
-        document["size"] = filling.places.length
+    elif ledger is not None and ledger.layout.exact:
+        document["size"] = ledger.length
     if members is not None:
         document["members"] = _members(row, members)
         if members.stop < row.entries:
@@ -113,7 +115,7 @@ def summary(row: ArchiveRow, *, active: bool, begun: bool) -> dict[str, Any]:
     }
 
 
-def _state(row: ArchiveRow, filling: Filling | None, *, active: bool) -> str:
+def _state(row: ArchiveRow, ledger: Ledger | None, *, active: bool) -> str:
     if row.code == Stale.code:
         return "failed"
     if row.completed_at is not None:
@@ -122,17 +124,17 @@ def _state(row: ArchiveRow, filling: Filling | None, *, active: bool) -> str:
         return "in-progress"
     if row.code is not None:
         return "failed"
-    return "in-progress" if filling is not None and filling.extents.present else "pending"
+    return "in-progress" if ledger is not None and ledger.extents.present else "pending"
 
 
-def _progress(row: ArchiveRow, filling: Filling | None, entries_done: int, *, skipped: int) -> dict[str, int | None]:
+def _progress(row: ArchiveRow, ledger: Ledger | None, entries_done: int, *, skipped: int) -> dict[str, int | None]:
     progress = {"bytes": 0, "total_bytes": row.size, "entries": 0, "total_entries": row.entries}
     if row.completed_at is not None:
         return progress | {"bytes": row.size, "entries": row.entries - skipped}
-    if filling is None:
+    if ledger is None:
         return progress
-    total = filling.places.length if filling.places.complete else None
-    done = total if total is not None and filling.extents.missing == 0 else filling.extents.present
+    total = ledger.length
+    done = total if total is not None and ledger.extents.missing == 0 else ledger.extents.present
     return progress | {"bytes": done, "total_bytes": total, "entries": entries_done}
 
 

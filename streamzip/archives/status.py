@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
-from streamzip.archive.filling import Filling
 from streamzip.archive.loading import Loader
 from streamzip.archive.opened import Lease, OpenArchives
 from streamzip.archives.documents import MOST_LISTED, LeftOut, Members, status_document, summary, webhooks_document
 from streamzip.archives.joined import Joined
+from streamzip.assembly.assembly import Assembly
+from streamzip.assembly.ledger import Ledger
 from streamzip.clock import Clock
 from streamzip.errors import Problem
 from streamzip.spool.shelf import Shelf
@@ -96,7 +97,8 @@ class Statuses:
     async def _look(self, asked: Asked) -> Look:
         hash, store = asked.hash, self._repository
         row = await self._loader.row(hash)
-        filling = await self._peek(row)
+        assembly = await self._peek(row)
+        ledger = None if assembly is None else assembly.ledger
         cached = await asyncio.to_thread(self._shelf.has_copy, hash)
         if cached and row.completed_at is None:  # durable, and the store does not know it yet
             with contextlib.suppress(TimeoutError):
@@ -109,47 +111,47 @@ class Statuses:
         found = await store.overview.left_out(hash, first=asked.errors_from, most=MOST_LISTED + 1)
         document = status_document(
             row,
-            filling,
+            assembly,
             left_out=LeftOut.cut(*found),
             active=here or elsewhere,
             cached=cached,
-            entries_done=0 if row.completed_at is not None or filling is None else await _entries_done(filling),
-            members=None if asked.members_from is None else await self._members(row, filling, asked.members_from),
+            entries_done=0 if row.completed_at is not None or ledger is None else await _entries_done(ledger),
+            members=None if asked.members_from is None else await self._members(row, ledger, asked.members_from),
         )
         deliveries, hooks = await store.deliveries.of(hash), await store.deliveries.hooks(hash)
         return Look(document | {"webhooks": webhooks_document(deliveries, hooks)}, elsewhere)
 
-    async def _members(self, row: ArchiveRow, filling: Filling | None, start: int) -> Members:
+    async def _members(self, row: ArchiveRow, ledger: Ledger | None, start: int) -> Members:
         start = min(start, row.entries)
         stop = min(start + MOST_LISTED, row.entries)
         async with self._long:
             manifest = await self._loader.manifest(row.hash)
             done: frozenset[int] = frozenset()
-            if filling is not None and row.completed_at is None:
-                done = await asyncio.to_thread(_done_between, filling, start, stop)
+            if ledger is not None and row.completed_at is None:
+                done = await asyncio.to_thread(_done_between, ledger, start, stop)
         _, records = await self._repository.overview.left_out(row.hash, first=start, most=max(1, stop - start))
         left_out = frozenset(record["index"] for record in records if record["index"] < stop)
         return Members(manifest, start, stop, done, left_out)
 
-    async def _peek(self, row: ArchiveRow) -> Filling | None:
+    async def _peek(self, row: ArchiveRow) -> Assembly | None:
         """What is there of an archive that is not completed, where anything is."""
-        filling = self._archives.peek(row.hash)
-        if filling is None and row.completed_at is None and self._shelf.begun(row.hash):
+        assembly = self._archives.peek(row.hash)
+        if assembly is None and row.completed_at is None and self._shelf.begun(row.hash):
             with contextlib.suppress(Problem):
                 async with self._lessor(row) as lease:
                     return lease.shared
-        if filling is not None:
-            filling.follow()
-        return filling
+        if assembly is not None:
+            assembly.archive.follow()
+        return assembly
 
 
-async def _entries_done(filling: Filling) -> int:
-    if filling.layout.members < LONG:
-        return filling.entries_done
-    return await asyncio.to_thread(lambda: filling.entries_done)
+async def _entries_done(ledger: Ledger) -> int:
+    if ledger.layout.members < LONG:
+        return ledger.entries_done
+    return await asyncio.to_thread(lambda: ledger.entries_done)
 
 
-def _done_between(filling: Filling, start: int, stop: int) -> frozenset[int]:
+def _done_between(ledger: Ledger, start: int, stop: int) -> frozenset[int]:
     """Which of the entries `[start, stop)` are there; for a thread."""
-    members = (each for each in enumerate(filling.layout.entries) if start <= each[1] < stop)
-    return frozenset(entry for member, entry in members if filling.done(member))
+    members = (each for each in enumerate(ledger.layout.entries) if start <= each[1] < stop)
+    return frozenset(entry for member, entry in members if ledger.done(member))

@@ -187,12 +187,12 @@ class Watches:
         await asyncio.gather(*looks)
 
     def _marks(self, watched: Watched, stamp: Stamp | None, journal: tuple[int, int] | None) -> _Marks:
-        filling, now = self._archives.peek(watched.hash), self._clock.wall()
+        assembly, now = self._archives.peek(watched.hash), self._clock.wall()
         is_due = stamp is not None and stamp.job_due is not None and stamp.job_due <= now
         if stamp is not None and stamp.expires_at is not None and stamp.expires_at <= now:
             stamp = None
-        if filling is not None:
-            bytes_here, is_full = filling.extents.present, filling.full
+        if assembly is not None:
+            bytes_here, is_full = assembly.ledger.extents.present, assembly.wants.disk_full
         else:  # closed, which changes nothing: a look would open it again
             before = watched.marks
             bytes_here, is_full = (0, False) if before is None else (before.bytes_here, before.is_full)

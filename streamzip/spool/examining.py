@@ -6,17 +6,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from streamzip.spool.file import Paths
-from streamzip.spool.journal import Record, decode
+from streamzip.spool.journal import ArchiveRecord, FileState, decode
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A copy as it was found. `records`: what its journal lists; `damaged`: whether others were cut or flipped."""
+    """A copy as it was found. `layout`: the one that its journal follows; `records`: what that lists of the archive;
+    `damaged`: whether others were cut or flipped.
+    """
 
     fd: int
     finished: bool
     size: int
-    records: tuple[Record, ...]
+    layout: bytes | None
+    records: tuple[ArchiveRecord, ...]
     damaged: bool
 
 
@@ -34,7 +37,9 @@ def examine(paths: Paths) -> Iterator[Examined | None]:
         return
     try:
         records, _, damaged = decode(journal)
-        yield Examined(fd, finished, os.fstat(fd).st_size, tuple(records), damaged)
+        state = FileState()
+        listed = tuple(state.apply(records))
+        yield Examined(fd, finished, os.fstat(fd).st_size, state.layout, listed, damaged)
     finally:
         os.close(fd)
 

@@ -4,16 +4,18 @@
     <hash>.journal   what of it is proven, kept beside the finished copy too
     <hash>.lock      the kernel locks; never unlinked
 
-No bytes on disk are trusted because they are there: extents that another life of the process left are read and compared
-with the CRC that their pull computed before they are used, and a finished copy needs that too unless it still is the
-very file that was sealed (size, mtime, ctime and inode). A CRC is never derived from bytes on disk alone: that would
-give damage a valid checksum.
+No bytes on disk are trusted because they are there: extents that an earlier process left are read and compared with
+the CRC that their pull computed before they are used, and a finished copy needs that too unless it still is the very
+file that was sealed (size, mtime, ctime and inode). A CRC is never derived from bytes on disk alone: that would give
+damage a valid checksum.
+
+Of the journal's records those of the file itself are read here (which layout it follows, in which boot of the machine
+it was written, whether it was sealed). What they say of the archive is handed up.
 """
 
 import errno
 import os
-from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +23,7 @@ from isal import isal_zlib
 
 from streamzip.files.locks import FINISH, USE, InUse, LockFile
 from streamzip.spans import Data
-from streamzip.spool.extents import Extent, Extents
-from streamzip.spool.journal import Begun, Boot, Drop, Head, Journal, Pin, Record, Seal, Settled
+from streamzip.spool.journal import ArchiveRecord, Boot, Extent, FileState, Head, Journal, Seal
 
 _PROOF_BLOCK = 1 << 20
 
@@ -67,7 +68,7 @@ def boot_id() -> bytes:
 
 
 class FileSpool:
-    """One archive's copy on disk, open in this process. Its calls are short, except `prove`, `read` and `finish`.
+    """One archive's copy on disk, open in this process. Its calls are short, except `disagrees`, `read` and `finish`.
 
     `most`: bytes that the file may have. `scratch`: memory that `read_now` reads into, shared by all the spools of the
     loop. It bounds what is read at once.
@@ -79,7 +80,6 @@ class FileSpool:
         self,
         paths: Paths,
         *,
-        lengths: "array[int]",
         size: int | None,
         layout: bytes,
         locks: LockFile,
@@ -90,19 +90,14 @@ class FileSpool:
         self._most = most
         self.paths = paths
         self.locks = locks
-        self.extents = Extents(lengths)
-        self.pins: dict[int, Pin] = {}
-        self.begun: dict[int, Begun] = {}
-        self.settled: dict[int, Settled] = {}
         self._scratch = scratch
         self._layout = layout
-        self._seal: Seal | None = None
-        self._head: bytes | None = None
+        self._state = FileState()
         self._given_back: set[int] = set()  # parts whose locks are released once what was noted is written
-        self._boot = b""
+        self._left: list[ArchiveRecord] = []  # by earlier processes, until they are handed up
         self._journal = Journal(paths.journal)
         try:
-            self._take_up(layout)
+            self._open_journal(layout)
             self._fd, self.finished = self._open_file()
         except BaseException:
             self._journal.abandon()
@@ -110,34 +105,31 @@ class FileSpool:
         stat = os.fstat(self._fd)
         if size is not None and stat.st_size < size:
             os.ftruncate(self._fd, size)
-        self.sealed = self.finished and self._seal == Seal.of(stat)
+        self.sealed = self.finished and self._state.seal == Seal.of(stat)
 
-    def _take_up(self, layout: bytes) -> None:
-        self.follow(trusted=False)
-        # Nothing of what an earlier life did is known (a first open, an eviction, a journal lost or of another layout).
-        self.blank = self._head != layout
+    def _open_journal(self, layout: bytes) -> None:
+        self._left.extend(self.follow())
+        # Nothing of what earlier processes did is known (a first open, an eviction, a journal lost or of another one).
+        self.blank = self._state.layout != layout
         if self.blank:
             self._begin_anew()
         # A power loss may have taken the journal's last records: what they pinned is no longer known.
-        self.rebooted = self._boot not in (b"", boot_id())
-        if self._boot != boot_id():
+        self.rebooted = self._state.boot not in (b"", boot_id())
+        if self._state.boot != boot_id():
             self._journal.add(Boot(boot_id()))
             self._journal.flush()
 
     def _begin_anew(self) -> None:
         """No journal, or one that speaks of another layout or does not tell: whatever lies here is void."""
-        if self._head is not None or self._journal.damaged:
+        if self._state.layout is not None or self._journal.damaged:
             # Alone: another process would go on listing what it writes into the file that is unlinked here.
             if not self.locks.try_exclusive(USE):
                 raise InUse(self.name)
             self.paths.part.unlink(missing_ok=True)
             self.paths.finished.unlink(missing_ok=True)
             self._journal.truncate()
-            self.extents = Extents(self.extents.lengths)
-            self.pins.clear()
-            self.begun.clear()
-            self.settled.clear()
-            self._seal, self._boot = None, b""
+            self._left.clear()
+            self._state = FileState()
         self._journal.add(Head(self._layout))
         self._journal.flush()
         self.locks.try_shared(USE)
@@ -161,57 +153,23 @@ class FileSpool:
 
     # -- the journal -------------------------------------------------------------------------------------
 
-    def follow(self, *, trusted: bool = True) -> list[Begun | Settled]:
-        """Take up what was journalled since the last call; the members of an open layout that have begun or settled are
-        returned, in order.
-        """
-        news: list[Begun | Settled] = []
-        for record in self._journal.follow():
-            match record:
-                case Extent():
-                    self.extents.commit(record, trusted=trusted)
-                case Drop(part, keep):
-                    known = part < len(self.extents.lengths)  # not so in a journal of another layout
-                    # What this process has proven itself stays: one's own record is read again, too.
-                    proven = trusted and keep < self.extents.proven[part]
-                    if known and keep < self.extents.committed[part] and not proven:
-                        self.extents.drop(part, keep)
-                case Pin():
-                    self.pins[record.member] = record
-                case Begun():
-                    self.begun[record.member] = record
-                    news.append(record)
-                case Settled():
-                    if record.member not in self.settled:
-                        self.settled[record.member] = record
-                        news.append(record)
-                case Seal():
-                    self._seal = record
-                case Head(layout):
-                    self._head = layout
-                case Boot(boot):
-                    self._boot = boot
-        return news
+    def replay(self) -> Iterable[ArchiveRecord]:
+        """Return, once, the records that earlier processes left when the spool was opened."""
+        left, self._left = self._left, []
+        return left
+
+    def follow(self) -> Sequence[ArchiveRecord]:
+        """Return what was journalled of the archive since the last call; records of one's own may be among it."""
+        return self._state.apply(self._journal.follow())
 
     @property
     def damaged(self) -> bool:
         """Whether records of the journal were found cut or flipped."""
         return self._journal.damaged
 
-    def note(self, record: Record) -> None:
+    def add(self, record: ArchiveRecord) -> None:
         """Put a record beside the others; it is written with the next `flush`."""
-        if isinstance(record, Pin):
-            self.pins[record.member] = record
-        elif isinstance(record, Begun):
-            self.begun[record.member] = record
-        elif isinstance(record, Settled):
-            self.settled[record.member] = record
         self._journal.add(record)
-
-    def commit(self, extent: Extent) -> None:
-        """List an extent whose bytes this process has written."""
-        self.extents.commit(extent, trusted=True)
-        self._journal.add(extent)
 
     def claim(self, part: int) -> bool:
         """Take the part's lock; False where another process has it."""
@@ -225,7 +183,7 @@ class FileSpool:
         self._given_back.add(part)
 
     def flush(self) -> None:
-        """Write what was noted, so that other processes and later lives see it. OSError where the disk is full."""
+        """Write what was noted, so that other processes and later ones see it. OSError where the disk is full."""
         try:
             self._journal.flush()
         finally:
@@ -267,14 +225,11 @@ class FileSpool:
     def passed(self, offset: int) -> None:
         """What a reader has taken stays for the others."""
 
-    def prove(self, part: int, at: int) -> Drop | None:
-        """Compare what an earlier life left of the part (which begins at archive offset `at`) with its CRCs; for a
+    def disagrees(self, extents: Sequence[Extent], at: int) -> Extent | None:
+        """Return the first extent, of a part that begins at archive offset `at`, whose bytes have another CRC; for a
         thread.
-
-        None where all agrees: `proved` may then be called. Otherwise what must be dropped.
         """
-        good = self.extents.proven[part]
-        for extent in self.extents.unproven(part):
+        for extent in extents:
             crc, position, stop = 0, at + extent.start, at + extent.stop
             while position < stop:
                 block = os.pread(self._fd, min(_PROOF_BLOCK, stop - position), position)
@@ -283,14 +238,11 @@ class FileSpool:
                 crc = isal_zlib.crc32(block, crc)
                 position += len(block)
             if position < stop or crc != extent.crc:
-                return Drop(part, min(good, extent.start))
-            good = extent.stop
+                return extent
         return None
 
-    def drop(self, drop: Drop) -> None:
-        """Forget what was found damaged, here and for later lives."""
-        self.extents.drop(drop.part, drop.keep)
-        self._journal.add(drop)
+    def unseal(self) -> None:
+        """Take the copy for proven no longer, until it is finished again."""
         self.sealed = False
 
     def finish(self, *, mtime: int) -> Seal:
@@ -313,12 +265,12 @@ class FileSpool:
             os.fsync(folder)
         finally:
             os.close(folder)
-        self._seal, self.sealed = seal, True
+        self._state.seal, self.sealed = seal, True
         return seal
 
     def check_seal(self) -> bool:
         """Whether another process has finished the file meanwhile; what it sealed is then read without proof."""
-        if not self.sealed and self._seal is not None and self._seal == Seal.of(os.fstat(self._fd)):
+        if not self.sealed and self._state.seal is not None and self._state.seal == Seal.of(os.fstat(self._fd)):
             self.finished = self.sealed = True
         return self.sealed
 

@@ -13,16 +13,14 @@ import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 from zlib import crc32
-
-from streamzip.spool.extents import Extent
 
 _MARK: Final = b"\xa5\x5aJ1"
 _FRAME: Final = struct.Struct("<4sHI")
 _EXTENT: Final = struct.Struct("<cIQQI")
 _DROP: Final = struct.Struct("<cIQ")
-_SETTLED: Final = struct.Struct("<cIBQQI")
+_ENDED: Final = struct.Struct("<cIBQQI")
 _SEAL: Final = struct.Struct("<cQQQQ")
 _HEAD: Final = struct.Struct("<c16s")
 _PIN: Final = struct.Struct("<cIB")
@@ -34,6 +32,15 @@ class Head:
     """The layout that the spool follows, by its digest (16 bytes)."""
 
     layout: bytes
+
+
+class Extent(NamedTuple):
+    """The bytes `[start, stop)` of a part, and their CRC-32."""
+
+    part: int
+    start: int
+    stop: int
+    crc: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +62,8 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A member of an open layout whose bytes have begun to be written at the frontier, and what was decided of it. The
-    last one counts; it may change as long as none of the member's bytes are listed.
+    """A member of an open layout has begun to be written at the frontier, and so was decided of it. The last one
+    counts; it may change as long as none of the member's bytes are listed.
     """
 
     member: int
@@ -64,7 +71,7 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class Ended:
     """What a member of an open layout turned out to be."""
 
     member: int
@@ -98,7 +105,9 @@ class Boot:
     boot: bytes  # 16
 
 
-Record = Head | Boot | Extent | Drop | Pin | Begun | Settled | Seal
+FileRecord = Head | Boot | Seal  # of the spool's file: read by the spool
+ArchiveRecord = Extent | Drop | Pin | Begun | Ended  # of the archive in it: handed up, applied by its ledger
+Record = FileRecord | ArchiveRecord
 
 
 def encode(record: Record) -> bytes:
@@ -113,8 +122,8 @@ def encode(record: Record) -> bytes:
             payload = _PIN.pack(b"P", member, strong) + value.encode("unicode_escape")
         case Begun(member, traits):
             payload = _BEGUN.pack(b"G", member, traits)
-        case Settled(member, traits, size, stored, crc):
-            payload = _SETTLED.pack(b"S", member, traits, size, stored, crc)
+        case Ended(member, traits, size, stored, crc):
+            payload = _ENDED.pack(b"S", member, traits, size, stored, crc)
         case Seal(size, mtime_ns, ctime_ns, inode):
             payload = _SEAL.pack(b"L", size, mtime_ns, ctime_ns, inode)
         case Head(layout):
@@ -133,7 +142,7 @@ def _decode(payload: bytes) -> Record | None:
         case b"G":
             return Begun(*_BEGUN.unpack(payload)[1:])
         case b"S":
-            return Settled(*_SETTLED.unpack(payload)[1:])
+            return Ended(*_ENDED.unpack(payload)[1:])
         case b"L":
             return Seal(*_SEAL.unpack(payload)[1:])
         case b"H":
@@ -172,6 +181,30 @@ def decode(stored: bytes) -> tuple[list[Record], int, bool]:
             return records, found, damaged  # the last record, not whole yet; a digest in it may look like a mark
         else:
             damaged, position = True, found + 1
+
+
+@dataclass(slots=True)
+class FileState:
+    """What the journal says of the spool's file: the layout it follows, the boot it was last written in, its seal."""
+
+    layout: bytes | None = None
+    boot: bytes = b""
+    seal: Seal | None = None
+
+    def apply(self, records: Iterable[Record]) -> list[ArchiveRecord]:
+        """Apply the records that are of the file; return the others, in order."""
+        others: list[ArchiveRecord] = []
+        for record in records:
+            match record:
+                case Seal():
+                    self.seal = record
+                case Head(layout):
+                    self.layout = layout
+                case Boot(boot):
+                    self.boot = boot
+                case _:
+                    others.append(record)
+        return others
 
 
 class Journal:

@@ -7,15 +7,13 @@ its reader waits, and so does its origin.
 
 import asyncio
 import contextlib
-from array import array
 from bisect import bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from streamzip.spans import Data
-from streamzip.spool.extents import Extent, Extents
-from streamzip.spool.file import FileSpool
-from streamzip.spool.journal import Begun, Drop, Pin, Record, Settled
+from streamzip.spool.journal import ArchiveRecord, Extent
+from streamzip.spool.port import Bytes
 
 _WORTH_A_SEND: Final = 64 << 10  # bytes
 _JOINED: Final = 16  # runs, at most
@@ -60,20 +58,14 @@ class Memory:
 class MemorySpool:
     """The window of one reader that begins at archive offset `start`, over its share of the memory; `close` it.
 
-    `behind`: the copy that it goes on from, where there is one; what that has is read from it, and known from it.
+    `behind`: the copy that it goes on from, where there is one; what that has is read from it.
     """
 
     sealed = False
     removed = False
 
-    def __init__(
-        self, name: str, *, lengths: "array[int]", start: int, memory: Memory, behind: FileSpool | None = None
-    ) -> None:
+    def __init__(self, name: str, *, start: int, memory: Memory, behind: Bytes | None = None) -> None:
         self.name = name
-        self.extents = Extents(lengths) if behind is None else behind.extents.copied()
-        self.pins: dict[int, Pin] = {} if behind is None else dict(behind.pins)
-        self.begun: dict[int, Begun] = {} if behind is None else dict(behind.begun)
-        self.settled: dict[int, Settled] = {} if behind is None else dict(behind.settled)
         self._behind = behind
         self._memory = memory
         self._holds = 0  # bytes
@@ -177,30 +169,23 @@ class MemorySpool:
     def give_back(self, part: int) -> None:
         """Nobody else waits for it."""
 
-    def prove(self, part: int, at: int) -> Drop | None:
-        """No earlier life left anything here, unless in the copy behind it."""
-        return None if self._behind is None else self._behind.prove(part, at)
+    def disagrees(self, extents: Sequence[Extent], at: int) -> Extent | None:
+        """Return the first extent, of those that the copy behind it has, whose bytes have another CRC."""
+        return None if self._behind is None else self._behind.disagrees(extents, at)
 
-    def drop(self, drop: Drop) -> None:
-        """Forget what was pulled of the part."""
-        self.extents.drop(drop.part, drop.keep)
+    def unseal(self) -> None:
+        """Nothing here is ever taken for a finished copy."""
 
-    def note(self, record: Record) -> None:
-        """Keep a fact for as long as the reader stays."""
-        if isinstance(record, Pin):
-            self.pins[record.member] = record
-        elif isinstance(record, Begun):
-            self.begun[record.member] = record
-        elif isinstance(record, Settled):
-            self.settled[record.member] = record
+    def replay(self) -> Sequence[ArchiveRecord]:
+        """Nobody was here before."""
+        return ()
 
-    def commit(self, extent: Extent) -> None:
-        """List an extent."""
-        self.extents.commit(extent, trusted=True)
+    def follow(self) -> Sequence[ArchiveRecord]:
+        """Nobody else writes this."""
+        return ()
+
+    def add(self, record: ArchiveRecord) -> None:
+        """Nobody else reads this."""
 
     def flush(self) -> None:
         """Nobody else reads this."""
-
-    def follow(self) -> list[Begun | Settled]:
-        """Nobody else writes this."""
-        return []

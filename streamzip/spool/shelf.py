@@ -9,7 +9,6 @@ import os
 import shutil
 import stat
 import time
-from array import array
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -100,7 +99,7 @@ class Shelf:
         self.root.mkdir(mode=self._folder_mode, parents=True, exist_ok=True)
         return self.root
 
-    def open(self, name: str, *, lengths: "array[int]", size: int | None, layout: bytes) -> FileSpool:
+    def open(self, name: str, *, size: int | None, layout: bytes) -> FileSpool:
         """The archive's spool, with a shared lock against eviction. InUse while another process evicts it; OSError from
         the disk.
         """
@@ -113,7 +112,7 @@ class Shelf:
                 raise InUse(name)
             os.utime(paths.lock)
             most, scratch = self.room() if size is None else size, self._scratch
-            return FileSpool(paths, lengths=lengths, size=size, layout=layout, locks=locks, scratch=scratch, most=most)
+            return FileSpool(paths, size=size, layout=layout, locks=locks, scratch=scratch, most=most)
         except BaseException:
             locks.close()
             raise

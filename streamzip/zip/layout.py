@@ -2,7 +2,7 @@
 ever.
 
 Pure. Kept in columns, not in an object a member: 100,000 members take some 10 MB. Where each member lies, as far as
-that is known, is in places.py; an exact layout (every stored size known) places all of them at once.
+that is known, is in offsets.py; an exact layout (every stored size known) places all of them at once.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""What an earlier release stored is opened by this one: archives, copies half filled in, queued builds, sessions, links.
+"""What an earlier release stored is opened by this one: archives, copies half filled in, builds, sessions, links.
 
 The folder and how it was made: tests/support/samples.py.
 """

@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 from zipstream import ng
 
-from streamzip.archive.places import Places
 from streamzip.spans import Span
 from streamzip.zip import records
 from streamzip.zip.layout import Planned, Trait, freeze
+from streamzip.zip.offsets import Offsets
 from streamzip.zip.records import ZIP64_LIMIT, Method
 
 DOS_EPOCH = 315532800  # 1980-01-01T00:00:00Z: what stands in the DOS fields of a member without a time
@@ -288,7 +288,7 @@ def test_end_records_are_stocks_at_every_start_and_length(start: int, length: in
 # -- a whole layout --------------------------------------------------------------------------------------------------
 
 
-def placed(places: Places) -> Written:
+def placed(places: Offsets) -> Written:
     """All that a layout's places hold, every CRC known."""
     chunks: list[bytes | Weightless] = []
     for member in range(places.layout.members):
@@ -302,7 +302,7 @@ def placed(places: Places) -> Written:
 
 
 def test_layout_is_stocks_where_members_have_descriptors(stock: Stock) -> None:
-    """Places of large members, ZIP64 ones and offsets past 4 GiB among them, hold what stock writes."""
+    """Offsets of large members, ZIP64 ones and offsets past 4 GiB among them, hold what stock writes."""
     members = [
         Member("a.bin", 2_000_000),
         Member("größe.bin", 2**32 + 1),
@@ -313,7 +313,7 @@ def test_layout_is_stocks_where_members_have_descriptors(stock: Stock) -> None:
     layout = freeze(
         [Planned(n, m.name, None, m.size, None) for n, m in enumerate(members)], frozen_at=LATER, compressor=""
     )
-    places = Places(layout)
+    places = Offsets(layout)
     places.crcs[:] = array("q", [CRC] * len(members))
     assert all(trait & Trait.DESCRIPTOR for trait in layout.traits)
     runs, directory = placed(places)
@@ -335,7 +335,7 @@ def test_layout_is_stocks_with_65535_folders(monkeypatch: pytest.MonkeyPatch) ->
     headers = b"".join(stream.all_files())
     for info in stream._filelist:
         info.external_attr = 0o40755 << 16 | 0x10  # stock's folders without a path are group-writable
-    places = Places(
+    places = Offsets(
         freeze([Planned(n, name, None, 0, 0) for n, name in enumerate(names)], frozen_at=LATER, compressor="")
     )
     runs, directory = placed(places)

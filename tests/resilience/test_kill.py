@@ -11,8 +11,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from streamzip.spool.extents import Extent
-from streamzip.spool.journal import Begun, decode, encode
+from streamzip.spool.journal import Begun, Extent, decode, encode
 from tests.support.fixtures import Launch
 from tests.support.origin import File, Origin, Pattern
 

@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from streamzip.manifest.api_keys import ApiKeys, new_key
-from streamzip.manifest.sessions import Sessions
-from streamzip.manifest.signing import KeyRing
+from streamzip.access.api_keys import ApiKeys, new_key
+from streamzip.access.keyring import KeyRing
+from streamzip.access.sessions import Sessions
 from streamzip.spool.journal import decode
 from tests.support.gateway import Gateway
 from tests.support.origin import File, Origin
@@ -159,8 +159,8 @@ def _make(scratch: Path) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     (FOLDER / "samples.json").write_text(json.dumps(vars(samples) | {"session": session}, indent=1) + "\n")
     with tarfile.open(FOLDER / "samples.tar.xz", "w:xz", preset=9) as packed:
-        for path in sorted(data.rglob("*")):
-            packed.add(path, path.relative_to(data), recursive=False)
+        for stored in sorted(data.rglob("*")):
+            packed.add(stored, stored.relative_to(data), recursive=False)
 
 
 def _prefetch(gateway: Gateway, samples: Samples, name: str) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from streamzip.archive.places import Kind, Places
 from streamzip.spans import Span
 from streamzip.zip.layout import HELD_LIMIT, PART_SIZE, Layout, Planned, Trait, freeze
+from streamzip.zip.offsets import Kind, Offsets
 
 EDGES = (2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**32 + 1)
 SIZES = (0, 1, HELD_LIMIT, HELD_LIMIT + 1, PART_SIZE, PART_SIZE + 1, 3 * PART_SIZE, 5 << 30, 1 << 40, *EDGES)
@@ -79,12 +79,12 @@ def outcomes(layout: Layout, member: int) -> st.SearchStrategy[Outcome]:
     return held | packed | long | shrunk if known < 0 else long | shrunk
 
 
-def settle(places: Places, member: int, outcome: Outcome) -> None:
+def place(places: Offsets, member: int, outcome: Outcome) -> None:
     """As the writer of an open member does."""
-    places.settle(member, traits=int(outcome.traits), size=outcome.size, stored=outcome.stored)
+    places.place(member, traits=int(outcome.traits), size=outcome.size, stored=outcome.stored)
 
 
-def know_crcs(places: Places) -> None:
+def know_crcs(places: Offsets) -> None:
     """Give every member that has none a CRC of its own."""
     known = (0xC0000000 + member if crc < 0 else crc for member, crc in enumerate(places.crcs))
     places.crcs = array("q", known)
@@ -93,7 +93,7 @@ def know_crcs(places: Places) -> None:
 class SparseArchive(io.RawIOBase):
     """The archive that complete places describe, as a file to read: each read goes from piece to piece."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Offsets) -> None:
         self._places = places
         self._at = 0
         self._blocks: dict[int, bytes] = {}

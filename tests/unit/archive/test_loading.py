@@ -6,10 +6,10 @@ from typing import Any, cast
 
 import pytest
 
-from streamzip.archive.filling import Works
 from streamzip.archive.loading import Loader
 from streamzip.archive.planning import Planning
 from streamzip.archive.pulling import Bounds
+from streamzip.assembly.pulling import Pulling
 from streamzip.clock import SystemClock
 from streamzip.manifest.model import Entry, Manifest
 from streamzip.store.repository import Repository
@@ -61,11 +61,11 @@ async def test_load_asks_the_origins_no_second_time_when_the_background_ends_mea
     vault = SimpleNamespace(
         unseal_manifest=lambda *_: MANIFEST, seal=lambda *a: sealed(a[-1]), unseal=lambda *a: a[-1].body
     )
-    works = SimpleNamespace(clock=SystemClock(), bounds=Bounds())
+    pulling = SimpleNamespace(clock=SystemClock(), bounds=Bounds())
     loader = Loader(
         cast(Repository, store),
         cast(Vault, vault),
-        cast(Works, works),
+        cast(Pulling, pulling),
         probe_wait=5.0,
         on_unbuildable=cast(Any, None),
     )

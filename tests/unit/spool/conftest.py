@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from streamzip.spool import extents
+from streamzip.assembly import extents
 from streamzip.spool.shelf import Shelf
 
 

@@ -6,12 +6,11 @@ import errno
 
 import pytest
 
-from streamzip.spool.file import FileSpool
 from streamzip.spool.shelf import Shelf
-from tests.unit.spool.builders import LENGTHS, opened, pull
+from tests.unit.spool.builders import LENGTHS, Kept, opened, pull
 
 
-def free(spool: FileSpool) -> list[int]:
+def free(spool: Kept) -> list[int]:
     """The parts that this one could claim now."""
     parts = [part for part in range(len(LENGTHS)) if spool.claim(part)]
     for part in parts:

@@ -11,8 +11,7 @@ import pytest
 
 from streamzip.files.locks import InUse
 from streamzip.spool import file as spool_file
-from streamzip.spool.extents import Extent
-from streamzip.spool.journal import Drop, Pin, Settled
+from streamzip.spool.journal import Drop, Ended, Extent, Pin
 from streamzip.spool.shelf import Shelf
 from tests.unit.spool.builders import (
     CONTENT,
@@ -22,6 +21,7 @@ from tests.unit.spool.builders import (
     NAME,
     OTHER,
     PARTS,
+    Kept,
     committed,
     fill,
     flip,
@@ -37,30 +37,31 @@ def test_spool_of_an_earlier_life_is_used_after_proof(shelf: Shelf) -> None:
         pull(spool, 0, 0, 40_000)
         pull(spool, 0, 40_000, 90_000)
         pull(spool, 2)
-        spool.note(Pin(2, True, '"v1"'))
-        spool.note(Settled(2, 8, 5, 5, 9))
+        spool.append(Pin(2, True, '"v1"'))
+        spool.append(Ended(2, 8, 5, 5, 9))
     with opened(shelf) as spool:
         assert (spool.blank, spool.rebooted, spool.damaged) == (False, False, False)
         assert committed(spool) == [90_000, 0, LENGTHS[2]]
         assert list(spool.extents.proven) == [0, 0, 0]
         assert prove(spool) == []
         assert list(spool.extents.proven) == [90_000, 0, LENGTHS[2]]
-        assert spool.pins == {2: Pin(2, True, '"v1"')}
-        assert spool.settled == {2: Settled(2, 8, 5, 5, 9)}
+        assert spool.ledger.pins == {2: Pin(2, True, '"v1"')}
+        assert spool.left[-2:] == [Pin(2, True, '"v1"'), Ended(2, 8, 5, 5, 9)]
 
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
 from streamzip.spool.shelf import Shelf
-from tests.unit.spool.builders import CONTENT, LAYOUT, LENGTHS, NAME, PARTS, pull
+from tests.unit.spool.builders import CONTENT, PARTS, opened, pull
 
-spool = Shelf(Path(sys.argv[1]), budget=1 << 30).open(NAME, lengths=LENGTHS, size=len(CONTENT), layout=LAYOUT)
+opening = opened(Shelf(Path(sys.argv[1]), budget=1 << 30))
+spool = opening.__enter__()
 assert spool.claim(1)
 pull(spool, 0)
 pull(spool, 1, 0, 50_000)
 spool.write(PARTS[1][0] + 50_000, CONTENT[:30_000])  # wrong bytes, written and never listed
-spool.extents.grow(1, 30_000)
+spool.ledger.landed(1, 30_000)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -159,19 +160,19 @@ def test_spool_begins_anew_when_its_journal_is_of_another_layout(shelf: Shelf, f
     """Whatever lies there is void, whether the other layout has fewer parts or more; and what was known is not."""
     with opened(shelf) as spool:
         fill(spool)
-        spool.note(Pin(2, True, '"v1"'))
-        spool.note(Settled(2, 8, 5, 5, 9))
-        spool.note(Drop(2, 0))
+        spool.append(Pin(2, True, '"v1"'))
+        spool.append(Ended(2, 8, 5, 5, 9))
+        spool.append(Drop(2, 0))
         if finished:
             spool.finish(mtime=MTIME)
     with opened(shelf, layout=OTHER, lengths=array("q", [1000] * parts)) as spool:
         assert spool.blank
         assert (spool.finished, spool.sealed) == (False, False)
         assert committed(spool) == [0] * parts
-        assert (spool.pins, spool.settled) == ({}, {})
+        assert (spool.left, spool.ledger.pins) == ([], {})
         assert not spool.paths.finished.exists()
         assert spool.paths.part.stat().st_blocks == 0
-        spool.commit(Extent(0, 0, 1000, 7))
+        spool.append(Extent(0, 0, 1000, 7))
     with opened(shelf, layout=OTHER, lengths=array("q", [1000] * parts)) as spool:
         assert not spool.blank
         assert committed(spool) == [1000] + [0] * (parts - 1)
@@ -198,7 +199,7 @@ def test_spool_is_not_begun_anew_while_another_one_uses_it(shelf: Shelf) -> None
         pull(spool, 0)
         before = len(os.listdir("/proc/self/fd"))
         with pytest.raises(InUse):
-            shelf.open(NAME, lengths=LENGTHS, size=len(CONTENT), layout=OTHER)
+            shelf.open(NAME, size=len(CONTENT), layout=OTHER)
         assert len(os.listdir("/proc/self/fd")) == before
         assert spool.paths.part.exists()
         pull(spool, 1)
@@ -214,7 +215,7 @@ def test_spool_never_proves_a_byte_that_was_not_pulled(shelf: Shelf, seed: int) 
     """After lives that end anywhere, a flipped byte and a cut in either file: what is proven is what was pulled."""
     chance = random.Random(seed)
     for _life in range(4):
-        spool = shelf.open(NAME, lengths=array("q", LENGTHS), size=len(CONTENT), layout=LAYOUT)
+        spool = Kept(shelf.open(NAME, size=len(CONTENT), layout=LAYOUT), LENGTHS)
         prove(spool)
         for part, (at, _) in enumerate(PARTS):
             reached = spool.extents.proven[part]

@@ -2,7 +2,7 @@
 
 from array import array
 
-from streamzip.spool.journal import Begun, Drop, Settled
+from streamzip.spool.journal import Begun, Drop, Ended
 from streamzip.spool.shelf import Shelf
 from tests.unit.spool.builders import CONTENT, LENGTHS, MTIME, PARTS, committed, fill, flip, opened, prove, pull
 
@@ -11,9 +11,9 @@ def test_spool_follows_what_another_one_pulls(shelf: Shelf) -> None:
     """What a live process journals may be read at once, without proof; settled members are told once."""
     with opened(shelf) as one, opened(shelf) as two:
         pull(one, 0)
-        one.note(Settled(1, 8, 5, 5, 9))
+        one.append(Ended(1, 8, 5, 5, 9))
         one.flush()
-        assert two.follow() == [Settled(1, 8, 5, 5, 9)]
+        assert two.follow() == [Ended(1, 8, 5, 5, 9)]
         assert list(two.extents.proven) == [LENGTHS[0], 0, 0]
         assert two.read(PARTS[0][0], LENGTHS[0]) == CONTENT[slice(*PARTS[0])]
         assert two.follow() == []
@@ -26,17 +26,17 @@ def test_spool_follows_an_open_member_from_its_beginning_on(shelf: Shelf) -> Non
     """That it has begun is told before its bytes, which are there before its length is; a later life knows it too."""
     lengths = array("q", [-1])
     with opened(shelf, lengths=lengths, size=None) as one, opened(shelf, lengths=lengths, size=None) as two:
-        one.note(Begun(0, 3))
+        one.append(Begun(0, 3))
         pull(one, 0, 0, 40_000)
         assert two.follow() == [Begun(0, 3)]
         assert (two.extents.proven[0], two.extents.done[0]) == (40_000, 0)
         pull(one, 0, 40_000, 60_000)
-        one.note(Settled(0, 3, 90_000, 60_000, 9))
+        one.append(Ended(0, 3, 90_000, 60_000, 9))
         one.flush()
-        assert two.follow() == [Settled(0, 3, 90_000, 60_000, 9)]
+        assert two.follow() == [Ended(0, 3, 90_000, 60_000, 9)]
         assert two.extents.proven[0] == 60_000
     with opened(shelf, lengths=lengths, size=None) as later:
-        assert later.begun == {0: Begun(0, 3)}
+        assert later.ledger.listed_begun(0) == Begun(0, 3)
         assert later.extents.proven[0] == 0
 
 

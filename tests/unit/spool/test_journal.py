@@ -12,8 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from streamzip.spool.extents import Extent
-from streamzip.spool.journal import Begun, Boot, Drop, Head, Journal, Pin, Record, Seal, Settled, decode, encode
+from streamzip.spool.journal import Begun, Boot, Drop, Ended, Extent, Head, Journal, Pin, Record, Seal, decode, encode
 
 u32, u64 = st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1)
 KINDS = [b"E", b"D", b"S", b"L", b"H", b"B", b"P", b"G"]
@@ -24,7 +23,7 @@ records = st.one_of(
     st.builds(Drop, u32, u64),
     st.builds(Pin, u32, st.booleans(), st.text(max_size=30) | st.sampled_from(['"å' + "ZJ1", '"v1"', ""])),
     st.builds(Begun, u32, st.integers(0, 255)),
-    st.builds(Settled, u32, st.integers(0, 255), u64, u64, u32),
+    st.builds(Ended, u32, st.integers(0, 255), u64, u64, u32),
     st.builds(Seal, u64, u64, u64, u64),
     st.builds(Head, st.binary(min_size=16, max_size=16) | st.just(bytes(6) + MARK + bytes(6))),
     st.builds(Boot, st.binary(min_size=16, max_size=16)),

@@ -3,22 +3,22 @@
 import asyncio
 import errno
 import itertools
-from array import array
 from contextlib import ExitStack
 
 import pytest
 
-from streamzip.spool.file import FileSpool
+from streamzip.spool.journal import Drop
 from streamzip.spool.memory import Memory, MemorySpool
 from streamzip.spool.shelf import Shelf
-from tests.unit.spool.builders import CONTENT, LENGTHS, NAME, PARTS, opened, pull
+from tests.unit.spool.builders import CONTENT, LENGTHS, NAME, PARTS, Kept, opened, pull, wrong
 
 MIB = 1 << 20
 
 
-def behind(copy: FileSpool, start: int) -> MemorySpool:
+def behind(copy: Kept, start: int) -> Kept:
     """What goes on from the copy, for a reader that stands at `start`."""
-    return MemorySpool(NAME, lengths=array("q", LENGTHS), start=start, memory=Memory(1 << 30), behind=copy)
+    spool = MemorySpool(NAME, start=start, memory=Memory(1 << 30), behind=copy.spool)
+    return Kept(spool, LENGTHS, copy.ledger.fork())
 
 
 def test_memory_goes_on_where_the_copy_ends(shelf: Shelf) -> None:
@@ -39,7 +39,7 @@ def test_memory_goes_on_where_the_copy_ends(shelf: Shelf) -> None:
 
 def test_memory_gives_small_runs_that_follow_on_each_other_as_one() -> None:
     """A send for each of two thousand small files costs more than copying them."""
-    spool = MemorySpool(NAME, lengths=array("q", LENGTHS), start=0, memory=Memory(1 << 30))
+    spool = MemorySpool(NAME, start=0, memory=Memory(1 << 30))
     content = bytes(number % 251 for number in range(500_000))
     edges = [0, 10_000, 30_000, 30_001, 60_000, 160_000, 170_000]  # small ones, a large one, a small one, and a gap
     for start, stop in itertools.pairwise(edges):
@@ -61,14 +61,14 @@ def test_memory_proves_what_an_earlier_life_left_of_the_copy(shelf: Shelf) -> No
     with opened(shelf) as copy:
         spool = behind(copy, 0)
         assert (spool.extents.committed[0], spool.extents.proven[0]) == (60_000, 0)
-        assert spool.prove(0, at) is None
+        assert wrong(spool, 0) is None
         with path.open("r+b") as file:
             file.seek(at + 5)
             file.write(b"?!")
-        drop = spool.prove(0, at)
-        assert drop is not None
-        spool.drop(drop)
+        assert wrong(spool, 0) == Drop(0, 0)
+        spool.drop(Drop(0, 0))
         assert spool.extents.committed[0] == 0
+        assert copy.extents.committed[0] == 60_000
 
 
 def test_copy_takes_no_more_than_it_may(shelf: Shelf) -> None:
@@ -87,7 +87,7 @@ def windows(memory: Memory, count: int) -> tuple[ExitStack, list[MemorySpool]]:
     stack = ExitStack()
     for _ in range(count):
         stack.enter_context(memory.shared())
-    return stack, [MemorySpool("a", lengths=array("q", [MIB]), start=0, memory=memory) for _ in range(count)]
+    return stack, [MemorySpool("a", start=0, memory=memory) for _ in range(count)]
 
 
 async def fill(window: MemorySpool, step: int = 16 << 10) -> int:
@@ -109,7 +109,7 @@ async def test_windows_hold_no_more_than_their_memory_when_others_come_later() -
     with ExitStack() as stack:
         for _ in range(20):
             stack.enter_context(memory.shared())
-            held += await fill(MemorySpool("a", lengths=array("q", [MIB]), start=0, memory=memory))
+            held += await fill(MemorySpool("a", start=0, memory=memory))
         assert 4 * MIB <= held <= 4 * MIB + 20 * Memory.SMALLEST
 
 
@@ -126,5 +126,5 @@ async def test_window_has_room_again_once_others_let_go() -> None:
         third.close()
         third.write(0, bytes(MIB))  # a pull that was under way
         assert third.read_now(0, MIB) == b""
-        assert await fill(MemorySpool("a", lengths=array("q", [MIB]), start=0, memory=memory)) >= MIB // 3
+        assert await fill(MemorySpool("a", start=0, memory=memory)) >= MIB // 3
     assert memory.share == MIB

@@ -2,7 +2,6 @@
 
 import os
 import stat
-from array import array
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,7 +28,7 @@ def modes(root: Path) -> dict[str, int]:
 def test_copies_are_closed_to_other_users(tmp_path: Path, shared: bool, file: int, folder: int) -> None:
     """0600 beneath 0700; where nginx sends them its group may read the copy, and what is beside it never."""
     shelf = Shelf(tmp_path / "spool", budget=1 << 20, shared=shared)
-    spool = shelf.open(NAME, lengths=array("i", [4]), size=4, layout=b"l")
+    spool = shelf.open(NAME, size=4, layout=b"l")
     spool.close()
     assert modes(tmp_path / "spool") == {
         "spool": folder,

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from array import array
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,7 +28,7 @@ def name(number: int) -> str:
 
 
 def opened(shelf: Shelf, number: int, size: int = MIB) -> FileSpool:
-    return shelf.open(name(number), lengths=array("q", [size]), size=size, layout=bytes(16))
+    return shelf.open(name(number), size=size, layout=bytes(16))
 
 
 def put(shelf: Shelf, number: int, *, size: int = MIB, finished: bool = True, ago: float = 1000) -> None:

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from streamzip.archive.runs import LARGEST, SMALLEST, Runs
+from streamzip.assembly.read_size import LARGEST, SMALLEST, ReadSize
 
 
 @pytest.mark.parametrize(
@@ -13,7 +13,7 @@ from streamzip.archive.runs import LARGEST, SMALLEST, Runs
 )
 def test_runs_become_smaller_the_more_readers_share_them(readers: int, size: int) -> None:
     """A thousand clients that stop taking hold 250 MiB, not 2 GiB."""
-    runs = Runs()
+    runs = ReadSize()
     with ExitStack() as stack:
         for _ in range(readers):
             stack.enter_context(runs.shared())
@@ -23,7 +23,7 @@ def test_runs_become_smaller_the_more_readers_share_them(readers: int, size: int
 
 def test_runs_are_shared_by_one_less_when_a_reader_fails() -> None:
     """Whatever ends it."""
-    runs = Runs(total=2 * LARGEST)
+    runs = ReadSize(total=2 * LARGEST)
     with runs.shared(), runs.shared():
         with pytest.raises(ConnectionError), runs.shared():
             assert runs.size < LARGEST

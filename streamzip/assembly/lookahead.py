@@ -1,20 +1,36 @@
-"""What one reader wants: the part that it stands at, and a window of those after it, to hide the origins' latency."""
+"""Parts fetched ahead of a reader: what one reader wants is the part it stands at and those after it, to hide the
+origins' latency.
+"""
 
 from collections import deque
+from dataclasses import dataclass
 
-from streamzip.archive.filling import Filling
+from streamzip.assembly.ledger import Ledger
+from streamzip.assembly.wants import Wants
 from streamzip.spans import Data
+from streamzip.spool.port import Flow
 from streamzip.zip.layout import UNKNOWN, Trait
 
 
-class Demand:
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far ahead of a reader parts are pulled: whichever bound is met first."""
+
+    parts: int = 32
+    size: int = 48 << 20  # bytes
+
+
+class Lookahead:
     """A reader's place: the part it stands at, and the window of parts that it wants; none of them after `last`, which
     the reader may set.
     """
 
-    def __init__(self, filling: Filling) -> None:
+    def __init__(self, ledger: Ledger, wants: Wants, flow: Flow, reach: Reach) -> None:
         self.last: int | None = None
-        self._filling = filling
+        self._ledger = ledger
+        self._wants = wants
+        self._flow = flow
+        self._most = reach
         self._window: deque[tuple[int, int]] = deque()  # (part, bytes), ascending
         self._size = 0
         self._next = 0
@@ -26,16 +42,11 @@ class Demand:
         Where the next bytes landed just now, they are given back; else nothing.
         """
         self.move(part)
-        filling = self._filling
-        filling.stand(part, 1)
-        try:
-            return (await filling.grown(part, beyond)).data
-        finally:
-            filling.stand(part, -1)
+        return (await self._wants.wait(part, beyond)).data
 
     def move(self, part: int) -> None:
         """Want this part and those after it; give up those before it."""
-        window, filling = self._window, self._filling
+        window, extents, wants = self._window, self._ledger.extents, self._wants
         if self._at is not None and part < self._at:
             self.close()
         while window and window[0][0] < part:
@@ -43,45 +54,45 @@ class Demand:
         if not window:
             self._next = part
         self._at = part
-        parts, reach, done = filling.works.window.parts, self._reach, filling.extents.done
+        parts, reach, done = self._most.parts, self._reach, extents.done
         if window and window[0][0] > part and not done[part]:
             # It was there when the window passed over it, and was found damaged since.
-            size = max(filling.extents.lengths[part], 0)
+            size = max(extents.lengths[part], 0)
             window.appendleft((part, size))
             self._size += size
-            filling.want(part)
+            wants.want(part)
         while len(window) < parts and (self._size < reach or not window):
             wanted = done.find(0, self._next)
             if wanted < 0 or (self.last is not None and wanted > max(self.last, part)):
                 return
-            size = max(filling.extents.lengths[wanted], 0) if filling.extents.lengths[wanted] != UNKNOWN else 1 << 20
+            size = max(extents.lengths[wanted], 0) if extents.lengths[wanted] != UNKNOWN else 1 << 20
             if wanted != part and not self._may_run_ahead(part, wanted):
                 return
             window.append((wanted, size))
             self._size += size
             self._next = wanted + 1
-            filling.want(wanted)
+            wants.want(wanted)
 
     def _may_run_ahead(self, at: int, part: int) -> bool:
         """What lies far ahead, behind parts that are there, is left to those who get there first. A large member of
         unknown place would hold an idle connection while it waits for its turn: of those only small ones run ahead.
         """
-        places = self._filling.places
-        member = places.member_of(part)
-        if member > places.placed:
-            return bool(places.traits[member] & Trait.HELD)
-        ahead = places.part_start(member, part) - places.part_start(places.member_of(at), at)
+        offsets = self._ledger.offsets
+        member = offsets.member_of(part)
+        if member > offsets.placed:
+            return bool(offsets.traits[member] & Trait.HELD)
+        ahead = offsets.part_start(member, part) - offsets.part_start(offsets.member_of(at), at)
         return ahead < self._reach
 
     @property
     def _reach(self) -> int:
         """Bytes ahead of the reader that are pulled."""
-        return min(self._filling.works.window.size, self._filling.spool.ahead)
+        return min(self._most.size, self._flow.ahead)
 
     def _drop(self) -> None:
         part, size = self._window.popleft()
         self._size -= size
-        self._filling.unwant(part)
+        self._wants.unwant(part)
 
     def close(self) -> None:
         """The reader leaves: want nothing more."""

@@ -1,22 +1,21 @@
 """What an origin's failure means to those who read the archive."""
 
-from streamzip.archive.places import Places
 from streamzip.errors import BuildFailed, OriginError, Stale
 from streamzip.manifest.model import Manifest
-from streamzip.zip.layout import Layout
+from streamzip.zip.offsets import Offsets
 
 LOST = frozenset({"changed", "http_404", "http_410"})
 
 
-def as_problem(error: Exception, part: int, manifest: Manifest, layout: Layout, places: Places) -> Exception:
-    """What a reader is told when the part it waits for cannot be had.
+def as_problem(error: Exception, part: int, manifest: Manifest, offsets: Offsets) -> Exception:
+    """Return what a reader is told when the part it waits for cannot be had.
 
     The layout is frozen: where what the probe saw is no longer there, the snapshot can never be continued, and the
     archive is stale.
     """
     if not isinstance(error, OriginError):
         return error
-    member = places.member_of(part)
+    member, layout = offsets.member_of(part), offsets.layout
     entry = layout.entries[member]
     probed = manifest.entries[entry].size is None
     sentence = f"entry {entry} ({layout.names[member]}): {error.message}"

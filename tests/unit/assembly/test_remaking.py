@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamzip.archive.remaking import beyond, check_begins
+from streamzip.assembly.remaking import beyond, check_begins
 from streamzip.errors import OriginError
 
 

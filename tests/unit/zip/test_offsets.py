@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamzip.archive.places import DIRECTORY_BLOCK, Kind, Piece, Places
 from streamzip.spans import Span
 from streamzip.zip.layout import HELD_LIMIT, PART_SIZE, UNKNOWN, Layout, Planned, Trait, freeze
-from tests.unit.archive.sparse import EDGES, SparseArchive, a_layout, know_crcs, layouts, outcomes, settle
+from streamzip.zip.offsets import DIRECTORY_BLOCK, Kind, Offsets, Piece
+from tests.unit.archive.sparse import EDGES, SparseArchive, a_layout, know_crcs, layouts, outcomes, place
 
 STRONG = 's"v1"'
 
 
-def pieces_of(places: Places) -> list[Piece]:
+def pieces_of(places: Offsets) -> list[Piece]:
     """Every piece from the first byte to the last, each found by where the one before it ends."""
     pieces, offset = [], 0
     while offset < places.length:
@@ -25,12 +25,12 @@ def pieces_of(places: Places) -> list[Piece]:
     return pieces
 
 
-def complete(data: st.DataObject, layout: Layout) -> Places:
+def complete(data: st.DataObject, layout: Layout) -> Offsets:
     """The layout's places with every open member settled as hypothesis chooses, and every CRC known."""
-    places = Places(layout)
+    places = Offsets(layout)
     for member in range(layout.members):
         if layout.traits[member] & Trait.OPEN:
-            settle(places, member, data.draw(outcomes(layout, member)))
+            place(places, member, data.draw(outcomes(layout, member)))
     know_crcs(places)
     return places
 
@@ -108,7 +108,7 @@ def test_zipfile_reads_what_the_places_render(data: st.DataObject) -> None:
 @pytest.mark.parametrize("size", EDGES)
 def test_zipfile_reads_members_at_the_zip64_edges(size: int) -> None:
     """A member of 2^31 or 2^32 bytes, give or take one, and the one after it, open with and without a descriptor."""
-    places = Places(a_layout({"size": size}, {"size": size, "crc32": 1}, {"size": 3}))
+    places = Offsets(a_layout({"size": size}, {"size": size, "crc32": 1}, {"size": 3}))
     know_crcs(places)
     with zipfile.ZipFile(cast(IO[bytes], SparseArchive(places))) as archive:
         infos = archive.infolist()
@@ -123,7 +123,7 @@ def test_zipfile_reads_members_at_the_zip64_edges(size: int) -> None:
 def test_zipfile_reads_an_archive_of_many_entries(entries: int) -> None:
     """On both sides of the 16-bit count, the end records lead to as many members as there are."""
     rows = [Planned(number, f"{number:06}", None, 0, 0) for number in range(entries)]
-    places = Places(freeze(rows, frozen_at=1, compressor=""))
+    places = Offsets(freeze(rows, frozen_at=1, compressor=""))
     end = places.end_records()
     assert len(end) == (22 if entries < 65_535 else 98)
     assert places.length == entries * (36 + 52) + len(end)
@@ -135,7 +135,7 @@ def test_zipfile_reads_an_archive_of_many_entries(entries: int) -> None:
 
 def test_length_is_that_of_the_end_record_for_no_members() -> None:
     """An archive of nothing is 22 bytes."""
-    places = Places(freeze([], frozen_at=1, compressor=""))
+    places = Offsets(freeze([], frozen_at=1, compressor=""))
     assert places.complete
     assert places.length == 22
     assert places.piece_at(0) == Piece(Kind.DIRECTORY, -1, Span(0, 22))
@@ -162,7 +162,7 @@ def test_directory_gives_the_bytes_of_any_span(data: st.DataObject) -> None:
 def test_directory_renders_a_block_at_a_time() -> None:
     """A reader of a large directory gets some thousand records at once, not all of them."""
     rows = [Planned(number, f"{number:06}", None, 0, 0) for number in range(2 * DIRECTORY_BLOCK + 1)]
-    places = Places(freeze(rows, frozen_at=1, compressor=""))
+    places = Offsets(freeze(rows, frozen_at=1, compressor=""))
     start = places.directory_start
     assert len(places.directory(Span(start, places.length))) == DIRECTORY_BLOCK * 52
     assert len(places.directory(Span(start + 52 * DIRECTORY_BLOCK + 1, places.length))) == DIRECTORY_BLOCK * 52 - 1
@@ -177,7 +177,7 @@ def test_directory_renders_a_block_at_a_time() -> None:
 @given(layouts(exact=True))
 def test_parts_cover_each_member_once(layout: Layout) -> None:
     """The parts of a member follow one another from its first byte to its last, and their numbers run through."""
-    places, number = Places(layout), 0
+    places, number = Offsets(layout), 0
     for member in range(layout.members):
         parts = places.parts_of(member)
         assert parts.start == number
@@ -201,7 +201,7 @@ def test_parts_cover_each_member_once(layout: Layout) -> None:
 def test_part_at_is_the_part_that_holds_the_byte(data: st.DataObject) -> None:
     """Any byte of a member leads to the part that fetches it."""
     layout = data.draw(layouts(exact=True).filter(lambda layout: layout.parts > 0))
-    places = Places(layout)
+    places = Offsets(layout)
     part = places.part(data.draw(st.integers(0, layout.parts - 1)))
     assert part.stop is not None
     within = data.draw(st.integers(part.start, part.stop - 1))
@@ -210,10 +210,10 @@ def test_part_at_is_the_part_that_holds_the_byte(data: st.DataObject) -> None:
 
 def test_part_of_a_member_of_unknown_size_has_no_stop_until_it_is_known() -> None:
     """It is pulled to its end, wherever that is."""
-    places = Places(a_layout({"size": 0}, {"size": None}))
+    places = Offsets(a_layout({"size": 0}, {"size": None}))
     assert places.part(0).member == 1
     assert places.part(0).stop is None
-    places.settle(1, traits=int(Trait.HELD), size=77, stored=77)
+    places.place(1, traits=int(Trait.HELD), size=77, stored=77)
     assert places.part(0).stop == 77
 
 
@@ -222,18 +222,18 @@ def test_part_of_a_member_of_unknown_size_has_no_stop_until_it_is_known() -> Non
 
 def test_places_stop_at_the_first_member_whose_end_is_unknown() -> None:
     """Up to the frontier everything is placed; beyond it nothing is."""
-    places = Places(a_layout({"size": 10}, {"size": 2 * HELD_LIMIT, "deflate": True}, {"size": 10}, {"size": None}))
+    places = Offsets(a_layout({"size": 10}, {"size": 2 * HELD_LIMIT, "deflate": True}, {"size": 10}, {"size": None}))
     assert (places.placed, places.complete) == (1, False)
     start = places.bytes_start(1)
     assert places.piece_at(places.offset(1)) == Piece(Kind.HEADER, 1, Span(places.offset(1), start))
     frontier = places.piece_at(start + 10**12)
     assert (frontier.kind, frontier.member, frontier.span.start) == (Kind.BYTES, 1, start)
-    places.settle(1, traits=int(Trait.DEFLATE | Trait.DESCRIPTOR), size=2 * HELD_LIMIT, stored=1000)
+    places.place(1, traits=int(Trait.DEFLATE | Trait.DESCRIPTOR), size=2 * HELD_LIMIT, stored=1000)
     assert (places.placed, places.complete) == (3, False)
     assert places.piece_at(start + 999) == Piece(Kind.BYTES, 1, Span(start, start + 1000))
     assert places.piece_at(start + 1000) == Piece(Kind.DESCRIPTOR, 1, Span(start + 1000, start + 1016))
     assert places.piece_at(start + 1016).member == 2
-    places.settle(3, traits=int(Trait.HELD), size=5, stored=5)
+    places.place(3, traits=int(Trait.HELD), size=5, stored=5)
     assert places.complete
     assert places.length == pieces_of(places)[-1].span.stop
 
@@ -248,12 +248,12 @@ def test_places_do_not_depend_on_the_order_in_which_members_end(data: st.DataObj
         for member in range(layout.members)
         if layout.traits[member] & Trait.OPEN
     }
-    in_order, shuffled = Places(layout), Places(layout)
+    in_order, shuffled = Offsets(layout), Offsets(layout)
     for member, outcome in ends.items():
-        settle(in_order, member, outcome)
+        place(in_order, member, outcome)
     for member in data.draw(st.permutations(list(ends))):
         assert not shuffled.complete
-        settle(shuffled, member, ends[member])
+        place(shuffled, member, ends[member])
     assert shuffled.complete
     assert pieces_of(shuffled) == pieces_of(in_order)
 
@@ -263,11 +263,11 @@ def test_places_do_not_depend_on_the_order_in_which_members_end(data: st.DataObj
 def test_places_placed_before_a_member_ends_stay_where_they_are(data: st.DataObject) -> None:
     """One layout, one sequence of bytes: what was placed once never moves."""
     layout = data.draw(layouts())
-    places, seen = Places(layout), list[Piece]()
+    places, seen = Offsets(layout), list[Piece]()
     for member in range(layout.members):
         if layout.traits[member] & Trait.OPEN:
             assert places.placed == member
-            settle(places, member, data.draw(outcomes(layout, member)))
+            place(places, member, data.draw(outcomes(layout, member)))
         assert all(places.piece_at(piece.span.start) == piece for piece in seen)
         seen.append(places.piece_at(places.offset(member)))
 
@@ -277,7 +277,7 @@ def test_places_placed_before_a_member_ends_stay_where_they_are(data: st.DataObj
 def test_places_come_back_from_what_was_learned(data: st.DataObject) -> None:
     """An archive whose copy was evicted has its places, length and CRCs at once, without a pull."""
     layout = data.draw(layouts())
-    places, again = complete(data, layout), Places(layout)
+    places, again = complete(data, layout), Offsets(layout)
     again.recall(places.learned())
     assert again.complete
     assert (again.sizes, again.stored, again.crcs, again.traits) == (
@@ -292,4 +292,4 @@ def test_places_come_back_from_what_was_learned(data: st.DataObject) -> None:
 
 def test_places_know_the_crcs_that_were_given_and_no_others() -> None:
     """A CRC is known before its member is pulled only where the manifest gave it."""
-    assert list(Places(a_layout({"crc32": 5}, {})).crcs) == [5, UNKNOWN]
+    assert list(Offsets(a_layout({"crc32": 5}, {})).crcs) == [5, UNKNOWN]

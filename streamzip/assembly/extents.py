@@ -1,31 +1,23 @@
-"""Which bytes of each part are there, and by which CRC they are proven. Pure; filled from the journal and by the pulls.
+"""Which bytes of each part are there, and by which CRC they are proven. Pure; the ledger alone writes it.
 
 A part is pulled from its start to its end, so its extents touch, and its state is how far it has come:
 
     filled      bytes that may be read by this process (each chunk as it lands)
-    committed   bytes that the journal lists; another process or a later life knows these
+    committed   bytes that the journal lists; other processes and later ones know these
     proven      bytes that this process wrote, saw another live process write, or checked against their CRC
 
-`proven` ≤ `filled`; what an earlier life left is committed and not proven, until it is read and its CRC agrees.
+`proven` ≤ `filled`; what an earlier process left is committed and not proven, until it is read and its CRC agrees.
 """
 
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from isal import isal_zlib
 
+from streamzip.spool.journal import Extent
+
 CHAINED = 8 << 20  # bytes; extents that touch are kept as one up to this length: they may be listed chunk by chunk
-
-
-class Extent(NamedTuple):
-    """The bytes `[start, stop)` of a part, and their CRC-32."""
-
-    part: int
-    start: int
-    stop: int
-    crc: int
 
 
 @dataclass(slots=True)
@@ -50,7 +42,7 @@ class Extents:
         self.missing = len(self.lengths)
 
     def copied(self) -> "Extents":
-        """The same state, for a filling that goes on by itself from here. What no journal lists yet is left out: it
+        """Return the same state, to go on by itself from here. What no journal lists yet is left out: it
         may still turn out not to be there.
         """
         other = Extents(array("q", self.lengths))
@@ -92,7 +84,7 @@ class Extents:
         if extent.stop > self.filled[part]:
             self.present += extent.stop - self.filled[part]
             self.filled[part] = extent.stop
-        self._settle(part)
+        self._note_done(part)
         return True
 
     @staticmethod
@@ -113,9 +105,9 @@ class Extents:
     def know_length(self, part: int, length: int) -> None:
         """The part turned out to have this many bytes."""
         self.lengths[part] = length
-        self._settle(part)
+        self._note_done(part)
 
-    def _settle(self, part: int) -> None:
+    def _note_done(self, part: int) -> None:
         if not self.done[part] and self.committed[part] == self.lengths[part]:
             self.done[part] = 1
             self.missing -= 1

@@ -1,7 +1,7 @@
-"""Where the members lie: the one table of pieces behind length, ranges and directory.
+"""The offset of every member: the one table of pieces behind length, ranges and directory.
 
-Of an exact layout every place is known at once. Of an open one the places appear in order, at a frontier, as members
-are written; then it is as exact as the others. Pure arithmetic on columns; no bytes are held here.
+Of an exact layout every offset is known at once. Of an open one they appear in order, at a frontier, as members are
+written; then it is as exact as the others. Pure arithmetic on columns; no bytes are held here.
 """
 
 import zlib
@@ -46,8 +46,11 @@ class Part(NamedTuple):
     stop: int | None
 
 
-class Places:
-    """The places of a layout's members, as far as they are known, and what was learned of them on the way."""
+class Offsets:
+    """The offsets of a layout's members, as far as they are known, and what was learned of them on the way.
+
+    While an archive fills in its ledger alone writes these columns; everybody else reads them.
+    """
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
@@ -80,8 +83,14 @@ class Places:
             self._crcs_known = UNKNOWN not in self.crcs
         return self._crcs_known
 
-    def settle(self, member: int, *, traits: int, size: int, stored: int) -> None:
-        """Note what a member of an open layout turned out to be; places move on as far as they now can."""
+    def copied(self) -> "Offsets":
+        """Return the same columns, to go on by themselves from here."""
+        other = Offsets(self.layout)
+        other._fill(self.sizes, self.stored, self.crcs, self.traits)
+        return other
+
+    def place(self, member: int, *, traits: int, size: int, stored: int) -> None:
+        """Note what a member of an open layout turned out to be; the frontier moves on as far as it now can."""
         self.traits[member] = traits
         self.sizes[member] = size
         self.stored[member] = stored
@@ -94,12 +103,14 @@ class Places:
         )
 
     def recall(self, learned: bytes) -> None:
-        """Take up what an earlier pass learned: every place is known, and every CRC is what a new pull must have."""
+        """Apply what an earlier pass learned: every place is known, and every CRC is what a new pull must have."""
         column, columns = 8 * self.layout.members, zlib.decompress(learned)
-        self.sizes = array("q", columns[:column])
-        self.stored = array("q", columns[column : 2 * column])
-        self.crcs = array("q", columns[2 * column : 3 * column])
-        self.traits = bytearray(columns[3 * column :])
+        sizes, stored, crcs = (array("q", columns[at * column : (at + 1) * column]) for at in range(3))
+        self._fill(sizes, stored, crcs, columns[3 * column :])
+
+    def _fill(self, sizes: "array[int]", stored: "array[int]", crcs: "array[int]", traits: bytes | bytearray) -> None:
+        self.sizes, self.stored, self.crcs = array("q", sizes), array("q", stored), array("q", crcs)
+        self.traits = bytearray(traits)
         self._advance()
 
     def _advance(self) -> None:
@@ -231,11 +242,26 @@ class Places:
         firsts = self.layout.first_parts
         return range(firsts[member], firsts[member + 1])
 
+    def part_lengths(self) -> "array[int]":
+        """Return the length of every part in the archive, UNKNOWN where it shows only when the part is there."""
+        lengths = array("q")
+        for member in range(self.layout.members):
+            parts = self.parts_of(member)
+            if len(parts) == 1:
+                lengths.append(self.stored[member])
+            else:
+                lengths.extend((part.stop or 0) - part.start for part in map(self.part, parts))
+        return lengths
+
     # -- what lies between the members' bytes ------------------------------------------------------------
 
     def header(self, member: int, crc: int) -> bytes:
         """The member's local header; `crc` is not in it where a descriptor follows."""
-        traits = self.traits[member]
+        size, stored = max(self.sizes[member], 0), max(self.stored[member], 0)
+        return self.header_as(member, traits=self.traits[member], size=size, stored=stored, crc=crc)
+
+    def header_as(self, member: int, *, traits: int, size: int, stored: int, crc: int) -> bytes:
+        """Return the local header of a member that turned out so, before that is noted here."""
         return records.local_header(
             name=self.layout.names[member],
             mtime=self.layout.mtime(member),
@@ -243,8 +269,8 @@ class Places:
             descriptor=bool(traits & Trait.DESCRIPTOR),
             zip64=bool(traits & Trait.ZIP64),
             crc=crc,
-            size=max(self.sizes[member], 0),
-            stored=max(self.stored[member], 0),
+            size=size,
+            stored=stored,
         )
 
     def descriptor(self, member: int, crc: int) -> bytes:
@@ -296,4 +322,4 @@ def is_longer(layout: Layout, most: int) -> bool:
     known = sum(size for size, traits in rows if not traits & Trait.OPEN)
     if known > most or known + MOST_RECORDS * (layout.members + 1) <= most:
         return known > most
-    return layout.exact and Places(layout).length > most
+    return layout.exact and Offsets(layout).length > most

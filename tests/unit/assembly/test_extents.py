@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamzip.spool import extents as extents_module
-from streamzip.spool.extents import Extent, Extents
+from streamzip.assembly import extents as extents_module
+from streamzip.assembly.extents import Extents
+from streamzip.spool.journal import Extent
 
 CONTENT = bytes(range(256)) * 4
 

@@ -6,8 +6,8 @@ import asyncio
 
 from isal import isal_zlib
 
-from streamzip.archive.filling import Filling
-from streamzip.spool.extents import Extent
+from streamzip.assembly.intake import Intake
+from streamzip.spool.journal import Extent
 from streamzip.zip.layout import PART_SIZE
 
 # Every record is read again by each later opening: over a slow line they are not to become many.
@@ -15,14 +15,15 @@ LATE = 1.0  # seconds after which anything new is listed; a good deal of it soon
 MUCH = 256 << 10
 
 
-class Listing:
-    """The bytes of one pull, from `start` of the part on; `crc`: of what lies before. `at_once`: each chunk is listed
-    before it may be read.
+class JournalWriter:
+    """Lists the bytes of one pull, from `start` of the part on; `crc`: of what lies before. `at_once`: each chunk is
+    listed before it may be read. `list_after`: seconds that other processes wait for news.
     """
 
-    def __init__(self, filling: Filling, number: int, *, start: int, crc: int, at_once: bool = False) -> None:
-        self._filling = filling
-        self._number = number
+    def __init__(self, intake: Intake, part: int, *, start: int, crc: int, at_once: bool, list_after: float) -> None:
+        self._intake = intake
+        self._part = part
+        self._list_after = list_after
         self._start = self._stop = start
         self._crc_before = self._crc = crc
         self._at_once = at_once
@@ -31,24 +32,24 @@ class Listing:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, length: int, crc: int) -> None:
-        """So many bytes more have been written to their place; `crc`: of the part up to their end, as its pull has it.
+        """Record `length` more bytes, already written to the spool; `crc`: of the part up to their end.
 
         OSError where they are to be listed at once, and the disk is full.
         """
         self._stop += length
         self._crc = crc
         if self._at_once:
-            self._commit()
-            self._filling.spool.flush()
+            self._list()
+            self._intake.spool.flush()
             return
-        self._filling.extents.grow(self._number, length)
+        self._intake.ledger.landed(self._part, length)
         if self._stop - self._start >= PART_SIZE:
             self._list()
         elif self._timer is None:
-            self._timer = self._loop.call_later(self._filling.works.list_after, self._look)
+            self._timer = self._loop.call_later(self._list_after, self._look)
 
     def close(self) -> None:
-        """The pull has ended: what it brought stays."""
+        """List what is left: the pull has ended, and what it brought stays."""
         if self._timer is not None:
             self._timer.cancel()
         self._list()
@@ -58,15 +59,12 @@ class Listing:
             self._timer = None
             self._list()
         else:
-            self._timer = self._loop.call_later(self._filling.works.list_after, self._look)
+            self._timer = self._loop.call_later(self._list_after, self._look)
 
     def _list(self) -> None:
-        if self._stop > self._start:
-            self._commit()
-            self._filling.journalled()
-
-    def _commit(self) -> None:
+        if self._stop == self._start:
+            return
         # A CRC-32 is linear: that of the end is that of the whole, less what the beginning makes of it.
         crc = isal_zlib.crc32_combine(self._crc_before, 0, self._stop - self._start) ^ self._crc
-        self._filling.spool.commit(Extent(self._number, self._start, self._stop, crc))
+        self._intake.append(Extent(self._part, self._start, self._stop, crc))
         self._start, self._crc_before, self._listed_at = self._stop, self._crc, self._loop.time()

@@ -7,7 +7,7 @@ SMALLEST = 256 << 10  # bytes; of what was pulled just now, this much is still i
 LARGEST = 2 << 20
 
 
-class Runs:
+class ReadSize:
     """The size of the runs of finished copies. `total`: bytes that all readers' runs together may have, about.
 
     Each run costs a read, a send and a wake-up of its client, whatever its size: runs of 2 MiB take three quarters of

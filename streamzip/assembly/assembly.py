@@ -1,0 +1,38 @@
+"""An archive as its readers hold it: what is there of it, what is wanted of it, and how it is read."""
+
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from streamzip.assembly.archive import Archive
+from streamzip.assembly.ledger import Ledger
+from streamzip.assembly.reader import Reader, Reading
+from streamzip.assembly.wants import Wants
+from streamzip.spans import Data
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """One archive filling in, shared by its readers."""
+
+    archive: Archive
+    wants: Wants
+    reading: Reading
+
+    @property
+    def ledger(self) -> Ledger:
+        """Return what is known of the archive."""
+        return self.archive.ledger
+
+    @contextmanager
+    def reader(self) -> Iterator[Reader]:
+        """Give a reader that wants nothing any more when the context ends."""
+        reader = Reader(self.archive, self.wants, self.reading)
+        try:
+            yield reader
+        finally:
+            reader.close()
+
+    def read(self, start: int, stop: int | None) -> AsyncGenerator[Data, None]:
+        """Give the bytes `[start, stop)` of one reader, run by run; whatever ends it, it wants nothing afterwards."""
+        return Reader(self.archive, self.wants, self.reading).read(start, stop)
