@@ -177,6 +177,9 @@ class Settings(BaseSettings):
     creates_per_minute: int = Field(
         default=0, ge=0, le=60_000, description="Creates of one client in a minute; 0 for no limit."
     )
+    entries_per_minute: int = Field(
+        default=0, ge=0, le=1_000_000_000, description="Entries of one client's creates in a minute; 0 for no limit."
+    )
     sendfile: Literal["off", "x-accel"] = Field(
         default="off", description="x-accel: the nginx in front sends finished copies (X-Accel-Redirect)."
     )

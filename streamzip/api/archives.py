@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from streamzip.api.auth import Auth, owner_of
 from streamzip.api.bodies import HeldBodies
 from streamzip.api.links import Links
+from streamzip.api.rates import Rate, client_of
 from streamzip.archives.status import Asked
 from streamzip.clock import rfc3339
 from streamzip.config import Settings
@@ -38,6 +39,7 @@ class Archives:
     links: Links
     auth: Auth
     bodies: HeldBodies
+    entries: Rate
 
     async def parse(self, request: Request, parser: Parser = parse_create) -> CreateRequest:
         """A create's body, in the form that `parser` reads. Raises what HeldBodies and the parser do."""
@@ -45,11 +47,15 @@ class Archives:
             return await self.read(request, body, parser)
 
     async def read(self, request: Request, body: bytes | bytearray, parser: Parser = parse_create) -> CreateRequest:
-        """Parse a body that is here already, for the one who sent this request. Raises what the parser does."""
+        """Parse a body that is here already, for the one who sent this request. Raises what the parser does, and
+        TooMany where that client has had as many entries as it may.
+        """
         limits = Limits(max_entries=self.settings.max_entries)
         parse = partial(parser, body, limits, owner=owner_of(request), allow=self.settings.exempt)
         # A long list takes tenths of a second, which the other readers must not wait for.
-        return parse() if len(body) < LONG_BODY else await asyncio.to_thread(parse)
+        asked = parse() if len(body) < LONG_BODY else await asyncio.to_thread(parse)
+        self.entries.check(client_of(request), len(asked.manifest.entries))
+        return asked
 
     async def create(self, request: Request) -> Response:
         """POST /api/archive/create"""

@@ -1,4 +1,4 @@
-"""How often one client may have something made: by its API key, else by its address as a trusted proxy tells it."""
+"""How much one client may have made: by its API key, else by its address as a trusted proxy tells it."""
 
 from collections import OrderedDict
 from ipaddress import IPv4Address, IPv6Network
@@ -19,25 +19,34 @@ CREATING: Final = frozenset({"/api/archive/create", "/api/archive/download", "/a
 MOST_CLIENTS: Final = 100_000  # remembered; the one that came longest ago is forgotten
 
 
-class CreateRate:
-    """`per_minute` creates for each client, as many at once; 0: no limit. Counted in this process alone."""
+class Rate:
+    """`per_minute` creates, or whatever `what` says, for each client, as many at once; 0: no limit.
 
-    def __init__(self, per_minute: int, clock: Clock) -> None:
+    Counted in this process alone.
+    """
+
+    def __init__(self, per_minute: int, clock: Clock, what: str = "creates") -> None:
         self._per_minute = per_minute
         self._clock = clock
-        self._clients: OrderedDict[str, float] = OrderedDict()  # when each would have all its creates again
+        self._what = what
+        self._clients: OrderedDict[str, float] = OrderedDict()  # when each would have all of them again
 
-    def check(self, client: str) -> None:
-        """Count one create. Raises TooMany, and counts nothing, where the client has none left."""
+    def check(self, client: str, count: int = 1) -> None:
+        """Count so many. Raises TooMany, and counts nothing, where the client has not enough left.
+
+        More at once than there are in a minute are let in where it has all of them left, and counted in full.
+        """
+        if not self._per_minute:
+            return
         now, each = self._clock.monotonic(), 60.0 / self._per_minute
-        free_at = max(now, self._clients.pop(client, now)) + each
-        early = free_at - now - 60.0
-        self._clients[client] = free_at if early <= 0 else free_at - each
+        before = max(now, self._clients.pop(client, now))
+        early = before + each * min(count, self._per_minute) - now - 60.0
+        self._clients[client] = before + each * count if early <= 0 else before
         if len(self._clients) > MOST_CLIENTS:
             self._clients.popitem(last=False)
         if early > 0:
             raise TooMany(
-                f"more than {self._per_minute} creates in a minute; this gateway takes no more from one client",
+                f"more than {self._per_minute} {self._what} in a minute; this gateway takes no more from one client",
                 retry_after=int(early) + 1,
             )
 
@@ -49,7 +58,7 @@ class CreateRate:
 
 
 class _Limited:
-    def __init__(self, app: ASGIApp, rate: CreateRate) -> None:
+    def __init__(self, app: ASGIApp, rate: Rate) -> None:
         self._app = app
         self._rate = rate
 

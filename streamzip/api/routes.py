@@ -28,7 +28,7 @@ from streamzip.api.operations import Operations
 from streamzip.api.problems import on_hang_up, on_http_error, on_problem, on_unexpected
 from streamzip.api.progress import Progress
 from streamzip.api.proxies import Proxies
-from streamzip.api.rates import CreateRate
+from streamzip.api.rates import Rate
 from streamzip.api.site import Site
 from streamzip.api.sites import Sites
 from streamzip.api.uploads import UploadDoor
@@ -57,11 +57,12 @@ def build(
     leaving: asyncio.Event,
 ) -> ASGIApp:
     """The application: routes, error handlers, and the connection beneath them. `leaving`: the process is to end."""
-    archives = Archives(gateway, settings, Links(links), auth, HeldBodies(BODIES * settings.max_body_bytes))
+    entries = Rate(settings.entries_per_minute, clock, "entries")
+    archives = Archives(gateway, settings, Links(links), auth, HeldBodies(BODIES * settings.max_body_bytes), entries)
     downloads = Downloads(gateway, settings, clock)
     progress = Progress(archives, watches)
     key_value = KeyValue(archives, downloads)
-    webpages = Webpages(pages, gateway, downloads, archives.links, settings)
+    webpages = Webpages(pages, gateway, downloads, archives.links, settings, entries)
     operations = Operations(gateway, leaving)
     described = Described(settings.public_url or "/")
     disk = ThreadPoolExecutor(max_workers=DISK_THREADS, thread_name_prefix="disk")
@@ -117,7 +118,7 @@ def build(
         Route("/docs", described.docs),
         Route("/docs/style.css", described.style),
     ]
-    rate = CreateRate(settings.creates_per_minute, clock)
+    rate = Rate(settings.creates_per_minute, clock)
     for route in routes:
         rate.limited(route)
         auth.guarded(route)

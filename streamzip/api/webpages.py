@@ -11,6 +11,7 @@ from streamzip.api.bodies import read_body
 from streamzip.api.download import Downloads
 from streamzip.api.links import Links
 from streamzip.api.pages import preparing_page
+from streamzip.api.rates import Rate, client_of
 from streamzip.config import Settings
 from streamzip.gateway import Gateway
 from streamzip.jobs.webpages import WebpageDownloads
@@ -29,12 +30,14 @@ class Webpages:
     downloads: Downloads
     links: Links
     settings: Settings
+    entries: Rate
 
     async def create(self, request: Request) -> Response:
         """POST /download"""
         self.links.base(request)  # without a Host it is refused before anything is stored
         body = await read_body(request, min(MOST_BODY, self.settings.max_body_bytes))
         url = parse_page(body, Limits(max_entries=1), allow=self.settings.exempt)
+        self.entries.check(client_of(request), self.settings.page_images)
         id = await self.pages.add(url, owner=owner_of(request))
         location = self.links.signed(request, f"/download/{id}")
         return JSONResponse({"download_id": id}, 202, NO_STORE | {"Location": location})

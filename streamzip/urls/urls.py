@@ -7,11 +7,21 @@ passes here has the same host for RFC 3986, WHATWG and glibc. Host *names* are j
 import re
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import idna
 
 from streamzip.urls.addresses import Exempt, Network, is_public, lies_in
+
+# What no browser connects to either (Fetch standard, "bad port"): services that could be spoken to by what a URL says.
+BAD_PORTS: Final = frozenset(
+    {
+        *(1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109),
+        *(110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530),
+        *(531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045),
+        *(4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080),
+    }
+)
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
@@ -96,8 +106,12 @@ def _why_not_http(url: str) -> str:
 @lru_cache(maxsize=4096)
 def _judge(scheme: str, authority: str, allow: Exempt) -> None:
     host, port = _origin(scheme, authority)
+    if f"{host}:{port}" in allow:
+        return
+    if port in BAD_PORTS:
+        raise ValueError(f"port {port} is not one of web servers")
     address = _address(host)
-    if address is None or is_public(address) or f"{host}:{port}" in allow:
+    if address is None or is_public(address):
         return
     if not lies_in(address, (each for each in allow if isinstance(each, Network))):
         raise ValueError("the address is not one of the public internet")

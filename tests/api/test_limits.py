@@ -224,3 +224,24 @@ def test_answer_that_is_not_taken_frees_its_socket(launch: Launch, origin: Origi
         while gateway.descriptors() > idle:
             assert time.monotonic() < deadline
             time.sleep(0.01)
+
+
+def test_entries_of_one_client_are_bounded(launch: Launch, origin: Origin) -> None:
+    """By every way that a list can come: 429 with Retry-After, and nothing is kept or asked of origins."""
+    gateway = launch(entries_per_minute="100")
+    urls = [f"{origin.url('/entries/a')}?{number}" for number in range(60)]
+    assert gateway.client.post("/api/archive/create", json={"urls": urls}).status_code == 201
+    stored = gateway.stored()
+    refused = [
+        gateway.client.post("/api/archive/create", json={"urls": urls}),
+        gateway.client.post("/api/archive/download", json={"urls": urls[1:]}),
+        gateway.client.post("/archive_img", json=[{"filename": f"{number}", "url": urls[0]} for number in range(50)]),
+        gateway.client.post("/download", json={"url": origin.url("/entries/page")}),
+    ]
+    for answer in refused:
+        assert (answer.status_code, answer.json()["code"]) == (429, "too_many_creates")
+        assert "100 entries in a minute" in answer.json()["detail"]
+        assert int(answer.headers["retry-after"]) > 0
+    assert gateway.client.post("/api/archive/create", json={"urls": urls[:40]}).status_code == 201
+    assert gateway.stored() == stored + 1
+    assert origin.requests("/entries/page") == []

@@ -29,7 +29,7 @@ ACCEPTED = [
     ("http://0xcafe.example/", "0xcafe.example:80"),
     ("http://8.8.8.8:65535/", "8.8.8.8:65535"),
     ("https://[2606:4700:4700::1111]/", "[2606:4700:4700::1111]:443"),
-    ("https://[2606:4700:4700:0:0:0:0:1111]:1/", "[2606:4700:4700::1111]:1"),
+    ("https://[2606:4700:4700:0:0:0:0:1111]:2/", "[2606:4700:4700::1111]:2"),
     ("http://[::ffff:8.8.8.8]/", "[::ffff:808:808]:80"),
     ("https://Bücher.example/ä/日本.png", "xn--bcher-kva.example:443"),
     ("https://xn--bcher-kva.example/", "xn--bcher-kva.example:443"),
@@ -187,3 +187,19 @@ def host_of(parse: Callable[[str], str], url: str) -> str:
     if ":" in host:
         return IPv6Address(host).compressed
     return host if host.isascii() else idna.encode(host).decode()
+
+
+@pytest.mark.parametrize("port", [1, 21, 22, 25, 53, 110, 143, 465, 587, 993, 2049, 4190, 5060, 6000, 6697, 10080])
+def test_port_of_another_service_is_refused(port: int) -> None:
+    """Those that browsers refuse too, for names and addresses; an exact exemption opens it, a network does not."""
+    for host in ("files.example", "8.8.8.8", "10.0.0.1"):
+        for allow in (frozenset(), frozenset({ip_network("10.0.0.0/8")})):
+            with pytest.raises(ValueError, match=f"port {port} is not"):
+                check_url(f"https://{host}:{port}/a", allow)
+        check_url(f"https://{host}:{port}/a", frozenset({f"{host}:{port}"}))
+
+
+def test_port_of_a_web_server_is_taken() -> None:
+    """The usual ones, and those that nobody else has a claim to."""
+    for port in (80, 443, 8000, 8080, 8443, 3000, 9000, 49152):
+        check_url(f"http://files.example:{port}/")
