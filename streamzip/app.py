@@ -58,6 +58,7 @@ from streamzip.process.server import Server
 from streamzip.process.workers import CANNOT_START, Workers
 from streamzip.sources.counting import Pace
 from streamzip.sources.fetching import Fetcher
+from streamzip.sources.gate import Gate
 from streamzip.sources.http import HttpSource
 from streamzip.sources.registry import Registry
 from streamzip.sources.upload import UploadSource
@@ -94,10 +95,12 @@ class _Parts:
             files=settings.upload_max_files,
         )
         pace = Pace(settings.min_rate, settings.read_timeout)
-        http = HttpSource(Fetcher(self.transport, allow=settings.exempt), pace=pace)
+        at_once = max(1, settings.connections_per_origin // settings.workers)
+        self.gate = Gate(at_once, patience=settings.throttle_wait)
+        http = HttpSource(Fetcher(self.transport, allow=settings.exempt, gate=self.gate), pace=pace)
         pulling = Pulling(
             registry=Registry(http, UploadSource(self.uploads, self.pool)),
-            lanes=Lanes(max(1, settings.connections_per_origin // settings.workers), shares.origins),
+            lanes=Lanes(at_once, shares.origins),
             clock=clock,
             pool=self.pool,
             patience=Patience(fruitless=settings.max_attempts),

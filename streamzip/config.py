@@ -245,7 +245,12 @@ class Settings(BaseSettings):
         "comma-separated.",
     )
     log_level: Annotated[LogLevel, BeforeValidator(_lower)] = Field(default="info", description="How much is logged.")
-    connections_per_origin: int = Field(default=32, ge=1, description="Connections at once to one origin.")
+    connections_per_origin: int = Field(
+        default=128, ge=1, description="Connections at once to one origin, at most; it begins with 32."
+    )
+    throttle_wait: Seconds = Field(
+        default=90.0, description="Seconds that a file waits for an origin that refuses every request to slow us down."
+    )
     connect_timeout: Seconds = Field(default=10.0, description="Seconds to reach an origin.")
     read_timeout: Seconds = Field(default=30.0, description="Seconds an origin may be silent.")
     min_rate: ByteSize = Field(
@@ -261,7 +266,9 @@ class Settings(BaseSettings):
     stop_within: Seconds = Field(
         default=30.0, description="Seconds that downloads under way get after SIGTERM; a second one cuts them."
     )
-    lookahead: int = Field(default=32, ge=1, description="Parts fetched ahead of a reader.")
+    lookahead: int = Field(
+        default=128, ge=1, description="Parts fetched ahead of a reader, at most; with many readers they are fewer."
+    )
     folders_dir: Annotated[DirectoryPath, AfterValidator(Path.absolute)] | None = Field(
         default=None,
         description="Folder whose folders may be downloaded as archives, each by its name; without it, none can.",

@@ -108,9 +108,10 @@ class Planning:
         url = entry.url
         registry, lanes, patience = self._pulling.registry, self._pulling.lanes, self._pulling.patience
         origin, source = registry.origin(url), registry.for_entry(entry)
-        begun = self._pulling.clock.monotonic()
+        begun = None
         while True:
             await lanes.enter(origin, lambda: self._waiting)
+            begun = self._pulling.clock.monotonic() if begun is None else begun
             try:
                 facts = await source.probe(url, keep=KEEP_SIZE if self._waiting and self._kept < KEEP_TOTAL else 0)
             except OriginError as error:
@@ -121,6 +122,7 @@ class Planning:
             finally:
                 lanes.leave(origin)
             failures += 1
+            begun += failure.waited
             delay = patience.delay(failures, failure.retry_after)
             late = self._pulling.clock.monotonic() + delay - begun > patience.seconds
             if not failure.transient or failures >= patience.fruitless or late:

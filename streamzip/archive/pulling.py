@@ -116,6 +116,7 @@ class Pull:
             before, start, stop = self.position, self._from(), self._to()
             try:
                 async with self.source.open(self.url, start=start, stop=stop, pin=self.pin) as opened:
+                    last_progress += opened.waited
                     if opened.start == 0 and (start > 0 or stop is not None):
                         self._check_whole(opened.facts, start)
                     async for chunk in self._accept(opened):
@@ -126,6 +127,7 @@ class Pull:
                 continue  # at once, and not counted: the file itself was not asked for yet
             except OriginError as error:
                 failure = error
+            last_progress += failure.waited
             gained = self.position - before
             if gained and failure.code != "too_slow":
                 failures, last_progress = 0, self.clock.monotonic()

@@ -16,7 +16,7 @@ from streamzip.zip.layout import UNKNOWN, Trait
 class Reach:
     """How far ahead of a reader parts are pulled: whichever bound is met first."""
 
-    parts: int = 32
+    parts: int = 128
     size: int = 48 << 20  # bytes
 
 

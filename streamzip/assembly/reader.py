@@ -7,7 +7,7 @@ still coming in are rendered; everything that is complete is read from the file 
 import asyncio
 from collections.abc import AsyncGenerator
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from streamzip.assembly.archive import Archive
 from streamzip.assembly.lookahead import Lookahead, Reach
@@ -36,7 +36,8 @@ class Reader:
         self._archive = archive
         self._ledger = archive.ledger
         self._reading = reading
-        self._lookahead = Lookahead(archive.ledger, wants, archive.spool, reading.reach)
+        reach = replace(reading.reach, parts=reading.size.ahead(reading.reach.parts))
+        self._lookahead = Lookahead(archive.ledger, wants, archive.spool, reach)
         self._turn = 0  # the archive offset from which on another part is read
 
     async def read(self, start: int, stop: int | None = None) -> AsyncGenerator[Data, None]:

@@ -40,12 +40,14 @@ class Opened(NamedTuple):
     """A live exchange. `start` is the offset in the file of the first chunk: 0 where the origin gave the whole file.
 
     `chunks` can be walked once and raises OriginError. It ends without one only where every byte that the answer had
-    promised came; a body that promised no length ends where the connection does, and proves nothing.
+    promised came; a body that promised no length ends where the connection does, and proves nothing. `waited`: seconds
+    that the request waited for its turn at the origin.
     """
 
     facts: Facts
     start: int
     chunks: AsyncIterator[Data]
+    waited: float = 0.0
 
 
 class Source(Protocol):

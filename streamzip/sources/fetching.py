@@ -10,8 +10,10 @@ import re
 import ssl
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import quote, urljoin
 
 import httpx
@@ -21,9 +23,11 @@ from streamzip.manifest.fields import Fields
 from streamzip.net.addresses import BlockedAddressError
 from streamzip.net.exchange import Body
 from streamzip.net.retry import retry_after
+from streamzip.net.throttle import START
 from streamzip.net.transport import OriginTransport
 from streamzip.sources.answers import Head, bad_answer
 from streamzip.sources.cookies import Cookies
+from streamzip.sources.gate import Gate
 from streamzip.urls.addresses import Exempt
 from streamzip.urls.urls import check_url, origin_of, target_of
 
@@ -40,17 +44,41 @@ _SMALL = 65 << 10
 _AT_ONCE = 1.0
 
 
-class Fetched(NamedTuple):
-    """An answer, where it was found, and whether the way there left the URL's own origin."""
+@dataclass(slots=True)
+class Fetched:
+    """An answer, where it was found, and whether the way there left the URL's own origin; `aclose` it.
+
+    `waited`: seconds that the request waited for its turn.
+    """
 
     url: str
     head: Head
     stream: Body
     left_home: bool
+    waited: float = 0.0
+    turn: "tuple[Gate, str] | None" = None
+
+    async def aclose(self) -> None:
+        """Drop the connection, unless the whole body has come, and give the turn back."""
+        try:
+            await self.stream.aclose()
+        finally:
+            if self.turn is not None:
+                (gate, origin), self.turn = self.turn, None
+                gate.leave(origin)
+
+    async def discard(self) -> None:
+        """Be done with a body that nobody wants."""
+        try:
+            await discard(self.head, self.stream)
+        finally:
+            await self.aclose()
 
 
 class Fetcher:
-    """Requests of one kind. `allow`: origins and networks that may have private addresses; `wall`: epoch seconds."""
+    """Requests of one kind, each in its turn. `allow`: origins and networks that may have private addresses; `wall`:
+    epoch seconds.
+    """
 
     def __init__(
         self,
@@ -59,8 +87,10 @@ class Fetcher:
         allow: Exempt,
         user_agent: str | None = None,
         wall: Callable[[], float] = time.time,
+        gate: Gate | None = None,
     ) -> None:
         self._transport = transport
+        self._gate = Gate(START) if gate is None else gate
         self._allow = allow
         self._wall = wall
         # All that an origin is told. Of the client that asked for the archive it learns nothing.
@@ -79,11 +109,18 @@ class Fetcher:
         return bound
 
     async def fetch(self, url: str, *fields: tuple[str, str], away: bool = False) -> Fetched:
-        """Follow the redirects to the file's answer. Its body is closed by the caller. Raises OriginError.
+        """Follow the redirects to the file's answer, in turn. The answer is closed by the caller. Raises OriginError.
 
         `away`: `url` was redirected to from elsewhere, and is told no entry's own fields. Cookies live as long as this
         call, each for the host that set it.
         """
+        self._check(url)
+        origin = origin_of(url)
+        fetched, waited = await self._gate.through(origin, url, partial(self._follow, url, fields, away=away))
+        fetched.waited, fetched.turn = waited, (self._gate, origin)
+        return fetched
+
+    async def _follow(self, url: str, fields: Fields, *, away: bool) -> Fetched:
         told, home = self._fields if away else self.at_home, url
         cookies = Cookies()
         for _ in range(MAX_REDIRECTS + 1):
@@ -92,7 +129,7 @@ class Fetcher:
                 break
             cookies.take(url, head.all(b"set-cookie"))
             await discard(head, stream)
-            url = _follow(url, head)
+            url = _redirected(url, head)
             if not away and not _same_origin(home, url):
                 told, away = self._fields, True  # for good: also where it redirects back
         else:
@@ -158,7 +195,7 @@ def _same_origin(one: str, other: str) -> bool:
         return False
 
 
-def _follow(url: str, head: Head) -> str:
+def _redirected(url: str, head: Head) -> str:
     """Return where a redirect leads; its letters are judged by the next hop."""
     location = head.field(b"location")
     if location is None:

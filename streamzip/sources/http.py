@@ -17,7 +17,7 @@ from streamzip.net.exchange import Body
 from streamzip.sources.answers import Head, unusable
 from streamzip.sources.base import Facts, Opened, Validator
 from streamzip.sources.counting import CountedChunks, Pace
-from streamzip.sources.fetching import Fetched, Fetcher, discard
+from streamzip.sources.fetching import Fetched, Fetcher
 from streamzip.sources.recent import Recent
 from streamzip.urls.urls import origin_of
 
@@ -73,9 +73,9 @@ class HttpSource:
         try:
             fetched = await _ranged(self._fetcher.fetch(url, ("Range", f"bytes=0-{asked - 1}")))
             try:
-                facts = await self._learn(fetched.head, fetched.stream, keep, asked)
+                facts = await self._learn(fetched, keep, asked)
             finally:
-                await fetched.stream.aclose()
+                await fetched.aclose()
         except UnusableRange as unusable:
             facts = await self._probe_plainly(url, keep)
             claimed = 0 if unusable.code == _NO_SUCH_RANGE else unusable.size
@@ -95,7 +95,7 @@ class HttpSource:
             self.remember(url, fetched, facts)
             return await self._keep(facts, fetched.stream, keep)
         finally:
-            await fetched.stream.aclose()
+            await fetched.aclose()
 
     def open(
         self, url: str, *, start: int = 0, stop: int | None = None, pin: Validator | None = None
@@ -116,7 +116,7 @@ class HttpSource:
             else:
                 if fetched.head.facts(size=None, ranges=False).validator == pin:
                     return fetched
-                await discard(fetched.head, fetched.stream)
+                await fetched.discard()
         return await self._fetcher.fetch(url, *fields)
 
     def remember(self, url: str, fetched: Fetched, facts: Facts) -> None:
@@ -137,19 +137,20 @@ class HttpSource:
                 if len(body) > most:
                     break
         finally:
-            await fetched.stream.aclose()
+            await fetched.aclose()
         return Page(fetched.url, fetched.head.field(b"content-type"), bytes(body))
 
     def counted(self, stream: Body, expected: int | None) -> CountedChunks:
         """The body, its bytes and their pace watched."""
         return CountedChunks(stream, expected, self._pace)
 
-    async def _learn(self, head: Head, stream: Body, keep: int, asked: int) -> Facts:
+    async def _learn(self, fetched: Fetched, keep: int, asked: int) -> Facts:
         """Return the facts in the answer to a range of the file's first `asked` bytes.
 
         Some origins answer with the slice as if it were the file: a 200 of as many bytes as were asked for, or a 206
         whose total is where the slice ends. Raises UnusableRange where the answer does not prove a size.
         """
+        head = fetched.head
         if head.status == 206:
             part = head.content_range()
             if part.start != 0 or part.stop > asked:
@@ -158,12 +159,12 @@ class HttpSource:
                 raise unusable("its total is where the part ends", size=part.size)
             facts = head.facts(size=part.size, ranges=True)
             if part.size is None or part.size > keep or part.stop < part.size:
-                await discard(head, stream)
+                await fetched.discard()
                 return facts
-            return await self._keep(facts, stream, keep)
+            return await self._keep(facts, fetched.stream, keep)
         if head.length == asked or head.field(b"content-range") is not None:
             raise unusable("it may be a slice of the file", size=head.length)
-        return await self._keep(head.facts(size=head.length, ranges=False), stream, keep)
+        return await self._keep(head.facts(size=head.length, ranges=False), fetched.stream, keep)
 
     async def _keep(self, facts: Facts, stream: Body, keep: int) -> Facts:
         """Return the facts, with the body where it is the whole file and has at most `keep` bytes."""
@@ -182,7 +183,7 @@ class _Opening(AbstractAsyncContextManager[Opened]):
         self._start = start
         self._stop = stop
         self._pin = pin
-        self._stream: Body | None = None
+        self._fetched: Fetched | None = None
 
     async def __aenter__(self) -> Opened:
         ranged = self._start > 0 or self._stop is not None
@@ -200,18 +201,18 @@ class _Opening(AbstractAsyncContextManager[Opened]):
         try:
             opened = self._part(head, stream) if ranged and head.status == 206 else self._whole(head, stream)
         except BaseException:
-            await stream.aclose()
+            await fetched.aclose()
             raise
         if opened.facts.validator == self._pin:
             self._source.remember(self._url, fetched, opened.facts)
-        self._stream = stream
-        return opened
+        self._fetched = fetched
+        return opened._replace(waited=fetched.waited)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._stream is not None:
-            await self._stream.aclose()
+        if self._fetched is not None:
+            await self._fetched.aclose()
 
     def _range(self) -> list[tuple[str, str]]:
         last = "" if self._stop is None else self._stop - 1

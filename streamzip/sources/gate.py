@@ -1,0 +1,214 @@
+"""The gate before each origin: as many exchanges at once, and as fast, as it keeps up with.
+
+A refusal (429, 503, a connection that is not taken, 403 while others of ours are open) may be the origin's word about
+us, or about one file. Where it is about us the request waits here for its next turn, in its order, and nobody counts an
+attempt; where it is about the file, or the origin lets nothing through any more, it is raised as what it is.
+"""
+
+import asyncio
+import heapq
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Final, NamedTuple, TypeVar
+
+from streamzip.errors import OriginError
+from streamzip.net.throttle import Throttle
+
+T = TypeVar("T")
+
+LATELY: Final = 10.0  # seconds within which something got through, where an origin only refuses some
+MOST_REFUSALS: Final = 30  # of one request in one turn
+STUCK_AFTER: Final = 30.0  # seconds without an exchange's end: those that are open wait for their readers
+FORBIDDEN_FOR: Final = 60.0  # seconds that a 403 is believed at once, after one came while nothing else was open
+FORGET_AFTER: Final = 600.0  # seconds without a request
+
+
+class Waiting(NamedTuple):
+    """An origin that requests wait for: as `host:port`, until when (epoch s), and the code of what it said."""
+
+    origin: str
+    until: float
+    why: str
+
+
+@dataclass(slots=True)
+class _Host:
+    throttle: Throttle
+    waiters: list[tuple[int, "asyncio.Future[None]"]] = field(default_factory=list)  # a heap, the eldest first
+    timer: asyncio.TimerHandle | None = None
+    begun: int = 0  # exchanges, ever
+    ended_at: float = 0.0
+    pausing: int = 0  # requests that were refused and wait before they come again
+    blocked_since: float | None = None  # nothing got through since then
+    asked_at: float = 0.0
+    forbidden_until: float = 0.0
+
+
+class Gate:
+    """`ceiling`: exchanges at once with one origin; `patience`: seconds that a request waits while nothing at all gets
+    through.
+    """
+
+    def __init__(
+        self,
+        ceiling: int,
+        *,
+        patience: float = 90.0,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._ceiling = ceiling
+        self._patience = patience
+        self._clock = clock
+        self._wall = wall
+        self._hosts: dict[str, _Host] = {}
+        self._order = count()
+
+    def waiting(self) -> list[Waiting]:
+        """Return the origins that requests wait for because they refuse some."""
+        now = self._clock()
+        return [
+            Waiting(
+                origin,
+                self._wall() + max(0.0, (host.throttle.ready_at() or now) - now),
+                host.throttle.why,
+            )
+            for origin, host in self._hosts.items()
+            if host.throttle.throttles and (host.waiters or host.pausing)
+        ]
+
+    async def through(self, origin: str, file: str, ask: Callable[[], Awaitable[T]]) -> tuple[T, float]:
+        """Ask in turn, and again where the origin only throttles. Return the answer, and the seconds that it waited.
+
+        `leave` must be called when the exchange has ended. Raises OriginError, `waited` in it.
+        """
+        host, order = self._host(origin), next(self._order)
+        begun, refusals, asking = self._clock(), 0, 0.0
+        first: float | None = None
+        while True:
+            await self._enter(host, order)
+            began = host.asked_at = self._clock()
+            alone, before = host.throttle.open == 1, host.begun
+            try:
+                answer = await ask()
+            except OriginError as error:
+                now, alone = self._clock(), alone and host.begun == before
+                asking += now - began
+                self._left(host)
+                first, refusals = began if first is None else first, refusals + 1
+                if not self._waits(host, file, error, first=first, refusals=refusals, alone=alone):
+                    error.waited = now - begun - asking
+                    raise
+                host.throttle.refused(now, file, error.code, began=began, wait=error.retry_after)
+                await self._pause(host, refusals, error.retry_after)
+            except BaseException:
+                self._left(host)
+                raise
+            else:
+                now = self._clock()
+                host.blocked_since = None
+                host.throttle.answered(now, file)
+                return answer, began - begun - asking
+
+    def leave(self, origin: str) -> None:
+        """An exchange has ended."""
+        self._left(self._hosts[origin])
+
+    # -- refusals ----------------------------------------------------------------------------------------
+
+    def _waits(self, host: _Host, file: str, error: OriginError, *, first: float, refusals: int, alone: bool) -> bool:
+        """Return whether the request is to be made again here, because the failure tells nothing of its file."""
+        now, throttle, code = self._clock(), host.throttle, error.code
+        if code == "http_403":
+            if alone and throttle.throttles and not throttle.lets_through(now, LATELY):
+                # Nothing else of ours was open: it is meant. That many were refused was no word about us.
+                host.forbidden_until = now + FORBIDDEN_FOR
+                throttle.relax()
+            if alone or now < host.forbidden_until:
+                return False
+            return refusals < 2 or (not throttle.is_about_file(file, first) and refusals < MOST_REFUSALS)
+        explicit = code == "http_429" or (code == "http_503" and error.retry_after is not None)
+        if not explicit and code != "http_503" and not (code == "unreachable" and error.transient):
+            if code.startswith("http_"):
+                throttle.answered(now, file)
+            return False
+        if throttle.is_about_file(file, first):
+            throttle.note_refusal(now, file)
+            return False
+        if not throttle.lets_through(now, LATELY):
+            host.blocked_since = first if host.blocked_since is None else host.blocked_since
+            if not explicit:
+                throttle.relax()  # it is down; to ask more slowly would only take longer to find that out
+                return False
+        since = first if host.blocked_since is None else host.blocked_since
+        return now - since + (error.retry_after or 0.0) <= self._patience and refusals < MOST_REFUSALS
+
+    async def _pause(self, host: _Host, refusals: int, asked: float | None) -> None:
+        delay = min(8.0, 0.125 * 2.0 ** min(refusals, 16)) * random.uniform(0.7, 1.3)  # noqa: S311 - jitter, no secret
+        host.pausing += 1
+        try:
+            await asyncio.sleep(max(delay, asked or 0.0))
+        finally:
+            host.pausing -= 1
+
+    # -- turns -------------------------------------------------------------------------------------------
+
+    def _host(self, origin: str) -> _Host:
+        host = self._hosts.get(origin)
+        if host is None:
+            self._forget_idle()
+            host = self._hosts[origin] = _Host(Throttle(self._ceiling))
+        return host
+
+    def _forget_idle(self) -> None:
+        now = self._clock()
+        for origin, host in list(self._hosts.items()):
+            idle = not host.throttle.open and not host.waiters and not host.pausing
+            if idle and (not host.throttle.throttles or now - host.asked_at > FORGET_AFTER):
+                del self._hosts[origin]
+
+    async def _enter(self, host: _Host, order: int) -> None:
+        now = self._clock()
+        ready = host.throttle.ready_at()
+        if not host.waiters and ready is not None and ready <= now:
+            host.begun += 1
+            host.throttle.begin(now)
+            return
+        if not host.waiters:
+            host.ended_at = now
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(host.waiters, (order, turn))
+        self._give_out(host)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._left(host)  # the turn had been given in the same tick
+            raise
+
+    def _left(self, host: _Host) -> None:
+        host.throttle.end()
+        host.ended_at = self._clock()
+        self._give_out(host)
+
+    def _give_out(self, host: _Host) -> None:
+        """Let in those whose turn it is, and be called again when the next one's comes."""
+        if host.timer is not None:
+            host.timer.cancel()
+            host.timer = None
+        while host.waiters:
+            now, ready = self._clock(), host.throttle.ready_at()
+            if ready is None:
+                ready = host.ended_at + STUCK_AFTER  # each open one may wait for a reader that waits for one of these
+            if ready > now:
+                host.timer = asyncio.get_running_loop().call_later(ready - now, self._give_out, host)
+                return
+            _, turn = heapq.heappop(host.waiters)
+            if not turn.done():
+                host.begun += 1
+                host.throttle.begin(now)
+                host.ended_at = now
+                turn.set_result(None)
