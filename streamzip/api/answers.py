@@ -92,6 +92,14 @@ class Delivery(BaseModel):
     ended_at: Maybe[str] = Field(None, description="Only once it has ended; RFC 3339.")
 
 
+class WaitingFor(BaseModel):
+    """An origin that throttles."""
+
+    origin: str = Field(examples=["files.example:443"])
+    until: str = Time
+    why: str = Field(description="What it said last.", examples=["http_429"])
+
+
 class ArchiveStatus(ArchiveLinks):
     """What is known of an archive's making."""
 
@@ -104,6 +112,7 @@ class ArchiveStatus(ArchiveLinks):
     errors: list[EntryFault] = Field(description="The entries left out, by index; a page of them.")
     errors_total: int = Field(description="How many entries were left out.")
     errors_next: Maybe[int] = Field(None, description="Only where there are more: what `errors_from` goes on with.")
+    waiting_for: list[WaitingFor] = Field(description="The origins that are waited for because they throttle.")
     created_at: str = Time
     expires_at: str | None = Time
     webhooks: list[Delivery]

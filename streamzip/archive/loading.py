@@ -18,6 +18,7 @@ from streamzip.archive.pulling import too_long
 from streamzip.assembly.pulling import Pulling
 from streamzip.errors import BuildFailed, NotFound, NotReady, Stale
 from streamzip.manifest.model import Manifest
+from streamzip.sources.gate import Waiting
 from streamzip.store.repository import CRCS, LAYOUT, Repository
 from streamzip.store.rows import ArchiveRow, Sealed
 from streamzip.store.vault import Vault
@@ -82,6 +83,16 @@ class Loader:
     async def manifest(self, hash: str) -> Manifest:
         """The archive's manifest, its signature verified. Raises NotFound, Damaged."""
         return await self._unsealed(hash, await self._repository.manifest(hash))
+
+    async def waiting_for(self, row: ArchiveRow) -> list[Waiting]:
+        """Return those of the archive's origins that requests of this process wait for, because they refuse some."""
+        waiting = self._pulling.registry.waiting()
+        if not waiting or row.completed_at is not None or row.code == Stale.code:
+            return []
+        plan, origin = self._plans.get(row.hash), self._pulling.registry.origin
+        manifest = await self.manifest(row.hash) if plan is None else plan.planning.manifest
+        mine = await aside(manifest, lambda: {origin(entry.url) for entry in manifest.entries})
+        return [each for each in waiting if each.origin in mine]
 
     async def _unsealed(self, hash: str, sealed: Sealed | None) -> Manifest:
         if sealed is None:

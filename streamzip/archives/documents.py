@@ -14,6 +14,7 @@ from streamzip.assembly.ledger import Ledger
 from streamzip.clock import rfc3339
 from streamzip.errors import Stale
 from streamzip.manifest.model import Manifest
+from streamzip.sources.gate import Waiting
 from streamzip.store.queues import QUEUED
 from streamzip.store.rows import ArchiveRow, DeliveryRow
 
@@ -65,9 +66,10 @@ def status_document(
     cached: bool,
     entries_done: int = 0,
     members: Members | None = None,
+    waiting: Sequence[Waiting] = (),
 ) -> dict[str, Any]:
     """Return the document without its URLs. `assembly`: what is there, where anything is, and `entries_done` of it;
-    `members`: those whose state is asked for.
+    `members`: those whose state is asked for; `waiting`: the origins that are waited for because they throttle.
     """
     ledger = None if assembly is None else assembly.ledger
     state = _state(row, ledger, active=active)
@@ -80,6 +82,7 @@ def status_document(
         "progress": _progress(row, ledger, entries_done, skipped=left_out.total),
         "errors": list(left_out.records),
         "errors_total": left_out.total,
+        "waiting_for": [{"origin": each.origin, "until": rfc3339(each.until), "why": each.why} for each in waiting],
         "created_at": rfc3339(row.created_at),
         "expires_at": None if row.expires_at is None else rfc3339(row.expires_at),
     }

@@ -117,6 +117,7 @@ class Statuses:
             cached=cached,
             entries_done=0 if row.completed_at is not None or ledger is None else await _entries_done(ledger),
             members=None if asked.members_from is None else await self._members(row, ledger, asked.members_from),
+            waiting=await self._loader.waiting_for(row),
         )
         deliveries, hooks = await store.deliveries.of(hash), await store.deliveries.hooks(hash)
         return Look(document | {"webhooks": webhooks_document(deliveries, hooks)}, elsewhere)

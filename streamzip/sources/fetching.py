@@ -90,7 +90,7 @@ class Fetcher:
         gate: Gate | None = None,
     ) -> None:
         self._transport = transport
-        self._gate = Gate(START) if gate is None else gate
+        self.gate = Gate(START) if gate is None else gate
         self._allow = allow
         self._wall = wall
         # All that an origin is told. Of the client that asked for the archive it learns nothing.
@@ -116,8 +116,8 @@ class Fetcher:
         """
         self._check(url)
         origin = origin_of(url)
-        fetched, waited = await self._gate.through(origin, url, partial(self._follow, url, fields, away=away))
-        fetched.waited, fetched.turn = waited, (self._gate, origin)
+        fetched, waited = await self.gate.through(origin, url, partial(self._follow, url, fields, away=away))
+        fetched.waited, fetched.turn = waited, (self.gate, origin)
         return fetched
 
     async def _follow(self, url: str, fields: Fields, *, away: bool) -> Fetched:

@@ -144,7 +144,18 @@ class Gate:
                 throttle.relax()  # it is down; to ask more slowly would only take longer to find that out
                 return False
         since = first if host.blocked_since is None else host.blocked_since
-        return now - since + (error.retry_after or 0.0) <= self._patience and refusals < MOST_REFUSALS
+        if now - since + (error.retry_after or 0.0) > self._patience:
+            self._give_up(host, error)
+            return False
+        return refusals < MOST_REFUSALS
+
+    def _give_up(self, host: _Host, error: OriginError) -> None:
+        """Answer those that wait for their turn as the one before them was: their time is over too."""
+        waiters, host.waiters = host.waiters, []
+        for _, turn in waiters:
+            if not turn.done():
+                turn.set_exception(OriginError(error.code, error.message, transient=error.transient))
+        host.throttle.relax()
 
     async def _pause(self, host: _Host, refusals: int, asked: float | None) -> None:
         delay = min(8.0, 0.125 * 2.0 ** min(refusals, 16)) * random.uniform(0.7, 1.3)  # noqa: S311 - jitter, no secret
@@ -185,7 +196,7 @@ class Gate:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
                 self._left(host)  # the turn had been given in the same tick
             raise
 

@@ -18,6 +18,7 @@ from streamzip.sources.answers import Head, unusable
 from streamzip.sources.base import Facts, Opened, Validator
 from streamzip.sources.counting import CountedChunks, Pace
 from streamzip.sources.fetching import Fetched, Fetcher
+from streamzip.sources.gate import Waiting
 from streamzip.sources.recent import Recent
 from streamzip.urls.urls import origin_of
 
@@ -60,6 +61,10 @@ class HttpSource:
         bound = copy.copy(self)
         bound._fetcher = self._fetcher.with_fields(fields)
         return bound
+
+    def waiting(self) -> list[Waiting]:
+        """Return the origins that requests wait for because they refuse some."""
+        return self._fetcher.gate.waiting()
 
     async def probe(self, url: str, *, keep: int = 0) -> Facts:
         """The facts of the file at `url`, and its body where it has at most `keep` bytes. Raises OriginError.

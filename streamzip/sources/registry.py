@@ -4,6 +4,7 @@ from streamzip.errors import OriginError
 from streamzip.manifest.model import Entry
 from streamzip.manifest.uploads import SCHEME
 from streamzip.sources.base import Source
+from streamzip.sources.gate import Waiting
 from streamzip.sources.http import HttpSource
 from streamzip.sources.upload import UploadSource
 from streamzip.urls.urls import origin_of
@@ -13,6 +14,7 @@ class Registry:
     """The sources by their schemes."""
 
     def __init__(self, http: HttpSource, upload: UploadSource) -> None:
+        self._http = http
         self._sources: dict[str, Source] = {"http": http, "https": http, "upload": upload}
 
     def for_url(self, url: str) -> Source:
@@ -36,3 +38,7 @@ class Registry:
             return origin_of(url)
         except ValueError as error:
             raise OriginError("unsafe_url", str(error)) from error
+
+    def waiting(self) -> list[Waiting]:
+        """Return the origins that requests wait for because they refuse some."""
+        return self._http.waiting()

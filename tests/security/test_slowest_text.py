@@ -37,7 +37,7 @@ from streamzip.net.retry import retry_after
 from streamzip.sources.answers import Head
 from streamzip.sources.charset import decoded, media_type
 from streamzip.sources.cookies import Cookies
-from streamzip.sources.fetching import _follow, written
+from streamzip.sources.fetching import _redirected, written
 from streamzip.sources.webpage import _candidates, _joined
 from streamzip.urls.urls import check_url, target_of
 from tests.support.fixtures import Launch
@@ -102,7 +102,7 @@ def content_range(text: str) -> None:
 
 
 def redirect(text: str) -> None:
-    _follow("https://h/a", Head(302, [(b"location", text.encode("utf-8", "replace"))]))
+    _redirected("https://h/a", Head(302, [(b"location", text.encode("utf-8", "replace"))]))
 
 
 def set_cookie(text: str) -> None:
