@@ -8,7 +8,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from streamzip.api.disposition import attachment
-from streamzip.api.pages import preparing_page
 from streamzip.api.problems import ProblemResponse
 from streamzip.api.representation import Representation, respond
 from streamzip.archive.downloading import Facts
@@ -17,6 +16,7 @@ from streamzip.config import Settings
 from streamzip.errors import NotReady
 from streamzip.gateway import Gateway
 from streamzip.web.frame import is_browser
+from streamzip.web.told import preparing_page
 
 
 class Downloads:

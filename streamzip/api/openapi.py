@@ -13,7 +13,7 @@ from streamzip.api.access import ACCESS, Access
 from streamzip.api.answers import ProblemDocument
 from streamzip.api.auth import COOKIE
 from streamzip.api.contract import HTML, JSON, OPERATIONS, Operation
-from streamzip.api.pages import LINK_PATHS
+from streamzip.web.told import LINK_PATHS
 
 PROBLEM = "application/problem+json"
 

@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from streamzip.api.pages import is_link, problem_page
 from streamzip.errors import Problem
 from streamzip.logs import event
 from streamzip.web.frame import is_browser
+from streamzip.web.told import is_link, problem_page
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 
 from streamzip.api.archives import NO_STORE, Archives
 from streamzip.api.auth import DELETE_COOKIE, Auth, owner_of
-from streamzip.api.pages import PROOF, said_page
+from streamzip.api.pages import PROOF
 from streamzip.archives.status import Asked
 from streamzip.clock import Clock
 from streamzip.config import Settings
@@ -26,6 +26,7 @@ from streamzip.manifest.lists import ListError, parse
 from streamzip.manifest.parse import Limits, parse_page
 from streamzip.web import assets
 from streamzip.web.frame import is_browser, render
+from streamzip.web.told import said_page
 from streamzip.web.views import MEMBERS_EACH, Files, Links, archive_view, pages_of
 
 REMEMBERED = 30 * 86400  # seconds

@@ -17,7 +17,7 @@ from streamzip.api.bodies import READ_OVER, chunks_of
 from streamzip.api.disposition import attachment
 from streamzip.api.forms import FIELD, FileForm
 from streamzip.api.links import Links
-from streamzip.api.pages import PROOF, Row, upload_page, upload_refused
+from streamzip.api.pages import PROOF, Row, upload_page
 from streamzip.api.problems import respond as told
 from streamzip.api.representation import Representation, respond
 from streamzip.clock import Clock
@@ -28,6 +28,7 @@ from streamzip.manifest.uploads import is_allowed, upload_name
 from streamzip.sources.upload import content_type, read, strong_etag
 from streamzip.store.uploads import Arriving, Upload, Uploads
 from streamzip.web.frame import is_browser
+from streamzip.web.told import upload_refused
 
 SILENT_FOR = 60.0  # seconds that a body may bring nothing
 FORM_ROOM = 64 << 10  # bytes of a form beside its file

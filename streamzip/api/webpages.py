@@ -10,13 +10,13 @@ from streamzip.api.auth import owner_of
 from streamzip.api.bodies import read_body
 from streamzip.api.download import Downloads
 from streamzip.api.links import Links
-from streamzip.api.pages import preparing_page
 from streamzip.api.rates import Rate, client_of
 from streamzip.config import Settings
 from streamzip.gateway import Gateway
 from streamzip.jobs.webpages import WebpageDownloads
 from streamzip.manifest.parse import Limits, parse_page
 from streamzip.web.frame import is_browser
+from streamzip.web.told import preparing_page
 
 MOST_BODY = 16 << 10  # bytes: it is one URL, of at most 8 KiB
 
