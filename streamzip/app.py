@@ -24,7 +24,6 @@ from streamzip.access.links import ArchiveLinks
 from streamzip.access.sessions import Sessions
 from streamzip.access.signed_links import SignedLinks
 from streamzip.api.auth import Auth
-from streamzip.api.door import Door, behind
 from streamzip.api.routes import build
 from streamzip.archive.budget import Budget, Keeping
 from streamzip.archive.lanes import Lanes
@@ -39,6 +38,7 @@ from streamzip.config import (
     check_shared,
     variable,
 )
+from streamzip.edge.door import Door, behind
 from streamzip.files.locks import LockFile
 from streamzip.gateway import Gateway
 from streamzip.jobs.announcing import Announcements
@@ -324,5 +324,5 @@ def _uvicorn_config(app: ASGIApp, door: Door) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # api/proxies.py judges them
+        proxy_headers=False,  # edge/proxies.py judges them
     )

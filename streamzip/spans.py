@@ -1,4 +1,4 @@
-"""Half-open runs of bytes, as all of the code counts them; inclusive only on the wire (api/ranges.py)."""
+"""Half-open runs of bytes, as all of the code counts them; inclusive only on the wire (edge/ranges.py)."""
 
 from typing import NamedTuple
 

@@ -13,12 +13,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from streamzip.api.auth import Auth, owner_of
-from streamzip.api.bodies import HeldBodies
 from streamzip.api.links import Links
 from streamzip.api.rates import Rate, client_of
 from streamzip.archives.status import Asked
 from streamzip.clock import rfc3339
 from streamzip.config import Settings
+from streamzip.edge.bodies import HeldBodies
 from streamzip.errors import FieldError, Forbidden, InvalidRequest
 from streamzip.gateway import Created, Gateway
 from streamzip.manifest.parse import CreateRequest, Limits, parse_create

@@ -7,12 +7,12 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response
 
-from streamzip.api.disposition import attachment
-from streamzip.api.problems import ProblemResponse
-from streamzip.api.representation import Representation, respond
 from streamzip.archive.downloading import Facts
 from streamzip.clock import Clock
 from streamzip.config import Settings
+from streamzip.edge.disposition import attachment
+from streamzip.edge.problems import ProblemResponse
+from streamzip.edge.representation import Representation, respond
 from streamzip.errors import NotReady
 from streamzip.gateway import Gateway
 from streamzip.web.frame import is_browser

@@ -15,12 +15,12 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from streamzip.api.disposition import attachment
-from streamzip.api.pacing import paced
-from streamzip.api.representation import Representation, respond
 from streamzip.archive.folders import Checksums, FolderArchive
 from streamzip.clock import Clock
 from streamzip.config import Settings
+from streamzip.edge.disposition import attachment
+from streamzip.edge.pacing import paced
+from streamzip.edge.representation import Representation, respond
 from streamzip.errors import Conflict, NotFound, NotReady, Problem, TooLarge
 from streamzip.files.aside import in_threads
 from streamzip.logs import event

@@ -8,11 +8,11 @@ from starlette.responses import RedirectResponse, Response
 
 from streamzip.access.sessions import LIFETIME
 from streamzip.api.auth import COOKIE, SESSION, Auth, session_cookie
-from streamzip.api.bodies import read_body
 from streamzip.api.links import Links
 from streamzip.api.pages import PROOF, login_page
-from streamzip.api.sites import Sites
 from streamzip.clock import Clock
+from streamzip.edge.bodies import read_body
+from streamzip.edge.sites import Sites
 from streamzip.errors import BadForm, FieldError, Forbidden, InvalidRequest, TooLarge, Unauthorized
 from streamzip.web.frame import is_browser
 

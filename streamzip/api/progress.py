@@ -9,11 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from streamzip.api.archives import NO_STORE, Archives
-from streamzip.api.problems import ProblemResponse
 from streamzip.api.rates import client_of
-from streamzip.api.representation import bodyless
-from streamzip.api.sending import StreamedResponse
 from streamzip.archives.watching import Snapshot, Watches
+from streamzip.edge.problems import ProblemResponse
+from streamzip.edge.representation import bodyless
+from streamzip.edge.sending import StreamedResponse
 from streamzip.errors import NotFound, TooMany
 
 SPEAK_EVERY: Final = 15.0  # seconds; proxies take a silent connection for a dead one, nginx after 60

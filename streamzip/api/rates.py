@@ -9,8 +9,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from streamzip.api.auth import owner_of
-from streamzip.api.proxies import parsed
 from streamzip.clock import Clock
+from streamzip.edge.proxies import parsed
 from streamzip.errors import TooMany
 
 # What keeps or builds something.

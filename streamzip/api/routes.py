@@ -13,29 +13,29 @@ from starlette.types import ASGIApp
 from streamzip.access.links import ArchiveLinks
 from streamzip.api.archives import Archives
 from streamzip.api.auth import Auth
-from streamzip.api.bodies import HeldBodies
-from streamzip.api.connection import Connections
-from streamzip.api.cors import shared
 from streamzip.api.described import Described
 from streamzip.api.download import Downloads
 from streamzip.api.folders import Folders
-from streamzip.api.heads import Heads
-from streamzip.api.hosts import Hosts, authority
 from streamzip.api.key_value import KeyValue
 from streamzip.api.links import Links
 from streamzip.api.login import Login
 from streamzip.api.operations import Operations
-from streamzip.api.problems import on_hang_up, on_http_error, on_problem, on_unexpected
 from streamzip.api.progress import Progress
-from streamzip.api.proxies import Proxies
 from streamzip.api.rates import Rate
 from streamzip.api.site import Site
-from streamzip.api.sites import Sites
 from streamzip.api.uploads import UploadDoor
 from streamzip.api.webpages import Webpages
 from streamzip.archives.watching import Watches
 from streamzip.clock import Clock
 from streamzip.config import Settings
+from streamzip.edge.bodies import HeldBodies
+from streamzip.edge.connection import Connections
+from streamzip.edge.cors import shared
+from streamzip.edge.heads import Heads
+from streamzip.edge.hosts import Hosts, authority
+from streamzip.edge.problems import on_hang_up, on_http_error, on_problem, on_unexpected
+from streamzip.edge.proxies import Proxies
+from streamzip.edge.sites import Sites
 from streamzip.errors import Problem
 from streamzip.gateway import Gateway
 from streamzip.jobs.webpages import WebpageDownloads

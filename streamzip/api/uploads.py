@@ -13,15 +13,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from streamzip.api.auth import Auth
-from streamzip.api.bodies import READ_OVER, chunks_of
-from streamzip.api.disposition import attachment
-from streamzip.api.forms import FIELD, FileForm
 from streamzip.api.links import Links
 from streamzip.api.pages import PROOF, Row, upload_page
-from streamzip.api.problems import respond as told
-from streamzip.api.representation import Representation, respond
 from streamzip.clock import Clock
 from streamzip.config import Settings
+from streamzip.edge.bodies import READ_OVER, chunks_of
+from streamzip.edge.disposition import attachment
+from streamzip.edge.forms import FIELD, FileForm
+from streamzip.edge.problems import respond as told
+from streamzip.edge.representation import Representation, respond
 from streamzip.errors import FieldError, InvalidRequest, Problem, TooLarge, Unsupported
 from streamzip.gateway import Gateway
 from streamzip.manifest.uploads import is_allowed, upload_name

@@ -7,11 +7,11 @@ from starlette.responses import JSONResponse, Response
 
 from streamzip.api.archives import NO_STORE
 from streamzip.api.auth import owner_of
-from streamzip.api.bodies import read_body
 from streamzip.api.download import Downloads
 from streamzip.api.links import Links
 from streamzip.api.rates import Rate, client_of
 from streamzip.config import Settings
+from streamzip.edge.bodies import read_body
 from streamzip.gateway import Gateway
 from streamzip.jobs.webpages import WebpageDownloads
 from streamzip.manifest.parse import Limits, parse_page

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import pytest
 
-from streamzip.api.conditionals import Decision
+from streamzip.edge.conditionals import Decision
 from tests.support.gateway import Gateway
 from tests.support.origin import File, Origin, Pattern
-from tests.unit.api import test_conditionals as rules
+from tests.unit.edge import test_conditionals as rules
 
 LONGEST = 4000  # of a field's value: longer ones are refused before they are read
 ROWS = {case: row for case, row in rules.DECISIONS.items() if all(len(value) <= LONGEST for value in row[0].values())}

@@ -15,13 +15,13 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from streamzip.api.ranges import MOST_RANGES
+from streamzip.edge.ranges import MOST_RANGES
 from streamzip.zip.layout import HELD_LIMIT
 from tests.support.gateway import Gateway
 from tests.support.nginx import NginxFront
 from tests.support.origin import File, Origin, Pattern
 from tests.support.zip_structure import boundaries, random_spans, spans_at
-from tests.unit.api import test_ranges as parsing
+from tests.unit.edge import test_ranges as parsing
 
 SEED = 20260714
 FRAMING = 250  # bytes that stand about one part of a multipart body, at most

@@ -17,15 +17,15 @@ from starlette.requests import Request
 
 from streamzip import logs
 from streamzip.access.api_keys import new_key
-from streamzip.api.accel import nginx_agrees
 from streamzip.api.auth import session_cookie
-from streamzip.api.conditionals import combined, decide
-from streamzip.api.disposition import attachment
-from streamzip.api.forms import FileForm
-from streamzip.api.hosts import authority, authority_of
-from streamzip.api.proxies import Proxies
-from streamzip.api.ranges import parse_range
 from streamzip.archive.planning import public_url
+from streamzip.edge.accel import nginx_agrees
+from streamzip.edge.conditionals import combined, decide
+from streamzip.edge.disposition import attachment
+from streamzip.edge.forms import FileForm
+from streamzip.edge.hosts import authority, authority_of
+from streamzip.edge.proxies import Proxies
+from streamzip.edge.ranges import parse_range
 from streamzip.errors import OriginError, Problem
 from streamzip.manifest.dispositions import MOST_LONG, filename, parameters
 from streamzip.manifest.fields import read_fields

@@ -17,12 +17,12 @@ from streamzip.access.api_keys import ApiKeys
 from streamzip.access.links import ArchiveLinks
 from streamzip.access.sessions import Sessions
 from streamzip.api.auth import Auth, Owners
-from streamzip.api.problems import _CODES
 from streamzip.api.routes import build
 from streamzip.archives.watching import Watches
 from streamzip.cli.ending import flags_of
 from streamzip.clock import SystemClock
 from streamzip.config import CLIENT_VARIABLES, Settings, variable
+from streamzip.edge.problems import _CODES
 from streamzip.gateway import Gateway
 from streamzip.jobs.webpages import WebpageDownloads
 from streamzip.manifest.parse import Limits, parse_create

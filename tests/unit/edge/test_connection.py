@@ -4,7 +4,7 @@ import asyncio
 import socket
 from typing import Any, cast
 
-from streamzip.api.connection import Connection
+from streamzip.edge.connection import Connection
 
 
 class ClosedTransport:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from streamzip.api import bodies
-from streamzip.api.bodies import UNCOUNTED, HeldBodies, read_body
+from streamzip.edge import bodies
+from streamzip.edge.bodies import UNCOUNTED, HeldBodies, read_body
 from streamzip.errors import NotReady, Stalled, TooLarge
 
 LONG = UNCOUNTED + 1000

@@ -2,7 +2,7 @@
 
 import pytest
 
-from streamzip.api.forms import FileForm
+from streamzip.edge.forms import FileForm
 from streamzip.errors import BadForm, InvalidRequest
 
 TYPE = "multipart/form-data; boundary=xyz"

@@ -3,8 +3,8 @@
 import pytest
 from starlette.datastructures import Headers
 
-from streamzip.api.hosts import Authority
-from streamzip.api.sites import Sites
+from streamzip.edge.hosts import Authority
+from streamzip.edge.sites import Sites
 from streamzip.errors import Forbidden
 
 APP = "https://app.example"

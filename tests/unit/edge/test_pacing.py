@@ -1,6 +1,6 @@
 """A download's pace: as many bytes as time allows, by a clock that cannot be set back."""
 
-from streamzip.api.pacing import Pace
+from streamzip.edge.pacing import Pace
 
 
 class Clock:

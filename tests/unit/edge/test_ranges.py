@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamzip.api.ranges import (
+from streamzip.edge.ranges import (
     MOST_RANGES,
     Multipart,
     Unsatisfiable,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamzip.api.conditionals import Decision, combined, decide, parse_date
+from streamzip.edge.conditionals import Decision, combined, decide, parse_date
 
 ETAG = '"abc,def"'  # with a comma, which no split on commas survives
 WEAK = f"W/{ETAG}"

@@ -16,8 +16,8 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from streamzip.api.bodies import READ_OVER
-from streamzip.api.problems import ProblemResponse
+from streamzip.edge.bodies import READ_OVER
+from streamzip.edge.problems import ProblemResponse
 from streamzip.framing import Framing, head_end
 
 MOST_HEAD: Final = 64 << 10  # bytes of a request's head; servers commonly take 8 to 16 KiB

@@ -4,7 +4,7 @@ import weakref
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 
-from streamzip.api.representation import _rest
+from streamzip.edge.representation import _rest
 from streamzip.spans import Data
 
 

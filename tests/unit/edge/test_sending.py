@@ -7,8 +7,8 @@ from typing import Any, cast
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from streamzip.api.connection import SCOPE_KEY, Connection
-from streamzip.api.sending import StreamedResponse
+from streamzip.edge.connection import SCOPE_KEY, Connection
+from streamzip.edge.sending import StreamedResponse
 from streamzip.errors import NotReady
 
 LONG = {"ETag": '"1"', "Content-Length": "1000"}

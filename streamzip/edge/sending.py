@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from streamzip.api.connection import SCOPE_KEY, Connection
+from streamzip.edge.connection import SCOPE_KEY, Connection
 from streamzip.errors import Problem
 from streamzip.logs import event
 from streamzip.spans import Data

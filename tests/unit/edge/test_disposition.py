@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 import pytest
 
-from streamzip.api.disposition import attachment
+from streamzip.edge.disposition import attachment
 
 
 @pytest.mark.parametrize(

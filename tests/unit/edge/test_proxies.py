@@ -4,7 +4,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 
 import pytest
 
-from streamzip.api.proxies import Proxies, parsed
+from streamzip.edge.proxies import Proxies, parsed
 
 NAMED = Proxies((IPv4Network("192.0.2.0/24"), IPv6Network("2001:db8::/64")))
 NONE = Proxies(())

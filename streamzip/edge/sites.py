@@ -10,7 +10,7 @@ from typing import Final
 
 from starlette.datastructures import Headers
 
-from streamzip.api.hosts import Authority, authority, authority_of
+from streamzip.edge.hosts import Authority, authority, authority_of
 from streamzip.errors import Forbidden
 
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 §9.2.1

@@ -1,8 +1,8 @@
 import pytest
 
-from streamzip.api.accel import nginx_agrees
-from streamzip.api.conditionals import decide
-from streamzip.api.ranges import parse_range
+from streamzip.edge.accel import nginx_agrees
+from streamzip.edge.conditionals import decide
+from streamzip.edge.ranges import parse_range
 
 LENGTH = 1000
 ETAG = '"3e8-1"'

@@ -3,10 +3,10 @@
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from streamzip.api.hosts import Hosts
-from streamzip.api.problems import respond
-from streamzip.api.proxies import Proxies, parsed
-from streamzip.api.sites import Sites
+from streamzip.edge.hosts import Hosts
+from streamzip.edge.problems import respond
+from streamzip.edge.proxies import Proxies, parsed
+from streamzip.edge.sites import Sites
 from streamzip.errors import Problem
 
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from streamzip.api.accel import nginx_agrees
-from streamzip.api.conditionals import combined, decide
-from streamzip.api.problems import ProblemResponse
-from streamzip.api.ranges import Multipart, Unsatisfiable, content_range, multipart, parse_range, unsatisfied_range
-from streamzip.api.sending import StreamedResponse, unless_left
+from streamzip.edge.accel import nginx_agrees
+from streamzip.edge.conditionals import combined, decide
+from streamzip.edge.problems import ProblemResponse
+from streamzip.edge.ranges import Multipart, Unsatisfiable, content_range, multipart, parse_range, unsatisfied_range
+from streamzip.edge.sending import StreamedResponse, unless_left
 from streamzip.errors import NotReady
 from streamzip.spans import Data, Span
 

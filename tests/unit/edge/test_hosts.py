@@ -2,7 +2,7 @@
 
 import pytest
 
-from streamzip.api.hosts import Authority, Hosts, authority, authority_of
+from streamzip.edge.hosts import Authority, Hosts, authority, authority_of
 from streamzip.errors import BadHost, UnknownHost
 
 

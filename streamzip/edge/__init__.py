@@ -1,0 +1,1 @@
+"""Any HTTP answer: ranges, conditionals, problems, sending, the door."""
