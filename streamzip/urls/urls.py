@@ -1,7 +1,8 @@
 """Which URLs a client may name: judged by their letters alone, without a resolver.
 
 One strict grammar, refused at the first doubt, because two parsers that disagree about a URL's host are a hole: what
-passes here has the same host for RFC 3986, WHATWG and glibc. Host *names* are judged when they are dialled (net/).
+passes here has the same host for RFC 3986, WHATWG and glibc. Host *names* are judged when they are dialled (net/), also
+those that IDNA or RFC 1123 would not have: a list is not to be refused for one name that cannot be found.
 """
 
 import re
@@ -27,7 +28,8 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _HTTP = re.compile(r"(https?)://([^/?#]*)", re.IGNORECASE)
 _AUTHORITY = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(?::([1-9][0-9]{0,4}))?")
-_LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
+# Hyphens at its ends too: such names are looked up by resolvers (RFC 2181 §11), and refused there or not.
+_LABEL = r"[A-Za-z0-9_-]{1,63}"
 _NAME = re.compile(rf"(?=.{{1,253}}\.?\Z){_LABEL}(?:\.{_LABEL})*\.?")
 # WHATWG's "ends in a number": what inet_aton, and so glibc's resolver, may read as an address of one to four parts.
 _NUMERIC_END = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?")
@@ -149,10 +151,11 @@ def _ascii(host: str) -> str:
     # The bound comes before the work: long inputs made idna take seconds once (CVE-2024-3651).
     if len(host) > 254:
         raise ValueError("the host is longer than a name in DNS")
+    if host.isascii():
+        return host
+    # An xn-- name that IDNA 2008 does not have, as an emoji's, is one to DNS: its resolver judges it.
     try:
-        if "xn--" in host.lower():
-            idna.decode(host)  # httpx decodes such a host when asked for it, and would raise then
-        return host if host.isascii() else idna.encode(host.lower()).decode("ascii")
+        return idna.encode(host.lower()).decode("ascii")
     except UnicodeError as error:
         raise ValueError("the host is not a valid international name") from error
 

@@ -180,3 +180,15 @@ def test_a_policy_that_is_none_is_refused(gateway: Gateway, options: dict[str, A
     response = gateway.client.post("/api/archive/create", json={"urls": ["https://example.com/a"], **options})
     assert response.status_code == 422
     assert response.json()["errors"][0]["pointer"] == pointer
+
+
+def test_an_entry_is_left_out_when_its_host_is_no_name_that_a_standard_has(launch: Launch, origin: Origin) -> None:
+    """Resolvers take more names than IDNA and RFC 1123: the list is accepted, and what cannot be found is left out."""
+    gateway = launch("odd-names", max_attempts="1")
+    origin.serve("/on-error/good", GOOD)
+    odd = ["https://-a.invalid/x", "https://b-.invalid/x", "http://xn--ls8h.invalid/x", "http://xn--a.invalid/x"]
+    hash = gateway.create(urls=[origin.url("/on-error/good"), *odd])["archive_hash"]
+    with zipfile.ZipFile(io.BytesIO(gateway.download(hash))) as opened:
+        assert opened.namelist() == ["good", "archive-report.json"]
+        skipped = json.loads(opened.read("archive-report.json"))["skipped"]
+    assert [(row["url"], row["code"]) for row in skipped] == [(url, "unreachable") for url in odd]

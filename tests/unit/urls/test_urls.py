@@ -33,6 +33,9 @@ ACCEPTED = [
     ("http://[::ffff:8.8.8.8]/", "[::ffff:808:808]:80"),
     ("https://Bücher.example/ä/日本.png", "xn--bcher-kva.example:443"),
     ("https://xn--bcher-kva.example/", "xn--bcher-kva.example:443"),
+    ("https://xn--ls8h.example/", "xn--ls8h.example:443"),
+    ("https://-a.b-.example/", "-a.b-.example:443"),
+    ("https://r4---sn-x.example/", "r4---sn-x.example:443"),
     ("https://" + "a" * 63 + ".com/", "a" * 63 + ".com:443"),
 ]
 
