@@ -7,7 +7,9 @@ copies.
 import io
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -258,7 +260,7 @@ def test_a_person_logs_in_through_the_front(launch: Launch, tmp_path: Path) -> N
         browser = {"Accept": "text/html", "Origin": front.base}
         with httpx.Client(base_url=front.base, trust_env=False, follow_redirects=True, headers=browser) as client:
             assert client.get("/").status_code == 401
-            page = client.post("/login", data={"key": key})
+            page = client.post("/login", data={"key": key, "to": "upload"})
             assert (page.status_code, str(page.url)) == (200, f"{front.base}/upload")
             token = re.search(r'name="token" value="([0-9a-f]+)"', page.text)
             assert token is not None
@@ -267,3 +269,16 @@ def test_a_person_logs_in_through_the_front(launch: Launch, tmp_path: Path) -> N
             assert link is not None
             assert client.get(f"/{link[1].replace('&amp;', '&')}").content == b"text"
             assert client.get("/download/a%20b.txt").status_code == 403
+
+
+def test_one_client_creates_only_so_fast(stack: Stack) -> None:
+    """nginx lets a burst through, refuses what is beyond it with 429, and does not count what only reads."""
+
+    def post(_: int) -> int:
+        return stack.client.post("/api/archive/create", content=b"{").status_code
+
+    with ThreadPoolExecutor(16) as pool:
+        statuses = Counter(pool.map(post, range(500)))
+    assert set(statuses) == {400, 429}
+    assert statuses[400] >= 200
+    assert {stack.client.get("/healthz").status_code for _ in range(50)} == {200}
