@@ -8,6 +8,7 @@ the same CRC. Otherwise the pull fails; two versions are never spliced.
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from isal import isal_zlib
@@ -119,8 +120,15 @@ class Pull:
                     last_progress += opened.waited
                     if opened.start == 0 and (start > 0 or stop is not None):
                         self._check_whole(opened.facts, start)
-                    async for chunk in self._accept(opened):
-                        yield chunk
+                    chunks = self._accept(opened)
+                    if failures:
+                        # What it has given already it may give again and again, and then fall silent.
+                        left = self.patience.seconds - (self.clock.monotonic() - last_progress)
+                        async for chunk in _begun_within(left, chunks):
+                            yield chunk
+                    else:
+                        async for chunk in chunks:
+                            yield chunk
                 return
             except UnusableRange:
                 self.ranged = False
@@ -222,6 +230,21 @@ class Pull:
                 self.pin = facts.validator
         if self.on_pin is not None:
             self.on_pin(self.pin)
+
+
+async def _begun_within(seconds: float, chunks: AsyncGenerator[Data, None]) -> AsyncGenerator[Data, None]:
+    """Give the chunks, the first of them within so long. Raises OriginError (`timed_out`)."""
+    async with aclosing(chunks):
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):
+                first = await anext(chunks, None)
+        except TimeoutError as error:
+            raise OriginError("timed_out", "the origin sent nothing new for too long") from error
+        if first is None:
+            return
+        yield first
+        async for chunk in chunks:
+            yield chunk
 
 
 def _too_long() -> OriginError:

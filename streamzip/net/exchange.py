@@ -14,6 +14,7 @@ import httpx
 
 from streamzip.framing import head_end
 from streamzip.net.buffers import Buffers
+from streamzip.net.mending import mended
 from streamzip.net.parsing import MAX_HEAD_BYTES, Parser, Unusable
 from streamzip.spans import Data
 
@@ -236,8 +237,7 @@ class Connection(asyncio.BufferedProtocol):
                 self._partial = data
                 return b""
             self._partial = b""
-            parsed = self._parser = Parser()
-            parsed.head(memoryview(data)[:end])
+            parsed = self._parser = _parsed(data[:end])
             data = data[end:] if end < len(data) else b""
             if parsed.status >= 200:
                 break
@@ -335,6 +335,20 @@ class Connection(asyncio.BufferedProtocol):
             self._alarm = self._loop.call_at(self._deadline, self._ring)
         else:
             self._fail(httpx.ReadTimeout("the origin fell silent"), None)
+
+
+def _parsed(head: bytes) -> Parser:
+    """Read a whole head, mended where that is safe. Raises httptools' errors or Unusable where it is none."""
+    parser = Parser()
+    try:
+        parser.head(memoryview(head))
+    except httptools.HttpParserError:
+        mild = mended(head)
+        if mild is None:
+            raise
+        parser = Parser()
+        parser.head(memoryview(mild))
+    return parser
 
 
 def _broken(failure: httpx.TransportError) -> httpx.ReadError:

@@ -16,6 +16,9 @@ _STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e]*"')
 # `[0-9]`, because `\d` and int() take other scripts' digits, signs and underscores; 18 digits are an exabyte.
 _LENGTH = re.compile("[0-9]{1,18}")
 _CONTENT_RANGE = re.compile(r"bytes +([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)", re.IGNORECASE)
+_COMPRESSIONS = frozenset(
+    {"gzip", "x-gzip", "br", "deflate", "zstd", "compress", "x-compress", "dcb", "dcz", "pack200-gzip", "exi", "bzip2"}
+)
 _PASSING = frozenset({408, 425, 429})
 
 
@@ -58,11 +61,17 @@ class Head:
             raise bad_answer("its Content-Length is not a number")
         return int(text)
 
+    @property
+    def codings(self) -> frozenset[str]:
+        """The tokens of its Content-Encoding, in lower case. Many mean nothing for stored bytes: aws-chunked, utf-8."""
+        text = self.field(b"content-encoding")
+        return frozenset() if text is None else frozenset(token.strip().lower() for token in text.split(","))
+
     def check_file(self) -> None:
         """Raise OriginError unless this is the answer of a file's own bytes, whole or in part."""
         if self.status not in (200, 203, 206):
             raise self._refusal()
-        if (self.field(b"content-encoding") or "identity").lower() != "identity":
+        if self.codings & _COMPRESSIONS:
             raise OriginError("content_encoded", "the origin compressed the file although it was asked not to")
         if (self.field(b"transfer-encoding") or "chunked").lower() != "chunked":
             raise bad_answer("its Transfer-Encoding is not one that was asked for")

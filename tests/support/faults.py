@@ -172,6 +172,11 @@ def _recoverable() -> Iterator[Fault]:
     yield recovers("says 416 to a resume once", OK, cut, Status(416, (("Content-Range", f"bytes */{LONG}"),)), OK)
     yield recovers("resumes from a mirror with another tag", OK, cut, replace(OK, etag='"mirror"'), OK)
     yield recovers("resumes another version in spite of If-Range", OK, cut, replace(CHANGED, if_range=False), OK)
+    yield recovers("has a name with a space", _raw(f"X Field : 1\r\nContent-Length: {LONG}\r\n"))
+    yield recovers("says its length twice", _raw(f"Content-Length: {LONG}\r\n" * 2))
+    yield recovers("says a length with its chunks", _raw(f"Content-Length: 9\r\n{CHUNKS}", _chunked(BODY)))
+    for coding in ("aws-chunked", "utf-8", "none", "binary", "identity, aws-chunked"):
+        yield recovers(f"says {coding} of stored bytes", replace(OK, encoding=coding))
     yield recovers("resumes elsewhere for good", OK, cut, replace(OK, content_range=f"bytes 1-9/{LONG}"))
     yield recovers("says a part of nothing", replace(OK, content_range="bytes */*"))
     yield recovers("says a part beyond the end", replace(OK, content_range="bytes 0-0/0"))
@@ -244,7 +249,6 @@ def _seen_by_the_probe() -> Iterator[Fault]:
     yield left_out(
         "has a head that never ends", "bad_answer", Raw(b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 90, endless=True)
     )
-    yield left_out("has a name with a space", "bad_answer", _raw("X Field : 1\r\nContent-Length: 5\r\n", b"hello"))
 
 
 def _circle(origin: Origin, path: str) -> None:

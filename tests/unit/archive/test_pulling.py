@@ -1,5 +1,6 @@
 """A pull counts the last bytes of a file only when it has seen that the file ends with them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import cast
@@ -84,3 +85,22 @@ async def test_pull_counts_nothing_of_the_last_bytes_of_a_file_that_broke_before
     pulling = pull(source)
     assert await received(pulling) == (b"byt", "truncated")
     assert (pulling.position, source.asked) == (3, 2)
+
+
+async def test_pull_ends_when_nothing_new_came_for_as_long_as_it_waits() -> None:
+    """An origin that gives the same bytes to every attempt, and then falls silent, holds its reader no longer."""
+
+    class Hanging(Scripted):
+        async def _come(self) -> AsyncIterator[Data]:
+            yield b"byt"
+            if self.asked == 1:
+                raise OriginError("timed_out", "it fell silent", transient=True)
+            await asyncio.Event().wait()
+
+    source = Hanging()
+    pulling = pull(source)
+    pulling.patience = Patience(fruitless=9, first_delay=0.0, seconds=0.3)
+    pulling.tries = Tries(9)
+    async with asyncio.timeout(5):
+        assert await received(pulling) == (b"byt", "timed_out")
+    assert source.asked == 2
