@@ -1,6 +1,6 @@
 # Each target does its own set-up. The commands are in scripts/, which CI calls through `make test` (.ci/run).
 .DEFAULT_GOAL := help
-.PHONY: help run demo install test test-tools lint prove bench screenshots docker-check lock clean
+.PHONY: help run demo install test test-tools lint coverage prove bench screenshots docker-check lock clean
 
 RUN := .venv/.run
 DEV := .venv/.dev
@@ -27,6 +27,12 @@ test-tools: ## the programs tests call beyond PyPI, on Debian (needs root)
 lint: $(DEV) ## style, types and layers alone
 	scripts/lint
 
+coverage: $(DEV) ## the tests with every line and branch counted, child processes too; fails under the floor
+	rm -rf .coverage
+	.venv/bin/python -m coverage run -m pytest -n 2 --timeout 300 $(ARGS)
+	.venv/bin/python -m coverage combine --quiet
+	.venv/bin/python -m coverage report
+
 prove: $(DEV) ## the slow proofs: gigabytes, minutes (they need scripts/test-tools --slow, for a browser)
 	scripts/test -m slow --timeout 1800 $(ARGS)
 
@@ -43,7 +49,7 @@ lock: ## the lock files anew from pyproject.toml (ARGS=--upgrade takes the newes
 	scripts/lock $(ARGS)
 
 clean: ## away with caches and .venv; ./data stays
-	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv dist .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find streamzip tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUN): requirements/run.lock requirements/build.lock pyproject.toml

@@ -38,7 +38,7 @@ os.execv(sys.argv[2], sys.argv[2:])
 """
 STARTS_WITHIN = 40.0
 STOPS_WITHIN = 5.0
-MEASURED = "COVERAGE_PROCESS_CONFIG" in os.environ  # by `make test`, which counts the lines that ran
+MEASURED = "COVERAGE_PROCESS_CONFIG" in os.environ  # by `make coverage`, which counts the lines that ran
 POLL = 0.01  # seconds between two questions for a status; the interface to be tested is a polled one
 
 # What every gateway of a shared store must be told; a test's own settings come before these.
