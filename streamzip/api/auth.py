@@ -109,6 +109,8 @@ class Auth:
                 return self._check_page_owner
             case Access.DELETER:
                 return self._check_delete_token
+            case Access.PAGE_OWNER if self.signed is not None:
+                return self._check_delete_cookie  # it leads back by a signed link, and a hash is no right to one
             case Access.PAGE_DELETER:
                 return self._check_delete_cookie
         return None
@@ -162,7 +164,7 @@ class Auth:
 
     async def _check_delete_cookie(self, request: Request) -> None:
         if not await self.is_own(request, request.path_params["hash"]):
-            raise Forbidden("this archive was not created in this browser; only there it can be deleted")
+            raise Forbidden("this archive was not created in this browser; only there it can be built or deleted")
 
     async def recognise(self, request: Request) -> None:
         """Note who looks at a page that everybody may see, where a session or a key tells."""

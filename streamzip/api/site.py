@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from streamzip.api.archives import NO_STORE, Archives
 from streamzip.api.auth import DELETE_COOKIE, Auth, owner_of
 from streamzip.api.pages import PROOF
+from streamzip.api.rates import client_of
 from streamzip.archives.status import Asked
 from streamzip.clock import Clock
 from streamzip.config import Settings
@@ -139,6 +140,7 @@ class Site:
     async def _collect(self, request: Request, page: str) -> Response:
         self.archives.links.base(request)  # without a Host it is refused before anything is stored
         url = parse_page(json.dumps({"url": page}).encode(), Limits(max_entries=1), allow=self.settings.exempt)
+        self.archives.entries.check(client_of(request), self.settings.page_images)
         number = await self.webpages.add(url, owner=owner_of(request))
         return RedirectResponse(self.archives.links.relative(f"/download/{number}"), 303, NO_STORE)
 
@@ -171,7 +173,7 @@ class Site:
             document,
             links,
             qr=segno.make(links.absolute, error="l").svg_data_uri(scale=4, border=0),
-            may_build=mine or not self.auth.keys,
+            may_build=mine or not (self.auth.keys or self.auth.signed),
             may_delete=mine,
         )
         files = None if number is None else self._members(request, document, number)

@@ -258,3 +258,15 @@ def test_archive_is_deleted_by_its_token_alone_where_no_keys_are_set(keyless: Sc
         assert client.delete(path, headers=headers).status_code == 403
     assert client.delete(path, headers={"X-Delete-Token": document["delete_token"]}).status_code == 204
     assert client.get(document["status_url"]).status_code == 404
+
+
+def test_page_of_an_archive_gives_no_fresh_link_to_who_knows_its_hash(keyless: Scene) -> None:
+    """Its build leads back to the page by a signed link: only for the browser that created the archive."""
+    document, other = keyless.archive(), keyless.archive()
+    path, client = f"/a/{document['archive_hash']}/build", keyless.gateway.client
+    for cookie in ("", f"streamzip_delete={other['delete_token']}", "streamzip_delete=x"):
+        refused = client.post(path, headers={"Cookie": cookie})
+        assert refused.status_code == 403
+        assert "expires=" not in refused.text + str(refused.headers)
+    built = client.post(path, headers={"Cookie": f"streamzip_delete={document['delete_token']}"})
+    assert (built.status_code, "expires=" in built.headers["location"]) == (303, True)

@@ -238,6 +238,9 @@ def test_entries_of_one_client_are_bounded(launch: Launch, origin: Origin) -> No
         gateway.client.post("/archive_img", json=[{"filename": f"{number}", "url": urls[0]} for number in range(50)]),
         gateway.client.post("/download", json={"url": origin.url("/entries/page")}),
     ]
+    for form in ({"links": "\n".join(urls)}, {"page": origin.url("/entries/page")}):
+        page = gateway.client.post("/new", data=form, headers={"Accept": "text/html"})
+        assert (page.status_code, "100 entries in a minute" in page.text) == (429, True)
     for answer in refused:
         assert (answer.status_code, answer.json()["code"]) == (429, "too_many_creates")
         assert "100 entries in a minute" in answer.json()["detail"]
