@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import logging
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -194,8 +195,8 @@ class OpenArchives:
                 if kept and size is not None and not self._shelf.fits(size):
                     # Before the first byte of it: the disk would be full, for the store too, until others had gone.
                     self.let_go()
-                    now, wanted = self._clock.wall(), self.promised() + size
-                    await asyncio.to_thread(self._shelf.make_room, now, wanted=wanted)
+                    wanted = self.promised() + size
+                    await asyncio.to_thread(self._shelf.make_room, time.time(), wanted=wanted)
                 self._open[hash] = await asyncio.to_thread(self._begin, stored, offsets, size, kept=kept)
             except OSError as error:
                 if error.errno in TOO_MANY_FILES:

@@ -5,6 +5,7 @@ A look at the shelf costs a look at each of its files, so the bytes are counted 
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 
 from streamzip.clock import Clock
@@ -41,7 +42,7 @@ class Room:
             self._let_go()
         try:
             gone, self._taken = await asyncio.to_thread(
-                self._shelf.make_room, self._clock.wall(), promised=self._promised
+                self._shelf.make_room, time.time(), promised=self._promised
             )
         except OSError as error:
             event(logger, logging.WARNING, "shelf_unavailable", error=error.strerror)

@@ -189,7 +189,7 @@ class Shelf:
         """Evict until `wanted` more bytes, and those that are `promised`, fit the budget: the names of what went, and
         the bytes that are left.
 
-        `now`: epoch seconds. In a thread.
+        `now`: epoch seconds of this machine's own clock, for so are its files' times. In a thread.
         """
         held = self.held()
         taken = sum(each.taken for each in held)

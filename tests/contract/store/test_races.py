@@ -79,21 +79,21 @@ async def test_all_start_when_several_gateways_open_a_new_store_at_once(place: P
 
 
 class Held(Postgresql):
-    """A gateway's connection to PostgreSQL that stops before its first statement with these words, until let go."""
+    """A gateway's connection to PostgreSQL that stops before it commits, once it is told to, until it is let go."""
 
-    def __init__(self, url: str, words: str) -> None:
+    def __init__(self, url: str) -> None:
         super().__init__(url)
-        self._words = words
+        self.stops = False
         self.reached = threading.Event()
         self.let_go = threading.Event()
 
     def open(self, readers: int) -> Any:
         engines = super().open(readers)
-        event.listen(engines[1], "before_cursor_execute", self._before)
+        event.listen(engines[1], "commit", self._before)
         return engines
 
-    def _before(self, _connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if self._words in statement:
+    def _before(self, _connection: object) -> None:
+        if self.stops:
             self.reached.set()
             assert self.let_go.wait(20)
 
@@ -127,16 +127,16 @@ async def test_receiver_is_told_when_it_is_added_while_the_archive_completes(
     url: str, tmp_path: Path, is_gone: bool
 ) -> None:
     """Either the completion finds the receiver, or whoever adds it finds the archive completed."""
-    # Held where it has read who is to be told, and has not committed yet.
-    held = Held(url, "FROM gone_receivers" if is_gone else "INSERT INTO documents")
+    held = Held(url)
     adding = await Repository.connect(Postgresql(url))
     await adding.create(an_archive(), sealed())
     if is_gone:
         await adding.deliveries.add_hook(HASH, HOOK)
         await adding.deliveries.gone(HOOK, at=1.0)
     completing = await Repository.connect(held)
+    held.stops = True  # where it has read who is to be told
     completion = asyncio.create_task(completing.set_completed(HASH, at=10.0, size=1, crcs=sealed(), event=COMPLETED))
-    await asyncio.to_thread(held.reached.wait, 10)
+    assert await asyncio.to_thread(held.reached.wait, 10)
     subscription = asyncio.create_task(_subscribe(adding))
     while not subscription.done() and not await asyncio.to_thread(_waits_for_a_lock, url):
         pass
