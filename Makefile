@@ -1,10 +1,14 @@
 # Each target does its own set-up. The commands are in scripts/, which CI calls through `make test` (.ci/run).
 .DEFAULT_GOAL := help
-.PHONY: help run demo install test test-tools lint coverage prove bench screenshots docker-check lock clean
+.PHONY: help run demo install test test-postgresql test-tools lint coverage prove bench screenshots docker-check lock
+.PHONY: clean
 
 RUN := .venv/.run
 DEV := .venv/.dev
 ARGS ?=
+# What runs a gateway end to end, on PostgreSQL too: in CI a part of it, in `make prove` all of it.
+ON_POSTGRESQL_SHORT := tests/api/test_main_flow.py tests/api/test_webhooks.py tests/api/test_keys.py
+ON_POSTGRESQL := tests/api tests/security tests/resilience/test_kill.py tests/resilience/test_webhook_kills.py
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -20,6 +24,10 @@ install: $(DEV) ## .venv with the gateway and its tests' packages
 test: $(if $(filter true,$(CI)),test-tools) $(DEV) ## everything that proves it: style, types, layers, tests (ARGS="-k name")
 	scripts/lint
 	scripts/test -n 2 $(ARGS)
+	$(if $(filter true,$(CI)),scripts/test -n 2 --postgresql $(ON_POSTGRESQL_SHORT))
+
+test-postgresql: $(DEV) ## the tests that run a gateway, on PostgreSQL (ARGS="tests/api -k name"; scripts/test-tools installs it)
+	scripts/test -n 2 --postgresql $(or $(ARGS),$(ON_POSTGRESQL))
 
 test-tools: ## the programs tests call beyond PyPI, on Debian (needs root)
 	scripts/test-tools
@@ -35,6 +43,7 @@ coverage: $(DEV) ## the tests with every line and branch counted, child processe
 
 prove: $(DEV) ## the slow proofs: gigabytes, minutes (they need scripts/test-tools --slow, for a browser)
 	scripts/test -m slow --timeout 1800 $(ARGS)
+	$(if $(ARGS),,scripts/test -n 2 --postgresql $(ON_POSTGRESQL))
 
 bench: $(DEV) ## the speed claims beside nginx and a plain gateway (QUICK=1: two minutes; ARGS="small far")
 	.venv/bin/python -m benchmarks $(if $(QUICK),--quick) $(ARGS)

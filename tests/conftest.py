@@ -1,7 +1,7 @@
 """Which tests run: those whose programs are here, and the slow ones only where they are asked for.
 
     @pytest.mark.needs("unzip", "7z")   calls these programs; where one is missing: skipped, and named at the end
-    @pytest.mark.sqlite                 looks into the data folder's database: deselected with `--postgresql`
+    @pytest.mark.alone                  is about a gateway by itself: deselected with `--postgresql`
     @pytest.mark.slow                   deselected, unless `--slow` or an `-m` that names slow is given
 
 Under CI=true a missing program fails the test: CI must not pass for want of its tools.
@@ -75,7 +75,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             if name not in PROGRAMS:
                 raise pytest.UsageError(f"{item.nodeid} needs {name!r}, which tests/conftest.py does not know")
     if config.getoption("--postgresql"):
-        _leave_out("sqlite", config, items)
+        _leave_out("alone", config, items)
     if config.getoption("--slow") or "slow" in config.getoption("-m"):
         return
     _leave_out("slow", config, items)

@@ -78,7 +78,6 @@ class OpenArchives:
         most: Most,
     ) -> None:
         self._shelf = shelf
-        self._clock = pulling.clock
         self._opener = Opener(shelf, pulling, reading, memory)
         self._on_finished = on_finished
         self.on_opened: Callable[[], None] = lambda: None

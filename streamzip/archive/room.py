@@ -41,9 +41,7 @@ class Room:
         if self._taken + self._promised() > self._shelf.budget:
             self._let_go()
         try:
-            gone, self._taken = await asyncio.to_thread(
-                self._shelf.make_room, time.time(), promised=self._promised
-            )
+            gone, self._taken = await asyncio.to_thread(self._shelf.make_room, time.time(), promised=self._promised)
         except OSError as error:
             event(logger, logging.WARNING, "shelf_unavailable", error=error.strerror)
             return

@@ -219,6 +219,7 @@ def test_hostile_and_duplicate_names_are_cleaned_and_reported(launch: Launch, or
 
 
 @pytest.mark.parametrize("host", ["", "a b", "evil.example/path", "x@y", 'a"b', "a\x7f"])
+@pytest.mark.alone
 def test_create_refuses_a_host_that_is_none(gateway: Gateway, host: str) -> None:
     """Links are made of the Host field: one that names no host is refused before anything is stored."""
     body = json.dumps({"urls": [URL]}).encode()

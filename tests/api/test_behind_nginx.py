@@ -64,6 +64,7 @@ def prefix(request: pytest.FixtureRequest) -> str:
     return f"/{request.node.name}"
 
 
+@pytest.mark.alone
 def test_links_are_those_of_the_front(stack: Stack, origin: Origin, prefix: str) -> None:
     """URLs given out are those that the client can use: nginx's host and port, not the gateway's own."""
     origin.serve(f"{prefix}/a", File(b"a"))
@@ -182,6 +183,7 @@ def test_a_finished_copy_has_the_live_answers_headers(stack: Stack, origin: Orig
     assert head.headers["etag"] == etag
 
 
+@pytest.mark.alone
 def test_a_download_begun_live_ends_from_the_finished_copy(stack: Stack, origin: Origin, prefix: str) -> None:
     """The ETag is the one that nginx gives the file: a resume may cross from the gateway's bytes to nginx's."""
     origin.serve(f"{prefix}/a", File(Pattern(3 * MIB)))
@@ -237,6 +239,7 @@ def assert_same_headers(first: httpx.Response, second: httpx.Response) -> None:
         assert len(response.headers.get_list("cache-control")) == 1
 
 
+@pytest.mark.alone
 def test_an_upload_larger_than_any_other_body_passes(stack: Stack) -> None:
     """The gateway's own limits count for files, and nginx keeps nothing of them."""
     chunks = (bytes(MIB) for _ in range(130))
@@ -251,6 +254,7 @@ def test_an_upload_larger_than_any_other_body_passes(stack: Stack) -> None:
     assert stack.client.delete("/upload/large.pdf").status_code == 204
 
 
+@pytest.mark.alone
 def test_a_person_logs_in_through_the_front(launch: Launch, tmp_path: Path) -> None:
     """The form's Origin is the front's, the way back is relative, and signed links pass as they are."""
     key, line = new_key("ann")

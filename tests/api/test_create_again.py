@@ -1,5 +1,7 @@
 """Create is idempotent, whatever the gateway's settings are."""
 
+import pytest
+
 from tests.support.fixtures import Launch
 from tests.support.origin import File, Origin, Pattern
 from tests.support.receiver import Receiver
@@ -18,6 +20,7 @@ def test_create_gives_the_same_archive_again_when_a_prefetch_has_no_copy_to_make
     assert first.json()["archive_hash"] == second.json()["archive_hash"]
 
 
+@pytest.mark.alone
 def test_repeated_create_does_what_the_first_did_not_ask_for(launch: Launch, origin: Origin) -> None:
     """The same archive: built now, its receiver told, and standing for longer."""
     origin.serve("/again/b", File(Pattern(1000)))

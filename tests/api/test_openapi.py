@@ -70,6 +70,7 @@ def test_document_names_each_operation_once() -> None:
     assert len(set(names)) == len(names)
 
 
+@pytest.mark.alone
 def test_command_prints_what_the_gateway_serves(gateway: Gateway) -> None:
     """`streamzip openapi` and /openapi.json are the same document."""
     printed = subprocess.run([str(COMMAND), "openapi"], capture_output=True, check=True, timeout=60).stdout

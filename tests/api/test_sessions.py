@@ -112,6 +112,7 @@ def test_cookie_holds_no_key_and_is_the_browsers_alone(keyed: Gateway) -> None:
     assert ANN not in str(keyed.log)
 
 
+@pytest.mark.alone
 def test_cookie_is_for_https_alone_when_the_gateway_is_reached_so(launch: Launch) -> None:
     """By the public URL, or by the trusted proxy's word; and it keeps to the prefix that the proxy takes away."""
     gateway = launch(api_keys=ANN_LINE, public_url="https://zip.example/base")

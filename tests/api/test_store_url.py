@@ -191,3 +191,21 @@ def test_downloads_go_on_and_creates_come_back_when_the_store_is_away(
             assert gateway.create(urls=["https://example.com/b"])["archive_hash"]
             assert gateway.download(hash) == got
             gateway.until(hash, "completed")
+
+
+@pytest.mark.needs("postgresql")
+def test_verify_reads_the_store_and_names_what_was_altered_in_it(tmp_path: Path, url: str) -> None:
+    """As with SQLite: nothing where all is whole, and the archive whose document is not what was signed."""
+    told = {"store_url": url, **KEYS}
+    with Gateway(tmp_path, **told) as gateway:
+        hash = gateway.create(urls=["https://example.com/a.png"])["archive_hash"]
+        whole = run("verify", "--data", str(tmp_path), **told)
+        assert (whole.returncode, whole.stdout) == (0, "")
+    postgresql.shared().execute(f"UPDATE {url.rpartition('%3D')[2]}.documents SET body = body || 'x'")
+    altered = run("verify", "--data", str(tmp_path), **told)
+    assert (altered.returncode, altered.stdout.count("\n")) == (1, 1)
+    assert altered.stdout.startswith(f"archive {hash}: ")
+    away = run("verify", "--data", str(tmp_path), **told | {"store_url": f"postgresql://u:{PASSWORD}@127.0.0.1:1/x"})
+    assert (away.returncode, away.stdout) == (1, "")
+    assert "Connection refused" in away.stderr
+    assert PASSWORD not in away.stderr

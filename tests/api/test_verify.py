@@ -17,6 +17,8 @@ from tests.support.gateway import COMMAND, Gateway
 from tests.support.origin import File, Origin, Pattern
 from tests.support.resuming import begin, resume
 
+pytestmark = pytest.mark.alone
+
 MIB = 1 << 20
 TEXT = b"".join(b"line %d\n" % number for number in range(200_000))
 FILES = {

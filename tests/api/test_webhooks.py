@@ -52,6 +52,7 @@ def clients(origin: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             yield Told(gateway, receiver, SECRET)
 
 
+@pytest.mark.alone
 def test_receiver_is_told_once_the_copy_is_durable(origin: Origin, operator: Told) -> None:
     """archive.completed with the status document, its links and the entries left out, as the reference accepts it."""
     gateway, receiver = operator.gateway, operator.receiver
@@ -77,6 +78,7 @@ def test_receiver_is_told_once_the_copy_is_durable(origin: Origin, operator: Tol
     ]
 
 
+@pytest.mark.alone
 def test_receiver_is_told_of_no_host_that_a_client_named(launch: Launch, origin: Origin, receiver: Receiver) -> None:
     """Whoever creates it could name any: links are those of the public URL or, without one, paths alone."""
     origin.serve("/hooked/host", File(b"bytes"))

@@ -246,6 +246,7 @@ def test_download_survives_a_kill_while_the_images_are_pulled(launch: Launch, or
     assert call(gateway, "GET", f"/download/{failed}").json()["code"] == "page_unreachable"
 
 
+@pytest.mark.alone
 def test_download_that_failed_is_gone_after_a_week(launch: Launch, origin: Origin) -> None:
     """Until then it says why; what nobody asks for any more is not kept for ever."""
     gateway = launch()

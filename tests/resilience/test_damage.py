@@ -168,6 +168,7 @@ def damage_the_store(copies: Copies, damages: Sequence[Damage], chance: random.R
         copies.check(hash, "nothing")
 
 
+@pytest.mark.alone
 def test_damage_of_the_store_is_never_served(copies: Copies) -> None:
     """What the store says of an archive is signed; a store that cannot be read is not opened."""
     damage_the_store(copies, [flip, zero, flip, truncate], random.Random(SEED + 2))

@@ -184,6 +184,7 @@ def test_an_accepted_create_is_there_after_a_kill(launch: Launch, origin: Origin
     assert again["delete_token"] == created[0]["delete_token"]
 
 
+@pytest.mark.alone
 def test_a_copy_that_was_sealed_before_the_kill_is_completed_after_it(launch: Launch, origin: Origin) -> None:
     """Killed between the copy's rename and the store's note of it: `completed` is derived from what is on disk."""
     gateway = launch()

@@ -156,6 +156,7 @@ def test_a_blocked_port_looks_alike_whether_somebody_listens_or_not(gateway: Gat
 )
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("step", [10, pytest.param(1, marks=pytest.mark.slow)], ids=["quick", "all"])
+@pytest.mark.alone
 def test_nothing_but_public_addresses_is_dialled_in_a_network_where_all_of_them_answer(
     tmp_path: Path, step: int
 ) -> None:

@@ -125,6 +125,7 @@ def test_the_fields_can_be_read_nowhere(launch: Launch, origin: Origin) -> None:
     assert set(authorized(origin, "/fields/kept")) == {SECRET["Authorization"]}
 
 
+@pytest.mark.alone
 def test_an_encrypted_manifest_that_was_altered_is_refused(launch: Launch, origin: Origin) -> None:
     """It is signed as all others are."""
 

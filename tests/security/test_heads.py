@@ -100,6 +100,7 @@ def raw(gateway: Gateway, head: bytes) -> int:
         (b"GET /healthz HTTP/1.1\r\nHost: a\r\n", 200),
     ],
 )
+@pytest.mark.alone
 def test_request_has_one_host(gateway: Gateway, head: bytes, status: int) -> None:
     """RFC 9112 §3.2; HTTP/1.0 need not have any, but gets no links then."""
     assert raw(gateway, head + b"Connection: close\r\n\r\n") == status

@@ -54,6 +54,7 @@ def ask_for_everything(gateway: Gateway, origin: Origin, hook: str) -> None:
         pass
 
 
+@pytest.mark.alone
 def test_origins_learn_nothing_of_the_client_or_the_environment(
     launch: Launch, origin: Origin, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -281,6 +281,7 @@ def test_gateway_gives_a_pages_images_to_signed_links_alone(signing: Gateway, or
     assert {(answer.status_code, answer.text) for answer in answers} == {(403, answers[0].text)}
 
 
+@pytest.mark.alone
 def test_gateway_gives_folders_to_links_that_its_command_signed(launch: Launch, tmp_path: Path) -> None:
     """`streamzip sign`, word for word; the bare name of the folder is no longer enough, and neither is it known."""
     (tmp_path / "root" / "7kna5e8zq1").mkdir(parents=True)

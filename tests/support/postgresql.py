@@ -16,13 +16,13 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-BIN: Final = "STREAMZIP_TEST_POSTGRESQL_BIN"  # the folder of initdb and pg_ctl, where it is not Debian's newest
-_SHARED: Final = "STREAMZIP_TEST_POSTGRESQL"  # the folder of the shared server, for all processes of one pytest run
+BIN: Final = "POSTGRESQL_TEST_BIN"  # the folder of initdb and pg_ctl, where it is not Debian's newest
+_SHARED: Final = "POSTGRESQL_TEST_FOLDER"  # the folder of the shared server, for all processes of one pytest run
 STARTS_WITHIN: Final = 40.0
 _SETTINGS: Final = {
     "fsync": "off",  # a killed server loses nothing that the kernel has; power is not cut here
@@ -34,9 +34,8 @@ _SETTINGS: Final = {
     "deadlock_timeout": "100ms",
 }
 
-_CHOSEN: Final = "STREAMZIP_TEST_ON_POSTGRESQL"
+_CHOSEN: Final = "POSTGRESQL_TEST_ALL"
 _urls: dict[Path, str] = {}
-_started: list["PostgreSQL"] = []  # the shared one, where this process started it
 
 
 def find_programs() -> Path | None:
@@ -69,11 +68,11 @@ class PostgreSQL:
             self._make()
         with (self._folder / "log").open("ab") as log:
             self._process = self._run("postgres", "-D", str(self._data), output=log.fileno())
-        deadline = time.monotonic() + STARTS_WITHIN
-        while not self.answers():
-            assert self._process.poll() is None, (self._folder / "log").read_text()
-            assert time.monotonic() < deadline, "PostgreSQL did not start"
-            time.sleep(0.01)
+        _until(lambda: self.answers() or self._has_ended())
+        assert not self._has_ended(), (self._folder / "log").read_text()
+
+    def _has_ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
 
     def _make(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -101,10 +100,17 @@ class PostgreSQL:
             start_new_session=True,  # Ctrl-C is for the tests
         )
 
+    def leave(self) -> None:
+        """Let it outlive this process."""
+        assert self._process is not None
+        self._process.returncode = 0  # else Python warns of a child that nobody waited for
+        self._process = None
+
     def stop(self) -> None:
         """End it; its clients are cut."""
         self.send(signal.SIGINT)
         self._reap()
+        _until(lambda: not (self._data / "postmaster.pid").exists())
 
     def kill(self) -> None:
         """kill -9 of all its processes, as when its machine dies; the kernel keeps what they wrote."""
@@ -189,7 +195,7 @@ def shared() -> PostgreSQL:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "server" / "data" / "postmaster.pid").exists():
             server.start()
-            _started.append(server)
+            server.leave()
     return server
 
 
@@ -245,6 +251,14 @@ def _children(parent: int) -> list[int]:
             if int(stat.read_text().rpartition(")")[2].split()[1]) == parent:  # proc(5): state, ppid
                 found.append(int(stat.parent.name))
     return found
+
+
+def _until(reached: Callable[[], bool]) -> None:
+    """Poll until it is so, or fail: a server tells nobody that it has started or ended."""
+    deadline = time.monotonic() + STARTS_WITHIN
+    while not reached():
+        assert time.monotonic() < deadline, "PostgreSQL does not start or end"
+        time.sleep(0.01)
 
 
 def _user() -> str:
