@@ -96,7 +96,7 @@ class Planning:
         # A file whose size was given may be the one that made the last generation stale: it is asked for as well.
         trusted = self.manifest.generation == 1
         for index, entry in enumerate(self.manifest.entries):
-            if not (trusted and entry.size) and index not in self._facts and index not in self._errors:
+            if entry.probe and not (trusted and entry.size) and index not in self._facts and index not in self._errors:
                 yield index
 
     async def _probe_some(self, indices: Iterator[int]) -> None:

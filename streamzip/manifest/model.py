@@ -29,6 +29,7 @@ class Entry:
     `name` is the member's path in the archive, already safe and unique. `id` stands for the url in the hash, where the
     client signs its URLs anew each time. `size` in bytes and `crc32` as a number are the client's claims, verified as
     bytes pass; `mtime` is in seconds since the epoch, UTC. `headers` are secrets, for the url's own origin alone.
+    `probe`: the origin may be asked for the file before it is pulled; one-time links are good for one request.
     """
 
     url: str
@@ -38,6 +39,7 @@ class Entry:
     crc32: int | None = None
     mtime: int | None = None
     headers: Fields = field(default=(), repr=False)
+    probe: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,8 @@ def _everything(entry: Entry) -> dict[str, Any]:
         row["mtime"] = entry.mtime
     if entry.headers:
         row["headers"] = entry.headers
+    if not entry.probe:
+        row["probe"] = False
     return row
 
 

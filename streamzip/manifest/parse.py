@@ -297,6 +297,7 @@ def _entry_readers(limits: Limits, allow: Exempt) -> dict[str, _Reader]:
         "crc32": _crc32,
         "mtime": _mtime,
         "headers": read_fields,
+        "probe": _flag,
     }
 
 

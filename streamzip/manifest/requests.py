@@ -65,6 +65,11 @@ class EntryBody(BaseModel):
         "another origin, are kept encrypted, and appear in no log, status or error.",
         examples=[{"Authorization": "Bearer …"}],
     )
+    probe: bool | None = Field(
+        None,
+        description="false: the file is not asked for before it is pulled, for links that are good for one request. "
+        "Default: true.",
+    )
 
 
 class CreateBody(BaseModel):
