@@ -26,10 +26,12 @@ MOST_AHEAD: Final = 16 << 20  # bytes that all connections together may have sen
 RETRY_AFTER: Final = 5
 LAST_REQUEST_WITHIN: Final = 0.5  # seconds, on a connection that the gateway had let in before it was asked to end
 
-_CHUNKED_AT_ONCE: Final = (
-    1 << 10
-)  # bytes: whole requests may follow the end of a body in chunks, which nothing announces
-
+# Bytes of a body in chunks that the parser is given at once: whole requests may follow its end, which comes unannounced.
+# More of it as long as its chunks are large.
+_SMALLEST_SLICE: Final = 512
+_LARGEST_SLICE: Final = 4 << 10
+_CHUNKS_AT_ONCE: Final = 64  # each is a call of the application's: then others have their turn
+_UNREAD_IN_CHUNKS: Final = 1 << 20  # bytes of such a body that may follow its answer
 _EMPTY_LINES: Final = re.compile(rb"[\r\n]*")  # before a request (RFC 9112 §2.2); each looks like the end of a head
 
 
@@ -93,7 +95,10 @@ class DoorProtocol(HttpToolsProtocol):
         self._last = b""  # of them: a head's end may be cut anywhere
         self._in_body = False
         self._left = 0  # bytes of a body of known length that are still to come
+        self._slice = _SMALLEST_SLICE
         self._body = 0  # bytes of a body that the parser found in what it was given last
+        self._chunks = 0  # of bodies that the parser found in this turn of the loop
+        self._waiting_for_turn = False
         self._unread = 0  # bytes of a body that came after its answer
         self._framing = Framing()
         self._leaving = False
@@ -141,10 +146,20 @@ class DoorProtocol(HttpToolsProtocol):
         """Take bytes of a request, or of several."""
         self._go_on(self._ahead + data if self._ahead else data)
 
+    def _take_up(self) -> None:
+        self._waiting_for_turn = False
+        if not self.transport.is_closing():
+            self._go_on(self._ahead)
+
     def _go_on(self, data: bytes) -> None:
         """Give the parser what it may have now: a body, and a head where no request is being answered."""
-        at = 0
+        at = self._chunks = 0
         while at < len(data) and not self.transport.is_closing():
+            if self._chunks > _CHUNKS_AT_ONCE and not self._waiting_for_turn:
+                self._waiting_for_turn = True
+                self.loop.call_soon(self._take_up)
+            if self._waiting_for_turn:
+                break
             if self._in_body:
                 at += self._give_body(data, at)
             elif self.pipeline or (self.cycle is not None and not self.cycle.response_complete):
@@ -155,7 +170,7 @@ class DoorProtocol(HttpToolsProtocol):
             self._keep(b"")
             return
         self._keep(data[at:])
-        if len(self._ahead) > MOST_HEAD:
+        if len(self._ahead) > MOST_HEAD or self._waiting_for_turn:
             self.flow.hold()
         else:
             self.flow.release()
@@ -184,12 +199,22 @@ class DoorProtocol(HttpToolsProtocol):
     def _give_body(self, data: bytes, at: int) -> int:
         """Give the parser bytes of a body. Return their count."""
         known = self._left
-        piece = data[at : at + (known or _CHUNKED_AT_ONCE)]
+        piece = data[at : at + (known or self._slice)]
         self._left -= min(known, len(piece))
         self._body = 0
+        answered = self.cycle.response_complete
         self._give(piece)
-        if not known and not self._framing.read(len(piece), self._body) and not self.transport.is_closing():
-            self.send_400_response("")
+        if self.transport.is_closing():
+            return len(piece)
+        if answered:
+            self._unread += len(piece)
+            if self._unread > (READ_OVER if known else _UNREAD_IN_CHUNKS):
+                self.transport.close()
+        if not known:
+            large = 10 * self._body >= 9 * len(piece)
+            self._slice = min(2 * self._slice, _LARGEST_SLICE) if large else _SMALLEST_SLICE
+            if not self._framing.read(len(piece), self._body):
+                self.send_400_response("")
         return len(piece)
 
     def _give(self, piece: bytes) -> None:
@@ -236,11 +261,8 @@ class DoorProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Take bytes of a request's body."""
         self._body += len(body)
+        self._chunks += 1
         super().on_body(body)
-        if self.cycle.response_complete:
-            self._unread += len(body)
-            if self._unread > READ_OVER:
-                self.transport.close()
 
     def on_message_complete(self) -> None:
         """End a request."""

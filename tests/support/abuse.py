@@ -1,0 +1,162 @@
+"""What clients and origins can send on the wire at its worst: the largest, slowest, most split, most repeated form."""
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from tests.support.origin import Answer, Raw
+
+LINE = b"GET /healthz HTTP/1.1\r\nHost: a\r\n"
+CREATE = b"POST /api/archive/create HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+IN_CHUNKS = CREATE + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@dataclass(frozen=True)
+class Abuse:
+    """A client's part: `begin` once on each connection, then `again` without an end, in writes of `step` bytes."""
+
+    begin: bytes
+    again: bytes
+    step: int = 1 << 16
+
+
+CLIENTS: dict[str, Abuse] = {
+    "head of one endless field": Abuse(LINE + b"X: ", b"x" * 65536),
+    "head of endless fields": Abuse(LINE, b"X: y\r\n" * 8192),
+    "head of empty lines": Abuse(b"", b"\r\n" * 32768),
+    "head in single bytes": Abuse(LINE, b"X: y\r\n" * 64, step=1),
+    "largest heads, repeated": Abuse(b"", LINE + (b"X-%s: y\r\n" % (b"z" * 300)) * 190 + b"\r\n"),
+    "smallest requests, repeated": Abuse(b"", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 2400),
+    "no HTTP": Abuse(b"", bytes(range(256)) * 256),
+    "target without an end": Abuse(b"GET /", b"x" * 65536),
+    "body in chunks of one byte": Abuse(IN_CHUNKS, b"1\r\n[\r\n" * 10922),
+    "body in single bytes": Abuse(CREATE + b"Content-Length: 1000000\r\n\r\n", b"[" * 64, step=1),
+    "body of brackets": Abuse(CREATE + b"Content-Length: 100000000\r\n\r\n", b"[" * 65536),
+    "body with long extensions": Abuse(IN_CHUNKS, (b"1;" + b"x" * 4000 + b"\r\n[\r\n") * 16),
+    "trailers without an end": Abuse(IN_CHUNKS + b"2\r\n{}\r\n0\r\n", b"X: y\r\n" * 8192),
+    "bodies of requests that need none": Abuse(
+        b"", b"GET /none HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n" + b"x" * 100
+    ),
+    "creates, repeated": Abuse(b"", (CREATE + b'Content-Length: 11\r\n\r\n{"urls":[]}') * 500),
+}
+
+
+def ranges(hash: str) -> dict[str, Abuse]:
+    """The ranges of a finished archive, as many and as long as a head may have."""
+
+    def asking(value: bytes) -> bytes:
+        return f"GET /archive/get/{hash}.zip HTTP/1.1\r\nHost: a\r\nRange: bytes=".encode() + value + b"\r\n\r\n"
+
+    return {
+        "ranges by the thousand": Abuse(
+            b"", asking(b",".join(b"%d-%d" % (at, at) for at in range(0, 12_000, 2))[:60_000])
+        ),
+        "ranges of one byte": Abuse(b"", asking(b",".join(b"%d-%d" % (at, at) for at in range(0, 100, 2))) * 20),
+        "ranges that overlap": Abuse(b"", asking(b",".join([b"0-"] * 50)) * 20),
+        "ranges of many digits": Abuse(b"", asking(b"9" * 60_000 + b"-")),
+        "ranges of nothing": Abuse(b"", asking(b"," * 60_000)),
+    }
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
+ORIGINS: dict[str, Answer] = {
+    "fields": Raw(HEAD, tail=b"X: y\r\n" * 8192),
+    "field": Raw(HEAD + b"X: ", tail=b"x" * 65536),
+    "folded field": Raw(HEAD + b"X: y\r\n", tail=b" y\r\n" * 16384),
+    "interim answers": Raw(b"", tail=b"HTTP/1.1 100 Continue\r\n\r\n" * 2048),
+    "empty lines": Raw(b"", tail=b"\r\n" * 32768),
+    "chunks of one byte": Raw(CHUNKED, tail=b"1\r\nx\r\n" * 10922),
+    "chunks of two bytes": Raw(CHUNKED, tail=b"2\r\nxy\r\n" * 9362),
+    "extension": Raw(CHUNKED + b"1;", tail=b"x" * 65536),
+    "extensions": Raw(CHUNKED, tail=(b"1;" + b"x" * 4000 + b"\r\nx\r\n") * 16),
+    "chunk size": Raw(CHUNKED, tail=b"0" * 65536),
+    "trailers": Raw(CHUNKED + b"1\r\nx\r\n0\r\n", tail=b"X: y\r\n" * 8192),
+    "trailer": Raw(CHUNKED + b"1\r\nx\r\n0\r\nX: ", tail=b"x" * 65536),
+    "no HTTP": Raw(b"", tail=bytes(range(256)) * 256),
+}
+
+
+async def send_without_end(port: int, abuse: Abuse) -> None:
+    """Send it, take whatever is answered, and connect anew when cut; until cancelled."""
+    while True:
+        with contextlib.suppress(OSError):
+            async with _connected(port) as (reader, writer):
+                taking = asyncio.create_task(_take(reader))
+                try:
+                    writer.write(abuse.begin)
+                    while not taking.done():
+                        await asyncio.sleep(0 if abuse.again else 0.05)
+                        for at in range(0, len(abuse.again), abuse.step):
+                            writer.write(abuse.again[at : at + abuse.step])
+                            await writer.drain()
+                            await asyncio.sleep(0)
+                finally:
+                    taking.cancel()
+        await asyncio.sleep(0.01)
+
+
+@contextlib.asynccontextmanager
+async def _connected(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+
+
+async def _take(reader: asyncio.StreamReader) -> None:
+    with contextlib.suppress(OSError):
+        while await reader.read(1 << 16):
+            pass
+
+
+async def abuse_for(seconds: float, port: int, abuses: list[Abuse]) -> None:
+    """Have each of them sent on a connection of its own, all at once, for so long."""
+    sending = [asyncio.create_task(send_without_end(port, abuse)) for abuse in abuses]
+    done, _ = await asyncio.wait(sending, timeout=seconds)
+    assert not done, [task.exception() for task in done]
+    for task in sending:
+        task.cancel()
+    await asyncio.gather(*sending, return_exceptions=True)
+
+
+# Time that the gateway's loop had on a processor: what it did before it came to answering. Where the machine is busy
+# with other things that is less than what a clock shows, where it is not, the same.
+_ASKING = """
+import http.client, select, sys
+port, loop = int(sys.argv[1]), f"/proc/{sys.argv[2]}/schedstat"
+worst = 0.0
+while True:
+    with open(loop) as busy:
+        before = int(busy.read().split()[0])
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=100)
+    client.request("GET", "/healthz")
+    assert client.getresponse().status == 200
+    client.close()
+    with open(loop) as busy:
+        worst = max(worst, (int(busy.read().split()[0]) - before) / 1e9)
+    if select.select([sys.stdin], [], [], 0.01)[0]:
+        break
+print(worst)
+"""
+
+
+def worst_answer(port: int, process: int, meanwhile: Callable[[], None]) -> float:
+    """Return the most seconds that the gateway's loop worked between a question for /healthz and its answer, while
+    `meanwhile` runs.
+    """
+    command = [sys.executable, "-c", _ASKING, str(port), str(process)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as asking:
+        meanwhile()
+        said, _ = asking.communicate("enough", timeout=110)
+    return float(said)
+
+
+def median_of_three(run: Callable[[], float]) -> float:
+    """Return the middle one of three measurements."""
+    return sorted(run() for _ in range(3))[1]
