@@ -26,8 +26,9 @@ MOST_AHEAD: Final = 16 << 20  # bytes that all connections together may have sen
 RETRY_AFTER: Final = 5
 LAST_REQUEST_WITHIN: Final = 0.5  # seconds, on a connection that the gateway had let in before it was asked to end
 
-# Bytes of a body in chunks that the parser is given at once: whole requests may follow its end, which comes unannounced.
-# More of it as long as its chunks are large.
+# Bytes of a body in chunks that the parser is given at once: its end, which may come anywhere, may be followed by whole
+# requests.
+# More bytes as long as its chunks are large.
 _SMALLEST_SLICE: Final = 512
 _LARGEST_SLICE: Final = 4 << 10
 _CHUNKS_AT_ONCE: Final = 64  # each is a call of the application's: then others have their turn

@@ -13,6 +13,7 @@ from streamzip.spans import Span
 # Far above what players, PDF readers and download managers ask for at once. With the disjointness demanded below it
 # bounds a 206 to one whole archive and this many part headers (the "Apache killer" asked for 1,300 overlapping ones).
 MOST_RANGES = 50
+LONGEST = 16_384  # letters of the field: fifty ranges have an eighth of it, and empty ones cost as much as others
 
 # [0-9], never \d, str.isdigit or a bare int(): those take "１", "²", "1_0" and "+1", which the grammar does not.
 _SPEC = r"(?:[0-9]++-[0-9]*+|-[0-9]++)"
@@ -33,9 +34,12 @@ def parse_range(value: str, length: int, *, most: int = MOST_RANGES) -> tuple[Sp
     """The spans that a Range field's `value` asks for of `length` bytes: in request order, clamped, none of them empty.
 
     None: serve the whole, as if the field were absent. So it is for another unit, for anything outside the grammar
-    (one bad range spoils the set), for more than `most` ranges and for ranges that overlap (§14.2 allows it).
+    (one bad range spoils the set), for more than `most` ranges or LONGEST letters, and for ranges that overlap (§14.2
+    allows it).
     Spans are therefore disjoint, and never hold more than `length` bytes together.
     """
+    if len(value) > LONGEST:
+        return None
     unit, _, ranges = value.strip(" \t").partition("=")
     if unit.lower() != "bytes" or not _SET.fullmatch(ranges):
         return None
