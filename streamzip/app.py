@@ -133,7 +133,9 @@ class _Parts:
             most_watchers=settings.max_watchers,
             leaving=self.leaving,
         )
-        self.auth = Auth(secrets.api_keys, signed, Sessions(secrets.api_keys, secrets.keys), clock, self.gateway)
+        sessions = Sessions(secrets.api_keys, secrets.keys)
+        public_url = settings.public_url
+        self.auth = Auth(secrets.api_keys, signed, sessions, clock, self.gateway, public_url=public_url)
         self.prefetches = Prefetches(
             repository,
             self.gateway.fill,

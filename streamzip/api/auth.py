@@ -53,12 +53,19 @@ class Owners(Protocol):
         """Return whether create gave this token out for the archive."""
 
 
-def session_cookie(request: Request) -> str | None:
-    """Return the value of the session's cookie."""
-    return _cookie(request, COOKIE)
+def cookie_name(base: str) -> str:
+    """Return the name of the session's cookie at a gateway that is reached at this base URL.
+
+    Under https with a prefix by which browsers take no such cookie from a neighbour's site or a plain connection
+    (RFC 6265bis §4.1.3): `__Host-` wherever the gateway has the whole host.
+    """
+    scheme, _, rest = base.partition("://")
+    if scheme != "https":
+        return COOKIE
+    return f"__Secure-{COOKIE}" if "/" in rest else f"__Host-{COOKIE}"
 
 
-def _cookie(request: Request, wanted: str) -> str | None:
+def cookie_of(request: Request, wanted: str) -> str | None:
     """Return the value of a cookie of ours, the last where it came more than once.
 
     Read here, because `Request.cookies` undoes quotes with Python's http.cookies, which up to 3.11.9 and 3.12.5 takes
@@ -78,13 +85,21 @@ class Auth:
     """`signed`: None where links need no signature."""
 
     def __init__(
-        self, keys: ApiKeys, signed: SignedLinks | None, sessions: Sessions, clock: Clock, owners: Owners
+        self,
+        keys: ApiKeys,
+        signed: SignedLinks | None,
+        sessions: Sessions,
+        clock: Clock,
+        owners: Owners,
+        *,
+        public_url: str | None = None,
     ) -> None:
         self.keys = keys
         self.signed = signed
         self.sessions = sessions
         self._clock = clock
         self._owners = owners
+        self._public_url = public_url
 
     def guarded(self, route: Route) -> Route:
         """Return the route, for those alone whom its row lets in. Raises KeyError where it has no row."""
@@ -149,8 +164,12 @@ class Auth:
             raise Unauthorized("this API key is not known here")
         request.scope.setdefault("state", {})[OWNER] = name
 
+    def session_cookie(self, request: Request) -> str | None:
+        """Return the value of the session's cookie, of the name that it has where the gateway is reached so."""
+        return cookie_of(request, cookie_name(self._public_url or f"{request.scope['scheme']}://"))
+
     async def _check_page(self, request: Request) -> None:
-        session = session_cookie(request)
+        session = self.session_cookie(request)
         name = None if session is None else self.sessions.owner(session, now=self._clock.wall())
         if name is None or "authorization" in request.headers:
             await self._check_key(request)
@@ -179,7 +198,7 @@ class Auth:
         owner = await self._owners.owner(hash)
         if self.keys:
             return owner_of(request) is not None and owner in (None, owner_of(request))
-        token = _cookie(request, DELETE_COOKIE)
+        token = cookie_of(request, DELETE_COOKIE)
         return token is not None and self._owners.is_delete_token(hash, token)
 
     def check_form(self, request: Request, token: str | None) -> None:

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from streamzip.access.sessions import LIFETIME
-from streamzip.api.auth import COOKIE, SESSION, Auth, session_cookie
+from streamzip.api.auth import SESSION, Auth, cookie_name
 from streamzip.api.links import Links
 from streamzip.api.pages import PROOF, login_page
 from streamzip.clock import Clock
@@ -52,7 +52,7 @@ class Login:
     async def leave(self, request: Request) -> Response:
         """POST /logout: the session is forgotten by its browser."""
         token = _field(await _fields(request), PROOF)
-        session = session_cookie(request)
+        session = self.auth.session_cookie(request)
         if session is not None and self.auth.sessions.owner(session, now=self.clock.wall()) is not None:
             request.scope.setdefault("state", {})[SESSION] = session
             self.auth.check_form(request, token)
@@ -63,7 +63,7 @@ class Login:
         base = urlsplit(self.links.base(request))
         response = RedirectResponse(to, 303, {"Cache-Control": "no-store"})
         response.set_cookie(
-            *(COOKIE, session, lifetime),
+            *(cookie_name(self.links.base(request)), session, lifetime),
             path=f"{base.path}/",
             secure=base.scheme == "https",
             httponly=True,

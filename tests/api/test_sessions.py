@@ -114,14 +114,22 @@ def test_cookie_holds_no_key_and_is_the_browsers_alone(keyed: Gateway) -> None:
 
 @pytest.mark.alone
 def test_cookie_is_for_https_alone_when_the_gateway_is_reached_so(launch: Launch) -> None:
-    """By the public URL, or by the trusted proxy's word; and it keeps to the prefix that the proxy takes away."""
+    """By the public URL, or by the trusted proxy's word; it keeps to the prefix that the proxy takes away; and its name
+    is one that browsers take from nobody else.
+    """
     gateway = launch(api_keys=ANN_LINE, public_url="https://zip.example/base")
-    cookie = gateway.client.post("/login", data={"key": ANN}).headers["set-cookie"].lower()
-    assert "; secure" in cookie
-    assert "; path=/base/;" in cookie
+    cookie = gateway.client.post("/login", data={"key": ANN}).headers["set-cookie"]
+    assert cookie.startswith(f"__Secure-{COOKIE}=")
+    assert "; secure" in cookie.lower()
+    assert "; path=/base/;" in cookie.lower()
     plain = launch("plain", api_keys=ANN_LINE)
-    told = plain.client.post("/login", data={"key": ANN}, headers={"X-Forwarded-Proto": "https"})
-    assert "; secure" in told.headers["set-cookie"].lower()
+    https = {"X-Forwarded-Proto": "https"}
+    told = plain.client.post("/login", data={"key": ANN}, headers=https).headers["set-cookie"]
+    assert told.startswith(f"__Host-{COOKIE}=")
+    assert "; secure" in told.lower() and "; path=/;" in told.lower() and "domain" not in told.lower()
+    pair = told.partition(";")[0]
+    for sent, status in ((pair, 200), (pair.removeprefix("__Host-"), 401), (f"{COOKIE}=x; {pair}", 200)):
+        assert plain.client.get("/upload", headers=https | {"Cookie": sent}).status_code == status
 
 
 def test_wrong_key_is_told_and_asked_for_again(keyed: Gateway, browser: Browser) -> None:

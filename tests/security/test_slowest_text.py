@@ -17,7 +17,7 @@ from starlette.requests import Request
 
 from streamzip import logs
 from streamzip.access.api_keys import new_key
-from streamzip.api.auth import session_cookie
+from streamzip.api.auth import COOKIE, cookie_of
 from streamzip.archive.planning import public_url
 from streamzip.edge.accel import nginx_agrees
 from streamzip.edge.conditionals import combined, decide
@@ -86,7 +86,7 @@ def conditions(text: str) -> None:
 
 
 def cookie(text: str) -> None:
-    session_cookie(Request({"type": "http", "headers": [(b"cookie", text.encode("latin-1", "replace"))]}))
+    cookie_of(Request({"type": "http", "headers": [(b"cookie", text.encode("latin-1", "replace"))]}), COOKIE)
 
 
 def answer(text: str) -> None:
