@@ -27,8 +27,19 @@ from streamzip.api.auth import Auth
 from streamzip.api.routes import build
 from streamzip.archive.budget import Budget, Keeping
 from streamzip.archive.lanes import Lanes
-from streamzip.archive.opened import Most
 from streamzip.archive.pulling import Bounds, Patience
+from streamzip.archives.build import Builds
+from streamzip.archives.create import Creates, Kept
+from streamzip.archives.download import Downloads
+from streamzip.archives.evictor import Evictor, Pressure
+from streamzip.archives.generations import Generations
+from streamzip.archives.leases import Leases
+from streamzip.archives.load import Loader
+from streamzip.archives.owners import Owners
+from streamzip.archives.remove import Removal
+from streamzip.archives.status import Statuses
+from streamzip.archives.table import ArchiveTable, Limits
+from streamzip.archives.watching import Watches
 from streamzip.assembly.lookahead import Reach
 from streamzip.assembly.pulling import Pulling
 from streamzip.assembly.reader import Reading
@@ -43,6 +54,7 @@ from streamzip.files.locks import LockFile
 from streamzip.gateway import Gateway
 from streamzip.jobs.announcing import Announcements
 from streamzip.jobs.courier import Courier
+from streamzip.jobs.events import NotedEvents
 from streamzip.jobs.prefetch import Prefetches
 from streamzip.jobs.sweep import Sweep
 from streamzip.jobs.webhooks import Webhooks
@@ -68,6 +80,7 @@ from streamzip.start import Secrets, open_store, prove, try_store
 from streamzip.store.migrations import STEPS
 from streamzip.store.repository import Repository
 from streamzip.store.uploads import Uploads
+from streamzip.store.vault import Vault
 from streamzip.urls.addresses import unmapped
 
 logger = logging.getLogger(__name__)
@@ -110,41 +123,49 @@ class _Parts:
         self.secrets = secrets
         signed = SignedLinks(secrets.keys, lifetime=settings.link_ttl) if settings.signed_links == "on" else None
         self.links = ArchiveLinks(settings.public_url, signed, clock)
-        announcements = Announcements(repository, self.links, clock, predefined=secrets.receiver)
         nginx = settings.sendfile == "x-accel"
         grace = HAND_OVER_GRACE if nginx else 0.0
         shelf = Shelf(settings.data_dir / "spool", budget=settings.cache_max_bytes, grace=grace, shared=nginx)
         _close_to_others(shelf)
-        self.gateway = Gateway(
-            repository=repository,
-            uploads=self.uploads,
-            shelf=shelf,
-            pulling=pulling,
-            reading=Reading(pool=self.pool, reach=Reach(parts=settings.lookahead)),
-            memory=Memory(settings.stream_memory_bytes // settings.workers),
-            keys=secrets.keys,
-            announcements=announcements,
-            budget=Budget(repository, clock, _keeping(settings)),
-            clock=clock,
-            probe_wait=settings.probe_wait,
-            most=Most(
-                opened=shares.archives, pulled=min(shares.archives, max(1, settings.max_archives // settings.workers))
-            ),
-            most_watchers=settings.max_watchers,
-            leaving=self.leaving,
+        builds_due, events_due, pressure, vault = asyncio.Event(), asyncio.Event(), Pressure(), Vault(secrets.keys)
+        announcements = Announcements(repository, self.links, clock, events_due, predefined=secrets.receiver)
+        events = NotedEvents(repository, vault, shelf, announcements, pressure, builds_due)
+        most_pulled = max(1, settings.max_archives // settings.workers)
+        self.table = table = ArchiveTable(
+            *(shelf, pulling, Reading(pool=self.pool, reach=Reach(parts=settings.lookahead))),
+            *(Memory(settings.stream_memory_bytes // settings.workers), events),
+            limits=Limits(opened=shares.archives, pulled=min(shares.archives, most_pulled)),
         )
+        self.loader = loader = Loader(repository, vault, pulling, events, probe_wait=settings.probe_wait)
+        leases = Leases(loader, table, events)
+        self.evictor = Evictor(shelf, table, clock, pressure)
+        removal = Removal(repository, loader, table, shelf, clock)
+        builds = Builds(repository, leases, table, shelf, events, clock)
+        statuses = Statuses(repository, loader, leases, table, shelf, clock)
+        owners = Owners(loader, secrets.keys)
+        budget = Budget(repository, clock, _keeping(settings))
+        creates = Creates(
+            Kept(repository, self.uploads, shelf, secrets.keys, vault, budget),
+            Generations(repository, vault, secrets.keys, clock, budget, removal),
+            *(loader, builds, statuses, owners, announcements, events),
+        )
+        watches = Watches(
+            *(statuses, repository.overview, table, shelf, clock), most=settings.max_watchers, leaving=self.leaving
+        )
+        downloads = Downloads(leases, table, shelf, events)
+        self.gateway = Gateway(creates, downloads, builds, statuses, watches, removal)
         sessions = Sessions(secrets.api_keys, secrets.keys)
         public_url = settings.public_url
-        self.auth = Auth(secrets.api_keys, signed, sessions, clock, self.gateway, public_url=public_url)
+        self.auth = Auth(secrets.api_keys, signed, sessions, clock, owners, public_url=public_url)
         self.prefetches = Prefetches(
             repository,
-            self.gateway.fill,
+            builds.fill,
             clock,
-            on_given_up=announcements.failed,
+            events=events,
+            changed=builds_due,
             leader=LockFile(settings.data_dir / "jobs.lock"),
             look_every=60.0 if alone else 1.0,
         )
-        self.gateway.on_prefetch = self.prefetches.wake
         # The operator's own receiver may have a private address; no URL of a client gets that exemption.
         self.to_receiver = _transport(settings, settings.allow_hosts | secrets.receivers)
         self.webhooks = Webhooks(
@@ -152,23 +173,23 @@ class _Parts:
             Courier(self.transport, self.to_receiver, secrets.webhooks, secrets.keys, clock).deliver,
             clock,
             leader=LockFile(settings.data_dir / "jobs.lock"),
+            changed=events_due,
             look_every=60.0 if alone else 1.0,
             jitter=lambda: random.uniform(0.8, 1.2),  # noqa: S311 - no secret
         )
-        announcements.on_event = self.webhooks.wake
         self.sweep = Sweep(
             repository,
             shelf,
             self.uploads,
             clock,
             leader=LockFile(settings.data_dir / "jobs.lock"),
-            expire=self.gateway.expire,
-            make_room=self.gateway.make_room,
+            removal=removal,
+            evictor=self.evictor,
         )
         self.webpages = WebpageDownloads(
             repository,
             PageSource(http, settings.page_images, settings.exempt),
-            partial(_create_for_page, self.gateway, settings),
+            partial(_create_for_page, creates, settings),
             clock,
             leader=LockFile(settings.data_dir / "jobs.lock"),
             look_every=60.0 if alone else 1.0,
@@ -179,12 +200,12 @@ class _Parts:
         """Do what survives restarts, until cancelled."""
         if self.secrets.receiver is not None:  # starting with one that wanted no more is asking for it anew
             await self.repository.deliveries.accept_again(self.secrets.receiver)
-        await asyncio.gather(
-            self.uploads.sweep(), self.prefetches.run(), self.webhooks.run(), self.webpages.run(), self.sweep.run()
-        )
+        running = (self.prefetches, self.webhooks, self.webpages, self.sweep, self.evictor)
+        await asyncio.gather(self.uploads.sweep(), *(each.run() for each in running))
 
     async def close(self) -> None:
-        await self.gateway.close()
+        await self.loader.close()
+        await self.table.close()
         await self.transport.aclose()
         await self.to_receiver.aclose()
         await self.repository.close()
@@ -208,8 +229,8 @@ def _close_to_others(shelf: Shelf) -> None:
         event(logger, logging.WARNING, "spool_open_to_others", folder=str(shelf.root), error=error.strerror)
 
 
-async def _create_for_page(gateway: Gateway, settings: Settings, asked: CreateRequest) -> str:
-    created = await gateway.create(asked, prefetch=True, lifetime=settings.default_ttl)
+async def _create_for_page(creates: Creates, settings: Settings, asked: CreateRequest) -> str:
+    created = await creates.create(asked, prefetch=True, lifetime=settings.default_ttl)
     return created.row.hash
 
 

@@ -15,12 +15,13 @@ from starlette.responses import JSONResponse, Response
 from streamzip.api.auth import Auth, owner_of
 from streamzip.api.links import Links
 from streamzip.api.rates import Rate, client_of
+from streamzip.archives.create import Created
 from streamzip.archives.status import Asked
 from streamzip.clock import rfc3339
 from streamzip.config import Settings
 from streamzip.edge.bodies import HeldBodies
 from streamzip.errors import FieldError, Forbidden, InvalidRequest
-from streamzip.gateway import Created, Gateway
+from streamzip.gateway import Gateway
 from streamzip.manifest.parse import CreateRequest, Limits, parse_create
 
 Parser = Callable[..., CreateRequest]  # as parse_create
@@ -73,7 +74,7 @@ class Archives:
         """Keep what was parsed, as `keep` does."""
         wished = self.prefetches(asked) if prefetch is None else prefetch
         lifetime = self.settings.default_ttl if asked.expires_in is None else asked.expires_in
-        return await self.gateway.create(asked, prefetch=wished, lifetime=lifetime)
+        return await self.gateway.creates.create(asked, prefetch=wished, lifetime=lifetime)
 
     def prefetches(self, asked: CreateRequest) -> bool:
         """Whether to build at once: as asked, else as the gateway is configured."""
@@ -124,17 +125,17 @@ class Archives:
 
     async def prefetch(self, request: Request) -> Response:
         """POST /api/archive/prefetch/{hash}"""
-        queued = await self.gateway.prefetch(request.path_params["hash"])
+        queued = await self.gateway.builds.prefetch(request.path_params["hash"])
         return await self.told(request, Asked(request.path_params["hash"]), 202 if queued else 200)
 
     async def cancel_prefetch(self, request: Request) -> Response:
         """DELETE /api/archive/prefetch/{hash}"""
-        await self.gateway.cancel_prefetch(request.path_params["hash"])
+        await self.gateway.builds.cancel(request.path_params["hash"])
         return Response(status_code=204)
 
     async def delete(self, request: Request) -> Response:
         """DELETE /api/archive/{hash}"""
-        await self.gateway.delete(request.path_params["hash"])
+        await self.gateway.removal.delete(request.path_params["hash"])
         return Response(status_code=204)
 
 

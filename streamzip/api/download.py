@@ -7,7 +7,7 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response
 
-from streamzip.archive.downloading import Facts
+from streamzip.archives.download import Facts
 from streamzip.clock import Clock
 from streamzip.config import Settings
 from streamzip.edge.disposition import attachment
@@ -39,7 +39,7 @@ class Downloads:
     async def send(self, request: Request, hash: str) -> Response:
         """The archive as the request wants it. Raises Problem while nothing has been sent."""
         async with AsyncExitStack() as stack:
-            download = await stack.enter_async_context(self._gateway.open(hash))
+            download = await stack.enter_async_context(self._gateway.downloads.open(hash))
             facts = download.facts
             headers = _headers(facts)
             missed = request.headers.get("x-accel-missing")  # nginx found no copy there
@@ -66,7 +66,7 @@ class Downloads:
         """What has nginx send the copy. It finds the range and compares If-Range by itself: our ETag is the one that it
         gives this file.
         """
-        self._gateway.hand_over(hash, lapses=lapses)
+        self._gateway.downloads.hand_over(hash, lapses=lapses)
         told = {name: value for name, value in headers.items() if name != "Accept-Ranges"}  # it adds its own
         return Response(headers=told | {"X-Accel-Redirect": f"/_spool/{hash[:2]}/{hash}.zip"})
 

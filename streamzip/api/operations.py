@@ -25,7 +25,7 @@ class Operations:
         if self._leaving.is_set():
             raise NotReady("the gateway is ending; ask another one", code="leaving", retry_after=5)
         try:
-            await self._gateway.ready()
+            await self._gateway.statuses.ready()
         except Damaged as damage:
             raise NotReady(damage.detail, code=damage.code) from damage
         return JSONResponse({"status": "ready"}, headers={"Cache-Control": "no-store"})

@@ -17,11 +17,12 @@ from streamzip.api.archives import NO_STORE, Archives
 from streamzip.api.auth import DELETE_COOKIE, Auth, owner_of
 from streamzip.api.pages import PROOF
 from streamzip.api.rates import client_of
+from streamzip.archives.create import Created
 from streamzip.archives.status import Asked
 from streamzip.clock import Clock
 from streamzip.config import Settings
 from streamzip.errors import BadForm, FieldError, InvalidRequest, NotFound, Problem
-from streamzip.gateway import Created, Gateway
+from streamzip.gateway import Gateway
 from streamzip.jobs.webpages import WebpageDownloads
 from streamzip.manifest.lists import ListError, parse
 from streamzip.manifest.parse import Limits, parse_page
@@ -90,13 +91,13 @@ class Site:
     async def build(self, request: Request) -> Response:
         """POST /a/{hash}/build: have it built, and go back to its page."""
         self.auth.check_form(request, (await self._fields(request)).get(PROOF, [None])[-1])
-        await self.gateway.prefetch(request.path_params["hash"])
+        await self.gateway.builds.prefetch(request.path_params["hash"])
         return self._back(request)
 
     async def delete(self, request: Request) -> Response:
         """POST /a/{hash}/delete: delete it, and say so."""
         self.auth.check_form(request, (await self._fields(request)).get(PROOF, [None])[-1])
-        await self.gateway.delete(request.path_params["hash"])
+        await self.gateway.removal.delete(request.path_params["hash"])
         return said_page(request, "deleted_title", "deleted_lead", depth=2)
 
     # -- the form ----------------------------------------------------------------------------------------

@@ -94,7 +94,7 @@ class UploadDoor:
 
     async def delete(self, request: Request) -> Response:
         """DELETE /upload/{name}"""
-        await self.uploads.delete(request.path_params["name"], self.gateway.is_unfinished)
+        await self.uploads.delete(request.path_params["name"], self.gateway.statuses.is_unfinished)
         return Response(status_code=204)
 
     # -- taking a file -----------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ class Webpages:
         """GET | HEAD /download/{id}: the zip once it is built; what it lacks then, this reader pulls."""
         id = str(request.path_params["id"])
         hash = await self.pages.archive(id)
-        if hash is not None and not await self.gateway.building(hash):
+        if hash is not None and not await self.gateway.builds.building(hash):
             return await self.downloads.send(request, hash)
         state = "pending" if hash is None else "in-progress"
         if is_browser(request):

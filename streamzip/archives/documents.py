@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from streamzip.archive.loading import UNBUILDABLE
+from streamzip.archives.load import UNBUILDABLE
 from streamzip.assembly.assembly import Assembly
 from streamzip.assembly.ledger import Ledger
 from streamzip.clock import rfc3339

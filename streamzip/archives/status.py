@@ -4,29 +4,27 @@ import asyncio
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
-from streamzip.archive.loading import Loader
-from streamzip.archive.opened import Lease, OpenArchives
+from streamzip.archives.build import PREFETCH
 from streamzip.archives.documents import MOST_LISTED, LeftOut, Members, status_document, summary, webhooks_document
 from streamzip.archives.joined import Joined
+from streamzip.archives.leases import Leases
+from streamzip.archives.load import Loader
+from streamzip.archives.table import ArchiveTable
 from streamzip.assembly.assembly import Assembly
 from streamzip.assembly.ledger import Ledger
 from streamzip.clock import Clock
-from streamzip.errors import Problem
+from streamzip.errors import NotReady, Problem, Stale
 from streamzip.spool.shelf import Shelf
 from streamzip.store.repository import Repository
 from streamzip.store.rows import ArchiveRow
 
-PREFETCH: Final = "prefetch"
 LONG: Final = 1000  # members; longer archives are counted in a thread
 LONG_AT_ONCE: Final = 2  # manifests of any length that are read for the sake of a status
 NOTED_WITHIN: Final = 5.0  # seconds that a status waits for the store to hear of a finished copy
-
-Lessor = Callable[[ArchiveRow], contextlib.AbstractAsyncContextManager[Lease]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +63,17 @@ class Statuses:
         self,
         repository: Repository,
         loader: Loader,
-        archives: OpenArchives,
+        leases: Leases,
+        table: ArchiveTable,
         shelf: Shelf,
         clock: Clock,
-        lessor: Lessor,
     ) -> None:
         self._repository = repository
         self._loader = loader
-        self._archives = archives
+        self._leases = leases
+        self._table = table
         self._shelf = shelf
         self._clock = clock
-        self._lessor = lessor
         self._looks = Joined(self._look)
         self._long = asyncio.Semaphore(LONG_AT_ONCE)
 
@@ -83,13 +81,28 @@ class Statuses:
         """Look at the archive. Raises NotFound, Damaged."""
         return await self._looks(asked)
 
+    async def ready(self) -> None:
+        """Raise a Problem where the store or the disk would refuse an archive."""
+        await self._repository.ping()
+        try:
+            await asyncio.to_thread(self._shelf.free_space)
+        except OSError as error:
+            detail = f"the folder of the copies cannot be used: {error.strerror}"
+            raise NotReady(detail, code="disk_unavailable", retry_after=10) from error
+
+    async def is_unfinished(self, archive_hash: str) -> bool:
+        """Whether the archive may still need its origins to be completed."""
+        row = await self._repository.get(archive_hash)
+        over = row is None or (row.expires_at is not None and row.expires_at <= self._clock.wall())
+        return not over and row is not None and row.completed_at is None and row.code != Stale.code
+
     async def page(
         self, owner: str, *, limit: int, before: tuple[float, str] | None
     ) -> tuple[list[dict[str, Any]], tuple[float, str] | None]:
         """Return an owner's archives, the newest first, from `before` on; and where the next page begins."""
         rows = await self._repository.catalogue.page(owner, now=self._clock.wall(), limit=limit + 1, before=before)
         found = [
-            summary(row, active=self._archives.reading(row.hash), begun=self._shelf.begun(row.hash))
+            summary(row, active=self._table.reading(row.hash), begun=self._shelf.begun(row.hash))
             for row in rows[:limit]
         ]
         return found, (rows[limit - 1].created_at, rows[limit - 1].hash) if len(rows) > limit else None
@@ -103,10 +116,10 @@ class Statuses:
         if cached and row.completed_at is None:  # durable, and the store does not know it yet
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(NOTED_WITHIN):
-                    await self._archives.finished(hash)
+                    await self._table.finished(hash)
             row = await self._loader.row(hash)
         pending = await store.jobs.pending(PREFETCH, hash)
-        here = self._archives.reading(hash) or (pending is not None and pending.not_before <= self._clock.wall())
+        here = self._table.reading(hash) or (pending is not None and pending.not_before <= self._clock.wall())
         elsewhere = not here and await asyncio.to_thread(self._shelf.pulled, hash)
         found = await store.overview.left_out(hash, first=asked.errors_from, most=MOST_LISTED + 1)
         document = status_document(
@@ -136,10 +149,10 @@ class Statuses:
 
     async def _peek(self, row: ArchiveRow) -> Assembly | None:
         """What is there of an archive that is not completed, where anything is."""
-        assembly = self._archives.peek(row.hash)
+        assembly = self._table.peek(row.hash)
         if assembly is None and row.completed_at is None and self._shelf.begun(row.hash):
             with contextlib.suppress(Problem):
-                async with self._lessor(row) as lease:
+                async with self._leases.lease(row) as lease:
                     return lease.shared
         if assembly is not None:
             assembly.archive.follow()

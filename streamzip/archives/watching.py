@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from streamzip.archive.opened import OpenArchives
 from streamzip.archives.status import Asked, Look, Statuses
+from streamzip.archives.table import ArchiveTable
 from streamzip.clock import Clock
 from streamzip.errors import NotFound, NotReady, Problem, TooMany
 from streamzip.logs import event
@@ -95,7 +95,7 @@ class Watches:
         self,
         statuses: Statuses,
         overview: Overview,
-        archives: OpenArchives,
+        table: ArchiveTable,
         shelf: Shelf,
         clock: Clock,
         *,
@@ -104,7 +104,7 @@ class Watches:
     ) -> None:
         self._statuses = statuses
         self._overview = overview
-        self._archives = archives
+        self._table = table
         self._shelf = shelf
         self._clock = clock
         self._most = most
@@ -187,7 +187,7 @@ class Watches:
         await asyncio.gather(*looks)
 
     def _marks(self, watched: Watched, stamp: Stamp | None, journal: tuple[int, int] | None) -> _Marks:
-        assembly, now = self._archives.peek(watched.hash), self._clock.wall()
+        assembly, now = self._table.peek(watched.hash), self._clock.wall()
         is_due = stamp is not None and stamp.job_due is not None and stamp.job_due <= now
         if stamp is not None and stamp.expires_at is not None and stamp.expires_at <= now:
             stamp = None
@@ -196,7 +196,7 @@ class Watches:
         else:  # closed, which changes nothing: a look would open it again
             before = watched.marks
             bytes_here, is_full = (0, False) if before is None else (before.bytes_here, before.is_full)
-        return _Marks(stamp, is_due, journal, bytes_here, is_full, self._archives.reading(watched.hash))
+        return _Marks(stamp, is_due, journal, bytes_here, is_full, self._table.reading(watched.hash))
 
     def _journals(self, hashes: Collection[str]) -> dict[str, tuple[int, int] | None]:
         """When each archive's journal was last written, and its size; for a thread."""

@@ -39,7 +39,7 @@ class Representation:
     etag: str | None
     last_modified: int | None
     read: Callable[[int, int | None], AsyncGenerator[Data, None]]
-    check_start: Callable[[int], None] = lambda _: None
+    check_start: Callable[[int], None] | None = None
     date_is_strong: bool = True
     hand_over: Callable[[], Response] | None = None
 
@@ -81,7 +81,8 @@ async def respond(
     if selected.hand_over is not None and nginx_agrees(fields, spans):
         return selected.hand_over()
     for span in spans or ():
-        selected.check_start(span.start)
+        if selected.check_start is not None:
+            selected.check_start(span.start)
     status, runs, added = _body(selected, length, spans)
     return await _stream(request, runs, status, headers | added, stack, write_timeout)
 

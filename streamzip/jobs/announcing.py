@@ -1,14 +1,14 @@
 """What receivers are told of an archive, and which of them: the events, their documents, and what became of them."""
 
+import asyncio
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from streamzip.access.links import ArchiveLinks
-from streamzip.archive.loading import UNBUILDABLE
 from streamzip.archive.planning import may_pass
 from streamzip.archives.documents import LeftOut, status_document
+from streamzip.archives.load import UNBUILDABLE
 from streamzip.clock import Clock, rfc3339
 from streamzip.errors import Stale
 from streamzip.store.repository import Repository
@@ -21,14 +21,16 @@ MOST_TOLD = 100  # entries that were left out in one event: each of its receiver
 
 
 class Announcements:
-    """`predefined`: the operator's own receiver, told of every archive. `on_event` is called when one was queued."""
+    """`predefined`: the operator's own receiver, told of every archive. `due` wakes the queue of deliveries."""
 
-    def __init__(self, repository: Repository, links: ArchiveLinks, clock: Clock, *, predefined: str | None) -> None:
+    def __init__(
+        self, repository: Repository, links: ArchiveLinks, clock: Clock, due: asyncio.Event, *, predefined: str | None
+    ) -> None:
         self._repository = repository
         self._links = links
         self._clock = clock
         self._predefined = predefined
-        self.on_event: Callable[[], None] = lambda: None
+        self._due = due
 
     async def completed(self, hash: str, *, at: float, size: int, cached: bool) -> Event | None:
         """The event of the archive's first full pass, to be stored with it; None where that was made before."""
@@ -43,14 +45,11 @@ class Announcements:
         if row is not None:
             event = await self._event(FAILED, replace(row, code=code), self._clock.wall(), cached=False)
             await self._repository.set_code(hash, code, event=event)
-            self.on_event()
+            self.wake()
 
-    async def unbuildable(self, hash: str, code: str, errors: Sequence[Mapping[str, Any]]) -> None:
-        """Keep that the archive lacks the entries it must have; its receivers are told where that will stay so."""
-        if _lasts(str(error["code"]) for error in errors):
-            await self.failed(hash, code)
-        else:
-            await self._repository.set_code(hash, code)
+    def wake(self) -> None:
+        """Have the events that were queued delivered."""
+        self._due.set()
 
     async def subscribe(self, hash: str, url: str, *, cached: bool) -> None:
         """Tell `url` of the archive: at once of what has happened already, else when it happens.
@@ -64,14 +63,12 @@ class Announcements:
             return
         if row.completed_at is not None and row.code != Stale.code:
             event = await self._event(COMPLETED, row, self._clock.wall(), cached=cached)
-        elif row.code == Stale.code or (
-            row.code in UNBUILDABLE and _lasts(await self._repository.overview.codes(hash))
-        ):
+        elif await self._failed_for_good(row):
             event = await self._event(FAILED, row, self._clock.wall(), cached=False)
         else:
             return
         await self._repository.deliveries.tell(hash, url, event)
-        self.on_event()
+        self.wake()
 
     async def _failed_for_good(self, row: ArchiveRow) -> bool:
         if row.code in UNBUILDABLE:

@@ -6,6 +6,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
+from streamzip.archives.build import PREFETCH
+from streamzip.archives.events import Events
 from streamzip.clock import Clock
 from streamzip.errors import Conflict, Damaged, NotFound, NotReady, Problem, Stale
 from streamzip.files.locks import LockFile
@@ -16,7 +18,6 @@ from streamzip.store.rows import JobRow
 
 logger = logging.getLogger(__name__)
 
-PREFETCH = "prefetch"
 AT_ONCE = 4
 FOR_GOOD = (Stale, NotFound, Damaged, Conflict)  # trying again cannot change these
 GIVE_UP_AFTER = 8  # attempts; the last waits are some hours
@@ -27,8 +28,8 @@ TURN = 0  # the byte of the jobs' lock file that says which process builds
 
 
 class Prefetches(Queue[JobRow]):
-    """The builds. `fill` makes one archive and returns when its copy is durable; `on_given_up` is told of one that
-    failed for good, and its code.
+    """The builds. `fill` makes one archive and returns when its copy is durable; `events` are
+    told of one that failed for good.
     """
 
     def __init__(
@@ -37,14 +38,15 @@ class Prefetches(Queue[JobRow]):
         fill: Callable[[str], Awaitable[None]],
         clock: Clock,
         *,
-        on_given_up: Callable[[str, str], Awaitable[None]],
+        events: Events,
+        changed: asyncio.Event,
         leader: LockFile,
         look_every: float,
     ) -> None:
-        super().__init__(clock, leader, turn=TURN, at_once=AT_ONCE, look_every=look_every)
+        super().__init__(clock, leader, turn=TURN, at_once=AT_ONCE, look_every=look_every, changed=changed)
         self._jobs = repository.jobs
         self._fill = fill
-        self._on_given_up = on_given_up
+        self._events = events
 
     async def _look(self) -> float:
         for task, job in list(self._running.items()):
@@ -76,7 +78,7 @@ class Prefetches(Queue[JobRow]):
         except FOR_GOOD as problem:
             event(logger, logging.INFO, "prefetch_ended", archive=job.hash, code=problem.code)
             if isinstance(problem, Stale | Damaged):
-                await self._on_given_up(job.hash, problem.code)
+                await self._events.failed(job.hash, problem.code, for_good=True)
             await self._jobs.done(job.id)
         except (Problem, OSError) as error:
             code = error.code if isinstance(error, Problem) else "disk_unavailable"
@@ -84,7 +86,7 @@ class Prefetches(Queue[JobRow]):
             wait = min(LONGEST_WAIT, FIRST_WAIT * 3**job.attempts)
             event(logger, logging.WARNING, "prefetch_failed", archive=job.hash, code=code, attempts=attempts)
             if attempts >= GIVE_UP_AFTER:
-                await self._on_given_up(job.hash, code)
+                await self._events.failed(job.hash, code, for_good=True)
             await self._jobs.fail(job.id, not_before=None if attempts >= GIVE_UP_AFTER else self._clock.wall() + wait)
         except Exception:
             logger.exception("prefetch failed unexpectedly", extra={"fields": {"archive": job.hash}})

@@ -40,16 +40,18 @@ class Queue(ABC, Generic[Row]):
     """The rows of a table that are to be worked on; what they are and what is to be done is the subclass's affair.
 
     `turn`: the byte of `leader` that says which process works. `at_once`: rows worked on at a time. What another
-    process queued is found by looking into the store, every `look_every` seconds.
+    process queued is found by looking into the store, every `look_every` seconds; whoever queues here sets `changed`.
     """
 
-    def __init__(self, clock: Clock, leader: LockFile, *, turn: int, at_once: int, look_every: float) -> None:
+    def __init__(
+        self, clock: Clock, leader: LockFile, *, turn: int, at_once: int, look_every: float, changed: asyncio.Event
+    ) -> None:
         self._clock = clock
         self._leader = leader
         self._turn = turn
         self._at_once = at_once
         self._look_every = look_every
-        self._changed = asyncio.Event()
+        self._changed = changed
         self._running: dict[asyncio.Task[None], Row] = {}
 
     @abstractmethod

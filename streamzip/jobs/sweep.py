@@ -4,8 +4,9 @@ uploads' notes of archives that are gone, deliveries that nobody can look up any
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 
+from streamzip.archives.evictor import Evictor
+from streamzip.archives.remove import Removal
 from streamzip.clock import Clock
 from streamzip.errors import Problem
 from streamzip.files.locks import LockFile
@@ -25,7 +26,7 @@ TURN = 2  # the byte of the jobs' lock file that says which process sweeps
 
 
 class Sweep:
-    """Runs until cancelled, in one of several processes. `expire` and `make_room` are the gateway's."""
+    """Runs until cancelled, in one of several processes."""
 
     def __init__(
         self,
@@ -35,16 +36,16 @@ class Sweep:
         clock: Clock,
         *,
         leader: LockFile,
-        expire: Callable[[], Awaitable[None]],
-        make_room: Callable[[], Awaitable[None]],
+        removal: Removal,
+        evictor: Evictor,
     ) -> None:
         self._repository = repository
         self._shelf = shelf
         self._uploads = uploads
         self._clock = clock
         self._leader = leader
-        self._expire = expire
-        self._make_room = make_room
+        self._removal = removal
+        self._evictor = evictor
         self._orphans_at = -ORPHANS_EVERY
 
     async def run(self) -> None:
@@ -61,8 +62,8 @@ class Sweep:
 
     async def once(self) -> None:
         """Do what is to be done now."""
-        await self._expire()
-        await self._make_room()
+        await self._removal.expire()
+        await self._evictor.make_room()
         if self._clock.monotonic() - self._orphans_at >= ORPHANS_EVERY:
             self._orphans_at = self._clock.monotonic()
             await self._repository.deliveries.sweep()

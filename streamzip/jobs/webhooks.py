@@ -41,9 +41,10 @@ class Webhooks(Queue[DeliveryRow]):
         *,
         leader: LockFile,
         look_every: float,
+        changed: asyncio.Event,
         jitter: Callable[[], float],
     ) -> None:
-        super().__init__(clock, leader, turn=TURN, at_once=AT_ONCE, look_every=look_every)
+        super().__init__(clock, leader, turn=TURN, at_once=AT_ONCE, look_every=look_every, changed=changed)
         self._deliveries = repository.deliveries
         self._deliver = deliver
         self._backoff = Backoff(ATTEMPTS, FIRST_WAIT, LONGEST_WAIT, jitter)

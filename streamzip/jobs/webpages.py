@@ -86,7 +86,7 @@ class WebpageDownloads(Queue[WebpageRow]):
         look_every: float,
         jitter: Callable[[], float],
     ) -> None:
-        super().__init__(clock, leader, turn=TURN, at_once=AT_ONCE, look_every=look_every)
+        super().__init__(clock, leader, turn=TURN, at_once=AT_ONCE, look_every=look_every, changed=asyncio.Event())
         self._pages = repository.webpages
         self._source = source
         self._create = create

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from streamzip.archives.build import PREFETCH
+from streamzip.archives.events import RecordedEvents
 from streamzip.errors import NotReady
 from streamzip.files.locks import LockFile
 from streamzip.jobs import queue
-from streamzip.jobs.prefetch import PREFETCH, Prefetches
+from streamzip.jobs.prefetch import Prefetches
 from streamzip.store.jobs import Jobs
 from streamzip.store.repository import Repository
 from streamzip.store.rows import JobRow
@@ -32,7 +34,8 @@ class Bench:
             repository,
             self.fill,
             self.clock,
-            on_given_up=self.given_up,
+            events=RecordedEvents(),
+            changed=asyncio.Event(),
             leader=LockFile(folder / "jobs.lock"),
             look_every=60.0,
         )
@@ -44,9 +47,6 @@ class Bench:
                 await asyncio.Event().wait()
         finally:
             self.ended.append(hash)
-
-    async def given_up(self, hash: str, code: str) -> None:
-        raise AssertionError(hash, code)
 
     async def queue(self, hash: str) -> None:
         await self.jobs.add(PREFETCH, hash, now=self.clock.now)

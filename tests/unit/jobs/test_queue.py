@@ -31,7 +31,8 @@ class Rows(Queue[Row]):
     """Rows that leave the queue when `answer` returns; `begun` has the name of each whose work was begun."""
 
     def __init__(self, folder: Path, clock: Clock, *names: str, at_once: int = 2, look_every: float = RARELY) -> None:
-        super().__init__(clock, LockFile(folder / "jobs.lock"), turn=TURN, at_once=at_once, look_every=look_every)
+        lock, changed = LockFile(folder / "jobs.lock"), asyncio.Event()
+        super().__init__(clock, lock, turn=TURN, at_once=at_once, look_every=look_every, changed=changed)
         self.queued = [Row(name) for name in names]
         self.begun: list[str] = []
         self.waits: list[str] = []

@@ -46,7 +46,15 @@ class Bench:
 
     def webhooks(self) -> Webhooks:
         lock = LockFile(self.folder / "jobs.lock")
-        return Webhooks(self.repository, self.deliver, self.clock, leader=lock, look_every=0.01, jitter=lambda: 1.0)
+        return Webhooks(
+            self.repository,
+            self.deliver,
+            self.clock,
+            leader=lock,
+            look_every=0.01,
+            changed=asyncio.Event(),
+            jitter=lambda: 1.0,
+        )
 
     async def queue(self, url: str = HOOK, type: str = "archive.completed") -> None:
         await self.repository.deliveries.tell(HASH, url, Event(type, self.clock.now, b"{}", None))

@@ -4,14 +4,14 @@ An archive is a snapshot: one hash never changes its bytes. What changed at the 
 same manifest, with a hash of its own.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import TypeVar
 
 from streamzip.access.keyring import KeyRing
 from streamzip.archive.budget import Budget
 from streamzip.archive.planning import may_pass
+from streamzip.archives.aside import aside
+from streamzip.archives.remove import Removal
 from streamzip.clock import Clock
 from streamzip.errors import Stale
 from streamzip.manifest.model import Manifest
@@ -20,13 +20,9 @@ from streamzip.store.repository import Repository
 from streamzip.store.rows import ArchiveRow
 from streamzip.store.vault import Vault
 
-T = TypeVar("T")
-
-LONG_MANIFEST = 1000  # entries
-
 
 class Generations:
-    """The generations of manifests. `on_expired` is told the hash of one that is no more."""
+    """The generations of manifests."""
 
     def __init__(
         self,
@@ -35,15 +31,14 @@ class Generations:
         keys: KeyRing,
         clock: Clock,
         budget: Budget,
-        *,
-        on_expired: Callable[[str], Awaitable[None]],
+        removal: Removal,
     ) -> None:
         self._repository = repository
         self._vault = vault
         self._keys = keys
         self._clock = clock
         self._budget = budget
-        self._on_expired = on_expired
+        self._removal = removal
 
     async def of(self, request: CreateRequest, until: float | None) -> tuple[Manifest, ArchiveRow, bool]:
         """The manifest in its generation, its archive's row, and whether that stands already: then `until` (epoch s) at
@@ -85,7 +80,7 @@ class Generations:
             if await self._repository.catalogue.extend(row.hash, until, now=now, unread_until=unread):
                 return await self._repository.get(row.hash)
             await self._repository.catalogue.delete_expired(row.hash, self._clock.wall())
-            await self._on_expired(row.hash)
+            await self._removal.remove_copy(row.hash)
         return row
 
     async def _outlived(self, row: ArchiveRow) -> bool:
@@ -103,8 +98,3 @@ class Generations:
             if row is not None:
                 return row
         return None
-
-
-async def aside(manifest: Manifest, work: Callable[[], T]) -> T:
-    """Do the work on the manifest; in a thread where it is so long that other clients would have to wait."""
-    return work() if len(manifest.entries) < LONG_MANIFEST else await asyncio.to_thread(work)

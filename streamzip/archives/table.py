@@ -12,8 +12,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from streamzip.archive.finishing import Finished, finish
-from streamzip.archive.opening import Opener, StoredArchive, measured
+from streamzip.archives.events import Events
+from streamzip.archives.finishing import Finished, finish
+from streamzip.archives.opening import Opener, StoredArchive, measured
 from streamzip.assembly.archive import DISK_FULL
 from streamzip.assembly.assembly import Assembly
 from streamzip.assembly.pulling import Pulling
@@ -45,7 +46,7 @@ class _Open:
 
 
 @dataclass(frozen=True, slots=True)
-class Most:
+class Limits:
     """How many archives may be open at once, and of how many of them files may be pulled."""
 
     opened: int
@@ -64,8 +65,10 @@ class Lease:
     pulling: Callable[[], contextlib.AbstractContextManager[None]]  # around what may pull; NotReady where too many do
 
 
-class OpenArchives:
-    """`on_finished(hash, finished)` is told once a full pass was made, and its copy, where one is kept, is durable."""
+class ArchiveTable:
+    """The open archives. It tells when one was opened, and when a full pass over one was made: durable, where a copy is
+    kept.
+    """
 
     def __init__(
         self,
@@ -73,18 +76,17 @@ class OpenArchives:
         pulling: Pulling,
         reading: Reading,
         memory: Memory,
-        on_finished: Callable[[str, Finished], Awaitable[None]],
+        events: Events,
         *,
-        most: Most,
+        limits: Limits,
     ) -> None:
         self._shelf = shelf
         self._opener = Opener(shelf, pulling, reading, memory)
-        self._on_finished = on_finished
-        self.on_opened: Callable[[], None] = lambda: None
+        self._events = events
         self._open: dict[str, _Open] = {}
         self._opening: dict[str, asyncio.Task[None]] = {}
         self._claims: dict[str, int] = {}
-        self._most = most
+        self._limits = limits
         self._pulling: Counter[str] = Counter()
         self._telling: set[asyncio.Task[None]] = set()
 
@@ -94,7 +96,7 @@ class OpenArchives:
         unfinished = [opened.assembly.ledger for opened in everyone if opened.copy and not opened.copy.sealed]
         return sum(max(0, ledger.length - ledger.extents.present) for ledger in unfinished if ledger.length is not None)
 
-    def let_go(self, hash: str | None = None) -> None:
+    def close_idle(self, hash: str | None = None) -> None:
         """Close the archive, or all of them, where nobody reads it, so that it can be evicted."""
         for name, opened in list(self._open.items()):
             if hash in (None, name) and not opened.readers and not opened.finishing:
@@ -146,7 +148,7 @@ class OpenArchives:
             opened.closing.cancel()
             opened.closing = None
         if begun:
-            self.on_opened()
+            self._events.opened(hash)
         self._finish_if_all_there(hash, opened)
         try:
             yield Lease(
@@ -157,13 +159,13 @@ class OpenArchives:
             )
         finally:
             opened.readers -= 1
-            self._let_go(hash, opened)
+            self._close_later(hash, opened)
 
     def _check_room(self) -> None:
         """Each open archive has files open, and those are counted."""
-        if len(self._open) + len(self._opening) >= self._most.opened:
-            self.let_go()
-        if len(self._open) + len(self._opening) >= self._most.opened:
+        if len(self._open) + len(self._opening) >= self._limits.opened:
+            self.close_idle()
+        if len(self._open) + len(self._opening) >= self._limits.opened:
             raise _too_many()
 
     @contextlib.contextmanager
@@ -171,7 +173,7 @@ class OpenArchives:
         if opened.assembly.archive.spool.sealed:
             yield
             return
-        if hash not in self._pulling and len(self._pulling) >= self._most.pulled:
+        if hash not in self._pulling and len(self._pulling) >= self._limits.pulled:
             raise _too_many()
         self._pulling[hash] += 1
         try:
@@ -193,7 +195,7 @@ class OpenArchives:
                     kept = self._claim(hash, size)
                 if kept and size is not None and not self._shelf.fits(size):
                     # Before the first byte of it: the disk would be full, for the store too, until others had gone.
-                    self.let_go()
+                    self.close_idle()
                     wanted = self.promised() + size
                     await asyncio.to_thread(self._shelf.make_room, time.time(), wanted=wanted)
                 self._open[hash] = await asyncio.to_thread(self._begin, stored, offsets, size, kept=kept)
@@ -235,7 +237,7 @@ class OpenArchives:
 
     async def _tell(self, hash: str, finished: Finished) -> None:
         try:
-            await self._on_finished(hash, finished)
+            await self._events.completed(hash, finished)
         except Problem as problem:  # the store's; the next full pass is noted
             event(logger, logging.WARNING, "completion_not_noted", archive=hash, code=problem.code)
             return
@@ -251,13 +253,13 @@ class OpenArchives:
 
     async def _finish(self, hash: str, opened: _Open, copy: FileSpool) -> None:
         try:
-            await self._on_finished(hash, await finish(opened.assembly, copy))
+            await self._events.completed(hash, await finish(opened.assembly, copy))
             opened.noted = True
         except Exception:
             logger.exception("a copy could not be finished", extra={"fields": {"archive": hash}})
         finally:
             opened.finishing = None
-            self._let_go(hash, opened)
+            self._close_later(hash, opened)
 
     async def finished(self, hash: str) -> bool:
         """Finish the copy where all of it is there, and wait until it is durable and the store knows; False where that
@@ -270,7 +272,7 @@ class OpenArchives:
                 await asyncio.wait([opened.finishing])
         return opened is not None and opened.noted
 
-    def _let_go(self, hash: str, opened: _Open) -> None:
+    def _close_later(self, hash: str, opened: _Open) -> None:
         if opened.readers or opened.finishing:
             return
         if opened.gone:

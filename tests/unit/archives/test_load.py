@@ -6,9 +6,10 @@ from typing import Any, cast
 
 import pytest
 
-from streamzip.archive.loading import Loader
 from streamzip.archive.planning import Planning
 from streamzip.archive.pulling import Bounds
+from streamzip.archives.events import RecordedEvents
+from streamzip.archives.load import Loader
 from streamzip.assembly.pulling import Pulling
 from streamzip.clock import SystemClock
 from streamzip.manifest.model import Entry, Manifest
@@ -66,8 +67,8 @@ async def test_load_asks_the_origins_no_second_time_when_the_background_ends_mea
         cast(Repository, store),
         cast(Vault, vault),
         cast(Pulling, pulling),
+        RecordedEvents(),
         probe_wait=5.0,
-        on_unbuildable=cast(Any, None),
     )
     loading = asyncio.create_task(loader.load(an_archive(HASH)))
     await asyncio.sleep(0)

@@ -7,14 +7,15 @@ come to one at the same time, the first layout stored is the archive's.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from streamzip.archive.generations import aside
-from streamzip.archive.opening import StoredArchive
-from streamzip.archive.planning import Planning
+from streamzip.archive.planning import Planning, may_pass
 from streamzip.archive.pulling import too_long
+from streamzip.archives.aside import aside
+from streamzip.archives.events import Events
+from streamzip.archives.opening import StoredArchive
 from streamzip.assembly.pulling import Pulling
 from streamzip.errors import BuildFailed, NotFound, NotReady, Stale
 from streamzip.manifest.model import Manifest
@@ -43,20 +44,18 @@ class _Plan:
 
 
 class Loader:
-    """`probe_wait`: seconds that a reader waits for the origins' answers before it is told to come again.
-    `on_unbuildable(hash, code, errors)` keeps that an archive lacks what it must have.
-    """
+    """`probe_wait`: seconds that a reader waits for the origins' answers before it is told to come again."""
 
     def __init__(
         self,
         repository: Repository,
         vault: Vault,
         pulling: Pulling,
+        events: Events,
         *,
         probe_wait: float,
-        on_unbuildable: Callable[[str, str, Sequence[Mapping[str, Any]]], Awaitable[None]],
     ) -> None:
-        self._on_unbuildable = on_unbuildable
+        self._events = events
         self._repository = repository
         self._vault = vault
         self._pulling = pulling
@@ -196,7 +195,8 @@ class Loader:
 
     async def _unbuildable(self, hash: str, errors: Sequence[Mapping[str, Any]], why: BuildFailed) -> BuildFailed:
         await self._repository.set_errors(hash, errors)
-        await self._on_unbuildable(hash, why.code, errors)
+        for_good = not any(may_pass(str(error["code"])) for error in errors)
+        await self._events.failed(hash, why.code, for_good=for_good)
         return why
 
 

@@ -1,0 +1,127 @@
+"""Create: keep what is asked for, durably; the same manifest gives the same archive. Its origins are asked in the
+background.
+"""
+
+import contextlib
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Protocol
+
+from streamzip.access.keyring import KeyRing
+from streamzip.access.standard_webhooks import WebhookSecrets
+from streamzip.archive.budget import Budget
+from streamzip.archives.aside import aside
+from streamzip.archives.build import PREFETCH, Builds
+from streamzip.archives.events import Events
+from streamzip.archives.generations import Generations
+from streamzip.archives.load import Loader
+from streamzip.archives.owners import Owners
+from streamzip.archives.status import Asked, Statuses
+from streamzip.errors import Conflict
+from streamzip.manifest.model import Manifest
+from streamzip.manifest.parse import CreateRequest, Rename
+from streamzip.sources.upload import note_needs, pinned
+from streamzip.spool.shelf import Shelf
+from streamzip.store.repository import Repository
+from streamzip.store.rows import ArchiveRow
+from streamzip.store.uploads import Uploads
+from streamzip.store.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """What create gives back. `existed`: the same request had been made before; `status` as in the status document;
+    `webhook_secret` is what the receiver that the request named verifies with.
+    """
+
+    row: ArchiveRow
+    existed: bool
+    status: str
+    renamed: tuple[Rename, ...]
+    delete_token: str
+    webhook_secret: str | None
+
+
+class Receivers(Protocol):
+    """Those that are told of archives."""
+
+    async def subscribe(self, archive_hash: str, url: str, *, cached: bool) -> None:
+        """Tell `url` of the archive. Raises NotFound, InvalidRequest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Where a new archive is kept."""
+
+    repository: Repository
+    uploads: Uploads
+    shelf: Shelf
+    keys: KeyRing
+    vault: Vault
+    budget: Budget
+
+
+class Creates:
+    """Keeps new archives."""
+
+    def __init__(
+        self,
+        kept: Kept,
+        generations: Generations,
+        loader: Loader,
+        builds: Builds,
+        statuses: Statuses,
+        owners: Owners,
+        receivers: Receivers,
+        events: Events,
+    ) -> None:
+        self._kept = kept
+        self._generations = generations
+        self._loader = loader
+        self._builds = builds
+        self._statuses = statuses
+        self._owners = owners
+        self._receivers = receivers
+        self._events = events
+
+    async def create(self, request: CreateRequest, *, prefetch: bool, lifetime: float | None = None) -> Created:
+        """Keep the manifest; uploaded files that it names are pinned to the content that they have now.
+
+        `lifetime`: seconds that the archive stands from now on, at least; None: for ever.
+        """
+        async with pinned(self._kept.uploads, request) as fixed:
+            return await self._create(fixed, prefetch=prefetch, lifetime=lifetime)
+
+    async def _create(self, request: CreateRequest, *, prefetch: bool, lifetime: float | None) -> Created:
+        until = None if lifetime is None else self._kept.repository.clock.wall() + lifetime
+        prefetch = prefetch and self._kept.shelf.takes(None)  # where no copies are kept the link works all the same
+        manifest, row, existed = await self._generations.of(request, until)
+        if not existed:
+            row = replace(row, prefetch=prefetch)
+            existed = not await self._keep(manifest, row)
+        secret = None
+        if request.webhook is not None:
+            cached = self._kept.shelf.has_copy(row.hash)
+            await self._receivers.subscribe(row.hash, request.webhook, cached=cached)
+            secret = WebhookSecrets.of_receiver(self._kept.keys, manifest.owner, request.webhook).current
+        if existed and prefetch:
+            with contextlib.suppress(Conflict):  # this one is too large for a copy
+                await self._builds.prefetch(row.hash)
+        status = "in-progress" if prefetch else "pending"
+        if existed:
+            status = (await self._statuses.look(Asked(row.hash))).document["status"]
+        return Created(row, existed, status, request.renamed, self._owners.delete_token(row.hash), secret)
+
+    async def _keep(self, manifest: Manifest, row: ArchiveRow) -> bool:
+        """Keep a new generation; False where another create has made it meanwhile. Raises NoRoom."""
+        kept = self._kept
+        await note_needs(kept.uploads, manifest, row.hash)
+        sealed = await aside(manifest, partial(kept.vault.seal_manifest, row.hash, manifest))
+        await kept.budget.take(row.owner, len(sealed.body))
+        row = replace(row, stored=len(sealed.body))
+        created = await kept.repository.create(row, sealed, job=PREFETCH if row.prefetch else None)
+        if created:
+            self._loader.begin(row.hash, manifest)
+            if row.prefetch:
+                self._events.queued(row.hash)
+        return created

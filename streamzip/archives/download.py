@@ -1,0 +1,151 @@
+"""One reader's way through an archive: from the shared copy, or where there is none (any more) through memory."""
+
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
+
+from streamzip.archives.events import Events
+from streamzip.archives.leases import Leases
+from streamzip.archives.load import STALE
+from streamzip.archives.table import ArchiveTable, Lease
+from streamzip.assembly.archive import DISK_FULL
+from streamzip.errors import NotReady, Problem, Stale
+from streamzip.logs import event
+from streamzip.spans import Data
+from streamzip.spool.shelf import Shelf
+from streamzip.store.rows import ArchiveRow
+
+logger = logging.getLogger(__name__)
+
+MOST_BEFORE_FIRST_BYTE = 64 << 20  # bytes that a range may have pulled before its own first byte is known
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of an archive's body.
+
+    `length` is None while an open archive grows; `etag` too, and where no two answers can be proven to have the same
+    bytes.
+    """
+
+    filename: str
+    length: int | None
+    etag: str | None
+    last_modified: int  # epoch seconds
+    finished: bool  # a sealed copy lies on disk
+    lapses: bool  # it ends for want of readers, unless this is one
+
+
+class Download:
+    """One reader's hold on an open archive."""
+
+    def __init__(self, row: ArchiveRow, lease: Lease, leases: Leases, events: Events) -> None:
+        self.facts = _facts(row, lease)
+        self._row = row
+        self._lease = lease
+        self._leases = leases
+        self._events = events
+
+    def check_start(self, start: int) -> None:
+        """Whether archive bytes from `start` on can begin soon. Raises NotReady, and nothing is pulled.
+
+        A descriptor needs all of its member's bytes, the directory those of all members: a request for its one last
+        byte must not pull 100 GiB.
+        """
+        if self._lease.shared.ledger.missing_before(start) > MOST_BEFORE_FIRST_BYTE:
+            raise NotReady(
+                "this range holds checksums of files that have not been pulled yet; begin with an earlier one, "
+                "or have the archive prefetched",
+                retry_after=10,
+            )
+
+    async def read(self, start: int = 0, stop: int | None = None) -> AsyncGenerator[Data, None]:
+        """Archive bytes `[start, stop)`. Raises Problem where the origins do not give what is needed, OSError from the
+        disk.
+        """
+        lease, position = self._lease, start
+        try:
+            with lease.pulling():
+                if lease.kept:
+                    try:
+                        async with contextlib.aclosing(lease.shared.read(start, stop)) as runs:
+                            async for run in runs:
+                                if position == start:
+                                    await self._released()
+                                position += len(run)
+                                yield run
+                        return
+                    except OSError as error:
+                        self._check_full(error)
+                # No copy is kept, or the disk took no more of it: the rest goes through memory, and only this reader's
+                # way.
+                async with lease.alone(position) as alone, contextlib.aclosing(alone.read(position, stop)) as runs:
+                    async for run in runs:
+                        if position == start:
+                            await self._released()
+                        position += len(run)
+                        yield run
+        except Problem as problem:
+            await self._leases.failed(self._row.hash, problem)
+            raise
+
+    async def _released(self) -> None:
+        """Bytes are about to be given out: where only the copy can prove what they were, that is noted first."""
+        if self._row.lapses:
+            self._events.read_first(self._row.hash)
+        archive = self._lease.shared.archive
+        if self._lease.kept and not (archive.spool.sealed or archive.layout.provable):
+            archive.ledger.gave_out()
+            await self._events.released(self._row)
+
+    def _check_full(self, error: OSError) -> None:
+        """Raise what is no full disk."""
+        if error.errno not in DISK_FULL:
+            raise error
+        event(logger, logging.WARNING, "disk_full", archive=self._row.hash, error=error.strerror)
+        self._events.disk_full(self._row.hash)
+
+
+def _facts(row: ArchiveRow, lease: Lease) -> Facts:
+    archive = lease.shared.archive
+    frozen_at = archive.layout.frozen_at
+    # An open archive is exact once it was completed; in between, its length could still be another one.
+    length = archive.ledger.length if archive.layout.exact or row.completed_at is not None else None
+    # Without a copy and without strong validators nothing proves that two answers have the same bytes.
+    same = length is not None and (lease.kept or archive.layout.provable)
+    etag = f'"{frozen_at:x}-{length:x}"' if same else None
+    return Facts(row.filename, length, etag, frozen_at, archive.spool.sealed, row.lapses)
+
+
+class Downloads:
+    """Opens archives for readers."""
+
+    def __init__(self, leases: Leases, table: ArchiveTable, shelf: Shelf, events: Events) -> None:
+        self._leases = leases
+        self._table = table
+        self._shelf = shelf
+        self._events = events
+
+    @contextlib.asynccontextmanager
+    async def open(self, archive_hash: str) -> AsyncIterator[Download]:
+        """Give the archive, ready to be read from any offset; nothing is pulled before it is read.
+
+        Raises NotFound; NotReady while the origins are being asked; Stale; BuildFailed where no entry can be had;
+        Damaged.
+        """
+        row = await self._leases.row(archive_hash)
+        if row.code == Stale.code:
+            problem = Stale(STALE)
+            self._table.cut(archive_hash, problem)  # another process found it so
+            raise problem
+        async with self._leases.lease(row) as lease:
+            yield Download(row, lease, self._leases, self._events)
+
+    def hand_over(self, archive_hash: str, *, lapses: bool) -> None:
+        """Note that the proxy in front sends the finished copy: it is not evicted until the proxy has had time to open
+        it. `lapses`: it is the first to be read.
+        """
+        self._shelf.touch(archive_hash)
+        if lapses:
+            self._events.read_first(archive_hash)

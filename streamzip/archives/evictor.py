@@ -1,0 +1,88 @@
+"""Keeps the copies within their budget: as archives are opened and completed, and now and then.
+
+A look at the shelf costs a look at each of its files, so the bytes are counted on in between.
+"""
+
+import asyncio
+import logging
+import time
+
+from streamzip.archives.table import ArchiveTable
+from streamzip.clock import Clock
+from streamzip.logs import event
+from streamzip.spool.shelf import Shelf
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY = 15.0  # seconds; copies of unknown length, and those of other processes, grow unseen
+
+
+class Pressure:
+    """What was written to the shelf, until the evictor looks: whoever writes adds to it, and knows no more."""
+
+    def __init__(self) -> None:
+        self._changed = asyncio.Event()
+        self._grown = 0
+        self._full = False
+
+    def add(self, grown: int = 0, *, full: bool = False) -> None:
+        """Add so many bytes, or that the disk took no more."""
+        self._grown += grown
+        self._full = self._full or full
+        self._changed.set()
+
+    async def wait(self) -> None:
+        """Wait until something is added."""
+        await self._changed.wait()
+
+    def take(self) -> tuple[int, bool]:
+        """Return the bytes that were added since this was called last, and whether the disk took no more."""
+        taken = self._grown, self._full
+        self._changed.clear()
+        self._grown, self._full = 0, False
+        return taken
+
+
+class Evictor:
+    """Evicts copies, the longest unused first."""
+
+    def __init__(self, shelf: Shelf, table: ArchiveTable, clock: Clock, pressure: Pressure) -> None:
+        self._shelf = shelf
+        self._table = table
+        self._clock = clock
+        self._pressure = pressure
+        self._making = asyncio.Lock()
+        self._taken = 0
+        self._looked_at = -LOOK_EVERY
+
+    async def run(self) -> None:
+        """Make room whenever the copies grew, until cancelled."""
+        while True:
+            await self._pressure.wait()
+            try:
+                await self.make_room()
+            except Exception:
+                logger.exception("making room failed unexpectedly")
+
+    async def make_room(self) -> None:
+        """Evict what does not fit, now that the copies have grown."""
+        grown, full = self._pressure.take()
+        self._taken += grown
+        async with self._making:
+            late = self._clock.monotonic() - self._looked_at >= LOOK_EVERY
+            if late or full or self._taken + self._table.promised() > self._shelf.budget:
+                await self._look()
+
+    async def _look(self) -> None:
+        if self._taken + self._table.promised() > self._shelf.budget:
+            self._table.close_idle()
+        try:
+            gone, self._taken = await asyncio.to_thread(
+                self._shelf.make_room, time.time(), promised=self._table.promised
+            )
+        except OSError as error:
+            event(logger, logging.WARNING, "shelf_unavailable", error=error.strerror)
+            return
+        self._looked_at = self._clock.monotonic()
+        if gone:
+            event(logger, logging.INFO, "copies_evicted", archives=len(gone), bytes_left=self._taken)

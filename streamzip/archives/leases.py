@@ -1,0 +1,50 @@
+"""Leases: a hold on an open archive, from its hash alone; what keeps it from being opened is noted."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from functools import partial
+
+from streamzip.archives.events import Events
+from streamzip.archives.load import Loader
+from streamzip.archives.table import ArchiveTable, Lease
+from streamzip.errors import BuildFailed, Problem, Stale
+from streamzip.store.rows import ArchiveRow
+
+
+class Leases:
+    """The archives of this process, opened for whoever wants to read or build one."""
+
+    def __init__(self, loader: Loader, table: ArchiveTable, events: Events) -> None:
+        self._loader = loader
+        self._table = table
+        self._events = events
+
+    async def row(self, archive_hash: str) -> ArchiveRow:
+        """Return the archive's facts. Raises NotFound."""
+        return await self._loader.row(archive_hash)
+
+    @contextlib.asynccontextmanager
+    async def lease(self, row: ArchiveRow) -> AsyncIterator[Lease]:
+        """Hold the open archive for as long as the context lasts.
+
+        Raises NotFound; NotReady while the origins are being asked; Stale; BuildFailed where no entry can be had;
+        Damaged.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                lease = await stack.enter_async_context(self._table.lease(row.hash, partial(self._loader.load, row)))
+            except Stale as problem:
+                await self.failed(row.hash, problem)
+                raise
+            yield lease
+
+    async def failed(self, archive_hash: str, problem: Problem) -> None:
+        """Note why the archive failed, where it did: not what is the reader's own affair, or the store's. One that is
+        stale is so for ever, and its readers are cut.
+        """
+        if not isinstance(problem, BuildFailed | Stale):
+            return
+        is_stale = isinstance(problem, Stale)
+        await self._events.failed(archive_hash, problem.code, for_good=is_stale)
+        if is_stale:
+            self._table.cut(archive_hash, problem)

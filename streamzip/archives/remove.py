@@ -1,0 +1,48 @@
+"""Remove: an archive by its owner's word, or because its time is over."""
+
+import asyncio
+import logging
+
+from streamzip.archives.load import Loader
+from streamzip.archives.table import ArchiveTable
+from streamzip.clock import Clock
+from streamzip.errors import NotFound
+from streamzip.logs import event
+from streamzip.spool.shelf import Shelf
+from streamzip.store.repository import Repository
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 1000  # archives that expire in one go
+
+
+class Removal:
+    """Removes archives, their copies and their jobs."""
+
+    def __init__(self, repository: Repository, loader: Loader, table: ArchiveTable, shelf: Shelf, clock: Clock) -> None:
+        self._repository = repository
+        self._loader = loader
+        self._table = table
+        self._shelf = shelf
+        self._clock = clock
+
+    async def delete(self, archive_hash: str) -> None:
+        """Remove the archive, its copy and its jobs; its readers are cut. Raises NotFound."""
+        await self._loader.row(archive_hash)
+        await self._repository.delete(archive_hash)
+        await self._repository.deliveries.forget(archive_hash)
+        await self.remove_copy(archive_hash)
+
+    async def remove_copy(self, archive_hash: str) -> None:
+        """Cut the readers of an archive that is no more, and remove its copy."""
+        self._table.cut(archive_hash, NotFound("the archive was deleted"))
+        await asyncio.to_thread(self._shelf.remove, archive_hash)
+
+    async def expire(self) -> None:
+        """Delete the archives whose time is over, but for those that somebody still reads."""
+        for archive_hash in await self._repository.catalogue.expired(self._clock.wall(), limit=AT_ONCE):
+            self._table.close_idle(archive_hash)
+            if not await asyncio.to_thread(self._shelf.evict, archive_hash):
+                continue
+            if await self._repository.catalogue.delete_expired(archive_hash, self._clock.wall()):
+                event(logger, logging.INFO, "archive_expired", archive=archive_hash)

@@ -1,0 +1,82 @@
+"""What happens to archives, as the store, the receivers, the queues and the evictor are told of it."""
+
+import asyncio
+import contextlib
+import logging
+
+from streamzip.archives.evictor import Pressure
+from streamzip.archives.finishing import Finished
+from streamzip.errors import Problem
+from streamzip.jobs.announcing import Announcements
+from streamzip.logs import event
+from streamzip.spool.shelf import Shelf
+from streamzip.store.repository import Repository
+from streamzip.store.rows import ArchiveRow
+from streamzip.store.vault import Vault
+
+logger = logging.getLogger(__name__)
+
+
+class NotedEvents:
+    """The gateway's events; see archives.events.Events. `builds_due` wakes the queue of builds."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        vault: Vault,
+        shelf: Shelf,
+        announcements: Announcements,
+        pressure: Pressure,
+        builds_due: asyncio.Event,
+    ) -> None:
+        self._repository = repository
+        self._vault = vault
+        self._shelf = shelf
+        self._announcements = announcements
+        self._pressure = pressure
+        self._builds_due = builds_due
+        self._keeping: set[asyncio.Task[None]] = set()
+
+    def opened(self, archive_hash: str) -> None:
+        """See Events."""
+        self._pressure.add()
+
+    def read_first(self, archive_hash: str) -> None:
+        """See Events. The reader need not wait for that."""
+        task = asyncio.create_task(self._keep(archive_hash))
+        self._keeping.add(task)
+        task.add_done_callback(self._keeping.discard)
+
+    async def _keep(self, archive_hash: str) -> None:
+        with contextlib.suppress(Problem):  # the store is away: the next reader does it
+            await self._repository.catalogue.keep(archive_hash)
+
+    async def released(self, row: ArchiveRow) -> None:
+        """See Events."""
+        if not row.released:
+            await self._repository.mark_released(row.hash)
+
+    async def completed(self, archive_hash: str, finished: Finished) -> None:
+        """See Events."""
+        sealed, now = self._vault.seal("learned", archive_hash, finished.learned), self._repository.clock.wall()
+        cached = self._shelf.has_copy(archive_hash)
+        told = await self._announcements.completed(archive_hash, at=now, size=finished.size, cached=cached)
+        await self._repository.set_completed(archive_hash, at=now, size=finished.size, crcs=sealed, event=told)
+        self._announcements.wake()
+        event(logger, logging.INFO, "archive_completed", archive=archive_hash, size=finished.size)
+        self._pressure.add(finished.size)
+
+    async def failed(self, archive_hash: str, code: str, *, for_good: bool) -> None:
+        """See Events."""
+        if for_good:
+            await self._announcements.failed(archive_hash, code)
+        else:
+            await self._repository.set_code(archive_hash, code)
+
+    def disk_full(self, archive_hash: str) -> None:
+        """See Events."""
+        self._pressure.add(full=True)
+
+    def queued(self, archive_hash: str) -> None:
+        """See Events."""
+        self._builds_due.set()
