@@ -56,13 +56,13 @@ class Extents:
         return other
 
     def grow(self, part: int, length: int) -> None:
-        """This process wrote `length` more bytes of the part."""
+        """Note `length` more bytes of the part, written by this process."""
         self.filled[part] += length
         self.proven[part] = self.filled[part]
         self.present += length
 
     def commit(self, extent: Extent, *, trusted: bool) -> bool:
-        """Take up an extent that the journal lists; False where it does not continue what is there (known already, or
+        """Apply an extent that the journal lists; False where it does not continue what is there (known already, or
         void).
         """
         part = extent.part
@@ -97,13 +97,13 @@ class Extents:
         chain[-1] = Extent(extent.part, last.start, extent.stop, crc)
 
     def assume(self, part: int) -> None:
-        """The part is not needed: what it would prove is known."""
+        """Note that the part is not needed: what it would prove is known."""
         if not self.done[part]:
             self.done[part] = 1
             self.missing -= 1
 
     def know_length(self, part: int, length: int) -> None:
-        """The part turned out to have this many bytes."""
+        """Note that the part turned out to have this many bytes."""
         self.lengths[part] = length
         self._note_done(part)
 
@@ -113,8 +113,8 @@ class Extents:
             self.missing -= 1
 
     def drop(self, part: int, keep: int = 0) -> None:
-        """What lies beyond the part's first `keep` bytes is not what was pulled: forget it, and what lies between the
-        last extent's end and `keep` with it.
+        """Forget what lies beyond the part's first `keep` bytes, and what lies between the last extent's end and `keep`
+        with it.
         """
         chain = [extent for extent in self.extents(part) if extent.stop <= keep]
         keep = chain[-1].stop if chain else 0
@@ -143,18 +143,18 @@ class Extents:
         self.proven[part] = min(self.proven[part], self.filled[part])
 
     def extents(self, part: int) -> list[Extent]:
-        """The part's committed extents, in order."""
+        """Return the part's committed extents, in order."""
         if part in self._chains:
             return self._chains[part]
         committed = self.committed[part]
         return [Extent(part, 0, committed, self.crcs[part])] if committed else []
 
     def unproven(self, part: int) -> Iterator[Extent]:
-        """The extents that must agree with their CRC before they are used."""
+        """Return the extents that must agree with their CRC before they are used."""
         return (extent for extent in self.extents(part) if extent.stop > self.proven[part])
 
     def member_crc(self, parts: range) -> int:
-        """The CRC of a member from those of its parts, which must all be done."""
+        """Return the CRC of a member from those of its parts, which must all be done."""
         crc = 0
         for part in parts:
             crc = isal_zlib.crc32_combine(crc, self.crcs[part], self.lengths[part])

@@ -68,17 +68,17 @@ class Offsets:
 
     @property
     def placed(self) -> int:
-        """How many members' ends are known: the frontier stands at the member of this number."""
+        """Return how many members' ends are known: the frontier stands at the member of this number."""
         return len(self._offsets) - 1
 
     @property
     def complete(self) -> bool:
-        """Whether every place is known, and with them the archive's length."""
+        """Return whether every offset is known, and with them the archive's length."""
         return self.placed == self.layout.members
 
     @property
     def crcs_known(self) -> bool:
-        """Whether the directory can be written: every CRC was given, or learned by a pull."""
+        """Return whether the directory can be written: every CRC was given, or learned by a pull."""
         if not self._crcs_known:
             self._crcs_known = UNKNOWN not in self.crcs
         return self._crcs_known
@@ -97,13 +97,13 @@ class Offsets:
         self._advance()
 
     def learned(self) -> bytes:
-        """What was learned of the members, to be stored once all of it is: sizes, stored sizes, CRCs and outcomes."""
+        """Return what was learned, to be stored once all of it is: sizes, stored sizes, CRCs and traits."""
         return zlib.compress(
             b"".join((self.sizes.tobytes(), self.stored.tobytes(), self.crcs.tobytes(), self.traits)), 1
         )
 
     def recall(self, learned: bytes) -> None:
-        """Apply what an earlier pass learned: every place is known, and every CRC is what a new pull must have."""
+        """Apply what an earlier pass learned: every offset is known, and every CRC is what a new pull must have."""
         column, columns = 8 * self.layout.members, zlib.decompress(learned)
         sizes, stored, crcs = (array("q", columns[at * column : (at + 1) * column]) for at in range(3))
         self._fill(sizes, stored, crcs, columns[3 * column :])
@@ -123,40 +123,40 @@ class Offsets:
             offsets.append(end)
 
     def header_length(self, member: int) -> int:
-        """Bytes of the member's local header."""
+        """Return the length of the member's local header."""
         zip64 = self.traits[member] & Trait.ZIP64 != 0
         return records.header_length(
             name_length=self._name_lengths[member], mtime=self.layout.mtime(member), zip64=zip64
         )
 
     def descriptor_length(self, member: int) -> int:
-        """Bytes of the member's data descriptor: APPNOTE 4.3.9 with its signature, none, 16 or 24."""
+        """Return the length of the member's data descriptor: APPNOTE 4.3.9 with its signature, none, 16 or 24."""
         traits = self.traits[member]
         if not traits & Trait.DESCRIPTOR:
             return 0
         return 24 if traits & Trait.ZIP64 else 16
 
     def offset(self, member: int) -> int:
-        """Where the member's local header begins. The member must be placed, or stand at the frontier."""
+        """Return where the member's local header begins. The member must be placed, or stand at the frontier."""
         return self._offsets[member]
 
     def end(self, member: int) -> int:
-        """Where the next member begins. The member must be placed."""
+        """Return where the next member begins. The member must be placed."""
         return self._offsets[member + 1]
 
     def bytes_start(self, member: int) -> int:
-        """Where the member's own bytes begin in the archive."""
+        """Return where the member's own bytes begin in the archive."""
         return self._offsets[member] + self.header_length(member)
 
     # -- the whole ---------------------------------------------------------------------------------------
 
     @property
     def directory_start(self) -> int:
-        """Where the central directory begins. All places must be known."""
+        """Return where the central directory begins. All offsets must be known."""
         return self._offsets[self.layout.members]
 
     def directory_offsets(self) -> "array[int]":
-        """The offset of each directory record from the directory's start, and its end. All places must be known."""
+        """Return the offset of each directory record from the directory's start, and its end. For complete ones."""
         if self._directory is None:
             offsets = array("q", [0])
             for member in range(self.layout.members):
@@ -172,7 +172,7 @@ class Offsets:
         return self._directory
 
     def end_records(self) -> bytes:
-        """The last bytes of the archive. All places must be known."""
+        """Return the last bytes of the archive. All offsets must be known."""
         length = self.directory_offsets()[-1]
         return records.end_records(
             entries=self.layout.members, directory_start=self.directory_start, directory_length=length
@@ -180,19 +180,19 @@ class Offsets:
 
     @property
     def length(self) -> int:
-        """Bytes of the whole archive. All places must be known."""
+        """Return the length of the whole archive. All offsets must be known."""
         return self.directory_start + self.directory_offsets()[-1] + len(self.end_records())
 
     # -- pieces ------------------------------------------------------------------------------------------
 
     def member_at(self, offset: int) -> int:
-        """The member whose header, bytes or descriptor hold this archive offset; the frontier's for what lies beyond
-        the places.
+        """Return the member whose header, bytes or descriptor hold this archive offset; beyond the frontier, the one
+        that stands there.
         """
         return min(bisect_right(self._offsets, offset) - 1, self.layout.members - 1)
 
     def piece_at(self, offset: int) -> Piece:
-        """The piece that holds this archive offset, which must lie before the frontier's member or in it."""
+        """Return the piece that holds this archive offset, which must lie before the frontier's member or in it."""
         if self.complete and offset >= self.directory_start:
             return Piece(Kind.DIRECTORY, -1, Span(self.directory_start, self.length))
         member = self.member_at(offset)
@@ -209,16 +209,16 @@ class Offsets:
     # -- parts -------------------------------------------------------------------------------------------
 
     def part(self, index: int) -> Part:
-        """The part with this number."""
+        """Return the part with this number."""
         return self._part(self.member_of(index), index)
 
     def member_of(self, part: int) -> int:
-        """The member whose bytes the part fetches."""
+        """Return the member whose bytes the part fetches."""
         # The last of those that begin here: members without bytes have no part.
         return bisect_right(self.layout.first_parts, part) - 1
 
     def part_at(self, member: int, within: int) -> Part:
-        """The part that fetches the byte at `within` of the member's own bytes."""
+        """Return the part that fetches the byte at `within` of the member's own bytes."""
         index = self.layout.first_parts[member]
         return self._part(member, index + within // PART_SIZE if self.traits[member] & Trait.SPLIT else index)
 
@@ -232,13 +232,13 @@ class Offsets:
         return (part - self.layout.first_parts[member]) * PART_SIZE
 
     def part_start(self, member: int, part: int) -> int:
-        """How far into the archive the member's part begins, give or take the member's header. The member must be
-        placed, or stand at the frontier.
+        """Return how far into the archive the member's part begins, give or take the member's header. The member must
+        be placed, or stand at the frontier.
         """
         return self._offsets[member] + self._within(member, part)
 
     def parts_of(self, member: int) -> range:
-        """The numbers of the member's parts; empty for one without bytes."""
+        """Return the numbers of the member's parts; empty for one without bytes."""
         firsts = self.layout.first_parts
         return range(firsts[member], firsts[member + 1])
 
@@ -256,7 +256,7 @@ class Offsets:
     # -- what lies between the members' bytes ------------------------------------------------------------
 
     def header(self, member: int, crc: int) -> bytes:
-        """The member's local header; `crc` is not in it where a descriptor follows."""
+        """Return the member's local header; `crc` is not in it where a descriptor follows."""
         size, stored = max(self.sizes[member], 0), max(self.stored[member], 0)
         return self.header_as(member, traits=self.traits[member], size=size, stored=stored, crc=crc)
 
@@ -274,7 +274,7 @@ class Offsets:
         )
 
     def descriptor(self, member: int, crc: int) -> bytes:
-        """The member's data descriptor, or nothing where it has none."""
+        """Return the member's data descriptor, or nothing where it has none."""
         traits = self.traits[member]
         if not traits & Trait.DESCRIPTOR:
             return b""
@@ -282,7 +282,7 @@ class Offsets:
         return records.data_descriptor(crc=crc, size=self.sizes[member], stored=self.stored[member], zip64=zip64)
 
     def directory_block(self, first: int, stop: int) -> bytes:
-        """The directory records of the members `[first, stop)`; every CRC must be known."""
+        """Return the directory records of the members `[first, stop)`; every CRC must be known."""
         return b"".join(self._directory_records(first, stop))
 
     def _directory_records(self, first: int, stop: int) -> Iterator[bytes]:
@@ -301,7 +301,7 @@ class Offsets:
             )
 
     def directory(self, span: Span) -> bytes:
-        """Archive bytes `span`, which lies in the directory, or its first block of them; every CRC must be known."""
+        """Return archive bytes `span`, which lies in the directory, or their first block; every CRC must be known."""
         offsets, start = self.directory_offsets(), span.start - self.directory_start
         if start >= offsets[-1]:
             end = self.end_records()

@@ -199,7 +199,7 @@ def naive_all(naive: NaiveLedger) -> bool:
 
 
 def test_fork_knows_the_crcs_of_completed_members_behind_the_frontier() -> None:
-    """A reader that went on in memory when the disk was full knew none of those, and could not write the directory."""
+    """A reader that goes on in memory when the disk is full can write the directory without pulling them again."""
     ledger = a_ledger()
     ledger.apply(an_extent(0, 0, SIZE), trusted=True)
     ledger.completed(0, crc32(CONTENT[:SIZE]))
