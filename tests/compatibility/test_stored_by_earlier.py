@@ -59,8 +59,8 @@ def test_archives_stored_by_an_earlier_release_come_out_the_same(
 
 
 def test_a_session_of_an_earlier_release_counts(gateway: Gateway, stored: Samples) -> None:
-    """A browser's session goes on, with its owner's name."""
-    headers = {"Accept": "text/html", "Cookie": f"streamzip_session={stored.session}"}
+    """What was signed then is a session still, with its owner's name; under the name that the cookie has by now."""
+    headers = {"Accept": "text/html", "Cookie": f"__Host-streamzip_session={stored.session}"}
     with httpx.Client(base_url=gateway.base, trust_env=False, headers=headers) as browser:
         page = browser.get("/upload")
     assert page.status_code == 200
