@@ -18,12 +18,14 @@ from streamzip.errors import BuildFailed, Damaged, NoRoom, NotFound, OriginError
 from streamzip.files.locks import LockFile
 from streamzip.jobs.queue import PAUSE, Queue
 from streamzip.logs import event
+from streamzip.manifest.fields import Fields
 from streamzip.manifest.model import Entry, Manifest
 from streamzip.manifest.names import clean_filename, name_from_url, unique_names
 from streamzip.manifest.parse import CreateRequest
 from streamzip.net.retry import LONGEST_RETRY_AFTER, Backoff
 from streamzip.sources.apart import MOST_BYTES, images_of
 from streamzip.sources.http import HttpSource
+from streamzip.sources.webpage import referer
 from streamzip.store.repository import Repository
 from streamzip.store.rows import WebpageRow
 from streamzip.store.webpages import BUILT, FAILED
@@ -65,8 +67,16 @@ class PageSource:
         except OSError as error:  # no process or descriptor is left
             raise OriginError("unreachable", "the gateway has no means to read it now", transient=True) from error
         names = unique_names([name_from_url(image) for image in images.urls])
-        entries = tuple(Entry(image, name) for image, name in zip(images.urls, names, strict=True))
+        entries = tuple(
+            Entry(image, name, headers=_fields(page.url, image)) for image, name in zip(images.urls, names, strict=True)
+        )
         return Manifest(entries=entries, filename=clean_filename(urlsplit(page.url).hostname or ""), owner=owner)
+
+
+def _fields(page: str, image: str) -> Fields:
+    """Return the header fields of an image: hosts that refuse other sites' pages look at the Referer."""
+    told = referer(page, image)
+    return () if told is None else (("Referer", told),)
 
 
 class WebpageDownloads(Queue[WebpageRow]):

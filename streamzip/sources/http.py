@@ -25,6 +25,8 @@ from streamzip.urls.urls import origin_of
 # Statuses that origins give to a range and not to the file. Of an empty file S3 and Starlette say 416.
 _REFUSED_RANGES: Final = frozenset({"http_400", "http_403", "http_405", "http_406", "http_412", "http_416", "http_501"})
 _NO_SUCH_RANGE: Final = "http_416"
+# As browsers ask for a page: some hosts give programs that take anything another one, or none.
+_PAGE_FIELDS: Final[Fields] = (("Accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"),)
 _REMEMBERED: Final = 600.0  # seconds that an origin is asked for no range after it could not answer one
 
 
@@ -134,7 +136,7 @@ class HttpSource:
 
     async def page(self, url: str, *, most: int) -> Page:
         """What is found at `url` at the end of the redirects, its first `most` bytes at least. Raises OriginError."""
-        fetched = await self._fetcher.fetch(url)
+        fetched = await self._fetcher.with_fields(_PAGE_FIELDS).fetch(url)
         body = bytearray()
         try:
             async for chunk in self.counted(fetched.stream, fetched.head.length):

@@ -2,8 +2,10 @@
 
 What counts as an image, each URL once:
 
-- `img`: its `src`; the largest of its `srcset`; `data-src` and the largest of `data-srcset`, where lazy pages have it;
-- `picture source`: the largest of its `srcset` (or `data-srcset`);
+- `img`: its `src`; the largest of its `srcset`; and where lazy pages have them: `data-src`, `data-lazy-src`,
+  `data-original`, the largest of `data-srcset` and `data-lazy-srcset`; also in a `noscript`;
+- `picture source`: the largest of its `srcset` (or of a lazy one);
+- any element: the `url(…)` of `background` and `background-image` in its `style`;
 - `meta` with the property (or name) `og:image` or `og:image:url`.
 
 "Largest" is the widest (`w`), else the densest (`x`). A `src` that its own `srcset` lists as a smaller version is left
@@ -26,12 +28,34 @@ from streamzip.urls.urls import check_url
 
 MAX_URL = 8192  # bytes, as for the URLs of a create
 
+_LAZY = ("", "data-", "data-lazy-")
+_LONGEST_REFERER = 4096  # the Referrer Policy standard's: what is longer becomes its origin
 _OG_IMAGE = frozenset({"og:image", "og:image:url"})
 _SPACE = "\t\n\f\r "
 _BREAKS = re.compile(r"[\t\n\r]")
 _HTTP = re.compile(r"(https?)://([^/?#]+)", re.IGNORECASE)
+_ORIGIN = re.compile(r"(https?)://[^/?#@]+", re.IGNORECASE)
 _CANDIDATE = re.compile(r"[\s,]*([^\s]+)([^,]*)(?:,|\Z)")
+# A property's name, or a url(…), which has no bare parenthesis (CSS Syntax, "consume a url token").
+_STYLE = re.compile(
+    r"""url\(\s*+(?:"([^"]*+)"|'([^']*+)'|([^()"'\s]*+))\s*+\)|(?<![a-z-])([a-z-]++)\s*+:""", re.IGNORECASE
+)
+_BACKGROUNDS = frozenset({"background", "background-image"})
 _DESCRIPTOR = re.compile(r"(\d+(?:\.\d+)?)([wx])", re.ASCII)
+
+
+def referer(page: str, image: str) -> str | None:
+    """Return what a browser would send as Referer with the image of a page: the page's URL to its own origin, the
+    origin alone to others, nothing from https to http (Referrer Policy, "strict-origin-when-cross-origin").
+    """
+    origin = _ORIGIN.match(page)
+    told = page.partition("#")[0]
+    if origin is None or not told.isascii():
+        return None
+    is_own = origin[0].lower() == (_ORIGIN.match(image) or origin)[0].lower()
+    if is_own and len(told) <= _LONGEST_REFERER:
+        return told
+    return None if origin[1].lower() == "https" and image[:6].lower() != "https:" else f"{origin[0]}/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +73,7 @@ def find_images(text: str, url: str, *, most: int, allow: Exempt = frozenset()) 
     base = url if named is None else _joined(url, _attribute(named, "href")) or url
     found: dict[str, None] = {}
     inline = 0
-    for node in document.css("img, picture > source, meta[content]"):
+    for node in document.css("img, picture > source, meta[content], [style]"):
         for reference in _references(node):
             if reference[:5].lower() == "data:":
                 inline += 1
@@ -68,7 +92,10 @@ def _references(node: LexborNode) -> Iterator[str]:
         if named & _OG_IMAGE:
             yield from _filled(_attribute(node, "content"))
         return
-    for prefix in ("", "data-"):
+    yield from _backgrounds(_attribute(node, "style"))
+    if node.tag != "img" and (node.tag != "source" or node.parent is None or node.parent.tag != "picture"):
+        return
+    for prefix in _LAZY:
         candidates = list(_candidates(_attribute(node, f"{prefix}srcset")))
         largest = max(candidates, key=lambda candidate: candidate[1:])[0] if candidates else ""
         if node.tag == "img":
@@ -76,6 +103,17 @@ def _references(node: LexborNode) -> Iterator[str]:
             if plain not in {candidate[0] for candidate in candidates}:
                 yield from _filled(plain)
         yield from _filled(largest)
+    yield from _filled(_attribute(node, "data-original"))
+
+
+def _backgrounds(style: str) -> Iterator[str]:
+    """Yield the references of the backgrounds that a `style` attribute names."""
+    declared = ""
+    for match in _STYLE.finditer(style):
+        if match[4] is not None:
+            declared = match[4].lower()
+        elif declared in _BACKGROUNDS:
+            yield from _filled(match[1] or match[2] or match[3] or "")
 
 
 def _candidates(srcset: str) -> Iterator[tuple[str, float, float]]:

@@ -58,7 +58,7 @@ def ask_for_everything(gateway: Gateway, origin: Origin, hook: str) -> None:
 def test_origins_learn_nothing_of_the_client_or_the_environment(
     launch: Launch, origin: Origin, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Only these fields, `identity` each time, no cookie given back; no proxy and no netrc of the environment."""
+    """Only these fields, and its page with an image; no cookie given back; no proxy and no netrc of the environment."""
     netrc = tmp_path / "netrc"
     netrc.write_text("default login netrc-user password netrc-password\n")
     with socket.create_server(("127.0.0.1", 0)) as proxy, Receiver() as receiver:
@@ -67,16 +67,18 @@ def test_origins_learn_nothing_of_the_client_or_the_environment(
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
         monkeypatch.setenv("NETRC", str(netrc))
         other_name = f"localhost:{origin.port}"
-        gateway = launch(allow=[receiver.authority, other_name])
+        gateway = launch(allow=[receiver.authority, other_name], cors_origins=CLIENT["Origin"])
         ask_for_everything(gateway, origin, receiver.url("/hook"))
         message = receiver.next("/hook")
         with pytest.raises(BlockingIOError):
             proxy.accept()
     requests = [request for request in origin.requests() if request.target.startswith("/hygiene/")]
     assert len(requests) >= 8
+    page = origin.url("/hygiene/page")
     for request in requests:
         assert request.method == "GET"
-        assert set(request.fields) <= TO_ORIGINS
+        assert set(request.fields) - {"referer"} <= TO_ORIGINS
+        assert request.fields.get("referer", page) == page  # of its own images
         assert request.fields["accept-encoding"] == "identity"
         assert request.fields["user-agent"].startswith("streamzip/")
     assert any("if-range" in request.fields for request in requests)  # the resume was among them

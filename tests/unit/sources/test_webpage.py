@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamzip.sources.webpage import find_images
+from streamzip.sources.webpage import find_images, referer
 
 PIECES = ["<img src=", "<img srcset=", "<base href=", "<picture>", "<source srcset=", "http://", "//", "&#xD800;"]
 PIECES += [*"\"'> a,[]#?\\%@:é\x00", "1x", "2w"]
@@ -116,6 +116,15 @@ def test_find_images_passes_over_what_cannot_be_fetched(reference: str) -> None:
         ('<img src="data:image/gif;base64,R0" data-src=a>', ["a"]),
         ("<img src=low data-src=high>", ["low", "high"]),
         ('<img data-src=a data-srcset="a 1x, b 2x">', ["b"]),
+        ("<img src=low data-original=a data-lazy-src=b>", ["low", "b", "a"]),
+        ('<img data-lazy-srcset="a 1x, b 2x">', ["b"]),
+        ("<img data-src=a><noscript><img src=a></noscript>", ["a"]),
+        ('<div style="background-image: url(a)"></div>', ["a"]),
+        ("<div style=\"color:red;BACKGROUND:#fff url( 'a;b' ) no-repeat\"></div>", ["a;b"]),
+        ('<div style="background-image:url(&quot;a&quot;),url(b)"></div>', ["a", "b"]),
+        ('<div style="background:url(data:image/png;base64,AA==);cursor:url(a)"></div>', []),
+        ('<div style="list-style-image:url(a);filter:url(#b);background:none"></div>', []),
+        ("<video><source style=x:y srcset=a></video>", []),
         ('<picture><source srcset="a 1x, b 2x"><source srcset=c><img src=d></picture>', ["b", "c", "d"]),
         ('<picture><source data-srcset="a 1x, b 2x"><img data-src=c></picture>', ["b", "c"]),
         ("<video><source src=a srcset=b></video><audio><source src=c></audio>", []),
@@ -188,3 +197,28 @@ def test_find_images_is_linear_in_a_srcset() -> None:
     for text in ("," * 1_000_000, "a," * 500_000, "a 1x," * 200_000, " " * 1_000_000, "a, " * 300_000):
         images(f'<img srcset="{text}">')
     assert time.process_time() - began < 5
+
+
+def test_find_images_is_linear_in_a_style() -> None:
+    """A style that never ends its parentheses costs a moment."""
+    for unit in ("url(", 'url("', "url( ", "a", "a-: "):
+        began = time.process_time()
+        assert images(f"<div style='background:{unit * 100_000}'></div>") == []
+        assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("page", "image", "told"),
+    [
+        ("https://a.example/post?id=1#top", "https://a.example/i.png", "https://a.example/post?id=1"),
+        ("https://a.example/post", "https://cdn.example/i.png", "https://a.example/"),
+        ("https://a.example/post", "https://a.example:8443/i.png", "https://a.example/"),
+        ("https://a.example/post", "http://a.example/i.png", None),
+        ("http://a.example:8080/post", "https://cdn.example/i.png", "http://a.example:8080/"),
+        ("http://a.example/" + "x" * 5000, "http://a.example/i.png", "http://a.example/"),
+        ("http://bücher.example/post", "http://a.example/i.png", None),
+    ],
+)
+def test_referer_is_what_a_browser_would_send(page: str, image: str, told: str | None) -> None:
+    """The page to its own origin, the origin alone to others, and nothing in the clear of what was not."""
+    assert referer(page, image) == told
