@@ -79,8 +79,9 @@ class OriginTransport:
             target = target_of(url)
         except ValueError as error:  # a host that a resolver may read as an address: 127.1, 2130706433
             raise BlockedAddressError from error
+        request = _request(method, target, fields, content)  # before a connection is taken: it may refuse
         connection = self._take(target) or await self._connect(target)
-        return await connection.ask(_request(method, target, fields, content))
+        return await connection.ask(request)
 
     def _take(self, target: Target) -> Connection | None:
         idle = self._idle.get((target.scheme, target.origin))

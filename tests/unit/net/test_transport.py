@@ -406,3 +406,13 @@ def test_transport_stops_reading_when_nobody_takes_the_chunks(loop: Loop) -> Non
             assert largest <= 1 << 20
 
     run(loop, main())
+
+
+@pytest.mark.parametrize("value", ["a\r\nInjected: b", "a\nb", "a\rb", "a\0b"])
+async def test_transport_sends_nothing_when_a_field_holds_a_lines_end(value: str) -> None:
+    """What was checked when it was accepted is checked once more where it would do harm."""
+    async with Origin() as origin, transport_to(origin.authority) as transport:
+        origin.serve("/a", File(b"bytes"))
+        with pytest.raises(ValueError, match="line's end"):
+            await transport.get(origin.url("/a"), (("X-Field", value),))
+        assert origin.connections == 0
