@@ -312,3 +312,11 @@ def test_clean_name_depends_on_no_interpreter() -> None:
 def test_hostile_names_come_in_every_class() -> None:
     """No class of the table is empty."""
     assert all(NAMES.values())
+
+
+def test_clean_name_keeps_both_ends_of_a_path_with_more_parts_than_fit() -> None:
+    """Of a name of 40,000 folders the first one and the file are kept, in a name that fits."""
+    cleaned = clean_name("first/" + "x/" * 40_000 + "last.png")
+    assert cleaned.startswith("first/x/")
+    assert cleaned.endswith("last.png")
+    assert len(cleaned.encode()) <= 1024

@@ -244,3 +244,10 @@ def test_shelf_leaves_room_to_others_on_its_disk(shelf: Shelf, monkeypatch: pyte
     assert shelf.fits(MIB)
     shelf.look()
     assert shelf.room() == shelf.budget
+
+
+def test_a_stray_file_beside_the_folders_of_copies_is_no_copy(shelf: Shelf) -> None:
+    """What an operator or an editor left in the spool's folder is neither counted nor stumbled over."""
+    put(shelf, 1)
+    (shelf.root / "notes.txt").write_text("not ours")
+    assert [held.name for held in shelf.held()] == [name(1)]
