@@ -21,7 +21,10 @@ class Reads:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="store-reader")
 
     async def rows(self, query: Executable, **values: Any) -> Sequence[Row[Any]]:
-        """All rows of the query; `values` stand for its parameters. Raises NotReady or Damaged (faults.py)."""
+        """Return all rows of the query; `values` stand for its parameters. Raises NotReady or Damaged (faults.py)."""
+        # Nothing stored holds a NUL: PostgreSQL takes none in a text, not even to look for it.
+        if any(isinstance(value, str) and "\0" in value for value in values.values()):
+            return []
         try:
             async with self._availability.bounded():
                 return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, query, values)

@@ -194,6 +194,17 @@ def test_downloads_go_on_and_creates_come_back_when_the_store_is_away(
 
 
 @pytest.mark.needs("postgresql")
+def test_names_with_a_nul_are_the_names_of_nothing(tmp_path: Path, url: str) -> None:
+    """PostgreSQL takes no NUL in a text: who asks for one is told that there is no such archive."""
+    with Gateway(tmp_path, store_url=url, **KEYS) as gateway:
+        for method, path in (
+            *(("GET", "/archive/get/a%00b.zip"), ("GET", "/api/archive/status/%00"), ("GET", "/archive_img/%00")),
+            *(("POST", "/api/archive/prefetch/%00"), ("DELETE", "/api/archive/%00")),
+        ):
+            assert gateway.client.request(method, path).status_code == 404
+
+
+@pytest.mark.needs("postgresql")
 def test_verify_reads_the_store_and_names_what_was_altered_in_it(tmp_path: Path, url: str) -> None:
     """As with SQLite: nothing where all is whole, and the archive whose document is not what was signed."""
     told = {"store_url": url, **KEYS}

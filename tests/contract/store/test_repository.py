@@ -57,6 +57,13 @@ async def test_get_finds_nothing_when_the_hash_is_unknown(repository: Repository
     assert await repository.documents(HASH) == Documents()
 
 
+async def test_get_finds_nothing_when_the_hash_holds_a_nul(repository: Repository) -> None:
+    """A path may say so; it is the name of nothing, and no failure of the store."""
+    assert await repository.get("a\0b") is None
+    assert await repository.manifest("\0") is None
+    assert await repository.latest("\0") is None
+
+
 async def test_latest_gives_the_highest_generation_when_there_are_several(repository: Repository) -> None:
     """A manifest's newest archive is found by the hash of its first."""
     for number, hash in ((1, "b"), (3, "c"), (2, "d")):
