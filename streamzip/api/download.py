@@ -46,7 +46,10 @@ class Downloads:
             by_nginx = facts.finished and self._settings.sendfile == "x-accel" and not missed
             if facts.length is None and request.scope["http_version"] == "1.0":
                 # Without a length only chunks can tell the end from a break, and HTTP/1.0 has none (RFC 9112 §7.1).
-                wanted = "Ask again with HTTP/1.1, or once the archive is completed."
+                wanted = (
+                    "Ask again with HTTP/1.1, or once the archive is completed. Behind nginx that is set by "
+                    "`proxy_http_version 1.1`."
+                )
                 return ProblemResponse(505, "http_version", "HTTP/1.1 is needed", wanted)
             selected = Representation(
                 noun="archive",

@@ -1,6 +1,7 @@
 """Every path of the HTTP interface, in one table."""
 
 import asyncio
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 from starlette.applications import Starlette
@@ -120,6 +121,8 @@ def build(
     ]
     rate = Rate(settings.creates_per_minute, clock)
     for route in routes:
+        # Starlette's patterns end in `$`, which a line feed may follow: `/healthz%0a` is another path.
+        route.path_regex = re.compile(route.path_regex.pattern.removesuffix("$") + r"\Z")
         rate.limited(route)
         auth.guarded(route)
     handlers = {

@@ -24,6 +24,7 @@ from streamzip.store.rows import ArchiveRow
 
 LONG: Final = 1000  # members; longer archives are counted in a thread
 LONG_AT_ONCE: Final = 2  # manifests of any length that are read for the sake of a status
+LEAST_FREE: Final = 1 << 20  # bytes of the disk: with less, no create is sure to be kept
 NOTED_WITHIN: Final = 5.0  # seconds that a status waits for the store to hear of a finished copy
 
 
@@ -85,10 +86,12 @@ class Statuses:
         """Raise a Problem where the store or the disk would refuse an archive."""
         await self._repository.ping()
         try:
-            await asyncio.to_thread(self._shelf.free_space)
+            free = await asyncio.to_thread(self._shelf.free_space)
         except OSError as error:
             detail = f"the folder of the copies cannot be used: {error.strerror}"
             raise NotReady(detail, code="disk_unavailable", retry_after=10) from error
+        if free < LEAST_FREE:
+            raise NotReady("the disk is full: make room on it", code="disk_unavailable", retry_after=10)
 
     async def is_unfinished(self, archive_hash: str) -> bool:
         """Whether the archive may still need its origins to be completed."""

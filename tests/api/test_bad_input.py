@@ -225,3 +225,18 @@ def test_create_refuses_a_host_that_is_none(gateway: Gateway, host: str) -> None
     body = json.dumps({"urls": [URL]}).encode()
     response = gateway.client.post("/api/archive/create", content=body, headers={"Host": host})
     assert response.status_code in (400, 422)
+
+
+@pytest.mark.parametrize("path", ["/healthz%0a", "/docs%0a", "/api/archive%0a"])
+def test_path_with_a_line_feed_is_another_path(gateway: Gateway, path: str) -> None:
+    """What a log or a proxy in front takes for one path must not be answered as another."""
+    assert gateway.client.get(path).status_code == 404
+
+
+def test_archive_has_no_line_feed_behind_its_name(launch: Launch, origin: Origin) -> None:
+    """Its path, followed by one, is not found."""
+    gateway = launch()
+    origin.serve("/fed/a", File(b"a"))
+    hash = gateway.create(urls=[origin.url("/fed/a")])["archive_hash"]
+    assert gateway.client.head(f"/archive/get/{hash}.zip%0a").status_code == 404
+    assert gateway.client.head(f"/archive/get/{hash}.zip").status_code == 200

@@ -246,7 +246,10 @@ def test_gateway_with_a_full_disk_refuses_creates_and_recovers(tiny: Path, origi
         refused = gateway.client.post("/api/archive/create", json={"urls": [origin.url("/refusing/b")]})
         assert (refused.status_code, refused.json()["code"]) == (503, "store_unavailable")
         assert int(refused.headers["retry-after"]) > 0
+        unready = gateway.client.get("/readyz")
+        assert (unready.status_code, unready.json()["code"]) == (503, "disk_unavailable")
         filler.unlink()
+        assert gateway.client.get("/readyz").status_code == 200
         again = gateway.create(urls=[origin.url("/refusing/b")])["archive_hash"]
         assert unpacked(gateway.download(again)) == {"b": b"b"}
         assert gateway.download(hash)
