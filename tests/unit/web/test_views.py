@@ -13,7 +13,7 @@ LINKS = Links("../a.zip", "https://z/a.zip", "e", "f", "b", "d")
 def document(**changed: Any) -> dict[str, Any]:
     progress = {"bytes": 10, "total_bytes": 100, "entries": 1, "total_entries": 3}
     whole = {"archive_hash": "0" * 32, "filename": "x.zip", "status": "in-progress", "active": True, "cached": False,
-             "progress": progress, "errors": [], "expires_at": None}  # fmt: skip
+             "progress": progress, "errors": [], "errors_total": 0, "expires_at": None}  # fmt: skip
     return whole | changed
 
 
@@ -40,7 +40,10 @@ def test_failed_archive_says_what_to_do() -> None:
 def test_long_list_of_what_was_left_out_is_cut() -> None:
     """A hundred, and how many more; also where the document has only the first of them."""
     rows = [{"name": str(number), "message": "gone"} for number in range(150)]
-    assert (len(shown(errors=rows).left_out), shown(errors=rows).more_left_out) == (100, 50)
+    assert (len(shown(errors=rows, errors_total=150).left_out), shown(errors=rows, errors_total=150).more_left_out) == (
+        100,
+        50,
+    )
     assert shown(errors=rows[:20], errors_total=500).more_left_out == 480
 
 
