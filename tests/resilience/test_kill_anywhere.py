@@ -147,7 +147,7 @@ def check(archive: bytes) -> None:
 def live(gateway: Gateway, workers: int, clients: Clients, chance: random.Random) -> int:
     """One life, from the start to its end by `kill -9`; how many kills that were."""
     if chance.random() < 0.2:  # before it answers
-        killer = threading.Timer(chance.uniform(0.02, 0.9), kill_all, [gateway])
+        killer = threading.Timer(chance.uniform(0.02, 0.9), kill_begun, [gateway])
         killer.start()
         with suppress(AssertionError, httpx.TransportError):
             gateway.start()
@@ -166,6 +166,13 @@ def live(gateway: Gateway, workers: int, clients: Clients, chance: random.Random
     gateway.wait()
     clients.end()
     return kills
+
+
+def kill_begun(gateway: Gateway) -> None:
+    """Kill it once there is a process: where the machine is busy, to make one takes longer than the moment chosen."""
+    while not gateway.runs:
+        pause(0.001)
+    kill_all(gateway)
 
 
 def pause(seconds: float) -> None:

@@ -128,6 +128,11 @@ class Gateway:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def runs(self) -> bool:
+        """Whether there is a process now."""
+        return self._process is not None
+
+    @property
     def pid(self) -> int:
         """The process that runs now."""
         assert self._process is not None
