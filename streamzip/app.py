@@ -150,7 +150,9 @@ class _Parts:
             *(loader, builds, statuses, owners, announcements, events),
         )
         watches = Watches(
-            *(statuses, repository.overview, table, shelf, clock), most=settings.max_watchers, leaving=self.leaving
+            *(statuses, repository.overview, loader, table, shelf, clock),
+            most=settings.max_watchers,
+            leaving=self.leaving,
         )
         downloads = Downloads(leases, table, shelf, events)
         self.gateway = Gateway(creates, downloads, builds, statuses, watches, removal)

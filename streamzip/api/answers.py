@@ -76,7 +76,7 @@ class Member(BaseModel):
 
     index: int
     name: str
-    state: Literal["pending", "completed", "skipped"]
+    state: Literal["pending", "completed", "skipped", "failed"]
 
 
 class Delivery(BaseModel):

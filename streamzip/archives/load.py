@@ -83,9 +83,17 @@ class Loader:
         """The archive's manifest, its signature verified. Raises NotFound, Damaged."""
         return await self._unsealed(hash, await self._repository.manifest(hash))
 
+    def throttling(self) -> tuple[Waiting, ...]:
+        """Return all origins that requests of this process wait for, because they refuse some."""
+        return tuple(self._pulling.registry.waiting())
+
+    def is_planning(self, archive_hash: str) -> bool:
+        """Return whether the archive's origins are being asked."""
+        return archive_hash in self._plans
+
     async def waiting_for(self, row: ArchiveRow) -> list[Waiting]:
         """Return those of the archive's origins that requests of this process wait for, because they refuse some."""
-        waiting = self._pulling.registry.waiting()
+        waiting = self.throttling()
         if not waiting or row.completed_at is not None or row.code == Stale.code:
             return []
         plan, origin = self._plans.get(row.hash), self._pulling.registry.origin

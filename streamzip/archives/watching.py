@@ -12,11 +12,13 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from streamzip.archives.load import Loader
 from streamzip.archives.status import Asked, Look, Statuses
 from streamzip.archives.table import ArchiveTable
 from streamzip.clock import Clock
 from streamzip.errors import NotFound, NotReady, Problem, TooMany
 from streamzip.logs import event
+from streamzip.sources.gate import Waiting
 from streamzip.spool.shelf import Shelf
 from streamzip.store.overview import Overview, Stamp
 
@@ -51,6 +53,7 @@ class _Marks(NamedTuple):
     bytes_here: int
     is_full: bool
     is_read: bool
+    waiting: tuple[Waiting, ...]  # for origins that throttle, where any is asked for the archive's sake
 
 
 @dataclass(slots=True)
@@ -95,6 +98,7 @@ class Watches:
         self,
         statuses: Statuses,
         overview: Overview,
+        loader: Loader,
         table: ArchiveTable,
         shelf: Shelf,
         clock: Clock,
@@ -104,6 +108,7 @@ class Watches:
     ) -> None:
         self._statuses = statuses
         self._overview = overview
+        self._loader = loader
         self._table = table
         self._shelf = shelf
         self._clock = clock
@@ -176,17 +181,23 @@ class Watches:
         except (Problem, OSError) as error:  # what is watched is told later
             event(logger, logging.WARNING, "watching_waits", error=str(error))
             return
-        looks = []
+        looks, throttling = [], self._loader.throttling()
         for hash in hashes:
             watched = self._watched.get(hash)
             if watched is None:
                 continue
-            marks = self._marks(watched, stamps.get(hash), journals[hash])
+            marks = self._marks(watched, stamps.get(hash), journals[hash], throttling)
             if watched.elsewhere or watched.marks != marks:
                 looks.append(self._look_at(watched, marks))
         await asyncio.gather(*looks)
 
-    def _marks(self, watched: Watched, stamp: Stamp | None, journal: tuple[int, int] | None) -> _Marks:
+    def _marks(
+        self,
+        watched: Watched,
+        stamp: Stamp | None,
+        journal: tuple[int, int] | None,
+        throttling: tuple[Waiting, ...],
+    ) -> _Marks:
         assembly, now = self._table.peek(watched.hash), self._clock.wall()
         is_due = stamp is not None and stamp.job_due is not None and stamp.job_due <= now
         if stamp is not None and stamp.expires_at is not None and stamp.expires_at <= now:
@@ -196,7 +207,9 @@ class Watches:
         else:  # closed, which changes nothing: a look would open it again
             before = watched.marks
             bytes_here, is_full = (0, False) if before is None else (before.bytes_here, before.is_full)
-        return _Marks(stamp, is_due, journal, bytes_here, is_full, self._table.reading(watched.hash))
+        is_read = self._table.reading(watched.hash)
+        waiting = throttling if is_read or self._loader.is_planning(watched.hash) else ()
+        return _Marks(stamp, is_due, journal, bytes_here, is_full, is_read, waiting)
 
     def _journals(self, hashes: Collection[str]) -> dict[str, tuple[int, int] | None]:
         """When each archive's journal was last written, and its size; for a thread."""

@@ -9,7 +9,8 @@ from typing import Any
 
 from tests.support.fixtures import Launch
 from tests.support.gateway import Gateway
-from tests.support.origin import File, Origin, Pattern
+from tests.support.origin import File, Origin, Pattern, Raw
+from tests.support.throttled import Limits
 
 MIB = 1 << 20
 
@@ -73,6 +74,21 @@ def test_events_end_when_the_archive_is_deleted(launch: Launch, origin: Origin) 
     for _ in events(gateway, hash):
         gateway.client.delete(f"/api/archive/{hash}", headers={"X-Delete-Token": created["delete_token"]})
     assert gateway.client.get(f"/api/archive/events/{hash}").status_code == 404
+
+
+def test_events_tell_for_whom_an_archive_waits(launch: Launch) -> None:
+    """A host that throttles is named while it does, and not afterwards, though no byte comes meanwhile."""
+    refusal = Raw(b"HTTP/1.1 429 No\r\nRetry-After: 2\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+    with Origin() as origin:
+        gateway = launch(allow=[origin.authority])
+        limits = Limits(closed_for=3.0, refusal=lambda: refusal)
+        for number in range(8):
+            origin.serve(f"/{number}", limits.file(File(b"x" * 100)))
+        hash = gateway.create(urls=[origin.url(f"/{number}") for number in range(8)], prefetch=True)["archive_hash"]
+        told = [document for _, document in events(gateway, hash)]
+    waited = [each["origin"] for document in told for each in document["waiting_for"]]
+    assert set(waited) == {origin.authority}
+    assert (told[-1]["status"], told[-1]["waiting_for"]) == ("completed", [])
 
 
 def test_events_do_not_hold_up_the_end_of_the_process(launch: Launch, origin: Origin) -> None:

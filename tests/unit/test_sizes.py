@@ -17,7 +17,6 @@ EXCEPTIONS = {
     "app.py:_Parts.__init__": "every part is made here, once, in the order of what needs what",
     "assembly/ledger.py:Ledger": "all that is known of one archive has one owner; its questions are one line each",
     "config.py": "each setting is declared once, with its type, range and help",
-    "gateway.py:Gateway.__init__": "the verbs' parts are handed in one by one by app.py",
     "spool/file.py:FileSpool": "the ports of bytes, journal and claims, over one open file",
     "web/views.py:ArchiveView": "what a template shows of an archive, a field each",
     "zip/offsets.py:Offsets": "the columns of one table, read in many ways",
