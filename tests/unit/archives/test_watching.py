@@ -1,0 +1,75 @@
+"""What is watched is looked at when something of it changed, and at no other time."""
+
+import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from streamzip.archives import watching
+from streamzip.archives.status import Look
+from streamzip.archives.watching import Watched, Watches
+from streamzip.clock import SystemClock
+from streamzip.sources.gate import Waiting
+from streamzip.spool.shelf import Shelf
+from streamzip.store.overview import Stamp
+
+HASH = "a" * 32
+STAMP = Stamp(None, None, None, None, planned=True, receivers=0, deliveries=0, attempts=None, delivered=None)
+
+
+class World:
+    """All that watching asks: each answer may be changed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.stamp: Stamp | None = STAMP
+        self.waiting: tuple[Waiting, ...] = ()
+        self.elsewhere = False
+        self.looks = 0
+        self.shelf = Shelf(folder, budget=1, grace=0.0)
+        everything: Any = SimpleNamespace(
+            look=self._look,
+            stamps=self._stamps,
+            throttling=lambda: self.waiting,
+            is_planning=lambda _: True,
+            peek=lambda _: None,
+            reading=lambda _: False,
+        )
+        parts = (everything, everything, everything, everything, self.shelf, SystemClock())
+        self.watches = Watches(*cast(Any, parts), most=9, leaving=asyncio.Event())
+
+    async def _look(self, _: object) -> Look:
+        self.looks += 1
+        return Look({"status": "in-progress", "seen": self.looks}, self.elsewhere)
+
+    async def _stamps(self, hashes: list[str]) -> dict[str, Stamp]:
+        return {} if self.stamp is None else dict.fromkeys(hashes, self.stamp)
+
+    async def looks_until_quiet(self, watched: Watched) -> int:
+        """How many looks there are before a turn of the loop finds nothing to look at."""
+        before = self.looks
+        while True:
+            snapshot = watched.snapshot
+            if not await watched.changed(snapshot, within=0.05):
+                return self.looks - before
+
+
+async def test_watched_archive_is_looked_at_only_when_something_of_it_changed(tmp_path: Path, monkeypatch: Any) -> None:
+    """The store's facts, another process's journal, an origin that throttles: one look each; else none."""
+    monkeypatch.setattr(watching, "LOOK_EVERY", 0.005)
+    world = World(tmp_path)
+    first = await world.watches.first(HASH)
+    with world.watches.watch(HASH, "client", first) as watched:
+        await world.looks_until_quiet(watched)
+        assert await world.looks_until_quiet(watched) == 0
+
+        world.stamp = STAMP._replace(code="entry_failed")
+        assert await world.looks_until_quiet(watched) == 1
+
+        journal = world.shelf.paths(HASH).journal
+        journal.parent.mkdir(parents=True)
+        journal.write_bytes(b"a record")
+        assert await world.looks_until_quiet(watched) == 1
+
+        world.waiting = (Waiting("files.example:443", 1000.0, "http_429"),)
+        assert await world.looks_until_quiet(watched) == 1
+        assert await world.looks_until_quiet(watched) == 0
