@@ -257,7 +257,7 @@ def serve(settings: Settings) -> None:
     # A core file would hold every secret that the process has.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     _shares()
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level, settings.log_format)
     others = sharing.join(settings.data_dir / "gateway.lock")
     if others:
         event(logger, logging.WARNING, "data_folder_shared", folder=str(settings.data_dir))
@@ -285,7 +285,7 @@ def _is_loopback(host: str) -> bool:
 def _work(settings: Settings, alone: bool, sockets: Sequence[socket.socket]) -> None:
     """Run one process, from its first part to its last response. `alone`: no other one uses the data folder."""
     memory.settle()
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level, settings.log_format)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, alone, sockets))
 

@@ -108,6 +108,7 @@ Sites = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_sites)]
 Extensions = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_extensions)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 LogLevel = Literal["off", "error", "warning", "info", "debug"]
+LogFormat = Literal["json", "text"]
 
 
 class Settings(BaseSettings):
@@ -245,6 +246,10 @@ class Settings(BaseSettings):
         "comma-separated.",
     )
     log_level: Annotated[LogLevel, BeforeValidator(_lower)] = Field(default="info", description="How much is logged.")
+    log_format: Annotated[LogFormat | None, BeforeValidator(_lower)] = Field(
+        default=None,
+        description="How a line of the log looks: `json` or `text`. Default: text on a terminal, else JSON.",
+    )
     connections_per_origin: int = Field(
         default=128, ge=1, description="Connections at once to one origin, at most; it begins with 32."
     )

@@ -1,6 +1,8 @@
-"""One JSON line for each event, on stderr, safe to keep: no secret of a URL, no character that moves a terminal.
+"""One line for each event, on stderr, safe to keep: no secret of a URL, no character that moves a terminal.
 
     {"time": "2026-05-01T10:00:00.123Z", "level": "info", "logger": "streamzip.gateway", "event": "archive_created", …}
+
+or, for a person: `10:00:00 info    archive_created archive=3bea29cc…`.
 
 Redaction sits here, in the formatter, because it is the one door that every line passes, uvicorn's and a library's too.
 """
@@ -16,7 +18,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from streamzip.config import LogLevel
+from streamzip.config import LogFormat, LogLevel
 
 LIMIT = 2048  # bytes of one value as it stands in the line, escapes included
 _SCANNED = 16_384  # characters of a text that are looked at: bounds the work for one value
@@ -56,13 +58,16 @@ def event(logger: logging.Logger, level: int, name: str, /, **fields: Any) -> No
     logger.log(level, name, extra={"fields": fields})
 
 
-def configure(level: LogLevel) -> None:
-    """Send every logger's lines, uvicorn's too, to stderr as JSON. Call uvicorn with `log_config=None`.
+def configure(level: LogLevel, form: LogFormat | None = None) -> None:
+    """Send every logger's lines, uvicorn's too, to stderr. Call uvicorn with `log_config=None`.
+
+    `form` None: text where stderr is a terminal, else JSON.
 
     Libraries stay at `warning`: at `debug`, some would log what they are given, whole URLs too.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter())
+    for_a_person = form == "text" or (form is None and sys.stderr.isatty())
+    handler.setFormatter(TextFormatter() if for_a_person else JsonFormatter())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(max(_LEVELS[level], logging.WARNING))
@@ -79,6 +84,9 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its line feed."""
+        return _dumps(self._line(record))
+
+    def _line(self, record: logging.LogRecord) -> dict[str, Any]:
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[:-6] + "Z",
             "level": record.levelname.lower(),
@@ -91,7 +99,33 @@ class JsonFormatter(logging.Formatter):
         if error is not None:
             line["error"] = _cut(_headline(error))
             line["trace"] = _cut("\n".join(_trace(error, _DEPTH)), tail=True)
-        return _dumps(line)
+        return line
+
+
+class TextFormatter(JsonFormatter):
+    """The same record as a person reads it: time of day (UTC), level, event, and each field as `name=value`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, without its line feed; a trace stands below it, indented."""
+        line = self._line(record)
+        time, level, _, happened = (line.pop(name) for name in ("time", "level", "logger", "event"))
+        trace = line.pop("trace", "")
+        fields = " ".join(f"{name}={_word(value)}" for name, value in line.items())
+        said = f"{time[11:19]} {level:<7} {_word(happened, alone=True)} {fields}".rstrip()
+        below = "".join(f"\n    {_dumps(each)[1:-1]}" for each in trace.splitlines())
+        return said + below
+
+
+def _word(value: Any, *, alone: bool = False) -> str:
+    """A value as one word; in quotes where it has blanks, or letters that a terminal would obey.
+
+    `alone`: blanks need no quotes.
+    """
+    text = _dumps(value)
+    if not isinstance(value, str) or not value or '"' in value:
+        return text
+    plain = text[1:-1]
+    return plain if plain == value and (alone or " " not in value) else text
 
 
 def redact(text: str) -> str:

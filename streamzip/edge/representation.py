@@ -117,7 +117,8 @@ async def _stream(
         return Response()  # to nobody; what was being read for it is given up, and no other reader waits for that
     except TimeoutError as error:
         raise NotReady("nothing of it has come within a minute; try again", retry_after=10) from error
-    return StreamedResponse(_rest(first, runs, stack.pop_all()), status, headers, write_timeout=write_timeout)
+    body = _rest(first, runs, stack.pop_all())
+    return StreamedResponse(body, status, headers, write_timeout=write_timeout, download=True)
 
 
 async def _rest(first: Data, runs: AsyncGenerator[Data, None], stack: AsyncExitStack) -> AsyncGenerator[Data, None]:

@@ -5,6 +5,7 @@ completed.
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncGenerator, Awaitable
 from typing import TypeVar
 
@@ -26,10 +27,18 @@ _LAST_LOOKS = 0.25  # seconds between those at the end of a response, which is o
 
 
 class StreamedResponse(Response):
-    """`runs` is the body; `write_timeout`: seconds that a reader may take nothing before it is dropped."""
+    """`runs` is the body; `write_timeout`: seconds that a reader may take nothing before it is dropped. `download`: the
+    log tells how it ended.
+    """
 
     def __init__(
-        self, runs: AsyncGenerator[Data, None], status: int, headers: dict[str, str], *, write_timeout: float
+        self,
+        runs: AsyncGenerator[Data, None],
+        status: int,
+        headers: dict[str, str],
+        *,
+        write_timeout: float,
+        download: bool = False,
     ) -> None:
         super().__init__(status_code=status)
         self.raw_headers = [
@@ -37,12 +46,14 @@ class StreamedResponse(Response):
         ]
         self._runs = runs
         self._write_timeout = write_timeout
+        self._download = download
         self._resumable = {"ETag", "Content-Length"} <= headers.keys()
         self._given = 0  # bytes handed to the server
         self._all_given = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         connection: Connection = scope[SCOPE_KEY]
+        began = time.monotonic()
         sending = asyncio.create_task(self._send(send, connection))
         # After a disconnect uvicorn's `send` returns at once and never waits: without this watch the whole archive
         # would be pulled for nobody.
@@ -60,12 +71,40 @@ class StreamedResponse(Response):
             for task in (sending, *watches):
                 task.cancel()
             await asyncio.wait((sending, *watches))
-        if stalled:
-            event(logger, logging.INFO, "download_cut", detail="its reader took nothing for too long")
-            await connection.cut()
-        elif not sending.cancelled() and (failure := sending.exception()) is not None:
-            _log(failure)
-            await self._break_off(connection, receive)
+        untaken = connection.untaken()
+        outcome = "whole" if self._all_given else "left"
+        try:
+            if stalled:
+                outcome = "stalled"
+                event(logger, logging.INFO, "download_cut", detail="its reader took nothing for too long")
+                await connection.cut()
+            elif not sending.cancelled() and (failure := sending.exception()) is not None:
+                outcome = "cut"
+                _log(failure)
+                await self._break_off(connection, receive)
+        finally:
+            if self._download:
+                self._log_end(scope, outcome, taken=self._given - untaken, seconds=time.monotonic() - began)
+
+    def _log_end(self, scope: Scope, outcome: str, *, taken: int, seconds: float) -> None:
+        """Tell the operator how a download ended: for whom, how much of it, how long it took."""
+        ranged = next((value for name, value in self.raw_headers if name == b"content-range"), None)
+        fields = {} if ranged is None else {"range": ranged.decode("latin-1")}
+        if (archive := scope["path_params"].get("hash")) is not None:
+            fields["archive"] = archive
+        client = scope.get("client")
+        event(
+            logger,
+            logging.INFO,
+            "download_ended",
+            outcome=outcome,
+            door=scope["path"].partition("/")[2].partition("/")[0],  # the rest of a path may be a secret
+            status=self.status_code,
+            bytes=taken,
+            seconds=round(seconds, 3),
+            client=None if client is None else client[0],
+            **fields,
+        )
 
     async def _break_off(self, connection: Connection, receive: Receive) -> None:
         """End the connection so that nobody takes what was sent for the whole.

@@ -71,6 +71,7 @@ def test_no_secret_is_told_when_everything_goes_right_and_wrong(launch: Launch, 
             max_attempts="2",
             connect_timeout="2",
             read_timeout="2",
+            throttle_wait="1",
         )
         gateway.client.headers["Authorization"] = f"Bearer {key}"
         answers, archives = everything(gateway, origin, receiver.url(hook))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from streamzip.config import LogLevel
-from streamzip.logs import LIMIT, JsonFormatter, configure, event, redact
+from streamzip.logs import LIMIT, JsonFormatter, TextFormatter, configure, event, redact
 
 
 @pytest.fixture(autouse=True)
@@ -255,3 +255,50 @@ def test_configure_takes_over_when_uvicorn_set_its_own_handlers(capsys: pytest.C
     logging.getLogger("uvicorn.access").info('%s - "%s %s HTTP/%s" %d', *arguments)
     line = json.loads(capsys.readouterr().err)
     assert line["event"] == '127.0.0.1:9 - "GET /archive/get/ab.zip?[redacted] HTTP/1.1" 200'
+
+
+def render_text(message: str, error: BaseException | None = None, **fields: Any) -> str:
+    info = (type(error), error, error.__traceback__) if error is not None else None
+    record = logging.LogRecord("streamzip.gateway", logging.INFO, "x.py", 1, message, (), info)
+    record.created = 1_777_629_600.1239
+    record.fields = fields
+    return TextFormatter().format(record)
+
+
+def test_text_is_one_readable_line_for_a_person() -> None:
+    """Time of day, level, event, fields; a word needs no quotes."""
+    line = render_text("listening", url="http://127.0.0.1:8000", workers=2, cold=True, detail="two words")
+    assert line == '10:00:00 info    listening url=http://127.0.0.1:8000 workers=2 cold=true detail="two words"'
+
+
+@pytest.mark.parametrize("hostile", ["a\nb", "\x1b[2J", "\u202e", 'say "x" y=z', "", "a=\x00"])
+def test_text_obeys_no_letter_of_a_value(hostile: str) -> None:
+    """What would move a terminal, or look like another field or line, is escaped as in JSON."""
+    line = render_text("x", name=hostile)
+    assert line == f"10:00:00 info    x name={json.dumps(hostile)}"
+    assert line.isprintable()
+
+
+def test_text_hides_what_json_hides_and_shows_the_trace_below() -> None:
+    """One door for both: the same redaction, the same cuts."""
+    try:
+        raise ValueError("https://u:p@h/a?token=1")
+    except ValueError as error:
+        first, *below = render_text("failed", error, api_key="sz_1").split("\n")
+    assert "sz_1" not in first and "token=1" not in first and "u:p@" not in first
+    assert any("test_logs.py" in line for line in below)
+    assert all(line.startswith("    ") for line in below)
+
+
+def test_log_is_text_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Unless the setting says otherwise."""
+    for form, terminal, text in (
+        (None, True, True),
+        (None, False, False),
+        ("json", True, False),
+        ("text", False, True),
+    ):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda terminal=terminal: terminal)
+        configure("info", form)  # type: ignore[arg-type]
+        event(logging.getLogger("streamzip.gateway"), logging.INFO, "there")
+        assert capsys.readouterr().err.startswith("{") is not text
