@@ -80,15 +80,24 @@ class Doors:
     # -- named by an origin ------------------------------------------------------------------------------
 
     def redirected(self) -> dict[str, Any]:
-        """One archive of redirects: with each code, of two hops, and where an origin was asked again."""
+        """One archive of redirects: with each code, of two hops, and where an origin was asked again.
+
+        And one of those to the names that turn, which may rightly be had while they are public: who dials them is seen.
+        """
+        turning = [url for url in self._locations if TURNING.match(url)]
+        self.archived(*self._redirects(turning))
+        fixed = [url for url in self._locations if url not in turning]
+        return self.archived(*self._redirects(fixed), self._origin.url("/good"))
+
+    def _redirects(self, locations: Sequence[str]) -> list[str]:
         wanted = []
-        for url in self._locations:
+        for url in locations:
             for code in REDIRECTS:
                 wanted.append(self._serve(redirect(url, code)))
             near = self._serve(redirect(url))
             wanted.append(self._serve(redirect(near)))
             wanted.append(self._serve(Status(503), redirect(url)))
-        return self.archived(*wanted, self._origin.url("/good"))
+        return wanted
 
     def turned(self) -> dict[str, int]:
         """Archives of a file that is there when it is probed, and a redirect once it is pulled."""

@@ -192,6 +192,7 @@ def main(data: Path, step: int) -> None:
     NameServer()
     with Origin() as origin:
         times = {"max_attempts": "2", "connect_timeout": "3", "read_timeout": "3", "probe_wait": "120"}
+        times["throttle_wait"] = "2"  # an origin that refuses some is asked again for long otherwise
         with Gateway(data, allow=[origin.authority], **times) as gateway, listening("0.0.0.0", 80):
             seen = meet(gateway, origin, step)
             known = {("127.0.0.1", gateway.port), ("127.0.0.1", origin.port)}
