@@ -326,7 +326,8 @@ def test_a_reader_in_the_middle_of_an_open_member_goes_on_when_the_worker_that_p
     origin.release(path)
     code, _, whole = answer(second, begun)
     assert (code, unpacked(whole)) == (200, {name: file.body[:]})
-    assert len(origin.requests(path)) == asked + 1
+    # One pass more; rarely a second one, where the survivor's first was under way when the kill was noticed.
+    assert len(origin.requests(path)) - asked in (1, 2)
     gateway.until(hash)
     for worker in workers(gateway):
         assert get(gateway, worker, archive(hash))[2] == whole
