@@ -138,6 +138,8 @@ def download(
     Raises DownloadBroken, CannotSave, and what the gateway answers.
     """
     head = yield from _head(server, link, patience)
+    if target is None:
+        yield from run(lambda: _make(folder))
     path = folder / head.filename if target is None else target
     if path.exists() and not replace:
         raise CannotSave(f"{path} exists")
@@ -170,6 +172,13 @@ def _head(server: str, link: str, patience: float) -> Flow[Representation]:
             pause = max(busy.retry_after or 0.0, FIRST_PAUSE)
         waited += pause
         yield Pause(pause)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotSave(f"{folder} cannot be made: {error.strerror}") from error
 
 
 def _refused(server: str, answer: Answer) -> Flow[None]:

@@ -21,6 +21,8 @@ class Sender:
         address = urlsplit(server)
         if address.scheme not in ("http", "https") or not address.hostname:
             raise ValueError(f"{server!r} is no gateway's address; it begins with http:// or https://")
+        if key is not None and not (key.isascii() and key.isprintable()):
+            raise ValueError("the API key has letters that no key has; was it copied whole?")
         self.server = server.rstrip("/")
         self._origin = (address.scheme, address.netloc)
         self._authorization = {} if key is None else {"Authorization": f"Bearer {key}"}

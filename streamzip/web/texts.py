@@ -67,7 +67,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "qr": ("QR code", "QR-Code"),
     "build": ("Build now", "Jetzt erstellen"),
     "state_pending": ("Ready to download; nothing was pulled yet", "Bereit; noch wurde nichts geholt"),
-    "state_in-progress": ("Being pulled", "Wird geholt"),
+    "state_in-progress": ("Partly pulled", "Teilweise geholt"),
     "state_completed": ("Complete", "Fertig"),
     "state_failed": ("Failed", "Gescheitert"),
     "progress": (

@@ -36,10 +36,11 @@ def test_an_archive_is_created_waited_for_and_downloaded(gateway: Gateway, origi
         archive_hash = created(client, origin, "first")
         assert client.wait(archive_hash).status == "completed"
         told: list[Transferred] = []
-        path = client.download(archive_hash, folder=tmp_path, on_progress=told.append)
-    assert path == tmp_path / "archive.zip"
+        folder = tmp_path / "made" / "for it"
+        path = client.download(archive_hash, folder=folder, on_progress=told.append)
+    assert path == folder / "archive.zip"
     assert whole(path) == ["first"]
-    assert [entry.name for entry in tmp_path.iterdir()] == ["archive.zip"]
+    assert [entry.name for entry in folder.iterdir()] == ["archive.zip"]
     assert told[-1] == Transferred(path.stat().st_size, path.stat().st_size, 0)
 
 

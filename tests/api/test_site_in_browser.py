@@ -65,7 +65,7 @@ def test_bar_grows_while_the_archive_is_built(browser: Chromium, gateway: Gatewa
     gateway.client.post(f"/api/archive/prefetch/{hash_of(screen)}")
     screen.until("document.querySelector('progress').value > 1000000")
     assert screen.evaluate("window.same") is True
-    assert "Being pulled" in screen.text()
+    assert "Partly pulled" in screen.text()
     origin.release("/screen/live")
     screen.until("document.querySelector('article').dataset.state === 'completed'", 60)
     assert screen.seen()["broken"] == []

@@ -231,3 +231,5 @@ def test_an_address_that_is_none_is_refused_at_once() -> None:
     """Before anything is sent."""
     with pytest.raises(ValueError, match="begins with http"):
         Client("zip.example.com")
+    with pytest.raises(ValueError, match="letters that no key has"):
+        Client(SERVER, key="sz_…")
