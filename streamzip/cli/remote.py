@@ -7,9 +7,10 @@ were left out, 130 stopped.
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
@@ -71,8 +72,8 @@ def create(
 
 def status(archive: Archive, server: Server = LOCAL, key: Key = None, as_json: Json = False) -> None:
     """Print how an archive stands."""
-    server, archive_hash = _named(archive, server)
-    with _gateway(server, key) as gateway:
+    at, archive_hash = _named(archive, server)
+    with _gateway(at, _key_for(at, server, key)) as gateway:
         current = gateway.status(archive_hash)
     if as_json:
         print_json(current.document)
@@ -91,8 +92,8 @@ def watch(
     archive: Archive, server: Server = LOCAL, key: Key = None, as_json: Json = False, quiet: Quiet = False
 ) -> None:
     """Follow an archive until it is completed or has failed; it is not built for that alone."""
-    server, archive_hash = _named(archive, server)
-    with _gateway(server, key) as gateway, meter("waiting", quiet=quiet or as_json) as shown:
+    at, archive_hash = _named(archive, server)
+    with _gateway(at, _key_for(at, server, key)) as gateway, meter("waiting", quiet=quiet or as_json) as shown:
         current = None
         for current in gateway.events(archive_hash):
             if as_json:
@@ -123,8 +124,8 @@ def get(
     from streamzip.client import GatewayError
 
     link = archive
-    server, archive_hash = _named(archive, server)
-    with _gateway(server, key) as gateway:
+    at, archive_hash = _named(archive, server)
+    with _gateway(at, _key_for(at, server, key)) as gateway:
         with meter("downloading", quiet=quiet or as_json) as shown:
             path = gateway.download(
                 link if "/" in link else archive_hash,
@@ -175,7 +176,7 @@ def rm(
     failed = False
     for archive in archives:
         at, archive_hash = _named(archive, server)
-        with _gateway(at, key) as gateway:
+        with _gateway(at, _key_for(at, server, key)) as gateway:
             try:
                 gateway.delete(archive_hash, token=token)
             except GatewayError as error:
@@ -237,6 +238,22 @@ def _named(archive: str, server: str) -> tuple[str, str]:
     if found is None:
         stop(f"{archive!r} is neither an archive's hash nor its link", code=WRONG_USAGE)
     return found["server"] or server, found["hash"]
+
+
+def _key_for(at: str, server: str, key: str | None) -> str | None:
+    """Return the key, for the gateway that it is meant for: a link may lead to anybody's server."""
+    if key is None or _origin(at) == _origin(server):
+        return key
+    say(f"your API key is not sent to {at}; if that is your gateway, name it with --server")
+    return None
+
+
+def _origin(server: str) -> tuple[str, str | None, int | None]:
+    """Return scheme, host and port; a port that is none is left to the client, which refuses it."""
+    address = urlsplit(server)
+    with suppress(ValueError):
+        return address.scheme, address.hostname, address.port or {"http": 80, "https": 443}.get(address.scheme)
+    return address.scheme, address.netloc, None
 
 
 def _say_left_out(current: Any, *, quiet: bool) -> int:

@@ -116,3 +116,23 @@ def test_what_cannot_be_done_is_one_sentence(
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (status, "", 1)
     assert done.stderr.startswith("streamzip: ")
     assert sentence in done.stderr
+
+
+@pytest.mark.parametrize("command", [["get"], ["status"], ["watch"], ["rm"]], ids=" ".join)
+def test_the_key_goes_to_no_server_that_only_a_link_names(gateway: Gateway, origin: Origin, command: list[str]) -> None:
+    """A link may come from anybody; the key is the server's that --server or the environment names."""
+    archive_hash = f"{len(command[0]):032x}{'a' * 32}"[:32]
+    path = f"/archive/get/{archive_hash}.zip"
+    done = run(*command, origin.url(path), server=gateway.base, key=KEY)
+    assert done.returncode == 1
+    assert "your API key is not sent to" in done.stderr
+    asked = [request for request in origin.requests() if archive_hash in request.target]
+    assert asked
+    assert not any("authorization" in request.fields for request in asked)
+
+
+def test_the_key_goes_to_the_server_that_is_named_and_linked(launch: Launch, origin: Origin) -> None:
+    """One origin, however it is written."""
+    gateway = launch(api_keys=LINE)
+    made = run("create", origin.url("/remote/x"), server=gateway.base, key=KEY).stdout.strip()
+    assert run("rm", made, server=f"{gateway.base}/", key=KEY).returncode == 0
