@@ -4,9 +4,10 @@ import asyncio
 import json
 import re
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
@@ -23,6 +24,8 @@ from streamzip.edge.bodies import HeldBodies
 from streamzip.errors import FieldError, Forbidden, InvalidRequest
 from streamzip.gateway import Gateway
 from streamzip.manifest.parse import CreateRequest, Limits, parse_create
+
+T = TypeVar("T")
 
 Parser = Callable[..., CreateRequest]  # as parse_create
 
@@ -41,6 +44,7 @@ class Archives:
     auth: Auth
     bodies: HeldBodies
     entries: Rate
+    pool: Executor  # of one thread: several long bodies at once would hold the interpreter from everybody else
 
     async def parse(self, request: Request, parser: Parser = parse_create) -> CreateRequest:
         """A create's body, in the form that `parser` reads. Raises what HeldBodies and the parser do."""
@@ -53,10 +57,13 @@ class Archives:
         """
         limits = Limits(max_entries=self.settings.max_entries)
         parse = partial(parser, body, limits, owner=owner_of(request), allow=self.settings.exempt)
-        # A long list takes tenths of a second, which the other readers must not wait for.
-        asked = parse() if len(body) < LONG_BODY else await asyncio.to_thread(parse)
+        asked = await self.aside(parse, len(body))
         self.entries.check(client_of(request), len(asked.manifest.entries))
         return asked
+
+    async def aside(self, work: Callable[[], T], length: int) -> T:
+        """Return what `work` makes of `length` bytes. Many are read aside: a long list takes tenths of a second."""
+        return work() if length < LONG_BODY else await asyncio.get_running_loop().run_in_executor(self.pool, work)
 
     async def create(self, request: Request) -> Response:
         """POST /api/archive/create"""

@@ -59,7 +59,9 @@ def build(
 ) -> ASGIApp:
     """The application: routes, error handlers, and the connection beneath them. `leaving`: the process is to end."""
     entries = Rate(settings.entries_per_minute, clock, "entries")
-    archives = Archives(gateway, settings, Links(links), auth, HeldBodies(BODIES * settings.max_body_bytes), entries)
+    bodies = HeldBodies(BODIES * settings.max_body_bytes)
+    parsing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="parsing")
+    archives = Archives(gateway, settings, Links(links), auth, bodies, entries, parsing)
     downloads = Downloads(gateway, settings, clock)
     progress = Progress(archives, watches)
     key_value = KeyValue(archives, downloads)

@@ -4,8 +4,10 @@ They call what the interface calls.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, quote
 
@@ -34,6 +36,7 @@ from streamzip.web.views import MEMBERS_EACH, Files, Links, archive_view, pages_
 REMEMBERED = 30 * 86400  # seconds
 MOST_FORM = 16 << 20  # bytes: 100,000 links
 MOST_FIELDS = 2000
+MOST_SHOWN = 64 << 10  # characters of a field that is shown again
 MOST_FAULTS = 20
 OPTIONS = ("filename", "on_error", "compression", "expires_in")
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
@@ -104,16 +107,14 @@ class Site:
 
     async def _fields(self, request: Request) -> dict[str, list[str]]:
         async with self.archives.bodies.read(request, min(MOST_FORM, self.settings.max_body_bytes)) as body:
-            try:
-                fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS)
-            except (UnicodeDecodeError, ValueError) as error:
-                raise BadForm("the form cannot be read") from error
+            fields = await self.archives.aside(partial(_fields_of, body), len(body))
         self.auth.check_form(request, fields.get(PROOF, [None])[-1])
         return fields
 
     def _form(self, request: Request, fields: Mapping[str, list[str]], problem: Problem | None = None) -> Response:
         """The form, with what was written into it, and what is wrong with that."""
-        written = {name: fields.get(name, [""])[-1] for name in ("links", "filename", "page")}
+        # What is longer is not shown again: it would be sent five times as long, to who may not even read it.
+        written = {name: fields.get(name, [""])[-1][:MOST_SHOWN] for name in ("links", "filename", "page")}
         values = {
             "session": self.auth.shown(request),
             "faults": () if problem is None else _faults(problem),
@@ -125,18 +126,9 @@ class Site:
         return render(request, "new.html", values | written, status=status)
 
     async def _create(self, request: Request, fields: Mapping[str, list[str]]) -> Created:
-        try:
-            entries: list[dict[str, Any]] = parse(fields.get("links", [""])[-1])
-        except ListError as error:
-            raise InvalidRequest([FieldError("/links", str(error))]) from error
-        entries += [{"url": f"upload:{quote(name)}"} for name in fields.get("upload", ())]
-        if not entries:
-            raise InvalidRequest([FieldError("/links", "there is no link in it")])
-        options: dict[str, Any] = {name: fields[name][-1] for name in OPTIONS if fields.get(name, [""])[-1]}
-        if str(options.get("expires_in", "")).isdecimal():
-            options["expires_in"] = int(options["expires_in"])
-        body = json.dumps({"entries": entries, **options}, ensure_ascii=False).encode(errors="replace")
-        return await self.archives.store(await self.archives.read(request, bytearray(body)))
+        links = fields.get("links", [""])[-1]
+        body = await self.archives.aside(partial(_body_of, fields, self.settings.max_entries), len(links))
+        return await self.archives.store(await self.archives.read(request, body))
 
     async def _collect(self, request: Request, page: str) -> Response:
         self.archives.links.base(request)  # without a Host it is refused before anything is stored
@@ -215,3 +207,26 @@ def _faults(problem: Problem) -> list[str]:
     if isinstance(problem, InvalidRequest):
         return [f"{error.pointer.lstrip('/')}: {error.detail}" for error in problem.errors[:MOST_FAULTS]]
     return [problem.detail]
+
+
+def _fields_of(body: bytes | bytearray) -> dict[str, list[str]]:
+    """Return a form's fields. Raises BadForm."""
+    try:
+        return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS)
+    except (UnicodeDecodeError, ValueError) as error:
+        raise BadForm("the form cannot be read") from error
+
+
+def _body_of(fields: Mapping[str, list[str]], most: int) -> bytearray:
+    """Return create's body for a form's fields. Raises InvalidRequest."""
+    try:
+        entries = parse(fields.get("links", [""])[-1], most)
+    except ListError as error:
+        raise InvalidRequest([FieldError("/links", str(error))]) from error
+    entries += [{"url": f"upload:{quote(name)}"} for name in fields.get("upload", ())]
+    if not entries:
+        raise InvalidRequest([FieldError("/links", "there is no link in it")])
+    options: dict[str, Any] = {name: fields[name][-1] for name in OPTIONS if fields.get(name, [""])[-1]}
+    if re.fullmatch("[0-9]{1,12}", options.get("expires_in", "")):
+        options["expires_in"] = int(options["expires_in"])
+    return bytearray(json.dumps({"entries": entries, **options}, ensure_ascii=False).encode(errors="replace"))

@@ -224,7 +224,7 @@ def _built(gateway: Any, archive_hash: str, *, quiet: bool) -> Any:
 def _entries(input_file: str) -> list[dict[str, Any]]:
     try:
         text = sys.stdin.read() if input_file == "-" else Path(input_file).read_text("utf-8")
-        return parse(text)
+        return parse(text, most=len(text))  # the gateway says how many it takes
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
         stop(f"{input_file} cannot be read: {reason}", code=WRONG_USAGE)

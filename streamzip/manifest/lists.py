@@ -5,14 +5,23 @@ column, JSON (a list, create's body, or zipstreamer's descriptor), JSON lines, a
 """
 
 import csv
-import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
+
+from streamzip.errors import NotJson, TooLarge
+from streamzip.manifest.strict_json import read_json
 
 Entry = dict[str, Any]
 
-_MOD_ZIP = re.compile(r"([0-9a-fA-F]{1,8}|-) +(\d+) +(\S+) +(.+)")
+LONGEST_LINE = 64 << 10  # characters; a URL has at most 8,192
+MOST_COLUMNS = 64
+DEEPEST = 8  # JSON's levels
+VALUES_PER_ENTRY = 8  # JSON's values, where there are as many entries as may be
+
+_SIZE = re.compile(r"[0-9]{1,16}")
+_MOD_ZIP = re.compile(r"([0-9a-fA-F]{1,8}|-) +([0-9]{1,16}) +(\S+) +(.+)")
 _KEYS = {"zippath": "name", "filename": "name", "archive_name": "name", "out": "name", "link": "url"}
 
 
@@ -20,21 +29,44 @@ class ListError(ValueError):
     """A list that cannot be read; the message names the line."""
 
 
-def parse(text: str) -> list[Entry]:
-    """Return the list's entries, in their order. Raises ListError."""
+def parse(text: str, most: int) -> list[Entry]:
+    """Return the list's entries, in their order, at most `most`. Raises ListError.
+
+    Lines are read one by one, and reading stops at the first that is wrong or too many: what is refused costs no more
+    than what is taken.
+    """
     text = text.removeprefix("\ufeff")
-    lines = [line.rstrip("\r") for line in text.split("\n")]
-    first = next((line for line in lines if line.strip()), "")
+    first = next((line for line in _lines(text[:LONGEST_LINE]) if line.strip()), "")
     if first.lstrip()[:1] in ("[", "{"):
-        return _json(text, lines)
+        return _json(text, most)
+    lines = _lines(text)
     if (dialect := _header(first)) is not None:
-        return list(_csv(lines, dialect))
+        return _bounded(_csv(lines, dialect), most)
     if _MOD_ZIP.fullmatch(first.strip()):
-        return list(_mod_zip(lines))
-    return list(_plain(lines))
+        return _bounded(_mod_zip(lines), most)
+    return _bounded(_plain(lines), most)
 
 
-def _plain(lines: list[str]) -> Iterator[Entry]:
+def _lines(text: str) -> Iterator[str]:
+    """Yield the lines without their ends. Raises ListError for one that is too long."""
+    start, number = 0, 0
+    while start <= len(text):
+        end, number = text.find("\n", start), number + 1
+        end = len(text) if end < 0 else end
+        if end - start > LONGEST_LINE:
+            raise ListError(f"line {number}: it is longer than {LONGEST_LINE:,} characters")
+        yield text[start:end].rstrip("\r")
+        start = end + 1
+
+
+def _bounded(entries: Iterable[Entry], most: int) -> list[Entry]:
+    taken = list(islice(entries, most + 1))
+    if len(taken) > most:
+        raise ListError(f"the list has more than {most:,} entries")
+    return taken
+
+
+def _plain(lines: Iterable[str]) -> Iterator[Entry]:
     entry: Entry = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith("#"):
@@ -67,18 +99,25 @@ def _header(line: str) -> str | None:
     return None
 
 
-def _csv(lines: list[str], delimiter: str) -> Iterator[Entry]:
-    rows = csv.DictReader((line for line in lines if line.strip()), delimiter=delimiter)
-    for number, row in enumerate(rows, 2):
-        entry = _entry({str(key).strip().lower(): value for key, value in row.items() if value}, f"row {number}")
-        if "size" in entry:
-            if not str(entry["size"]).isdecimal():
-                raise ListError(f"row {number}: the size {entry['size']!r} is no number")
-            entry["size"] = int(entry["size"])
-        yield entry
+def _csv(lines: Iterable[str], delimiter: str) -> Iterator[Entry]:
+    rows = csv.reader((line for line in lines if line.strip()), delimiter=delimiter)
+    try:
+        columns = [column.strip().lower() for column in next(rows)]
+        if len(columns) > MOST_COLUMNS:
+            raise ListError(f"row 1: it has more than {MOST_COLUMNS} columns")
+        for number, row in enumerate(rows, 2):
+            # Fields beyond the columns have no name.
+            entry = _entry({name: value for name, value in zip(columns, row, strict=False) if value}, f"row {number}")
+            if "size" in entry:
+                if not _SIZE.fullmatch(entry["size"]):
+                    raise ListError(f"row {number}: the size {entry['size'][:40]!r} is no number of bytes")
+                entry["size"] = int(entry["size"])
+            yield entry
+    except csv.Error as error:
+        raise ListError(f"row {rows.line_num}: {error}") from error
 
 
-def _mod_zip(lines: list[str]) -> Iterator[Entry]:
+def _mod_zip(lines: Iterable[str]) -> Iterator[Entry]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -91,20 +130,37 @@ def _mod_zip(lines: list[str]) -> Iterator[Entry]:
         yield {"url": location, "name": name, "size": int(size)} | ({} if crc == "-" else {"crc32": crc.zfill(8)})
 
 
-def _json(text: str, lines: list[str]) -> list[Entry]:
+def _json(text: str, most: int) -> list[Entry]:
     try:
-        document = json.loads(text)
-    except ValueError as whole:
-        try:
-            document = [json.loads(line) for line in lines if line.strip()]
-        except ValueError:
-            raise ListError(f"the list begins like JSON and is none: {whole}") from whole
+        document = _document(text, most)
+    except ListError:
+        if not _is_document(text[:LONGEST_LINE].lstrip().partition("\n")[0]):
+            raise
+        documents = ((number, line) for number, line in enumerate(_lines(text), 1) if line.strip())
+        return _bounded((_entry(_document(line, 1), f"line {number}") for number, line in documents), most)
     if isinstance(document, dict):
         found = next((document[key] for key in ("entries", "files", "urls") if document.get(key)), None)
         document = [document] if found is None else found
     if not isinstance(document, list):
         raise ListError("the list is JSON, and has no list of links")
-    return [_entry(row, f"entry {number}") for number, row in enumerate(document, 1)]
+    return _bounded((_entry(row, f"entry {number}") for number, row in enumerate(document, 1)), most)
+
+
+def _document(text: str, most: int) -> Any:
+    """Return the value of a JSON text, within bounds. Raises ListError."""
+    try:
+        values = VALUES_PER_ENTRY * most + 100
+        return read_json(text.encode(errors="replace"), max_depth=DEEPEST, max_values=values, max_bare=most + 100)
+    except (NotJson, TooLarge) as problem:
+        raise ListError(f"the list begins like JSON and is none: {problem.detail}") from problem
+
+
+def _is_document(line: str) -> bool:
+    try:
+        _document(line, 1)
+    except ListError:
+        return False
+    return True
 
 
 def _entry(row: Any, where: str) -> Entry:

@@ -13,6 +13,7 @@ _REST = bytes(set(range(256)) - set(_MARKS))
 _AS_ROUND = bytes.maketrans(b"[{]}", b"(())")
 _WINDOW = 65536
 _IN_BRACKETS = 16
+_MOST_DIGITS = 400  # as many digits as a float has
 
 
 _BLANKS = re.compile(r"[ \t\n\r]*")
@@ -56,7 +57,7 @@ def read_json(
         raise NotJson(f"The body is not UTF-8 (at byte {error.start})") from error
     except json.JSONDecodeError as error:
         raise NotJson(f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from error
-    except ValueError as error:  # int() refuses numbers of more than 4300 digits
+    except ValueError as error:
         raise NotJson("A number in the JSON has too many digits") from error
 
 
@@ -103,7 +104,7 @@ class _Parser:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant)
+        self._decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant, parse_int=_int)
 
     def document(self, lists: Mapping[str, Take]) -> Any:
         """The whole text's value."""
@@ -177,6 +178,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise NotJson(f"The key {quoted(twice)} stands twice in one object")
     return members
+
+
+def _int(digits: str) -> int:
+    """Return a whole number. Of thousands of digits each costs the square: a body of them held everybody up."""
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError("too many digits")
+    return int(digits)
 
 
 def _refuse_constant(word: str) -> NoReturn:

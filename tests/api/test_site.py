@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from streamzip.access.api_keys import new_key
+from tests.support.clients import asked_meanwhile
 from tests.support.fixtures import Launch
 from tests.support.gateway import Gateway
 from tests.support.origin import File, Origin, Status
@@ -42,6 +43,14 @@ def action(page: httpx.Response, verb: str) -> str:
     found = re.search(rf'<form[^>]* action="([^"]*/{verb})"', page.text)
     assert found is not None, page.text
     return str(page.url.join(found[1]))
+
+
+def token_of(page: httpx.Response, verb: str) -> str:
+    """The token in the form of this action."""
+    found = re.search(rf'<form[^>]* action="[^"]*/{verb}">(.*?)</form>', page.text, re.DOTALL)
+    assert found is not None
+    (token,) = re.findall(r'name="token" value="([0-9a-f]+)"', found[1])
+    return str(token)
 
 
 def test_pasted_links_become_an_archive_with_a_page(browser: httpx.Client, origin: Origin, gateway: Gateway) -> None:
@@ -219,6 +228,8 @@ def test_pages_with_keys_ask_for_one_and_belong_to_it(launch: Launch, origin: Or
         assert make(browser, origin.url("/site/keyed")).status_code == 403
         page = make(browser, origin.url("/site/keyed"), token=token)
         assert page.status_code == 200
+        built = browser.post(action(page, "build"), data={"token": token_of(page, "build")})
+        assert (built.status_code, built.url.path) == (200, page.url.path)
         assert browser.post(action(page, "delete")).status_code == 403
         with visitor(gateway) as other:
             assert other.post(action(page, "delete"), data={"token": token}).status_code == 401
@@ -236,3 +247,22 @@ def test_assets_are_kept_for_ever_and_older_ones_are_gone(browser: httpx.Client)
         assert asset.headers["x-content-type-options"] == "nosniff"
     assert browser.get("/assets/app.000000000000.js").status_code == 404
     assert sum(len(browser.get(f"/{path}").content) for path in paths) + len(page.content) < 25_000
+
+
+def test_what_is_shown_again_is_bounded_and_odd_numbers_are_no_failure(browser: httpx.Client) -> None:
+    """A form of many quotes would come back five times as long, to who may not even read it."""
+    refused = make(browser, '"' * 2_000_000)
+    assert refused.status_code == 422
+    assert len(refused.content) < 500_000
+    assert make(browser, "[" * 100_000).status_code == 422
+    assert make(browser, "https://example.com/a", expires_in="9" * 5000).status_code == 422
+    assert make(browser, "url,size\nhttps://example.com/a," + "9" * 5000).status_code == 422
+    assert make(browser, "url\n" + '"' + "a" * 200_000).status_code == 422
+
+
+def test_pasted_list_that_is_hostile_stops_nobody(browser: httpx.Client, gateway: Gateway) -> None:
+    """Twenty thousand columns and as many rows took eight seconds, in which nobody was answered."""
+    with asked_meanwhile(gateway.port, "/healthz") as times:
+        refused = make(browser, "url" + "," * 20_000 + "\n" + "a\n" * 20_000)
+    assert refused.status_code == 422
+    assert max(times) < 0.5

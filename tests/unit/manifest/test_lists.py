@@ -1,6 +1,9 @@
 """Lists as people have them: each form gives the entries that its own tool would fetch."""
 
 import json
+import time
+from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -37,7 +40,7 @@ A, B = "https://a.example/1.png", "https://b.example/2.mov"
 )  # fmt: skip
 def test_a_list_is_read_in_the_form_it_has(text: str, entries: list[dict[str, object]]) -> None:
     """What a person pipes in needs no flag that names its form."""
-    assert parse(text) == entries
+    assert parse(text, most=100_000) == entries
 
 
 @pytest.mark.parametrize(
@@ -47,6 +50,11 @@ def test_a_list_is_read_in_the_form_it_has(text: str, entries: list[dict[str, ob
         (f"{A}\n  nonsense\n", "line 2: an option"),
         (f"url,size\n{A},many\n", "row 2: the size 'many' is no number"),
         ("url,name\n,one.png\n", "row 2: it has no url"),
+        ("url\n" + "a" * 70_000, "line 2: it is longer than"),
+        ("url" + ",x" * 64 + f"\n{A}", "row 1: it has more than 64 columns"),
+        (f"url,size\n{A},{'9' * 5000}\n", "row 2: the size '9999"),
+        ("[" * 100_000, "begins like JSON and is none"),
+        ("[" + "9" * 5000 + "]", "begins like JSON and is none"),
         ("[1]", "entry 1: neither a URL nor an object"),
         ('{"hello": 1}', "entry 1: it has no url"),
         ('{"entries": {"a": 1}}', "has no list of links"),
@@ -58,14 +66,54 @@ def test_a_list_is_read_in_the_form_it_has(text: str, entries: list[dict[str, ob
 def test_a_list_that_cannot_be_read_names_the_place(text: str, why: str) -> None:
     """So that it can be mended; nothing is created of half a list."""
     with pytest.raises(ListError, match=why):
-        parse(text)
+        parse(text, most=100_000)
 
 
 @given(st.text(alphabet=st.sampled_from('[{"url:,]}\t\n# -=10ahtps/.é\ufeff')))
 def test_any_text_is_a_list_or_an_error_that_says_so(text: str) -> None:
     """Never another exception, whatever is piped in."""
     try:
-        entries = parse(text)
+        entries = parse(text, most=100_000)
     except ListError:
         return
     assert all(isinstance(entry["url"], str) and entry["url"] for entry in entries)
+
+
+FORMS: dict[str, Callable[[int], str]] = {
+    "plain": lambda count: f"{A}\n" * count,
+    "json": lambda count: json.dumps([A] * count),
+    "json lines": lambda count: f'{{"url": "{A}"}}\n' * count,
+    "objects": lambda count: json.dumps([{"url": A}] * count),
+    "csv": lambda count: "url\n" + f"{A}\n" * count,
+    "mod_zip": lambda count: f"- 1 {A} a\n" * count,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_list_has_as_many_entries_as_may_be_and_no_more(form: str) -> None:
+    """The limit is the gateway's; one more is refused, by its number."""
+    assert len(parse(FORMS[form](50), most=50)) == 50
+    with pytest.raises(ListError, match=r"more than 5\d* |more than \d+ (bare|JSON) values"):
+        parse(FORMS[form](400), most=50)
+
+
+HOSTILE = {
+    "many columns and many rows": "url" + "," * 20_000 + "\n" + "a\n" * 20_000,
+    "many lines": "a\n" * 4_000_000,
+    "many strings": "[" + '"a",' * 2_000_000 + '"a"]',
+    "many lists, a line each": "{}\n" + "[]\n" * 2_000_000,
+    "many objects": "[" + "{}," * 2_000_000 + "{}]",
+    "one line": "a" * 8_000_000,
+    "one number": "[" + "9" * 8_000_000 + "]",
+    "one quoted field": 'url\n"' + "a\n" * 2_000_000,
+    "many options": f"{A}\n" + " header=a:b\n" * 300_000,
+}
+
+
+@pytest.mark.parametrize("form", HOSTILE)
+def test_a_hostile_list_costs_no_more_than_one_that_is_taken(form: str) -> None:
+    """Millions of lines, columns and values are refused, or read, in the time of a hundred thousand entries."""
+    began = time.thread_time()
+    with suppress(ListError):
+        parse(HOSTILE[form], most=100_000)
+    assert time.thread_time() - began < 2

@@ -101,6 +101,14 @@ def test_read_json_refuses_too_many_values_before_it_builds_them(body: bytes) ->
     assert time.process_time() - began < 0.5
 
 
+def test_read_json_reads_no_number_of_thousands_of_digits() -> None:
+    """Each takes time in the square of its digits, and a body of nothing else would take seconds for all."""
+    assert read(b"9" * 400) == int("9" * 400)
+    for body in (b"9" * 401, b"-" + b"9" * 401, b'{"a": [1, ' + b"9" * 4000 + b"]}"):
+        with pytest.raises(NotJson, match="too many digits"):
+            read(body)
+
+
 @pytest.mark.parametrize(
     "body",
     [
