@@ -256,7 +256,9 @@ class DoorProtocol(HttpToolsProtocol):
         self.app = _busy if self.door.full else self.config.loaded_app
         super().on_headers_complete()
         self._in_body = True
-        if self._leaving:
+        # Where another protocol may follow, or a version has other rules, others may see this request's end elsewhere
+        # (RFC 9112 §6.1, §11.2): what comes behind it is never taken for a request.
+        if self._leaving or self.parser.should_upgrade() or self.parser.get_http_version() != "1.1":
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
@@ -269,6 +271,9 @@ class DoorProtocol(HttpToolsProtocol):
         """End a request."""
         self._in_body = False
         super().on_message_complete()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: any request to upgrade may be ignored (RFC 9110 §7.8), and some clients send it each time."""
 
     def on_response_complete(self) -> None:
         """Go on with the next request: it may have come already."""
