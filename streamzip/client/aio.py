@@ -7,13 +7,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-import httpx
-
 from streamzip.client import verbs
 from streamzip.client.documents import Created, Status
 from streamzip.client.download import Transferred, download, link_of
 from streamzip.client.http import Sender, head
 from streamzip.client.steps import Ask, Flow, Pause, Read, Run, Step, Tell
+from streamzip.httpx_ import httpx
 
 T = TypeVar("T")
 

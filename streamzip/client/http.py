@@ -5,10 +5,9 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
-
 from streamzip.client.errors import Unreachable
 from streamzip.client.steps import Answer, Ask
+from streamzip.httpx_ import httpx
 
 ANSWERS_WITHIN = 90.0  # seconds without a byte; a gateway holds its answer back for the probe, and says so after 60
 CONNECTS_WITHIN = 20.0

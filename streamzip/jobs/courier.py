@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-import httpx
-
 from streamzip.access.keyring import KeyRing
 from streamzip.access.standard_webhooks import WebhookSecrets
 from streamzip.clock import Clock
+from streamzip.httpx_ import httpx
 from streamzip.net.addresses import BlockedAddressError
-from streamzip.net.exchange import Body
+from streamzip.net.port import Stream
 from streamzip.net.retry import retry_after
 from streamzip.net.transport import OriginTransport
 from streamzip.sources.fetching import own_name, written
@@ -96,7 +95,7 @@ class Courier:
         return Outcome("again", code, wait)
 
 
-async def _read_little(stream: Body) -> None:
+async def _read_little(stream: Stream) -> None:
     """Take a small answer off the connection. The status has come: whatever is wrong with the rest changes nothing."""
     read = 0
     try:

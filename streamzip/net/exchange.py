@@ -7,15 +7,16 @@ parsed by llhttp, a body of a known length is counted and otherwise left as the 
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from typing import NamedTuple, cast
+from typing import cast
 
 import httptools
-import httpx
 
 from streamzip.framing import head_end
+from streamzip.httpx_ import httpx
 from streamzip.net.buffers import Buffers
 from streamzip.net.mending import mended
 from streamzip.net.parsing import MAX_HEAD_BYTES, Parser, Unusable
+from streamzip.net.port import Answer
 from streamzip.spans import Data
 
 _HUNG_UP = "the origin hung up before it answered"
@@ -27,14 +28,6 @@ _NO_BODY = frozenset({204, 304})
 # make chunks of single bytes: 3 ms of such, and then the others have their turn.
 _PARSED_AT_ONCE = 64 << 10
 _INTERIM = 16  # 1xx answers before the one that was asked for
-
-
-class Answer(NamedTuple):
-    """The head of an answer, the names of its fields in lower case, and the body that follows."""
-
-    status: int
-    fields: tuple[tuple[bytes, bytes], ...]
-    stream: "Body"
 
 
 class Body(AsyncIterator[Data]):

@@ -9,12 +9,13 @@ import ssl
 from collections.abc import Iterable
 from pathlib import Path
 
-import httpx
 from aiohappyeyeballs import start_connection
 
+from streamzip.httpx_ import httpx
 from streamzip.net.addresses import BlockedAddressError, DialGuard, open_any_socket
 from streamzip.net.buffers import Buffers
-from streamzip.net.exchange import Answer, Connection
+from streamzip.net.exchange import Connection
+from streamzip.net.port import Answer
 from streamzip.net.resolver import Resolver
 from streamzip.urls.urls import Target, target_of
 

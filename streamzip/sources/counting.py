@@ -4,9 +4,8 @@ import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from dataclasses import dataclass
 
-import httpx
-
 from streamzip.errors import OriginError
+from streamzip.httpx_ import httpx
 from streamzip.spans import Data
 
 

@@ -16,15 +16,13 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 from urllib.parse import quote, urljoin
 
-import httpx
-
 from streamzip.errors import OriginError
+from streamzip.httpx_ import httpx
 from streamzip.manifest.fields import Fields
 from streamzip.net.addresses import BlockedAddressError
-from streamzip.net.exchange import Body
+from streamzip.net.port import Stream, Transport
 from streamzip.net.retry import retry_after
 from streamzip.net.throttle import START
-from streamzip.net.transport import OriginTransport
 from streamzip.sources.answers import Head, bad_answer
 from streamzip.sources.cookies import Cookies
 from streamzip.sources.gate import Gate
@@ -53,7 +51,7 @@ class Fetched:
 
     url: str
     head: Head
-    stream: Body
+    stream: Stream
     left_home: bool
     waited: float = 0.0
     turn: "tuple[Gate, str] | None" = None
@@ -82,7 +80,7 @@ class Fetcher:
 
     def __init__(
         self,
-        transport: OriginTransport,
+        transport: Transport,
         *,
         allow: Exempt,
         user_agent: str | None = None,
@@ -142,7 +140,7 @@ class Fetcher:
             raise
         return Fetched(url, head, stream, away)
 
-    async def _hop(self, url: str, fields: Fields) -> tuple[Head, Body]:
+    async def _hop(self, url: str, fields: Fields) -> tuple[Head, Stream]:
         self._check(url)
         try:
             answer = await self._transport.get(written(url), fields)
@@ -224,7 +222,7 @@ def written(url: str) -> str:
     return f"{target.scheme}://{host}:{target.port}{path}"
 
 
-async def discard(head: Head, stream: Body) -> None:
+async def discard(head: Head, stream: Stream) -> None:
     """Be done with a body that nobody wants."""
     try:
         if not stream.whole and head.length is not None and head.length <= _SMALL:

@@ -13,7 +13,7 @@ from typing import Final
 
 from streamzip.errors import OriginError, UnusableRange
 from streamzip.manifest.fields import Fields
-from streamzip.net.exchange import Body
+from streamzip.net.port import Stream
 from streamzip.sources.answers import Head, unusable
 from streamzip.sources.base import Facts, Opened, Validator
 from streamzip.sources.counting import CountedChunks, Pace
@@ -147,7 +147,7 @@ class HttpSource:
             await fetched.aclose()
         return Page(fetched.url, fetched.head.field(b"content-type"), bytes(body))
 
-    def counted(self, stream: Body, expected: int | None) -> CountedChunks:
+    def counted(self, stream: Stream, expected: int | None) -> CountedChunks:
         """The body, its bytes and their pace watched."""
         return CountedChunks(stream, expected, self._pace)
 
@@ -173,7 +173,7 @@ class HttpSource:
             raise unusable("it may be a slice of the file", size=head.length)
         return await self._keep(head.facts(size=head.length, ranges=False), fetched.stream, keep)
 
-    async def _keep(self, facts: Facts, stream: Body, keep: int) -> Facts:
+    async def _keep(self, facts: Facts, stream: Stream, keep: int) -> Facts:
         """Return the facts, with the body where it is the whole file and has at most `keep` bytes."""
         if facts.size is None or facts.size > keep:
             return facts
@@ -228,7 +228,7 @@ class _Opening(AbstractAsyncContextManager[Opened]):
             fields.append(("If-Range", self._pin.value))
         return fields
 
-    def _part(self, head: Head, stream: Body) -> Opened:
+    def _part(self, head: Head, stream: Stream) -> Opened:
         part = head.content_range()
         if part.start != self._start or (self._stop is not None and part.stop > self._stop):
             raise unusable("it brings another part than was asked for")
@@ -243,7 +243,7 @@ class _Opening(AbstractAsyncContextManager[Opened]):
         wanted = min(ends) if part.size is not None else part.stop
         return Opened(facts, self._start, self._source.counted(stream, wanted - self._start))
 
-    def _whole(self, head: Head, stream: Body) -> Opened:
+    def _whole(self, head: Head, stream: Stream) -> Opened:
         # In answer to a range it may be a slice, which only who knows the file's size can tell.
         facts = head.facts(size=head.whole_length(), ranges=head.takes_ranges)
         return Opened(facts, 0, self._source.counted(stream, facts.size))

@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from streamzip.net.buffers import SIZE, Buffers
-from streamzip.net.exchange import Answer, Connection
+from streamzip.net.exchange import Connection
+from streamzip.net.port import Answer
 
 OK = b"HTTP/1.1 200 OK\r\n"
 SIZED = OK + b"Content-Length: 5\r\n\r\n"

@@ -15,7 +15,7 @@ import pytest
 import uvloop
 
 from streamzip.net.addresses import BlockedAddressError, DialGuard
-from streamzip.net.exchange import Answer
+from streamzip.net.port import Answer
 from streamzip.net.resolver import Lookup, Resolver
 from streamzip.net.transport import OriginTransport
 from tests.support.origin import Answer as Script

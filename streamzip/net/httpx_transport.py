@@ -1,0 +1,86 @@
+"""A client of httpx as a transport: its proxies, certificates, protocols and time limits are its own.
+
+It dials by itself, so no dial guard lies beneath: which addresses may be reached is the client's affair, or that of
+its proxy.
+"""
+
+import ssl
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
+
+from streamzip.httpx_ import httpx
+from streamzip.net.port import Answer
+from streamzip.spans import Data
+
+
+class HttpxTransport:
+    """Requests through `client`, which stays open unless it is `own`. Raises as Transport says."""
+
+    def __init__(self, client: httpx.AsyncClient, *, own: bool = False) -> None:
+        self._client = client
+        self._own = own
+
+    async def get(self, url: str, fields: Iterable[tuple[str, str]]) -> Answer:
+        """Send a GET; see Transport."""
+        with _translated():
+            request = httpx.Request("GET", url, headers=list(fields))
+            response = await self._client.send(request, stream=True, follow_redirects=False)
+        named = tuple((name.lower(), value) for name, value in response.headers.raw)
+        return Answer(response.status_code, named, _Body(response))
+
+    async def aclose(self) -> None:
+        """Close the client, where it is the transport's own."""
+        if self._own:
+            await self._client.aclose()
+
+
+class _Body(AsyncIterator[Data]):
+    """A response's body, as it came."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+        self._chunks = response.aiter_raw()
+        self._ended = False
+
+    async def __anext__(self) -> Data:
+        with _translated():
+            try:
+                return await anext(self._chunks)
+            except StopAsyncIteration:
+                self._ended = True
+                raise
+
+    async def aclose(self) -> None:
+        """Drop the connection, unless the whole body has come."""
+        with _translated():
+            await self._response.aclose()
+
+    @property
+    def whole(self) -> bool:
+        """Return whether all of it has come."""
+        return self._ended
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Raise those of httpx's errors that Transport names."""
+    try:
+        yield
+    except (httpx.TimeoutException, httpx.ReadError, httpx.RemoteProtocolError):
+        raise
+    except httpx.ConnectError as error:
+        raise httpx.ConnectError("the origin could not be reached") from _refused_by_tls(error)
+    except httpx.ProxyError as error:
+        raise httpx.ConnectError("the proxy did not let the request through") from error
+    except (httpx.NetworkError, httpx.StreamError) as error:
+        raise httpx.ReadError("the connection to the origin broke") from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise httpx.RemoteProtocolError("the request cannot be sent to this origin") from error
+
+
+def _refused_by_tls(error: BaseException) -> BaseException:
+    """Return what TLS said, somewhere beneath the error; else the error."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__ or cause.__context__
+    return error if cause is None else cause
