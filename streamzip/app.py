@@ -87,19 +87,22 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+DISK_THREADS = 8  # that read folders and uploads
 HAND_OVER_GRACE = 60.0  # seconds that nginx gets to open a copy
 
 
-class _Parts:
+class Parts:
     """What one process runs; made inside its event loop."""
 
     def __init__(
         self, settings: Settings, secrets: Secrets, repository: Repository, shares: Shares, *, alone: bool
     ) -> None:
+        self.settings = settings
         clock = self.clock = repository.clock
         self.leaving = asyncio.Event()  # set when the process is told to end
         self.repository = repository
         self.pool = ThreadPoolExecutor(max_workers=max(4, (os.cpu_count() or 1) + 2), thread_name_prefix="streamzip")
+        self.disk = ThreadPoolExecutor(max_workers=DISK_THREADS, thread_name_prefix="disk")
         self.transport = _transport(settings, settings.allow_hosts)
         self.uploads = Uploads(
             settings.data_dir / "uploads",
@@ -112,7 +115,7 @@ class _Parts:
         self.gate = Gate(at_once, patience=settings.throttle_wait)
         http = HttpSource(Fetcher(self.transport, allow=settings.exempt, gate=self.gate), pace=pace)
         pulling = Pulling(
-            registry=Registry(http, UploadSource(self.uploads, self.pool)),
+            registry=Registry(http, {"upload": UploadSource(self.uploads, self.pool)}),
             lanes=Lanes(at_once, shares.origins),
             clock=clock,
             pool=self.pool,
@@ -205,13 +208,22 @@ class _Parts:
         running = (self.prefetches, self.webhooks, self.webpages, self.sweep, self.evictor)
         await asyncio.gather(self.uploads.sweep(), *(each.run() for each in running))
 
+    def application(self) -> ASGIApp:
+        """Return the HTTP interface."""
+        return build(
+            *(self.gateway, self.uploads, self.settings, self.links, self.auth, self.webpages, self.clock),
+            *(self.gateway.watches, self.leaving, self.disk),
+        )
+
     async def close(self) -> None:
+        """Close what is open: what is being finished is waited for."""
         await self.loader.close()
         await self.table.close()
         await self.transport.aclose()
         await self.to_receiver.aclose()
         await self.repository.close()
         self.pool.shutdown()
+        self.disk.shutdown()
 
 
 def _keeping(settings: Settings) -> Keeping:
@@ -312,17 +324,12 @@ async def _serve(settings: Settings, alone: bool, sockets: Sequence[socket.socke
     secrets = Secrets(settings)
     repository = await open_store(settings, secrets)
     try:
-        parts = _Parts(settings, secrets, repository, shares, alone=alone)
+        parts = Parts(settings, secrets, repository, shares, alone=alone)
     except BaseException:
         await repository.close()
         raise
     background = asyncio.create_task(parts.work())
-    gateway = parts.gateway
-    app = build(
-        *(gateway, parts.uploads, settings, parts.links, parts.auth, parts.webpages, parts.clock),
-        gateway.watches,
-        parts.leaving,
-    )
+    app = parts.application()
     # Downloads have their own watch, which sees more and says so: this one is for all other answers.
     door = Door(shares.clients, within=settings.request_timeout, untaken=2 * settings.write_timeout)
     parent = multiprocessing.parent_process()

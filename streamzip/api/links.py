@@ -1,9 +1,13 @@
 """Absolute URLs of the gateway itself: from the configured base, else from the request's scheme and its Host."""
 
+from typing import Final
+
 from starlette.requests import Request
 
 from streamzip.access.links import ArchiveLinks
 from streamzip.errors import BadHost
+
+PREFIX: Final = "streamzip.prefix"  # in the scope: where the interface is mounted in another application
 
 
 class Links:
@@ -21,7 +25,7 @@ class Links:
         host = request.headers.get("host")
         if host is None:
             raise BadHost("the request has no Host header, and the answer has links")
-        return f"{request.scope['scheme']}://{host}"
+        return f"{request.scope['scheme']}://{host}{request.scope.get(PREFIX, '')}"
 
     def signed(self, request: Request, path: str) -> str:
         """The URL of a path; see ArchiveLinks.signed."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -42,7 +42,6 @@ from streamzip.gateway import Gateway
 from streamzip.jobs.webpages import WebpageDownloads
 from streamzip.store.uploads import Uploads
 
-DISK_THREADS = 8  # that read folders and uploads
 BODIES = 2  # of the largest size, that creates may have in memory at once
 
 
@@ -56,8 +55,11 @@ def build(
     clock: Clock,
     watches: Watches,
     leaving: asyncio.Event,
+    disk: Executor,
 ) -> ASGIApp:
-    """The application: routes, error handlers, and the connection beneath them. `leaving`: the process is to end."""
+    """The application: routes, error handlers, and the connection beneath them. `leaving`: the process is to end;
+    `disk`: what reads folders and uploads.
+    """
     entries = Rate(settings.entries_per_minute, clock, "entries")
     bodies = HeldBodies(BODIES * settings.max_body_bytes)
     parsing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="parsing")
@@ -68,7 +70,6 @@ def build(
     webpages = Webpages(pages, gateway, downloads, archives.links, settings, entries)
     operations = Operations(gateway, leaving)
     described = Described(settings.public_url or "/")
-    disk = ThreadPoolExecutor(max_workers=DISK_THREADS, thread_name_prefix="disk")
     folders = Folders(settings, clock, disk)
     door = UploadDoor(uploads, gateway, settings, archives.links, auth, clock, disk)
     public = None if settings.public_url is None else authority(settings.public_url.split("/")[2])

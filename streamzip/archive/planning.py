@@ -178,6 +178,11 @@ class Planning:
         compressor = this_compressor() if deflate else ""
         return freeze(self._rows(deflate), frozen_at=now, compressor=compressor, report=report)
 
+    def bodies_in(self, layout: Layout) -> dict[int, bytes]:
+        """Return the small bodies that the probe has kept, by their member in the layout that was made of it."""
+        members = {entry: member for member, entry in enumerate(layout.entries)}
+        return {members[entry]: content for entry, content in self.bodies.items()}
+
     def _rows(self, deflate: frozenset[int] = frozenset()) -> Iterator[Planned]:
         for index in range(len(self.manifest.entries)):
             if index not in self._errors:

@@ -196,9 +196,7 @@ class Loader:
         else:
             winner = await self._repository.set_layout(hash, sealed, errors=errors, over=UNBUILDABLE)
         if winner.body == body and planning.bodies:
-            # Members are numbered by their place in the layout, the probe's answers by their entry.
-            members = {entry: member for member, entry in enumerate(layout.entries)}
-            self._bodies[hash] = {members[entry]: content for entry, content in planning.bodies.items()}
+            self._bodies[hash] = planning.bodies_in(layout)
             asyncio.get_running_loop().call_later(self._probe_wait, self._bodies.pop, hash, None)
 
     async def _unbuildable(self, hash: str, errors: Sequence[Mapping[str, Any]], why: BuildFailed) -> BuildFailed:

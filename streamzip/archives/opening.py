@@ -6,13 +6,10 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from streamzip.assembly.archive import Archive
-from streamzip.assembly.assembly import Assembly
+from streamzip.assembly.assembly import Assembly, assemble
 from streamzip.assembly.ledger import Ledger
 from streamzip.assembly.pulling import Pulling
 from streamzip.assembly.reader import Reading
-from streamzip.assembly.turns import Turns
-from streamzip.assembly.wants import Wants
 from streamzip.errors import NotReady, Stale
 from streamzip.files.locks import InUse
 from streamzip.manifest.model import Manifest
@@ -109,12 +106,11 @@ class Opener:
     def _assembly(
         self, stored: StoredArchive, ledger: Ledger, spool: Spool, on_all_there: Callable[[], None]
     ) -> Assembly:
-        pulling = self._pulling
-        archive = Archive(
-            manifest=stored.manifest, ledger=ledger, spool=spool, pool=pulling.pool, on_all_there=on_all_there
+        return assemble(
+            *(stored.manifest, ledger, spool, self._pulling, self._reading),
+            bodies=stored.bodies,
+            on_all_there=on_all_there,
         )
-        wants = Wants(archive, Turns(archive, pulling, stored.bodies), attempts=pulling.patience.attempts)
-        return Assembly(archive, wants, self._reading)
 
 
 def _nothing() -> None:

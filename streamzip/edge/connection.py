@@ -60,6 +60,16 @@ class Connection:
         await asyncio.sleep(0)  # in the loop's next turn the server learns of it, and asks no more of the response
 
 
+def connection_of(scope: Scope, send: Send) -> Connection:
+    """Return the request's Connection; one that is without a socket where another application's layers lie between."""
+    if SCOPE_KEY not in scope:
+        # uvicorn's `send` is a method of its request cycle, which has the transport.
+        cycle: Any = getattr(send, "__self__", None)
+        scope[SCOPE_KEY] = Connection(getattr(cycle, "transport", None))
+    connection: Connection = scope[SCOPE_KEY]
+    return connection
+
+
 class Connections:
     """The outermost ASGI layer: puts the Connection into the scope."""
 
@@ -68,7 +78,5 @@ class Connections:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            # uvicorn's `send` is a method of its request cycle, which has the transport.
-            cycle: Any = getattr(send, "__self__", None)
-            scope[SCOPE_KEY] = Connection(getattr(cycle, "transport", None))
+            connection_of(scope, send)
         await self._app(scope, receive, send)

@@ -5,7 +5,7 @@ at hand before the status is sent.
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -44,21 +44,24 @@ class Representation:
     hand_over: Callable[[], Response] | None = None
 
 
-async def respond(
-    request: Request, selected: Representation, stack: AsyncExitStack, *, now: float, write_timeout: float
-) -> Response:
-    """The answer as the request wants it. `stack` is closed when its last byte was given. `now`: epoch seconds.
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What is to be sent of a representation: status, headers, and the bytes, of which none was asked for yet."""
 
-    Raises Problem while nothing has been sent.
+    status: int
+    headers: dict[str, str]
+    runs: AsyncGenerator[Data, None]
+
+
+def choose(method: str, fields: Mapping[str, str], selected: Representation, *, now: float) -> Response | Chosen:
+    """Return what a GET or HEAD with these fields (as `combined` gives them) is answered: whole where it has no body
+    of the representation, else what is to be sent of it. `now`: epoch seconds. Raises Problem.
     """
     headers, length = selected.headers, selected.length
     if length is None:
-        if request.method == "HEAD":
-            return bodyless(headers)
-        return await _stream(request, selected.read(0, None), 200, headers, stack, write_timeout)
-    fields = combined(request.headers.items())
+        return bodyless(headers) if method == "HEAD" else Chosen(200, headers, selected.read(0, None))
     decision = decide(
-        request.method,
+        method,
         fields,
         etag=selected.etag,
         last_modified=selected.last_modified,
@@ -70,7 +73,7 @@ async def respond(
         return ProblemResponse(412, "precondition_failed", "Precondition failed", detail)
     if decision.status == 304:
         return Response(status_code=304, headers=headers)
-    if request.method == "HEAD":
+    if method == "HEAD":
         return bodyless(headers | {"Content-Length": str(length)})
     spans = parse_range(fields["range"], length) if decision.use_range and selected.etag else None
     if isinstance(spans, Unsatisfiable):
@@ -84,7 +87,20 @@ async def respond(
         if selected.check_start is not None:
             selected.check_start(span.start)
     status, runs, added = _body(selected, length, spans)
-    return await _stream(request, runs, status, headers | added, stack, write_timeout)
+    return Chosen(status, headers | added, runs)
+
+
+async def respond(
+    request: Request, selected: Representation, stack: AsyncExitStack, *, now: float, write_timeout: float
+) -> Response:
+    """The answer as the request wants it. `stack` is closed when its last byte was given. `now`: epoch seconds.
+
+    Raises Problem while nothing has been sent.
+    """
+    chosen = choose(request.method, combined(request.headers.items()), selected, now=now)
+    if isinstance(chosen, Response):
+        return chosen
+    return await _stream(request, chosen, stack, write_timeout)
 
 
 def _body(
@@ -101,24 +117,17 @@ def _body(
     return 206, _framed(selected, frame), added
 
 
-async def _stream(
-    request: Request,
-    runs: AsyncGenerator[Data, None],
-    status: int,
-    headers: dict[str, str],
-    stack: AsyncExitStack,
-    write_timeout: float,
-) -> Response:
+async def _stream(request: Request, chosen: Chosen, stack: AsyncExitStack, write_timeout: float) -> Response:
     """The response with its first run at hand: what fails before it still gets its reader a status."""
     try:
         async with asyncio.timeout(FIRST_BYTE_WITHIN):
-            first = await unless_left(request.receive, anext(runs, b""))
+            first = await unless_left(request.receive, anext(chosen.runs, b""))
     except ClientDisconnect:
         return Response()  # to nobody; what was being read for it is given up, and no other reader waits for that
     except TimeoutError as error:
         raise NotReady("nothing of it has come within a minute; try again", retry_after=10) from error
-    body = _rest(first, runs, stack.pop_all())
-    return StreamedResponse(body, status, headers, write_timeout=write_timeout, download=True)
+    body = _rest(first, chosen.runs, stack.pop_all())
+    return StreamedResponse(body, chosen.status, chosen.headers, write_timeout=write_timeout, download=True)
 
 
 async def _rest(first: Data, runs: AsyncGenerator[Data, None], stack: AsyncExitStack) -> AsyncGenerator[Data, None]:

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from streamzip.edge.connection import SCOPE_KEY, Connection
+from streamzip.edge.connection import Connection, connection_of
 from streamzip.errors import Problem
 from streamzip.logs import event
 from streamzip.spans import Data
@@ -52,7 +52,7 @@ class StreamedResponse(Response):
         self._all_given = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        connection: Connection = scope[SCOPE_KEY]
+        connection = connection_of(scope, send)
         began = time.monotonic()
         sending = asyncio.create_task(self._send(send, connection))
         # After a disconnect uvicorn's `send` returns at once and never waits: without this watch the whole archive
@@ -90,7 +90,7 @@ class StreamedResponse(Response):
         """Tell the operator how a download ended: for whom, how much of it, how long it took."""
         ranged = next((value for name, value in self.raw_headers if name == b"content-range"), None)
         fields = {} if ranged is None else {"range": ranged.decode("latin-1")}
-        if (archive := scope["path_params"].get("hash")) is not None:
+        if (archive := scope.get("path_params", {}).get("hash")) is not None:
             fields["archive"] = archive
         client = scope.get("client")
         event(

@@ -1,21 +1,22 @@
 """Which source answers for a URL."""
 
+from collections.abc import Mapping
+
 from streamzip.errors import OriginError
 from streamzip.manifest.model import Entry
-from streamzip.manifest.uploads import SCHEME
 from streamzip.sources.base import Source
 from streamzip.sources.gate import Waiting
 from streamzip.sources.http import HttpSource
-from streamzip.sources.upload import UploadSource
 from streamzip.urls.urls import origin_of
 
 
 class Registry:
-    """The sources by their schemes."""
+    """The sources by their schemes. `own`: those of schemes whose files lie on this machine."""
 
-    def __init__(self, http: HttpSource, upload: UploadSource) -> None:
+    def __init__(self, http: HttpSource, own: Mapping[str, Source]) -> None:
         self._http = http
-        self._sources: dict[str, Source] = {"http": http, "https": http, "upload": upload}
+        self._own = own
+        self._sources: dict[str, Source] = {"http": http, "https": http, **own}
 
     def for_url(self, url: str) -> Source:
         """The source of `url`'s scheme. Raises OriginError (`unsafe_url`) where there is none."""
@@ -32,8 +33,9 @@ class Registry:
 
     def origin(self, url: str) -> str:
         """The origin that owns `url`, as `host:port`: what connections are counted by. Raises OriginError."""
-        if url.startswith(SCHEME):
-            return SCHEME
+        scheme, colon, _ = url.partition(":")
+        if scheme in self._own:
+            return scheme + colon
         try:
             return origin_of(url)
         except ValueError as error:

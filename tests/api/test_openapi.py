@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from concurrent.futures import Executor
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, cast
@@ -44,7 +45,7 @@ def routes() -> set[tuple[str, str]]:
     inner: Any = build(
         *(cast(Verbs, None), cast(Uploads, None), settings, links, auth, pages, SystemClock()),
         cast(Watches, None),
-        asyncio.Event(),
+        *(asyncio.Event(), cast(Executor, None)),
     )
     while not hasattr(inner, "routes"):
         inner = inner._app

@@ -6,7 +6,8 @@ Codes are read from the source, so that one that no test provokes is found too.
 import ast
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, cast
 
@@ -36,6 +37,9 @@ PACKAGE = ROOT / "streamzip"
 SOURCES = sorted(
     path for path in PACKAGE.glob("**/*.py") if path.relative_to(PACKAGE).parts[0] not in ("client", "cli")
 )
+LIBRARY = [path for path in SOURCES if path.parent.name == "library"]
+GATEWAY = [path for path in SOURCES if path not in LIBRARY]
+
 
 _CODE = re.compile(r"_?[a-z]+(?:_[a-z0-9]+)*")
 
@@ -52,9 +56,9 @@ def first_column(page: str, heading: str) -> list[str]:
     return re.findall(r"^\| `([^`]+)` \|", below.partition("\n## ")[0], re.MULTILINE)
 
 
-def calls() -> Iterator[tuple[ast.Module, ast.Call]]:
+def calls(sources: Iterable[Path] = GATEWAY) -> Iterator[tuple[ast.Module, ast.Call]]:
     """Every call in the source, with its module."""
-    for path in SOURCES:
+    for path in sources:
         module = ast.parse(path.read_text())
         for node in ast.walk(module):
             if isinstance(node, ast.Call):
@@ -88,10 +92,10 @@ def called(call: ast.Call) -> str:
     return call.func.id if isinstance(call.func, ast.Name) else ""
 
 
-def entry_codes() -> set[str]:
+def entry_codes(sources: Iterable[Path] = GATEWAY) -> set[str]:
     """The codes of OriginError."""
     found: set[str] = set()
-    for module, call in calls():
+    for module, call in calls(sources):
         if called(call) == "OriginError":
             found.update(code for code in codes_in(call.args[0], constants(module)) if code != "http_")
     return found
@@ -156,7 +160,7 @@ def routes() -> set[str]:
     app: Any = build(
         *(cast(Gateway, None), cast(Uploads, None), settings, links, auth, pages, SystemClock()),
         cast(Watches, None),
-        asyncio.Event(),
+        *(asyncio.Event(), cast(Executor, None)),
     )
     inner = app
     while not hasattr(inner, "routes"):
@@ -193,6 +197,12 @@ def test_http_page_has_every_entry_code() -> None:
     """The table of entries' error codes in docs/http-api.md holds those of the source, once each."""
     documented = first_column(text("docs/http-api.md"), "Entries that cannot be had")
     assert sorted(documented) == sorted(entry_codes())
+
+
+def test_library_page_has_every_code_of_its_own() -> None:
+    """Codes that only the library gives stand in docs/library.md; those of origins are the gateway's."""
+    documented = first_column(text("docs/library.md"), "Codes of entries")
+    assert sorted(documented) == sorted(entry_codes(LIBRARY) - entry_codes())
 
 
 def test_operations_page_says_what_to_do_about_every_code() -> None:

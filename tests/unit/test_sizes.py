@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parent.parent.parent / "streamzip"
 # What is too large, and why it is: `path` or `path:Class.function`.
 EXCEPTIONS = {
     "api/routes.py:build": "the table of routes and what each is handed, a line each",
-    "app.py:_Parts.__init__": "every part is made here, once, in the order of what needs what",
+    "app.py:Parts.__init__": "every part is made here, once, in the order of what needs what",
     "assembly/ledger.py:Ledger": "all that is known of one archive has one owner; its questions are one line each",
     "config.py": "each setting is declared once, with its type, range and help",
     "spool/file.py:FileSpool": "the ports of bytes, journal and claims, over one open file",

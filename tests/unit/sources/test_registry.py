@@ -16,12 +16,12 @@ UPLOAD = cast(UploadSource, object())
 @pytest.mark.parametrize("url", ["http://a/b", "https://a/b", "HTTPS://a/b"])
 def test_registry_gives_web_urls_to_the_web(url: str) -> None:
     """The scheme decides, in whatever case it is written."""
-    assert Registry(HTTP, UPLOAD).for_url(url) is HTTP
+    assert Registry(HTTP, {"upload": UPLOAD}).for_url(url) is HTTP
 
 
 def test_registry_gives_uploaded_files_to_their_source() -> None:
     """They have one origin together."""
-    registry = Registry(HTTP, UPLOAD)
+    registry = Registry(HTTP, {"upload": UPLOAD})
     assert registry.for_url("upload:a.txt") is UPLOAD
     assert registry.origin("upload:a.txt") == registry.origin("upload:b.txt")
 
@@ -30,5 +30,5 @@ def test_registry_gives_uploaded_files_to_their_source() -> None:
 def test_registry_refuses_when_no_source_knows_the_scheme(url: str) -> None:
     """There is no default source: what nobody knows is unsafe."""
     with pytest.raises(OriginError) as caught:
-        Registry(HTTP, UPLOAD).for_url(url)
+        Registry(HTTP, {"upload": UPLOAD}).for_url(url)
     assert (caught.value.code, caught.value.transient) == ("unsafe_url", False)

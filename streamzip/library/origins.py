@@ -1,0 +1,156 @@
+"""What Zips need to pull: connections to origins, threads, memory. One may be shared by many Zips."""
+
+import asyncio
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from pydantic import TypeAdapter, ValidationError
+
+from streamzip import config
+from streamzip.archive.lanes import Lanes
+from streamzip.assembly.pulling import Pulling
+from streamzip.assembly.reader import Reading
+from streamzip.clock import SystemClock
+from streamzip.httpx_ import httpx
+from streamzip.library.blocking import LoopThread
+from streamzip.library.local import SCHEME, Local, LocalSource
+from streamzip.net.addresses import DialGuard
+from streamzip.net.httpx_transport import HttpxTransport
+from streamzip.net.port import Transport
+from streamzip.net.transport import OriginTransport
+from streamzip.sources.counting import Pace
+from streamzip.sources.fetching import Fetcher
+from streamzip.sources.gate import Gate
+from streamzip.sources.http import HttpSource
+from streamzip.sources.registry import Registry
+from streamzip.spool.memory import Memory
+from streamzip.urls.addresses import Exempt, Network
+
+EVERYWHERE: Final = ("0.0.0.0/0", "::/0")
+SLOWEST: Final = 1000.0  # bytes a second that an origin must send, as a gateway asks by default
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What lives in one event loop."""
+
+    loop: asyncio.AbstractEventLoop
+    transport: Transport
+    http: HttpSource
+    lanes: Lanes
+    pool: ThreadPoolExecutor
+
+
+class Origins:
+    """Connections to origins, for one event loop; close it, or use `async with`.
+
+    A Zip that is given none makes one of its own. A program that serves many shares one, so that connections are used
+    again, origins are asked so much at once in all, and memory is bounded in all.
+
+    `allow_hosts`: exact `host:port` that may have private addresses; `allow_networks`: private networks, in CIDR form;
+    `allow_private`: all of them. `client`: an httpx.AsyncClient that carries the requests, and stays open: for proxies,
+    certificates or HTTP/2; then it is that client which dials, and private addresses are its own affair. `connections`:
+    to one origin at once. `timeout`: seconds without a byte. `memory`: bytes that all streams together may hold.
+
+    Raises ValueError for what is none of that.
+    """
+
+    def __init__(
+        self,
+        *,
+        allow_hosts: Iterable[str] = (),
+        allow_networks: Iterable[str] = (),
+        allow_private: bool = False,
+        client: httpx.AsyncClient | None = None,
+        connections: int = 32,
+        timeout: float = 30.0,
+        memory: int = 128 << 20,
+        ca_file: Path | None = None,
+    ) -> None:
+        networks = EVERYWHERE if allow_private else tuple(allow_networks)
+        try:
+            self._hosts: frozenset[str] = TypeAdapter(config.Origins).validate_python(",".join(allow_hosts))
+            self._networks: tuple[Network, ...] = TypeAdapter(config.Networks).validate_python(",".join(networks))
+        except ValidationError as error:
+            raise ValueError(error.errors()[0]["msg"]) from error
+        self._client = client
+        self._connections = connections
+        self._timeout = timeout
+        self._ca_file = ca_file
+        self._made: _Parts | None = None
+        self._thread: LoopThread | None = None
+        self.memory = Memory(memory)
+
+    @property
+    def exempt(self) -> Exempt:
+        """Return what may have private addresses."""
+        return self._hosts | frozenset(self._networks)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections, and let the threads end."""
+        made, self._made = self._made, None
+        if made is not None:
+            await made.transport.aclose()
+            made.pool.shutdown(wait=False, cancel_futures=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close what blocking Zips used."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.run(self.aclose())
+            thread.end()
+
+    def loop_thread(self) -> LoopThread:
+        """Return the thread whose event loop serves programs that block."""
+        if self._thread is None:
+            self._thread = LoopThread()
+        return self._thread
+
+    def pulling(self, local: Sequence[Local]) -> tuple[Pulling, Reading]:
+        """Return what one archive is pulled with, in the running loop. Raises RuntimeError in another loop."""
+        made = self._parts()
+        source = LocalSource(local, made.pool)
+        pulling = Pulling(Registry(made.http, {SCHEME: source}), made.lanes, SystemClock(), made.pool)
+        return pulling, Reading(pool=made.pool)
+
+    def _parts(self) -> _Parts:
+        loop = asyncio.get_running_loop()
+        if self._made is None:
+            transport = self._transport()
+            gate = Gate(self._connections)
+            pace = Pace(SLOWEST, self._timeout)
+            http = HttpSource(Fetcher(transport, allow=self.exempt, gate=gate), pace=pace)
+            pool = ThreadPoolExecutor((os.cpu_count() or 1) + 2, thread_name_prefix="streamzip")
+            self._made = _Parts(loop, transport, http, Lanes(self._connections), pool)
+        if self._made.loop is not loop:
+            raise RuntimeError(
+                "Origins belong to the event loop in which they were first used; make others for this one"
+            )
+        return self._made
+
+    def _transport(self) -> Transport:
+        if self._client is not None:
+            return HttpxTransport(self._client)
+        guard = DialGuard(self._hosts, self._networks)
+        return OriginTransport(guard, connect_timeout=10.0, read_timeout=self._timeout, ca_file=self._ca_file)
