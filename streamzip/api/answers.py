@@ -27,8 +27,8 @@ class Renamed(BaseModel):
     """An entry that stands in the archive under another name than was asked for."""
 
     index: int = Field(description="Which entry, counted from 0.")
-    requested: str
-    name: str
+    requested: str = Field(description="Its first 1,000 characters.")
+    name: str = Field(description="Its first 1,000 characters.")
 
 
 class ArchiveLinks(BaseModel):
@@ -45,7 +45,8 @@ class ArchiveCreated(ArchiveLinks):
     status: Literal["pending", "in-progress", "completed", "failed"]
     entries: int = Field(description="How many files.")
     delete_token: str = Field(description="For DELETE, as X-Delete-Token; the same at every repeat.")
-    renamed: list[Renamed]
+    renamed: list[Renamed] = Field(description="The first 1,000 of them.")
+    renamed_total: int
     expires_at: str | None = Time
     webhook_secret: Maybe[str] = Field(
         None, description="Only with `webhook`: what that receiver verifies messages with, the same at every repeat."

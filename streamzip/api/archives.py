@@ -17,6 +17,7 @@ from streamzip.api.auth import Auth, owner_of
 from streamzip.api.links import Links
 from streamzip.api.rates import Rate, client_of
 from streamzip.archives.create import Created
+from streamzip.archives.documents import renamed_document
 from streamzip.archives.status import Asked
 from streamzip.clock import rfc3339
 from streamzip.config import Settings
@@ -97,9 +98,7 @@ class Archives:
             **self.links.archive(request, created.row.hash, entitled=True),  # whoever asks has just made it
             "entries": created.row.entries,
             "delete_token": created.delete_token,
-            "renamed": [
-                {"index": each.index, "requested": each.requested, "name": each.name} for each in created.renamed
-            ],
+            **renamed_document(created.renamed),
             "expires_at": None if created.row.expires_at is None else rfc3339(created.row.expires_at),
         }
 

@@ -14,12 +14,14 @@ from streamzip.assembly.ledger import Ledger
 from streamzip.clock import rfc3339
 from streamzip.errors import Stale
 from streamzip.manifest.model import Manifest
+from streamzip.manifest.parse import Rename
 from streamzip.sources.gate import Waiting
 from streamzip.store.queues import QUEUED
 from streamzip.store.rows import ArchiveRow, DeliveryRow
 
 MOST_LISTED: Final = 1000  # items of a list in one document
 MOST_TEXT: Final = 128 << 10  # characters of one list in one document: URLs may be long
+MOST_OF_NAME: Final = 1000  # characters of a name in a list: each may have 64 KiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +152,18 @@ def _members(row: ArchiveRow, members: Members) -> list[dict[str, Any]]:
         return "completed" if row.completed_at is not None or index in members.done else "pending"
 
     return [
-        {"index": index, "name": members.manifest.entries[index].name, "state": state(index)}
+        {"index": index, "name": members.manifest.entries[index].name[:MOST_OF_NAME], "state": state(index)}
         for index in range(members.start, members.stop)
     ]
+
+
+def renamed_document(renamed: Sequence[Rename]) -> dict[str, Any]:
+    """Return which entries stand under other names than were asked for: some of them, and how many there are."""
+    shown = [
+        {"index": each.index, "requested": each.requested[:MOST_OF_NAME], "name": each.name[:MOST_OF_NAME]}
+        for each in renamed[:MOST_LISTED]
+    ]
+    return {"renamed": shown, "renamed_total": len(renamed)}
 
 
 def webhooks_document(deliveries: Iterable[DeliveryRow], hooks: Iterable[str]) -> list[dict[str, Any]]:

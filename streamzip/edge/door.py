@@ -23,6 +23,7 @@ from streamzip.framing import Framing, head_end
 MOST_HEAD: Final = 64 << 10  # bytes of a request's head; servers commonly take 8 to 16 KiB
 MOST_FIELDS: Final = 200
 MOST_AHEAD: Final = 16 << 20  # bytes that all connections together may have sent ahead
+MOST_UNTAKEN: Final = 32 << 20  # bytes of whole answers that the clients of all connections have not taken yet
 RETRY_AFTER: Final = 5
 LAST_REQUEST_WITHIN: Final = 0.5  # seconds, on a connection that the gateway had let in before it was asked to end
 
@@ -48,11 +49,20 @@ class Door:
     asking: dict["DoorProtocol", None] = field(default_factory=dict)  # those without a whole request, the oldest first
     busy: set["DoorProtocol"] = field(default_factory=set)
     ahead: int = 0  # bytes that were sent ahead
+    answered: dict["DoorProtocol", int] = field(default_factory=dict)  # untaken bytes of answers, the oldest first
 
     def make_room(self) -> None:
         """Drop those that have waited longest without asking for anything, where there are too many."""
         while len(self.asking) > 1 and len(self.asking) + len(self.busy) > self.most:
             next(iter(self.asking)).drop()
+
+    def hold_answer(self, protocol: "DoorProtocol", untaken: int) -> None:
+        """Hold a whole answer until its client has taken it, and drop those that have waited longest where they are
+        too many. A stream need not be counted: it waits for its client.
+        """
+        self.answered[protocol] = untaken
+        while len(self.answered) > 1 and sum(self.answered.values()) > MOST_UNTAKEN:
+            next(iter(self.answered)).drop()
 
     @property
     def full(self) -> bool:
@@ -119,6 +129,7 @@ class DoorProtocol(HttpToolsProtocol):
         self._keep(b"")
         self.door.asking.pop(self, None)
         self.door.busy.discard(self)
+        self.door.answered.pop(self, None)
         for timer in (self._late, self._stuck):
             if timer is not None:
                 timer.cancel()
@@ -127,6 +138,7 @@ class DoorProtocol(HttpToolsProtocol):
     def drop(self) -> None:
         """End the connection, whatever is still to be sent."""
         self.door.asking.pop(self, None)
+        self.door.answered.pop(self, None)
         self.transport.abort()
 
     def shutdown(self) -> None:
@@ -278,6 +290,8 @@ class DoorProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Go on with the next request: it may have come already."""
         waiting = not self.pipeline
+        if self.flow.write_paused:
+            self.door.hold_answer(self, self.transport.get_write_buffer_size())
         super().on_response_complete()
         if self.transport.is_closing():
             self._watch_what_is_left()
@@ -327,6 +341,7 @@ class DoorProtocol(HttpToolsProtocol):
         if self._stuck is not None:
             self._stuck.cancel()
             self._stuck = None
+        self.door.answered.pop(self, None)
         super().resume_writing()
 
     def timeout_keep_alive_handler(self) -> None:
