@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import partial
+from typing import TypeVar
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -30,6 +31,8 @@ from streamzip.store.uploads import Arriving, Upload, Uploads
 from streamzip.web.frame import is_browser
 from streamzip.web.told import upload_refused
 
+T = TypeVar("T")
+
 SILENT_FOR = 60.0  # seconds that a body may bring nothing
 FORM_ROOM = 64 << 10  # bytes of a form beside its file
 NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -49,7 +52,7 @@ class UploadDoor:
 
     async def page(self, request: Request) -> Response:
         """GET | HEAD /upload"""
-        uploads = await asyncio.to_thread(self.uploads.listing)
+        uploads = await self._on_disk(self.uploads.listing)
         rows = [Row(upload, self.links.relative(_path(upload))) for upload in uploads]
         most = self.settings.upload_max_bytes.human_readable()
         return upload_page(request, rows, self.settings.upload_extensions, most, self.auth.shown(request))
@@ -57,12 +60,12 @@ class UploadDoor:
     async def listing(self, request: Request) -> Response:
         """GET | HEAD /download"""
         self.links.base(request)  # a Host that is none is refused though there are no files
-        uploads = await asyncio.to_thread(self.uploads.listing)
+        uploads = await self._on_disk(self.uploads.listing)
         return JSONResponse([self._document(request, upload) for upload in uploads], headers=NO_STORE)
 
     async def download(self, request: Request) -> Response:
         """GET | HEAD /download/{name}"""
-        upload = await asyncio.to_thread(self.uploads.find, request.path_params["name"])
+        upload = await self._on_disk(partial(self.uploads.find, request.path_params["name"]))
         etag = strong_etag(upload)
         selected = Representation(
             noun="file",
@@ -88,6 +91,9 @@ class UploadDoor:
             return await respond(
                 request, selected, stack, now=self.clock.wall(), write_timeout=self.settings.write_timeout
             )
+
+    async def _on_disk(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self.pool, work)
 
     def _read(self, upload: Upload, start: int, stop: int | None) -> AsyncGenerator[bytes, None]:
         return read(self.uploads, upload, start, upload.size if stop is None else stop, self.pool)

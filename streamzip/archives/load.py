@@ -18,6 +18,7 @@ from streamzip.archives.events import Events
 from streamzip.archives.opening import StoredArchive
 from streamzip.assembly.pulling import Pulling
 from streamzip.errors import BuildFailed, NotFound, NotReady, Stale
+from streamzip.files.aside import in_long_thread
 from streamzip.manifest.model import Manifest
 from streamzip.sources.gate import Waiting
 from streamzip.store.repository import CRCS, LAYOUT, Repository
@@ -27,6 +28,8 @@ from streamzip.zip.layout import Layout
 from streamzip.zip.offsets import is_longer
 
 BACKGROUND_PLANS = 16  # archives whose origins are asked at once while nobody waits
+MOST_EARLY, MOST_EARLY_ENTRIES = 64, 200_000  # archives whose origins are asked before anybody wants them
+MOST_PLANNED_ENTRIES = 1_000_000  # of all archives whose origins are being asked, each of 1 kB and more
 LONG_DOCUMENT = 64 << 10  # bytes; some thousand entries
 NO_ENTRIES = "no_entries"
 ENTRY_FAILED = "entry_failed"
@@ -126,8 +129,16 @@ class Loader:
         return StoredArchive(hash, manifest, layout, learned, row.released, self._bodies.pop(hash, {}))
 
     def begin(self, hash: str, manifest: Manifest) -> None:
-        """Ask the origins of a new archive in the background."""
-        self._plan(hash, manifest, new=True)
+        """Ask the origins of a new archive in the background. Where many are being asked already, its first reader
+        will: lists stay in memory until their slowest origin has answered.
+        """
+        if len(self._plans) < MOST_EARLY and self._has_room(manifest, MOST_EARLY_ENTRIES):
+            self._plan(hash, manifest, new=True)
+
+    def _has_room(self, manifest: Manifest, most: int) -> bool:
+        """Return whether this list and those whose origins are being asked have at most so many entries; one may."""
+        planned = sum(len(plan.planning.manifest.entries) for plan in self._plans.values())
+        return not planned or planned + len(manifest.entries) <= most
 
     def _plan(self, hash: str, manifest: Manifest, *, new: bool) -> "asyncio.Task[None]":
         if hash not in self._tasks:
@@ -137,6 +148,8 @@ class Loader:
         return self._tasks[hash]
 
     async def _planned(self, hash: str, manifest: Manifest) -> None:
+        if hash not in self._plans and not self._has_room(manifest, MOST_PLANNED_ENTRIES):
+            raise NotReady("too many long archives are being prepared; ask again", code="too_busy", retry_after=5)
         task = self._plan(hash, manifest, new=False)
         plan = self._plans[hash]
         plan.planning.waited_for()
@@ -208,7 +221,7 @@ class Loader:
 
 async def _aside(size: int, work: Callable[[], T]) -> T:
     """Do the work; in a thread where the document is long enough to keep other readers waiting."""
-    return work() if size < LONG_DOCUMENT else await asyncio.to_thread(work)
+    return work() if size < LONG_DOCUMENT else await in_long_thread(work)
 
 
 def _retrieve(task: "asyncio.Task[None]") -> None:

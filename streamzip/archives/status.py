@@ -18,6 +18,7 @@ from streamzip.assembly.assembly import Assembly
 from streamzip.assembly.ledger import Ledger
 from streamzip.clock import Clock
 from streamzip.errors import NotReady, Problem, Stale
+from streamzip.files.aside import in_long_thread
 from streamzip.spool.shelf import Shelf
 from streamzip.store.repository import Repository
 from streamzip.store.rows import ArchiveRow
@@ -145,7 +146,7 @@ class Statuses:
             manifest = await self._loader.manifest(row.hash)
             done: frozenset[int] = frozenset()
             if ledger is not None and row.completed_at is None:
-                done = await asyncio.to_thread(_done_between, ledger, start, stop)
+                done = await in_long_thread(lambda: _done_between(ledger, start, stop))
         _, records = await self._repository.overview.left_out(row.hash, first=start, most=max(1, stop - start))
         left_out = frozenset(record["index"] for record in records if record["index"] < stop)
         return Members(manifest, start, stop, done, left_out)
@@ -165,7 +166,7 @@ class Statuses:
 async def _entries_done(ledger: Ledger) -> int:
     if ledger.layout.members < LONG:
         return ledger.entries_done
-    return await asyncio.to_thread(lambda: ledger.entries_done)
+    return await in_long_thread(lambda: ledger.entries_done)
 
 
 def _done_between(ledger: Ledger, start: int, stop: int) -> frozenset[int]:

@@ -20,6 +20,7 @@ from streamzip.assembly.assembly import Assembly
 from streamzip.assembly.pulling import Pulling
 from streamzip.assembly.reader import Reading
 from streamzip.errors import NotReady, Problem
+from streamzip.files.aside import in_long_thread
 from streamzip.logs import event
 from streamzip.spool.file import FileSpool
 from streamzip.spool.memory import Memory
@@ -187,7 +188,7 @@ class ArchiveTable:
         try:
             stored = await load()
             # Files are opened, a journal is read, 100,000 places are counted: not while every other reader waits.
-            offsets, size = await asyncio.to_thread(measured, stored)
+            offsets, size = await in_long_thread(partial(measured, stored))
             try:
                 kept = self._claim(hash, size)
                 if not kept and self._shelf.takes(size):

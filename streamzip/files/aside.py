@@ -1,9 +1,21 @@
-"""Work that blocks, a run of bytes at a time, in threads: a disk may take its time, and the loop may not."""
+"""Work that blocks, in threads: a disk may take its time, a long list too, and the loop may not."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Generator
-from concurrent.futures import Executor
+from collections.abc import AsyncGenerator, Callable, Generator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+
+# Whole lists are worked on in threads of their own: a few long ones would fill asyncio's, and with them every short
+# work on a file. More than two at once would only take the interpreter from the loop.
+_LONG: Final = ThreadPoolExecutor(2, thread_name_prefix="long")
+
+
+async def in_long_thread(work: Callable[[], T]) -> T:
+    """Return what work on a whole list gives, done in one of the threads for that alone."""
+    return await asyncio.get_running_loop().run_in_executor(_LONG, work)
 
 
 async def in_threads(runs: Generator[bytes, None, None], pool: Executor) -> AsyncGenerator[bytes, None]:

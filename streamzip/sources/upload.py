@@ -11,11 +11,12 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Generator, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from mimetypes import MimeTypes
 
 from streamzip.errors import FieldError, InvalidRequest, NotFound, OriginError
-from streamzip.files.aside import in_threads
+from streamzip.files.aside import in_long_thread, in_threads
 from streamzip.manifest.model import Entry, Manifest
 from streamzip.manifest.parse import CreateRequest
 from streamzip.manifest.uploads import SCHEME, name_and_digest, name_in, pinned_url
@@ -37,8 +38,9 @@ async def pinned(uploads: Uploads, request: CreateRequest) -> AsyncIterator[Crea
     if not any(entry.url.startswith(SCHEME) for entry in entries):
         yield request
         return
+    pointer = "/urls/{}" if request.plain else "/entries/{}/url"
     async with uploads.kept():
-        fixed = await asyncio.to_thread(_fixed, uploads, entries, "/urls/{}" if request.plain else "/entries/{}/url")
+        fixed = await in_long_thread(partial(_fixed, uploads, entries, pointer))
         yield replace(request, manifest=replace(request.manifest, entries=fixed))
 
 
@@ -61,7 +63,7 @@ async def note_needs(uploads: Uploads, manifest: Manifest, hash: str) -> None:
     """Note that the archive `hash` needs its uploaded files, before there is one; while they are `pinned`."""
     names = {name_and_digest(entry.url)[0] for entry in manifest.entries if entry.url.startswith(SCHEME)}
     if names:
-        await asyncio.to_thread(_note, uploads, names, hash)
+        await in_long_thread(partial(_note, uploads, names, hash))
 
 
 def _note(uploads: Uploads, names: Collection[str], hash: str) -> None:

@@ -9,9 +9,10 @@ import pytest
 from streamzip.archive.planning import Planning
 from streamzip.archive.pulling import Bounds
 from streamzip.archives.events import RecordedEvents
-from streamzip.archives.load import Loader
+from streamzip.archives.load import MOST_EARLY, MOST_EARLY_ENTRIES, MOST_PLANNED_ENTRIES, Loader
 from streamzip.assembly.pulling import Pulling
 from streamzip.clock import SystemClock
+from streamzip.errors import NotReady
 from streamzip.manifest.model import Entry, Manifest
 from streamzip.store.repository import Repository
 from streamzip.store.rows import Documents, Sealed
@@ -44,6 +45,15 @@ class Store:
         return layout
 
 
+def a_loader(store: Store) -> Loader:
+    """A loader over this store, with a vault that seals nothing."""
+    vault = SimpleNamespace(
+        unseal_manifest=lambda *_: MANIFEST, seal=lambda *a: sealed(a[-1]), unseal=lambda *a: a[-1].body
+    )
+    pulling = SimpleNamespace(clock=SystemClock(), bounds=Bounds())
+    return Loader(cast(Repository, store), cast(Vault, vault), cast(Pulling, pulling), RecordedEvents(), probe_wait=5.0)
+
+
 async def test_load_asks_the_origins_no_second_time_when_the_background_ends_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -59,17 +69,7 @@ async def test_load_asks_the_origins_no_second_time_when_the_background_ends_mea
 
     monkeypatch.setattr(Planning, "probe", counted)
     store = Store()
-    vault = SimpleNamespace(
-        unseal_manifest=lambda *_: MANIFEST, seal=lambda *a: sealed(a[-1]), unseal=lambda *a: a[-1].body
-    )
-    pulling = SimpleNamespace(clock=SystemClock(), bounds=Bounds())
-    loader = Loader(
-        cast(Repository, store),
-        cast(Vault, vault),
-        cast(Pulling, pulling),
-        RecordedEvents(),
-        probe_wait=5.0,
-    )
+    loader = a_loader(store)
     loading = asyncio.create_task(loader.load(an_archive(HASH)))
     await asyncio.sleep(0)
     loader.begin(HASH, MANIFEST)
@@ -78,3 +78,29 @@ async def test_load_asks_the_origins_no_second_time_when_the_background_ends_mea
     store.told.set()
     assert (await loading).layout.members == 1
     assert len(set(map(id, probes))) == 1
+
+
+async def test_lists_that_wait_for_their_origins_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Origins that answer late keep whole lists in memory: only so many are asked before anybody wants them, and one
+    who does is told to come again while a million entries wait.
+    """
+    answered = asyncio.Event()
+
+    async def late(_: Planning) -> bool:
+        return await answered.wait()
+
+    monkeypatch.setattr(Planning, "probe", late)
+    store, few, many = Store(), Manifest(MANIFEST.entries * 10), Manifest(MANIFEST.entries * (MOST_EARLY_ENTRIES + 1))
+    store.told.set()
+    early, full, wanted = a_loader(store), a_loader(store), a_loader(store)
+    early.begin("many", many)  # the only one may be of any length
+    early.begin("few", few)
+    assert (early.is_planning("many"), early.is_planning("few")) == (True, False)
+    for number in range(MOST_EARLY + 3):
+        full.begin(str(number), few)
+    assert sum(full.is_planning(str(number)) for number in range(MOST_EARLY + 3)) == MOST_EARLY
+    wanted.begin("longest", Manifest(MANIFEST.entries * MOST_PLANNED_ENTRIES))
+    with pytest.raises(NotReady, match="too many long archives"):
+        await wanted.load(an_archive(HASH))
+    for loader in (early, full, wanted):
+        await loader.close()
