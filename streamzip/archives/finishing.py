@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from streamzip.assembly.archive import FOLLOW_INTERVAL
 from streamzip.assembly.assembly import Assembly
 from streamzip.assembly.ledger import Ledger
-from streamzip.files.locks import FINISH
 from streamzip.spans import Span
 from streamzip.spool.file import FileSpool
 
@@ -25,15 +24,15 @@ async def finish(assembly: Assembly, copy: FileSpool) -> Finished:
     """
     with assembly.reader() as reader:
         await reader.everything()
-    locks, loop = copy.locks, asyncio.get_running_loop()
-    while not locks.try_exclusive(FINISH):  # noqa: ASYNC110 - the kernel tells nobody when a lock is free
+    loop = asyncio.get_running_loop()
+    while not copy.begin_finish():  # noqa: ASYNC110 - the kernel tells nobody when a lock is free
         await asyncio.sleep(FOLLOW_INTERVAL)
     try:
         assembly.archive.follow()
         if not copy.check_seal():
             await loop.run_in_executor(assembly.reading.pool, _write_out, assembly.ledger, copy)
     finally:
-        locks.release(FINISH)
+        copy.end_finish()
     offsets = assembly.ledger.offsets
     return Finished(offsets.length, offsets.learned())
 

@@ -7,7 +7,7 @@ journalled in one step, what other processes journalled is applied too, and read
 import asyncio
 import errno
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 
 from streamzip.assembly.ledger import Ledger
@@ -152,18 +152,17 @@ class Archive:
                 name = self.layout.names[member]
                 raise Stale(f"{name}: {error.message}, after bytes of it were given out") from error
             raise
-        if not self.spool.sealed:  # a sealed file has it all, and a write would break the seal
-            self._write_around(member, crc)
+        self.spool.write_around(self._around(member, crc))
         ledger.completed(member, crc)
         return True
 
-    def _write_around(self, member: int, crc: int) -> None:
+    def _around(self, member: int, crc: int) -> Iterator[tuple[int, bytes]]:
         offsets = self.ledger.offsets
         header, descriptor = offsets.header(member, crc), offsets.descriptor(member, crc)
         body = self.layout.report if offsets.traits[member] & Trait.REPORT else b""
-        self.spool.write(offsets.offset(member), header + body)
+        yield offsets.offset(member), header + body
         if descriptor:
-            self.spool.write(offsets.end(member) - len(descriptor), descriptor)
+            yield offsets.end(member) - len(descriptor), descriptor
 
     def _drop(self, part: int, keep: int) -> None:
         """Forget, here and for later processes, what lies beyond the part's first `keep` bytes."""

@@ -34,6 +34,12 @@ class FakeSpool:
         self.content.extend(bytes(max(0, offset - len(self.content))))
         self.content[offset : offset + len(data)] = data
 
+    def write_around(self, pieces: Iterable[tuple[int, Data]]) -> None:
+        """Put what stands around a member's bytes in its place, unless the copy is finished."""
+        if not self.sealed:
+            for offset, data in pieces:
+                self.write(offset, data)
+
     def read_now(self, offset: int, length: int) -> bytes:
         """Return up to `length` archive bytes."""
         return bytes(self.content[offset : offset + length])

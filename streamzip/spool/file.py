@@ -93,8 +93,9 @@ class FileSpool:
         self._scratch = scratch
         self._layout = layout
         self._state = FileState()
+        self._finishing = False  # by this process: it has the FINISH lock
         self._given_back: set[int] = set()  # parts whose locks are released once what was noted is written
-        self._left: list[ArchiveRecord] = []  # by earlier processes, until they are handed up
+        self._left: list[ArchiveRecord] = []  # read from the journal, and not handed up yet
         self._journal = Journal(paths.journal)
         try:
             self._open_journal(layout)
@@ -108,7 +109,7 @@ class FileSpool:
         self.sealed = self.finished and self._state.seal == Seal.of(stat)
 
     def _open_journal(self, layout: bytes) -> None:
-        self._left.extend(self.follow())
+        self._left.extend(self._state.apply(self._journal.follow()))
         # Nothing of what earlier processes did is known (a first open, an eviction, a journal lost or of another one).
         self.blank = self._state.layout != layout
         if self.blank:
@@ -160,7 +161,8 @@ class FileSpool:
 
     def follow(self) -> Sequence[ArchiveRecord]:
         """Return what was journalled of the archive since the last call; records of one's own may be among it."""
-        return self._state.apply(self._journal.follow())
+        left, self._left = self._left, []
+        return [*left, *self._state.apply(self._journal.follow())]
 
     @property
     def damaged(self) -> bool:
@@ -204,6 +206,22 @@ class FileSpool:
             offset += done
             done = os.pwrite(self._fd, data, offset)
 
+    def write_around(self, pieces: Iterable[tuple[int, Data]]) -> None:
+        """Put what stands around a member's bytes in its place, unless a process finishes the copy or has finished it.
+
+        Every process writes this for itself, of what it proved itself: so one may come to it when another has sealed
+        the file already.
+        """
+        if self._finishing or self.sealed or not self.locks.try_shared(FINISH):
+            return
+        try:
+            self._left.extend(self._state.apply(self._journal.follow()))
+            if not self.check_seal():
+                for offset, data in pieces:
+                    self.write(offset, data)
+        finally:
+            self.locks.release(FINISH)
+
     def read_now(self, offset: int, length: int) -> bytes | None:
         """Archive bytes if the page cache has them, as many as it has; None where the disk must be waited for."""
         with memoryview(self._scratch)[:length] as buffer:
@@ -245,8 +263,18 @@ class FileSpool:
         """Take the copy for proven no longer, until it is finished again."""
         self.sealed = False
 
+    def begin_finish(self) -> bool:
+        """Keep other processes from finishing the copy, and from writing around members; False where one does."""
+        self._finishing = self.locks.try_exclusive(FINISH)
+        return self._finishing
+
+    def end_finish(self) -> None:
+        """Let other processes see that the copy is finished, or finish it."""
+        self.locks.release(FINISH)
+        self._finishing = False
+
     def finish(self, *, mtime: int) -> Seal:
-        """Make the file durable under its final name; for a thread, under the FINISH lock. `mtime`: epoch seconds.
+        """Make the file durable under its final name; for a thread, after `begin_finish`. `mtime`: epoch seconds.
 
         fsync, then the time, then the rename, then the folder: whatever carries the final name after a power loss is
         whole.

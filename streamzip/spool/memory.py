@@ -8,7 +8,7 @@ its reader waits, and so does its origin.
 import asyncio
 import contextlib
 from bisect import bisect_right, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from streamzip.spans import Data
@@ -81,6 +81,11 @@ class MemorySpool:
                 insort(self._starts, offset)
             self._hold(len(data) - len(self._runs.get(offset, b"")))
             self._runs[offset] = data
+
+    def write_around(self, pieces: Iterable[tuple[int, Data]]) -> None:
+        """Hold what stands around a member's bytes."""
+        for offset, data in pieces:
+            self.write(offset, data)
 
     def read_now(self, offset: int, length: int) -> Data | None:
         """What is held from `offset` on, up to the end of the run it lies in, or of some small ones; empty where

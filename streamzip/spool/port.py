@@ -25,6 +25,11 @@ class Bytes(Protocol):
     def write(self, offset: int, data: Data) -> None:
         """Put archive bytes in their place. OSError where the disk is full."""
 
+    def write_around(self, pieces: Iterable[tuple[int, Data]]) -> None:
+        """Put what stands around a member's bytes (offset, bytes) in its place. Nothing is written where a process
+        finishes the copy: it has all of it then, and a write would break its seal. OSError where the disk is full.
+        """
+
     def read_now(self, offset: int, length: int) -> Data | None:
         """Return up to `length` archive bytes, where they are at hand; None where the disk must be waited for."""
 

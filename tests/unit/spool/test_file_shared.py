@@ -81,3 +81,33 @@ def test_spool_sees_that_another_one_has_finished_it(shelf: Shelf) -> None:
         two.follow()
         assert two.check_seal()
         assert (two.finished, two.sealed) == (True, True)
+
+
+def test_spool_writes_around_no_member_of_a_copy_that_another_one_finishes_or_has_finished(shelf: Shelf) -> None:
+    """All of it is in the file then, and a write, though of the same bytes, would break its seal."""
+    around = [(0, CONTENT[:30]), (PARTS[0][1], CONTENT[PARTS[0][1] : PARTS[1][0]])]
+    with opened(shelf) as one, opened(shelf) as two:
+        fill(one)
+        two.write_around(around)
+        assert two.read(0, 30) == CONTENT[:30]
+        assert one.begin_finish()
+        assert not two.begin_finish()
+        one.write_around([(0, bytes(30))])  # by this process's own readers, while its thread makes the file durable
+        two.write_around([(0, bytes(30))])
+        one.finish(mtime=MTIME)
+        one.end_finish()
+        two.write_around([(0, bytes(30))])  # it has not followed the other one yet
+        assert one.read(0, 30) == CONTENT[:30]
+        assert two.sealed
+    with opened(shelf) as later:
+        assert later.sealed
+
+
+def test_spool_loses_no_record_that_it_read_when_it_looked_for_the_seal(shelf: Shelf) -> None:
+    """What another one journalled is handed up with the next look."""
+    with opened(shelf) as one, opened(shelf) as two:
+        one.append(Ended(1, 8, 5, 5, 9))
+        one.flush()
+        two.write_around([(0, CONTENT[:30])])
+        assert two.follow() == [Ended(1, 8, 5, 5, 9)]
+        assert two.follow() == []
