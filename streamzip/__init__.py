@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from streamzip.library.archive import LeftOut, Zip
+    from streamzip.library.archive import Zip
     from streamzip.library.bodies import Answer
     from streamzip.library.entries import Item
     from streamzip.library.errors import (
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     )
     from streamzip.library.gateway import Gateway
     from streamzip.library.origins import Origins
+    from streamzip.library.planned import LeftOut
     from streamzip.library.response import ZipResponse
 
 __all__ = [
@@ -45,7 +46,7 @@ _PLACES = {
     "Answer": "bodies",
     "Gateway": "gateway",
     "Item": "entries",
-    "LeftOut": "archive",
+    "LeftOut": "planned",
     "Origins": "origins",
     "Zip": "archive",
     "ZipResponse": "response",

@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
-from streamzip.cli import admin, remote, serving
+from streamzip.cli import admin, remote, serving, zipping
 
 app = typer.Typer(
     no_args_is_help=True,
+    rich_markup_mode=None,  # its boxes cut long names, at 80 columns even those of variables
     pretty_exceptions_enable=False,  # it prints the local variables, and secrets are among them
     help="A streaming zip-on-the-fly gateway: a list of public URLs in, one resumable ZIP64 download out.",
 )
@@ -34,6 +35,7 @@ def streamzip(
     """Hold the options that stand before a command; without it, typer would make `serve` the only command."""
 
 
+app.command("zip")(zipping.zip_)
 for command in (serving.serve, remote.create, remote.status, remote.watch, remote.get, remote.rm):
     app.command()(command)
 app.command("list")(remote.list_archives)

@@ -16,8 +16,13 @@ keys = typer.Typer(no_args_is_help=True, help="API keys.")
 
 
 @keys.command("new")
-def new(name: Annotated[str, typer.Argument(help="Whose key it is; archives are listed by it.")]) -> None:
-    """Make an API key: it is shown once, and its line goes into STREAMZIP_API_KEYS."""
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is; archives are listed by it.")],
+) -> None:
+    """Make an API key.
+
+    It is shown once, and its line goes into STREAMZIP_API_KEYS.
+    """
     from streamzip.access.api_keys import new_key
 
     try:
@@ -31,11 +36,16 @@ def new(name: Annotated[str, typer.Argument(help="Whose key it is; archives are 
 
 
 def sign(
-    path: Annotated[str, typer.Argument(help="As /archive/get/HASH.zip, or the whole URL.")],
-    expires: Annotated[float, typer.Option(min=1, help="Seconds that the link is good for.")],
-    data: Annotated[str | None, typer.Option(help="The gateway's data folder, where its secret lies.")] = None,
+    path: Annotated[str, typer.Argument(metavar="PATH|URL", help="As /archive/get/HASH.zip, or the whole URL.")],
+    expires: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="Seconds that the link is good for.")],
+    data: Annotated[
+        str | None, typer.Option(metavar="DIR", help="The gateway's data folder, where its secret lies.")
+    ] = None,
 ) -> None:
-    """Print a link that is good for so many seconds, for a gateway with STREAMZIP_SIGNED_LINKS=on."""
+    """Print a link that is good for so many seconds.
+
+    For a gateway with STREAMZIP_SIGNED_LINKS=on.
+    """
     from streamzip.access.keyring import KeyRing
     from streamzip.access.signed_links import SignedLinks
 
@@ -66,12 +76,15 @@ def _apart(link: str, public_url: str | None) -> tuple[str, str]:
 
 
 def verify(
-    data: Annotated[str | None, typer.Option(help="The gateway's data folder.")] = None,
+    data: Annotated[str | None, typer.Option(metavar="DIR", help="The gateway's data folder.")] = None,
     remove: Annotated[
         bool, typer.Option("--remove", help="Take damaged copies away, so that they are pulled again.")
     ] = False,
 ) -> None:
-    """Look whether everything stored is whole; a gateway may run beside it. Prints a line for each damage."""
+    """Look whether everything stored is whole.
+
+    A gateway may run beside it. Prints a line for each damage.
+    """
     # Imported here: the other commands need not load the store.
     from rich.console import Console
     from rich.progress import Progress
@@ -98,9 +111,12 @@ def verify(
 
 
 def migrate(
-    data: Annotated[str | None, typer.Option(help="The gateway's data folder.")] = None,
+    data: Annotated[str | None, typer.Option(metavar="DIR", help="The gateway's data folder.")] = None,
 ) -> None:
-    """Bring the store's schema up to date, as each start of a gateway does; STREAMZIP_STORE_URL names another store."""
+    """Bring the store's schema up to date.
+
+    As each start of a gateway does; STREAMZIP_STORE_URL names another store.
+    """
     # Imported here: the other commands need not load the server.
     from streamzip.app import migrate as run
 
@@ -117,7 +133,10 @@ def migrate(
 
 
 def openapi() -> None:
-    """Print the OpenAPI document of the HTTP interface, as the gateway serves it at /openapi.json."""
+    """Print the interface's OpenAPI document.
+
+    As the gateway serves it at /openapi.json.
+    """
     # Imported here: the other commands need not load the models.
     from streamzip.api.openapi import document
 

@@ -5,11 +5,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs: a document, or a line for each event.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 
 PLAIN_EVERY = 5.0  # seconds between two lines where stderr is no terminal
 
@@ -39,7 +42,7 @@ def meter(label: str, *, quiet: bool) -> Iterator[Meter]:
     if quiet or not console.is_terminal:
         yield Meter(label, None, quiet=quiet)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
         yield Meter(label, progress, quiet=quiet)
 

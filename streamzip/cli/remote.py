@@ -5,7 +5,6 @@ were left out, 130 stopped.
 """
 
 import re
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,19 +14,18 @@ from urllib.parse import urlsplit
 import typer
 
 from streamzip.cli.ending import FAILED, SOME_LEFT_OUT, WRONG_USAGE, stop
-from streamzip.cli.output import meter, print_json, say, size
-from streamzip.manifest.lists import ListError, parse
+from streamzip.cli.lists import entries_in
+from streamzip.cli.output import Json, Quiet, meter, print_json, say, size
 
-Server = Annotated[str, typer.Option(envvar="STREAMZIP_SERVER", help="The gateway's own URL.")]
+Server = Annotated[str, typer.Option(envvar="STREAMZIP_SERVER", metavar="URL", help="The gateway's own URL.")]
 Key = Annotated[
     str | None,
     typer.Option(
         envvar=["STREAMZIP_KEY", "SZ_KEY"],
+        metavar="KEY",
         help="An API key. A flag can be read by every user of the machine: use the environment.",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs: a document, or a line for each event.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 Archive = Annotated[str, typer.Argument(help="Its hash, or its link.", metavar="ARCHIVE")]
 LOCAL = "http://127.0.0.1:8000"
 
@@ -36,20 +34,22 @@ _LINK = re.compile(r"(?:(?P<server>https?://.+?)?/archive/get/)?(?P<hash>[0-9a-f
 
 def create(
     urls: Annotated[
-        list[str] | None, typer.Argument(help="The files' URLs, or upload:NAME for files that lie there.")
+        list[str] | None,
+        typer.Argument(metavar="URL…", help="The files' URLs, or upload:NAME for files that lie there."),
     ] = None,
     server: Server = LOCAL,
     key: Key = None,
     input_file: Annotated[
-        str | None, typer.Option("--input", "-i", help="A list of links: plain, aria2's, CSV or JSON; - is stdin.")
+        str | None,
+        typer.Option("--input", "-i", metavar="FILE", help="A list of links: plain, aria2's, CSV or JSON; - is stdin."),
     ] = None,
-    filename: Annotated[str | None, typer.Option(help="The archive's own file name.")] = None,
+    filename: Annotated[str | None, typer.Option(metavar="NAME", help="The archive's own file name.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Have it built, and return when it is.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Create an archive on a running gateway, and print its link."""
-    entries = [{"url": url} for url in urls or ()] + ([] if input_file is None else _entries(input_file))
+    entries = [{"url": url} for url in urls or ()] + ([] if input_file is None else entries_in(input_file))
     if not entries:
         stop("name at least one URL, or a list with --input", code=WRONG_USAGE)
     plain = [entry["url"] if entry.keys() == {"url"} else entry for entry in entries]
@@ -91,7 +91,10 @@ def status(archive: Archive, server: Server = LOCAL, key: Key = None, as_json: J
 def watch(
     archive: Archive, server: Server = LOCAL, key: Key = None, as_json: Json = False, quiet: Quiet = False
 ) -> None:
-    """Follow an archive until it is completed or has failed; it is not built for that alone."""
+    """Follow an archive until it is completed or failed.
+
+    It is not built for that alone.
+    """
     at, archive_hash = _named(archive, server)
     with _gateway(at, _key_for(at, server, key)) as gateway, meter("waiting", quiet=quiet or as_json) as shown:
         current = None
@@ -112,7 +115,7 @@ def watch(
 def get(
     archive: Archive,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The file. Default: the archive's name.")
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="The file. Default: the archive's name.")
     ] = None,
     server: Server = LOCAL,
     key: Key = None,
@@ -147,7 +150,7 @@ def get(
 def list_archives(
     server: Server = LOCAL,
     key: Key = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many, the newest first.")] = 50,
     as_json: Json = False,
 ) -> None:
     """List the archives of your API key, the newest first."""
@@ -167,10 +170,14 @@ def rm(
     server: Server = LOCAL,
     key: Key = None,
     token: Annotated[
-        str | None, typer.Option(help="The delete_token that create gave; for a gateway without API keys.")
+        str | None,
+        typer.Option(metavar="TOKEN", help="The delete_token that create gave; for a gateway without API keys."),
     ] = None,
 ) -> None:
-    """Delete archives: their lists, copies and links are gone at once."""
+    """Delete archives.
+
+    Their lists, copies and links are gone at once.
+    """
     from streamzip.client import GatewayError
 
     failed = False
@@ -219,17 +226,6 @@ def _built(gateway: Any, archive_hash: str, *, quiet: bool) -> Any:
                 raise
             say("this gateway keeps no copy of it, and builds it as it is downloaded")
             return None
-
-
-def _entries(input_file: str) -> list[dict[str, Any]]:
-    try:
-        text = sys.stdin.read() if input_file == "-" else Path(input_file).read_text("utf-8")
-        return parse(text, most=len(text))  # the gateway says how many it takes
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
-        stop(f"{input_file} cannot be read: {reason}", code=WRONG_USAGE)
-    except ListError as error:
-        stop(f"{input_file}: {error}", code=WRONG_USAGE)
 
 
 def _named(archive: str, server: str) -> tuple[str, str]:

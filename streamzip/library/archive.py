@@ -1,14 +1,15 @@
 """One zip, made as it is read: of URLs, files, bytes and iterators, without a server."""
 
+import os
 import time
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing, closing
-from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from streamzip.archive.planning import EntryError, Planning
+from streamzip.archive.planning import Planning
 from streamzip.archives.aside import aside
 from streamzip.assembly.assembly import Assembly, assemble
 from streamzip.assembly.ledger import Ledger
@@ -23,36 +24,14 @@ from streamzip.library.bodies import Answer, BlockingBody, Body, HeaderFields, o
 from streamzip.library.entries import Item
 from streamzip.library.errors import NothingToZip, ZipError, translated
 from streamzip.library.origins import Origins
+from streamzip.library.planned import LeftOut, Planned
+from streamzip.library.saving import Told, save
 from streamzip.manifest.model import Compression, OnError
 from streamzip.spans import Data
 from streamzip.spool.memory import MemorySpool
-from streamzip.zip.layout import Layout
 from streamzip.zip.offsets import Offsets
 
 MOST_BEFORE_FIRST_BYTE = 64 << 20  # bytes that a range may have pulled before its own first byte is known
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """An entry that is not in the archive; `code` is stable (`http_404`, `unreadable`, …)."""
-
-    index: int
-    name: str
-    code: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.message}"
-
-
-@dataclass(slots=True)
-class Planned:
-    """What the sources' answers have settled."""
-
-    layout: Layout
-    left_out: tuple[LeftOut, ...]
-    bodies: dict[int, bytes]
-    offsets: Offsets
 
 
 class Zip:
@@ -87,6 +66,7 @@ class Zip:
         )
         self._planned: Planned | None = None
         self._read: set[Assembly] = set()
+        self.resumed_from = 0  # bytes that an earlier run had left, of what was saved
 
     # -- open and closed ---------------------------------------------------------------------------------
 
@@ -99,6 +79,10 @@ class Zip:
                 await self.aclose()
                 raise
         return self
+
+    def go_on(self, planned: Planned | None) -> None:
+        """Be open with what an earlier run has settled; None: ask the sources anew."""
+        self._planned = planned
 
     async def aclose(self) -> None:
         """End what is being read, and close what is this Zip's own."""
@@ -145,7 +129,7 @@ class Zip:
         planning.waited_for()
         while not await planning.probe():
             pass
-        left_out = tuple(map(_left_out, planning.errors()))
+        left_out = tuple(map(LeftOut.of, planning.errors()))
         if left_out and not planning.may_skip:
             raise NothingToZip(str(left_out[0]), tuple(map(str, left_out)), code="entry_failed")
         # No time of its own is in it: the same files give the same bytes, and the same ETag.
@@ -262,6 +246,18 @@ class Zip:
     async def _body(self, start: int, stop: int | None) -> Body:
         return Body(self.runs(start, stop), _nobody)
 
+    async def save(
+        self, path: str | os.PathLike[str], *, replace: bool = False, on_progress: Told | None = None
+    ) -> Path:
+        """Make the archive a file, durably, and return its path. What an ended run left in `PATH.part` is gone on from.
+
+        `replace`: replace a file that is there, and a part that was begun with another list. The Zip need not be open:
+        a list that was begun is not asked for anew. Raises CannotSave, and as `open` and `stream` do.
+        """
+        target = Path(path)
+        self.resumed_from = await save(self, target, replace=replace, told=on_progress)
+        return target
+
     # -- answers -----------------------------------------------------------------------------------------
 
     async def answer(self, method: str = "GET", headers: HeaderFields | None = None) -> Answer[Body]:
@@ -307,10 +303,6 @@ class Zip:
                 "this range holds checksums of files that would all have to be read first; begin with an earlier one",
                 retry_after=10,
             )
-
-
-def _left_out(error: EntryError) -> LeftOut:
-    return LeftOut(error.index, error.name, error.code, error.message)
 
 
 def _nothing() -> None:

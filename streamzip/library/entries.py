@@ -18,6 +18,7 @@ from streamzip.library.local import SCHEME, Buffer, Local, LocalFile, Once
 from streamzip.manifest.model import Compression, Entry, Manifest, OnError
 from streamzip.manifest.names import clean_filename, clean_name, unique_names
 from streamzip.manifest.parse import Limits, parse_create
+from streamzip.manifest.uploads import SCHEME as UPLOADS
 from streamzip.urls.addresses import Exempt
 
 Content = str | os.PathLike[str] | bytes | bytearray | memoryview | AsyncIterable[bytes] | Iterable[bytes]
@@ -82,6 +83,10 @@ def _on_the_web(rows: list[tuple[int, dict[str, Any]]], options: dict[str, str],
         raise translated(problem) from problem
     except TypeError as error:
         raise InvalidEntries([("", f"an entry holds what is no JSON: {error}")]) from error
+    sent = [place for (place, _), entry in zip(rows, found, strict=False) if entry.url.startswith(UPLOADS)]
+    if sent:
+        why = "upload: names a file that lies at a gateway, and here is none"
+        raise InvalidEntries([(f"/entries/{place}/url", why) for place in sent])
     return {place: entry for (place, _), entry in zip(rows, found, strict=False)}
 
 

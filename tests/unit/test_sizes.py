@@ -16,6 +16,7 @@ EXCEPTIONS = {
     "api/routes.py:build": "the table of routes and what each is handed, a line each",
     "app.py:Parts.__init__": "every part is made here, once, in the order of what needs what",
     "assembly/ledger.py:Ledger": "all that is known of one archive has one owner; its questions are one line each",
+    "cli/zipping.py:zip_": "a parameter for each of the command's options, with its help",
     "config.py": "each setting is declared once, with its type, range and help",
     "spool/file.py:FileSpool": "the ports of bytes, journal and claims, over one open file",
     "web/views.py:ArchiveView": "what a template shows of an archive, a field each",

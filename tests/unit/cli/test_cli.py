@@ -74,7 +74,7 @@ def test_serve_prefers_flags_when_the_environment_differs(
 
 def test_help_names_every_setting_when_it_is_asked_for(gateway: Gateway) -> None:
     """Each setting stands in --help as a flag and as a variable, with its help."""
-    output = run("serve", "--help").output
+    output = " ".join(run("serve", "--help").output.split())
     for name, field in Settings.model_fields.items():
         assert f"--{name.replace('_', '-')}" in output
         assert f"env: {variable(name)}" in output

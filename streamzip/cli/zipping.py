@@ -1,0 +1,209 @@
+"""`streamzip zip`: one archive, without a server. Run again, it goes on where it ended."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
+
+import typer
+
+from streamzip.cli.ending import FAILED, SOME_LEFT_OUT, STOPPED, WRONG_USAGE, stop
+from streamzip.cli.lists import entries_in
+from streamzip.cli.output import Json, Meter, Quiet, meter, print_json, say, size
+
+if TYPE_CHECKING:
+    from streamzip import Item, Origins, Zip
+
+_BEFORE_THE_FIRST_BYTE = frozenset({"no_entries", "entry_failed"})
+_FIELDS = ("{index}", "{name}", "{stem}", "{ext}", "{host}")
+
+
+def zip_(
+    sources: Annotated[
+        list[str] | None, typer.Argument(help="URLs, and files and folders of this machine.", metavar="URL|PATH…")
+    ] = None,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="The file; - is stdout.")
+    ] = "archive.zip",
+    input_file: Annotated[
+        str | None,
+        typer.Option("--input", "-i", metavar="FILE", help="A list of links: plain, aria2's, CSV or JSON; - is stdin."),
+    ] = None,
+    name_template: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT", help=f"Names of what has a URL, made of {' '.join(_FIELDS)}, as '{{index}}-{{name}}'."
+        ),
+    ] = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FIELD", help="A header field for every URL's own origin, as 'Name: value'; repeatable."),
+    ] = None,
+    compression: Annotated[
+        str, typer.Option(metavar="HOW", help="store, deflate, or auto: what compresses.")
+    ] = "store",
+    on_error: Annotated[
+        str, typer.Option(metavar="HOW", help="skip leaves out what cannot be had; fail gives up.")
+    ] = "skip",
+    jobs: Annotated[int, typer.Option(min=1, max=1024, metavar="N", help="Connections to one origin at once.")] = 32,
+    allow_private: Annotated[
+        bool, typer.Option("--allow-private", help="Dial private addresses, this machine's own too.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Ask for names and sizes, and write nothing.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", "-f", help="Replace a file that is there, and a .part of another list.")
+    ] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make a zip of URLs and files here, without a server. Run again, it goes on where it ended."""
+    if compression not in ("auto", "store", "deflate"):
+        stop("--compression is store, deflate or auto", code=WRONG_USAGE)
+    if on_error not in ("skip", "fail"):
+        stop("--on-error is skip or fail", code=WRONG_USAGE)
+    if output == "-" and sys.stdout.isatty() and not dry_run:
+        stop("the zip would go to the terminal: name a file with -o, or a pipe behind it", code=WRONG_USAGE)
+    if output == "-" and as_json and not dry_run:
+        stop("the zip goes to stdout, where JSON cannot stand beside it", code=WRONG_USAGE)
+    items = _items(sources or (), input_file, _fields(header or ()), name_template)
+    # Imported here: the other commands need not load the engine.
+    from streamzip import Origins, Zip
+
+    filename = "archive.zip" if output == "-" else Path(output).name
+    with _ending(resumes=output != "-" and not dry_run):
+        origins = Origins(allow_private=allow_private, connections=jobs)
+        options: dict[str, Any] = {"compression": compression, "on_error": on_error}
+        archive = Zip(items, filename=filename, origins=origins, **options)
+        for asked, name in archive.renamed:
+            say(f"renamed: {asked} to {name}", quiet=quiet)
+        document = asyncio.run(_run(archive, origins, output, dry_run=dry_run, force=force, quiet=quiet or as_json))
+    for entry in archive.left_out:
+        say(f"left out: {entry}", quiet=quiet)
+    if as_json:
+        print_json(document)
+    elif dry_run:
+        for entry in document["entries"]:
+            typer.echo(f"{size(entry['size']):>10}  {entry['name']}")
+        typer.echo(f"{size(document['bytes']):>10}  in all, {len(document['entries'])} files")
+    elif output != "-":
+        typer.echo(document["path"])
+    raise typer.Exit(SOME_LEFT_OUT if archive.left_out else 0)
+
+
+async def _run(
+    archive: "Zip", origins: "Origins", output: str, *, dry_run: bool, force: bool, quiet: bool
+) -> dict[str, Any]:
+    """Do the work, and return its document."""
+    document: dict[str, Any] = {}
+    async with origins:
+        if dry_run:
+            await archive.open()
+            layout = archive.planned.layout
+            rows = zip(layout.names, layout.sizes, strict=True)
+            document["entries"] = [{"name": name, "size": None if count < 0 else count} for name, count in rows]
+            document["bytes"] = archive.length
+        elif output == "-":
+            with meter("asking for sizes", quiet=quiet) as shown:
+                await _to_stdout(archive, shown)
+        else:
+            with meter("asking for sizes", quiet=quiet) as shown:
+                path = await archive.save(
+                    output,
+                    replace=force,
+                    on_progress=lambda done: shown.show(
+                        done.bytes, done.total, f"{done.files} of {done.total_files} files {done.name}"
+                    ),
+                )
+            document |= {"path": str(path), "bytes": path.stat().st_size, "resumed_from": archive.resumed_from}
+    document["left_out"] = [
+        {"index": each.index, "name": each.name, "code": each.code, "message": each.message}
+        for each in archive.left_out
+    ]
+    return document
+
+
+async def _to_stdout(archive: "Zip", shown: Meter) -> None:
+    await archive.open()
+    out, done = sys.stdout.buffer, 0
+    async for chunk in archive.stream():
+        await asyncio.to_thread(out.write, chunk)
+        done += len(chunk)
+        shown.show(done, archive.length, "writing")
+    await asyncio.to_thread(out.flush)
+
+
+@contextmanager
+def _ending(*, resumes: bool) -> Iterator[None]:
+    """End the command with one sentence where the work cannot be done."""
+    from streamzip import CannotSave, InvalidEntries, SourceChanged, ZipError
+
+    again = "; run it again to go on" if resumes else "; what was written is no whole zip"
+    try:
+        yield
+    except KeyboardInterrupt:
+        stop(f"stopped{again if resumes else ''}", code=STOPPED)
+    except BrokenPipeError:
+        sys.stdout = None  # or the interpreter would flush it at its end, and fail again
+        raise typer.Exit(FAILED) from None
+    except InvalidEntries as error:
+        stop(str(error), code=WRONG_USAGE)
+    except CannotSave as error:
+        hint = "; use --force to replace it" if error.code in ("exists", "other_list") else ""
+        stop(f"{error}{again if error.code == 'disk_full' else hint}", code=FAILED)
+    except SourceChanged as error:
+        stop(f"{error}{'; run it again to begin anew' if resumes else again}", code=FAILED)
+    except ZipError as error:
+        stop(f"{error}{'' if error.code in _BEFORE_THE_FIRST_BYTE else again}", code=FAILED)
+
+
+def _items(
+    sources: "list[str] | tuple[str, ...]", input_file: str | None, headers: dict[str, str], template: str | None
+) -> "list[Item]":
+    items: list[Item] = []
+    listed = [] if input_file is None else entries_in(input_file)
+    total, index = len(sources) + len(listed), 0
+    for source in sources:
+        index += 1
+        if "://" in source:
+            items.append(_entry({"url": source}, headers, template, index, total))
+            continue
+        path = Path(source)
+        if not path.exists():
+            stop(f"{source} is neither a URL nor a file here", code=WRONG_USAGE)
+        items.append(path)
+    for row in listed:
+        index += 1
+        items.append(_entry(row, headers, template, index, total))
+    if not items:
+        stop("name at least one URL or file, or a list with --input", code=WRONG_USAGE)
+    return items
+
+
+def _entry(row: dict[str, Any], headers: dict[str, str], template: str | None, index: int, total: int) -> "Item":
+    entry = dict(row)
+    if headers:
+        entry["headers"] = headers | entry.get("headers", {})
+    if template is not None:
+        from streamzip.manifest.names import name_from_url
+
+        name = entry.get("name") or name_from_url(entry["url"])
+        stem, dot, ext = name.rpartition(".")
+        parts = (str(index).zfill(len(str(total))), name, stem if dot else name, ext if dot else "")
+        named = template
+        for field, value in zip(_FIELDS, (*parts, urlsplit(entry["url"]).hostname or ""), strict=True):
+            named = named.replace(field, value)
+        entry["name"] = named
+    return entry
+
+
+def _fields(lines: "list[str] | tuple[str, ...]") -> dict[str, str]:
+    fields = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon or not name.strip():
+            stop(f"--header is a field, as 'Name: value', and not {line!r}", code=WRONG_USAGE)
+        fields[name.strip()] = value.strip()
+    return fields
