@@ -42,7 +42,7 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = {
     ("POST", "/new"): Access.PAGE,
     ("GET", "/assets/{name}"): Access.OPEN,
     ("GET", "/a/{hash}"): Access.LINK,
-    ("GET", "/a/{hash}/files/{page:int}"): Access.LINK,
+    ("GET", "/a/{hash}/files/{page}"): Access.LINK,
     ("POST", "/a/{hash}/build"): Access.PAGE_OWNER,
     ("POST", "/a/{hash}/delete"): Access.PAGE_DELETER,
     ("GET", "/login"): Access.OPEN,

@@ -103,7 +103,7 @@ def build(
         Route("/new", site.new, methods=["POST"]),
         Route("/assets/{name}", site.asset),
         Route("/a/{hash}", site.archive),
-        Route("/a/{hash}/files/{page:int}", site.files),
+        Route("/a/{hash}/files/{page}", site.files),
         Route("/a/{hash}/build", site.build, methods=["POST"]),
         Route("/a/{hash}/delete", site.delete, methods=["POST"]),
         Route("/login", login.page),

@@ -89,7 +89,10 @@ class Site:
 
     async def files(self, request: Request) -> Response:
         """GET | HEAD /a/{hash}/files/{page}: the same page, with some of the archive's files."""
-        return await self._page(request, request.path_params["page"])
+        number = request.path_params["page"]
+        if not re.fullmatch("[0-9]{1,9}", number):
+            raise NotFound("the archive has no such page of files")
+        return await self._page(request, int(number))
 
     async def build(self, request: Request) -> Response:
         """POST /a/{hash}/build: have it built, and go back to its page."""

@@ -240,3 +240,24 @@ def test_archive_has_no_line_feed_behind_its_name(launch: Launch, origin: Origin
     hash = gateway.create(urls=[origin.url("/fed/a")])["archive_hash"]
     assert gateway.client.head(f"/archive/get/{hash}.zip%0a").status_code == 404
     assert gateway.client.head(f"/archive/get/{hash}.zip").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/a/{hash}/files/{digits}",
+        "/api/archive/status/{hash}?errors_from={digits}",
+        "/api/archive/status/{hash}?entries=1&members_from={digits}",
+        "/api/archive?limit={digits}",
+        "/api/archive?after={digits}.{digits}_{hash}",
+        "/archive/get/{hash}.zip?expires={digits}&signature={digits}",
+        "/download/{digits}",
+        "/archive/{digits}/",
+        "/archive_img/{digits}",
+    ],
+)
+def test_number_of_thousands_of_digits_is_no_failure(gateway: Gateway, path: str) -> None:
+    """Python's int() raises beyond 4,300 digits: wherever a path or a query has a number, it is refused as any other."""
+    answer = gateway.client.get(path.format(hash="a" * 32, digits="9" * 5000))
+    assert 400 <= answer.status_code < 500
+    assert not [line for line in gateway.log if line["event"] == "unexpected failure"]
