@@ -11,6 +11,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from streamzip.cli.ending import printable
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs: a document, or a line for each event.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 
@@ -27,6 +29,7 @@ class Meter:
 
     def show(self, done: int, total: int | None, text: str = "") -> None:
         """Show the state; a plain line only every few seconds."""
+        text = printable(text)
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, completed=done, total=total, description=text or self._label)
         elif not self._quiet and time.monotonic() - self._said >= PLAIN_EVERY:
@@ -49,14 +52,19 @@ def meter(label: str, *, quiet: bool) -> Iterator[Meter]:
 
 def print_json(document: Any) -> None:
     """Print one line of JSON to stdout."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+    sys.stdout.write(printable(json.dumps(document, ensure_ascii=False)) + "\n")
     sys.stdout.flush()
 
 
 def say(sentence: str, *, quiet: bool = False) -> None:
     """Tell a person something, on stderr."""
     if not quiet:
-        typer.echo(f"streamzip: {sentence}", err=True)
+        typer.echo(f"streamzip: {printable(sentence)}", err=True)
+
+
+def tell(line: str) -> None:
+    """Print a line of a result, on stdout."""
+    typer.echo(printable(line))
 
 
 def size(count: int | None) -> str:

@@ -15,7 +15,7 @@ import typer
 
 from streamzip.cli.ending import FAILED, SOME_LEFT_OUT, WRONG_USAGE, stop
 from streamzip.cli.lists import entries_in
-from streamzip.cli.output import Json, Quiet, meter, print_json, say, size
+from streamzip.cli.output import Json, Quiet, meter, print_json, say, size, tell
 
 Server = Annotated[str, typer.Option(envvar="STREAMZIP_SERVER", metavar="URL", help="The gateway's own URL.")]
 Key = Annotated[
@@ -27,6 +27,7 @@ Key = Annotated[
     ),
 ]
 Archive = Annotated[str, typer.Argument(help="Its hash, or its link.", metavar="ARCHIVE")]
+MOST_COUNTED = (1 << 63) - 1  # bytes; another server may tell any number
 LOCAL = "http://127.0.0.1:8000"
 
 _LINK = re.compile(r"(?:(?P<server>https?://.+?)?/archive/get/)?(?P<hash>[0-9a-f]{32})(?:\.zip)?(?:\?.*)?")
@@ -66,7 +67,7 @@ def create(
     if as_json:
         print_json(document)
     else:
-        typer.echo(created.url)  # where links are signed, a status may have one without
+        tell(created.url)  # where links are signed, a status may have one without
     raise typer.Exit(SOME_LEFT_OUT if left_out else 0)
 
 
@@ -79,12 +80,12 @@ def status(archive: Archive, server: Server = LOCAL, key: Key = None, as_json: J
         print_json(current.document)
     else:
         done = current.progress
-        typer.echo(f"{current.status}{f' ({current.code})' if current.code else ''}")
-        typer.echo(f"{size(done.bytes)} of {size(done.total_bytes)}, {done.entries} of {done.total_entries} files")
+        tell(f"{current.status}{f' ({current.code})' if current.code else ''}")
+        tell(f"{size(done.bytes)} of {size(done.total_bytes)}, {done.entries} of {done.total_entries} files")
         for entry in current.left_out:
-            typer.echo(f"left out: {entry}")
+            tell(f"left out: {entry}")
         if current.url:
-            typer.echo(current.url)
+            tell(current.url)
     raise typer.Exit(_ending(current))
 
 
@@ -108,7 +109,7 @@ def watch(
         stop("the archive was deleted, or the gateway stopped", code=FAILED)
     if not as_json:
         _say_left_out(current, quiet=quiet)
-        typer.echo(f"{current.status}{f' ({current.code})' if current.code else ''}")
+        tell(f"{current.status}{f' ({current.code})' if current.code else ''}")
     raise typer.Exit(_ending(current))
 
 
@@ -143,7 +144,7 @@ def get(
     if as_json:
         print_json({"path": str(path), "bytes": path.stat().st_size, "archive_hash": archive_hash})
     else:
-        typer.echo(path)
+        tell(str(path))
     raise typer.Exit(SOME_LEFT_OUT if left_out else 0)
 
 
@@ -161,8 +162,10 @@ def list_archives(
             if as_json:
                 print_json(row)
             else:
-                about = f"{row['entries']:>7} files  {size(row['size']):>10}"
-                typer.echo(f"{row['archive_hash']}  {row['status']:<11}  {about}  {row['filename']}")
+                length = row.get("size")
+                told = length if isinstance(length, int) and 0 <= length <= MOST_COUNTED else None
+                about = f"{row.get('entries')!s:>7} files  {size(told):>10}"
+                tell(f"{row.get('archive_hash')}  {row.get('status')!s:<11}  {about}  {row.get('filename')}")
 
 
 def rm(

@@ -12,7 +12,7 @@ import typer
 
 from streamzip.cli.ending import FAILED, SOME_LEFT_OUT, STOPPED, WRONG_USAGE, stop
 from streamzip.cli.lists import entries_in
-from streamzip.cli.output import Json, Meter, Quiet, meter, print_json, say, size
+from streamzip.cli.output import Json, Meter, Quiet, meter, print_json, say, size, tell
 
 if TYPE_CHECKING:
     from streamzip import Item, Origins, Zip
@@ -86,10 +86,10 @@ def zip_(
         print_json(document)
     elif dry_run:
         for entry in document["entries"]:
-            typer.echo(f"{size(entry['size']):>10}  {entry['name']}")
-        typer.echo(f"{size(document['bytes']):>10}  in all, {len(document['entries'])} files")
+            tell(f"{size(entry['size']):>10}  {entry['name']}")
+        tell(f"{size(document['bytes']):>10}  in all, {len(document['entries'])} files")
     elif output != "-":
-        typer.echo(document["path"])
+        tell(document["path"])
     raise typer.Exit(SOME_LEFT_OUT if archive.left_out else 0)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing, closing
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
@@ -10,7 +11,7 @@ from typing import Any, Generic, Self, TypeVar
 from streamzip.client import verbs
 from streamzip.client.documents import Created, Status
 from streamzip.client.download import Transferred, download, link_of
-from streamzip.client.http import Sender, head
+from streamzip.client.http import Content, Sender, head
 from streamzip.client.steps import Ask, Flow, Pause, Read, Run, Step, Tell
 from streamzip.httpx_ import httpx
 
@@ -167,10 +168,13 @@ class _Carrier(Generic[T]):
         with self._sender.translated():
             asked = self._http.build_request(**self._sender.arguments(request))
             response = self._response = await self._http.send(asked, stream=True)
+            answer, self._body = head(response), response.aiter_bytes()
             if request.stream:
-                self._body = response.aiter_bytes()
-                return head(response)
-            return head(response, await response.aread())
+                return answer
+            content = Content(self._sender.server)
+            async for data in self._body:
+                content.add(data)
+            return replace(answer, content=content.whole())
 
     async def _leave(self) -> None:
         if self._response is not None:

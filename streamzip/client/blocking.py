@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -10,7 +11,7 @@ from typing import Any, Self, TypeVar
 from streamzip.client import verbs
 from streamzip.client.documents import Created, Status
 from streamzip.client.download import Transferred, download, link_of
-from streamzip.client.http import Sender, head
+from streamzip.client.http import Content, Sender, head
 from streamzip.client.steps import Ask, Flow, Pause, Read, Run, Step, Tell
 from streamzip.httpx_ import httpx
 
@@ -179,10 +180,13 @@ class _Carrier:
         with self._sender.translated():
             response = self._http.send(self._http.build_request(**self._sender.arguments(request)), stream=True)
             self._response = response
+            answer, self._body = head(response), response.iter_bytes()
             if request.stream:
-                self._body = response.iter_bytes()
-                return head(response)
-            return head(response, response.read())
+                return answer
+            content = Content(self._sender.server)
+            for data in self._body:
+                content.add(data)
+            return replace(answer, content=content.whole())
 
     def _leave(self) -> None:
         if self._response is not None:

@@ -1,10 +1,14 @@
 """The gateway's documents as values. A newer gateway may say more: what is not known here stays in `document`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from streamzip.client.errors import BadAnswer
 
+T = TypeVar("T")
+
+MOST_COUNTED = (1 << 63) - 1  # bytes, or entries
 FINAL = frozenset({"completed", "failed"})
 
 
@@ -49,15 +53,17 @@ class Created:
         """Read create's answer. Raises BadAnswer."""
         try:
             return cls(
-                archive_hash=document["archive_hash"],
-                status=document["status"],
-                url=document["url"],
-                entries=document["entries"],
-                delete_token=document.get("delete_token"),
-                renamed=tuple((row["requested"], row["name"]) for row in document.get("renamed", ())),
+                archive_hash=_of(str, document, "archive_hash"),
+                status=_of(str, document, "status"),
+                url=_of(str, document, "url"),
+                entries=_of(int, document, "entries"),
+                delete_token=_maybe(str, document, "delete_token"),
+                renamed=tuple(
+                    (_of(str, row, "requested"), _of(str, row, "name")) for row in document.get("renamed", ())
+                ),
                 document=document,
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise BadAnswer(f"create answered without {error}, and so not as a gateway does") from error
 
 
@@ -86,19 +92,40 @@ class Status:
     def parse(cls, document: dict[str, Any]) -> Self:
         """Read a status document. Raises BadAnswer."""
         try:
-            done = document["progress"]
-            rows = document.get("errors", ())
+            done, rows = document["progress"], document.get("errors", ())
+            total = _maybe(int, document, "errors_total")
             return cls(
-                archive_hash=document["archive_hash"],
-                status=document["status"],
-                url=document.get("url"),
-                progress=Progress(done["bytes"] or 0, done["total_bytes"], done["entries"], done["total_entries"]),
-                left_out=tuple(LeftOut(row["index"], row["name"], row["code"], row["message"]) for row in rows),
-                left_out_total=document.get("errors_total", len(rows)),
-                size=document.get("size"),
-                code=document.get("code"),
+                archive_hash=_of(str, document, "archive_hash"),
+                status=_of(str, document, "status"),
+                url=_maybe(str, document, "url"),
+                progress=Progress(
+                    _maybe(int, done, "bytes") or 0,
+                    _maybe(int, done, "total_bytes"),
+                    _of(int, done, "entries"),
+                    _of(int, done, "total_entries"),
+                ),
+                left_out=tuple(
+                    LeftOut(_of(int, row, "index"), *(_of(str, row, name) for name in ("name", "code", "message")))
+                    for row in rows
+                ),
+                left_out_total=len(rows) if total is None else total,
+                size=_maybe(int, document, "size"),
+                code=_maybe(str, document, "code"),
                 cached=bool(document.get("cached")),
                 document=document,
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise BadAnswer(f"the status has no {error}, and is so no gateway's") from error
+
+
+def _of(kind: type[T], document: Mapping[str, Any], name: str) -> T:
+    """Return a value of this kind. Raises KeyError where there is none, TypeError where the document is none."""
+    value = document[name]
+    if not isinstance(value, kind) or (isinstance(value, int) and not 0 <= value <= MOST_COUNTED):
+        raise KeyError(name)
+    return value
+
+
+def _maybe(kind: type[T], document: Mapping[str, Any], name: str) -> T | None:
+    """Return a value of this kind, or None where it is not told."""
+    return None if document.get(name) is None else _of(kind, document, name)

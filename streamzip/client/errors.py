@@ -16,6 +16,9 @@ GatewayError
 from collections.abc import Mapping
 from typing import Any
 
+MOST_FAULTS = 100  # wrong fields of one request that are kept
+MOST_TEXT = 2000  # characters of an error's sentence: another server may say anything
+
 
 class GatewayError(Exception):
     """Every error of this package; its text is one sentence for a person."""
@@ -37,10 +40,12 @@ class ProblemError(GatewayError):
     def __init__(self, status: int, document: Mapping[str, Any], *, retry_after: float | None = None) -> None:
         self.status = status
         self.code = str(document.get("code", "unknown"))
-        self.errors: list[dict[str, str]] = list(document.get("errors", ()))
+        errors = document.get("errors")
+        faults = errors[:MOST_FAULTS] if isinstance(errors, list) else []
+        self.errors: list[dict[str, str]] = [fault for fault in faults if isinstance(fault, dict)]
         self.retry_after = retry_after
-        faults = "; ".join(f"{fault.get('pointer', '')}: {fault.get('detail', '')}" for fault in self.errors)
-        super().__init__(f"{status}: {faults or document.get('detail') or self.code}")
+        named = "; ".join(f"{fault.get('pointer', '')}: {fault.get('detail', '')}" for fault in self.errors)
+        super().__init__(f"{status}: {named or document.get('detail') or self.code}"[:MOST_TEXT])
 
 
 class AccessDenied(ProblemError):

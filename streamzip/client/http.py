@@ -5,12 +5,13 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from streamzip.client.errors import Unreachable
+from streamzip.client.errors import BadAnswer, Unreachable
 from streamzip.client.steps import Answer, Ask
 from streamzip.httpx_ import httpx
 
 ANSWERS_WITHIN = 90.0  # seconds without a byte; a gateway holds its answer back for the probe, and says so after 60
 CONNECTS_WITHIN = 20.0
+LONGEST_ANSWER = 64 << 20  # bytes of a document
 
 
 class Sender:
@@ -32,9 +33,9 @@ class Sender:
         url = request.target if "://" in request.target else f"{self.server}{request.target}"
         address = urlsplit(url)
         own = (address.scheme, address.netloc) == self._origin
-        headers = {"Accept": "application/json"} | (self._authorization if own else {}) | dict(request.headers)
-        if request.stream or request.method == "HEAD":
-            headers["Accept-Encoding"] = "identity"  # the bytes themselves: they are counted, and gone on from
+        # The bytes themselves: a download's are counted and gone on from, a document's are bounded.
+        always = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        headers = always | (self._authorization if own else {}) | dict(request.headers)
         return {"method": request.method, "url": url, "json": request.body, "headers": headers}
 
     @contextmanager
@@ -47,6 +48,26 @@ class Sender:
             raise Unreachable(f"{self.server} cannot be reached: {reason}") from error
 
 
-def head(response: httpx.Response, content: bytes = b"") -> Answer:
-    """Return the response as the flows see it."""
-    return Answer(response.status_code, {name.lower(): value for name, value in response.headers.items()}, content)
+class Content:
+    """A whole answer's body, as it comes: a gateway's documents are short, and what is not is no gateway's."""
+
+    def __init__(self, server: str) -> None:
+        self._server = server
+        self._bytes = bytearray()
+
+    def add(self, data: bytes) -> None:
+        """Append bytes. Raises BadAnswer beyond LONGEST_ANSWER."""
+        self._bytes += data
+        if len(self._bytes) > LONGEST_ANSWER:
+            raise BadAnswer(f"{self._server} sent an answer without an end")
+
+    def whole(self) -> bytes:
+        """Return all of it."""
+        return bytes(self._bytes)
+
+
+def head(response: httpx.Response) -> Answer:
+    """Return the response as the flows see it. Raises BadAnswer where its bytes are encoded, which nobody asked for."""
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise BadAnswer(f"{response.url.host} encodes what it sends, so that its bytes cannot be counted")
+    return Answer(response.status_code, {name.lower(): value for name, value in response.headers.items()})

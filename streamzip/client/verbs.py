@@ -7,17 +7,17 @@ from urllib.parse import quote
 
 from streamzip.client.documents import Created, Status
 from streamzip.client.errors import ArchiveFailed, BadAnswer, Busy, Unreachable, problem
+from streamzip.client.http import LONGEST_ANSWER
 from streamzip.client.steps import Answer, Ask, Flow, Pause, Tell, ask, read
 
 FIRST_LOOK, LAST_LOOK = 0.2, 3.0  # seconds between two looks at a status; each wait is half as long again
-LONGEST_EVENT = 64 << 20  # bytes; a line without an end is no gateway's
 
 
 def document(answer: Answer, server: str) -> dict[str, Any]:
     """Return the answer's JSON object. Raises a ProblemError for a problem, BadAnswer for anything else."""
     try:
         content = json.loads(answer.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict) or not (answer.ok or "code" in content):
         raise BadAnswer(f"{server} answered {answer.status}, and not as a gateway does")
@@ -69,13 +69,18 @@ def delete(server: str, archive_hash: str, token: str | None) -> Flow[None]:
 
 def archives(server: str) -> Flow[None]:
     """Tell each archive of the client's key, the newest first."""
-    page: str | None = "/api/archive?limit=200"
+    page: Any = "/api/archive?limit=200"
     while page:
         answer = yield from ask(Ask("GET", page))
         listing = document(answer, server)
-        for row in listing.get("archives", ()):
+        rows, following = listing.get("archives"), listing.get("next")
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise BadAnswer(f"{server} listed no archives, and so not as a gateway does")
+        if following and (not isinstance(following, str) or not rows or following == page):
+            raise BadAnswer(f"{server} sent a list without an end")
+        for row in rows:
             yield Tell(row)
-        page = listing.get("next")
+        page = following
 
 
 def wait(server: str, archive_hash: str, *, build: bool, away_for: float) -> Flow[Status]:
@@ -126,7 +131,7 @@ def events(server: str, archive_hash: str, *, away_for: float) -> Flow[None]:
             while data := (yield from read()):
                 pause, silent = FIRST_LOOK, 0.0
                 *blocks, rest = (rest + data).split(b"\n\n")
-                if len(rest) > LONGEST_EVENT:
+                if len(rest) > LONGEST_ANSWER:
                     raise BadAnswer(f"{server} sent an event without an end")
                 for block in blocks:
                     last_id, current = _event(block, last_id)
@@ -147,7 +152,7 @@ def whole_body() -> Flow[bytes]:
     body = bytearray()
     while data := (yield from read()):
         body += data
-        if len(body) > LONGEST_EVENT:
+        if len(body) > LONGEST_ANSWER:
             raise BadAnswer("an answer without an end")
     return bytes(body)
 
@@ -165,7 +170,7 @@ def _event(block: bytes, last_id: str) -> tuple[str, Status | None]:
         return last_id, None
     try:
         content = json.loads("\n".join(data))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadAnswer("an event is not JSON") from error
     return last_id, Status.parse(content)
 

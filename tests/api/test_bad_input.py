@@ -257,7 +257,7 @@ def test_archive_has_no_line_feed_behind_its_name(launch: Launch, origin: Origin
     ],
 )
 def test_number_of_thousands_of_digits_is_no_failure(gateway: Gateway, path: str) -> None:
-    """Python's int() raises beyond 4,300 digits: wherever a path or a query has a number, it is refused as any other."""
+    """Python's int() raises beyond 4,300 digits: a number in a path or a query is refused as any other."""
     answer = gateway.client.get(path.format(hash="a" * 32, digits="9" * 5000))
     assert 400 <= answer.status_code < 500
     assert not [line for line in gateway.log if line["event"] == "unexpected failure"]

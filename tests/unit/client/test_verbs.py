@@ -1,6 +1,7 @@
 """The client's verbs against scripted answers, the same for both clients: what is sent, and what is made of answers."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import Callable
 from typing import Any
@@ -233,3 +234,70 @@ def test_an_address_that_is_none_is_refused_at_once() -> None:
         Client("zip.example.com")
     with pytest.raises(ValueError, match="letters that no key has"):
         Client(SERVER, key="sz_…")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[" * 100_000,
+        b'{"code": "x", "errors": ' + b"[" * 100_000,
+        b'{"progress": 5}',
+        json.dumps(status("completed", progress=[])).encode(),
+        json.dumps(status("completed", progress={"bytes": "x", "entries": 1, "total_entries": 1})).encode(),
+        json.dumps(status("completed", errors=5)).encode(),
+        json.dumps(status("completed", errors=["x"])).encode(),
+        json.dumps(status("completed", size=-1)).encode(),
+        json.dumps(status("completed", size=10**30)).encode(),
+        json.dumps(status("completed", url=[])).encode(),
+        json.dumps(status("completed", code={})).encode(),
+        json.dumps(status("completed", errors=[{"index": 1, "name": None, "code": "x", "message": "y"}])).encode(),
+    ],
+    ids=lambda content: content[:40].decode(),
+)
+def test_document_of_no_gateway_is_an_error_of_its_own(client: Any, router: respx.Router, content: bytes) -> None:
+    """Another server may answer anything; a program catches one kind of error."""
+    router.get(f"{SERVER}/api/archive/status/{HASH}").respond(200, content=content)
+    with pytest.raises(BadAnswer):
+        client("status", HASH)
+
+
+@pytest.mark.parametrize("errors", [5, "x", {"a": 1}, [1, "x", None], [{"pointer": 5}], ["x"] * 1000])
+def test_problem_with_odd_errors_is_one_all_the_same(client: Any, router: respx.Router, errors: Any) -> None:
+    """Of its list what fits is kept, and its sentence stays short."""
+    problem = {"code": "invalid_request", "detail": "d" * 10_000, "errors": errors}
+    router.get(f"{SERVER}/api/archive/status/{HASH}").respond(422, json=problem)
+    with pytest.raises(ProblemError) as raised:
+        client("status", HASH)
+    assert all(isinstance(fault, dict) for fault in raised.value.errors)
+    assert len(str(raised.value)) <= 2000
+
+
+def test_answer_without_an_end_is_refused(client: Any, router: respx.Router, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A document is read within a bound, and as it comes: what is encoded may be of any length."""
+    monkeypatch.setattr("streamzip.client.http.LONGEST_ANSWER", 1000)
+    route = router.get(f"{SERVER}/api/archive/status/{HASH}")
+    route.respond(200, content=b" " * 1001)
+    with pytest.raises(BadAnswer, match="without an end"):
+        client("status", HASH)
+    assert route.calls.last.request.headers["accept-encoding"] == "identity"
+    packed = gzip.compress(b" " * 100_000)
+    route.respond(200, content=packed, headers={"Content-Encoding": "gzip"})
+    with pytest.raises(BadAnswer, match="encodes what it sends"):
+        client("status", HASH)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"archives": [], "next": f"{SERVER}/api/archive?after=1"},
+        {"archives": [{}], "next": "/api/archive?limit=200"},
+        {"archives": [{}], "next": 5},
+        {"archives": 5, "next": None},
+        {"archives": ["x"], "next": None},
+    ],
+)
+def test_list_without_an_end_is_refused(client: Any, router: respx.Router, page: dict[str, Any]) -> None:
+    """A page that leads to itself, or to one after none, would be asked for for ever."""
+    router.get(url__startswith=f"{SERVER}/api/archive").respond(200, json=page)
+    with pytest.raises(BadAnswer):
+        client.all("archives")
