@@ -25,9 +25,7 @@ from streamzip.access.sessions import Sessions
 from streamzip.access.signed_links import SignedLinks
 from streamzip.api.auth import Auth
 from streamzip.api.routes import build
-from streamzip.archive.budget import Budget, Keeping
-from streamzip.archive.lanes import Lanes
-from streamzip.archive.pulling import Bounds, Patience
+from streamzip.archives.budget import Budget, Keeping
 from streamzip.archives.build import Builds
 from streamzip.archives.create import Creates, Kept
 from streamzip.archives.download import Downloads
@@ -63,24 +61,26 @@ from streamzip.logs import event
 from streamzip.manifest.parse import CreateRequest
 from streamzip.net.addresses import DialGuard
 from streamzip.net.transport import OriginTransport
+from streamzip.origins.counting import Pace
+from streamzip.origins.fetch import Fetcher
+from streamzip.origins.gate import Gate
+from streamzip.origins.http import HttpSource
+from streamzip.origins.lanes import Lanes
+from streamzip.origins.pull import Bounds, Patience
+from streamzip.origins.registry import Registry
 from streamzip.process import memory, sharing
 from streamzip.process.descriptors import Shares, raise_limit, share_out
 from streamzip.process.listening import listen
 from streamzip.process.server import Server
 from streamzip.process.workers import CANNOT_START, Workers
-from streamzip.sources.counting import Pace
-from streamzip.sources.fetching import Fetcher
-from streamzip.sources.gate import Gate
-from streamzip.sources.http import HttpSource
-from streamzip.sources.registry import Registry
-from streamzip.sources.upload import UploadSource
 from streamzip.spool.memory import Memory
 from streamzip.spool.shelf import Shelf
 from streamzip.start import Secrets, open_store, prove, try_store
 from streamzip.store.migrations import STEPS
 from streamzip.store.repository import Repository
-from streamzip.store.uploads import Uploads
 from streamzip.store.vault import Vault
+from streamzip.uploads.files import Uploads
+from streamzip.uploads.source import UploadSource
 from streamzip.urls.addresses import unmapped
 
 logger = logging.getLogger(__name__)

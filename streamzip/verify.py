@@ -9,7 +9,7 @@ from pathlib import Path
 from isal import isal_zlib
 
 from streamzip.access.keyring import KeyRing
-from streamzip.archive.verifying import BLOCK, Advance, verify_copy
+from streamzip.assembly.verifying import BLOCK, Advance, verify_copy
 from streamzip.config import Settings, SetupError, load_key_ring_text
 from streamzip.errors import Damaged, NotFound
 from streamzip.spool.file import Paths
@@ -18,8 +18,8 @@ from streamzip.store.dialects import dialect_of
 from streamzip.store.examining import CRCS, LAYOUT, MANIFEST, Examination
 from streamzip.store.migrations import SchemaTooNewError
 from streamzip.store.rows import ArchiveRow, Sealed
-from streamzip.store.uploads import Uploads
 from streamzip.store.vault import Vault
+from streamzip.uploads.files import Uploads
 from streamzip.zip.layout import Layout
 
 RESTORE = "restore the store from a backup, or create the archive anew"

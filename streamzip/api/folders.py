@@ -15,7 +15,6 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from streamzip.archive.folders import Checksums, FolderArchive
 from streamzip.clock import Clock
 from streamzip.config import Settings
 from streamzip.edge.disposition import attachment
@@ -23,8 +22,9 @@ from streamzip.edge.pacing import paced
 from streamzip.edge.representation import Representation, respond
 from streamzip.errors import Conflict, NotFound, NotReady, Problem, TooLarge
 from streamzip.files.aside import in_threads
+from streamzip.folders.packing import Checksums, FolderArchive
+from streamzip.folders.tree import MOST_DEEP, Changed, TooDeep, TooMany
 from streamzip.logs import event
-from streamzip.sources.folder import MOST_DEEP, Changed, TooDeep, TooMany
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from streamzip.clock import rfc3339
-from streamzip.store.uploads import Upload
+from streamzip.uploads.files import Upload
 from streamzip.web.frame import render
 from streamzip.web.told import depth_of
 

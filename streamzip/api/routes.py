@@ -40,7 +40,7 @@ from streamzip.edge.sites import Sites
 from streamzip.errors import Problem
 from streamzip.gateway import Gateway
 from streamzip.jobs.webpages import WebpageDownloads
-from streamzip.store.uploads import Uploads
+from streamzip.uploads.files import Uploads
 
 BODIES = 2  # of the largest size, that creates may have in memory at once
 

@@ -26,8 +26,8 @@ from streamzip.edge.representation import Representation, respond
 from streamzip.errors import FieldError, InvalidRequest, Problem, TooLarge, Unsupported
 from streamzip.gateway import Gateway
 from streamzip.manifest.uploads import is_allowed, upload_name
-from streamzip.sources.upload import content_type, read, strong_etag
-from streamzip.store.uploads import Arriving, Upload, Uploads
+from streamzip.uploads.files import Arriving, Upload, Uploads
+from streamzip.uploads.source import content_type, read, strong_etag
 from streamzip.web.frame import is_browser
 from streamzip.web.told import upload_refused
 

@@ -9,8 +9,8 @@ from typing import Protocol
 
 from streamzip.access.keyring import KeyRing
 from streamzip.access.standard_webhooks import WebhookSecrets
-from streamzip.archive.budget import Budget
 from streamzip.archives.aside import aside
+from streamzip.archives.budget import Budget
 from streamzip.archives.build import PREFETCH, Builds
 from streamzip.archives.events import Events
 from streamzip.archives.generations import Generations
@@ -20,12 +20,12 @@ from streamzip.archives.status import Asked, Statuses
 from streamzip.errors import Conflict
 from streamzip.manifest.model import Manifest
 from streamzip.manifest.parse import CreateRequest, Rename
-from streamzip.sources.upload import note_needs, pinned
 from streamzip.spool.shelf import Shelf
 from streamzip.store.repository import Repository
 from streamzip.store.rows import ArchiveRow
-from streamzip.store.uploads import Uploads
 from streamzip.store.vault import Vault
+from streamzip.uploads.files import Uploads
+from streamzip.uploads.source import note_needs, pinned
 
 
 @dataclass(frozen=True, slots=True)

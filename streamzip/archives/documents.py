@@ -15,7 +15,7 @@ from streamzip.clock import rfc3339
 from streamzip.errors import Stale
 from streamzip.manifest.model import Manifest
 from streamzip.manifest.parse import Rename
-from streamzip.sources.gate import Waiting
+from streamzip.origins.gate import Waiting
 from streamzip.store.queues import QUEUED
 from streamzip.store.rows import ArchiveRow, DeliveryRow
 

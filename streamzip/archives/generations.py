@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from functools import partial
 
 from streamzip.access.keyring import KeyRing
-from streamzip.archive.budget import Budget
-from streamzip.archive.planning import may_pass
 from streamzip.archives.aside import aside
+from streamzip.archives.budget import Budget
+from streamzip.archives.planning import may_pass
 from streamzip.archives.remove import Removal
 from streamzip.clock import Clock
 from streamzip.errors import Stale

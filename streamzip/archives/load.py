@@ -11,16 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from streamzip.archive.planning import Planning, may_pass
-from streamzip.archive.pulling import too_long
 from streamzip.archives.aside import aside
 from streamzip.archives.events import Events
 from streamzip.archives.opening import StoredArchive
+from streamzip.archives.planning import Planning, may_pass
 from streamzip.assembly.pulling import Pulling
 from streamzip.errors import BuildFailed, NotFound, NotReady, Stale
 from streamzip.files.aside import in_long_thread
 from streamzip.manifest.model import Manifest
-from streamzip.sources.gate import Waiting
+from streamzip.origins.gate import Waiting
+from streamzip.origins.pull import too_long
 from streamzip.store.repository import CRCS, LAYOUT, Repository
 from streamzip.store.rows import ArchiveRow, Sealed
 from streamzip.store.vault import Vault

@@ -18,7 +18,7 @@ from streamzip.archives.table import ArchiveTable
 from streamzip.clock import Clock
 from streamzip.errors import NotFound, NotReady, Problem, TooMany
 from streamzip.logs import event
-from streamzip.sources.gate import Waiting
+from streamzip.origins.gate import Waiting
 from streamzip.spool.shelf import Shelf
 from streamzip.store.overview import Overview, Stamp
 

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 from isal import isal_zlib
 
-from streamzip.archive.pulling import Pull, Tries
 from streamzip.assembly.intake import Intake
 from streamzip.assembly.journal_writer import JournalWriter
 from streamzip.assembly.pulling import Pulling
@@ -24,7 +23,8 @@ from streamzip.assembly.remaking import beyond, check_begins
 from streamzip.assembly.signals import Chunk
 from streamzip.errors import OriginError
 from streamzip.manifest.model import Entry
-from streamzip.sources.base import Validator
+from streamzip.origins.port import Validator
+from streamzip.origins.pull import Pull, Tries
 from streamzip.spans import Data
 from streamzip.spool.journal import Begun, Ended, Extent, Pin
 from streamzip.zip.deflate import BLOCK, deflate, deflated, shrinks

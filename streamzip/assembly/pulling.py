@@ -3,10 +3,10 @@
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
-from streamzip.archive.lanes import Lanes
-from streamzip.archive.pulling import Bounds, Patience
 from streamzip.clock import Clock
-from streamzip.sources.registry import Registry
+from streamzip.origins.lanes import Lanes
+from streamzip.origins.pull import Bounds, Patience
+from streamzip.origins.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """One part's turn: pulled here, at its origin's lane and under its lock, or by another process that is followed."""
 
-from streamzip.archive.lanes import Urgent
-from streamzip.archive.pulling import Tries
 from streamzip.assembly.archive import Archive
 from streamzip.assembly.part_writer import PartWriter
 from streamzip.assembly.pulling import Pulling
+from streamzip.origins.lanes import Urgent
+from streamzip.origins.pull import Tries
 
 
 class Turns:

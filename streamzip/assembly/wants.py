@@ -9,12 +9,12 @@ import logging
 from functools import partial
 from typing import Protocol
 
-from streamzip.archive.lanes import Urgent
-from streamzip.archive.pulling import Tries
 from streamzip.assembly.archive import DISK_FULL, Archive
 from streamzip.assembly.failures import as_problem
 from streamzip.assembly.signals import NOTHING, Chunk
 from streamzip.errors import OriginError, Problem
+from streamzip.origins.lanes import Urgent
+from streamzip.origins.pull import Tries
 
 logger = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from streamzip.access.links import ArchiveLinks
-from streamzip.archive.planning import may_pass
 from streamzip.archives.documents import LeftOut, status_document
 from streamzip.archives.load import UNBUILDABLE
+from streamzip.archives.planning import may_pass
 from streamzip.clock import Clock, rfc3339
 from streamzip.errors import Stale
 from streamzip.store.repository import Repository

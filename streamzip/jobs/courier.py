@@ -14,7 +14,7 @@ from streamzip.net.addresses import BlockedAddressError
 from streamzip.net.port import Stream
 from streamzip.net.retry import retry_after
 from streamzip.net.transport import OriginTransport
-from streamzip.sources.fetching import own_name, written
+from streamzip.origins.fetch import own_name, written
 from streamzip.store.rows import DeliveryRow
 
 ANSWERS_WITHIN = 20.0  # seconds from the name's lookup to the end of the answer; the specification has 15 to 30

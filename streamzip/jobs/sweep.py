@@ -14,7 +14,7 @@ from streamzip.jobs.queue import leading
 from streamzip.logs import event
 from streamzip.spool.shelf import Shelf
 from streamzip.store.repository import Repository
-from streamzip.store.uploads import Uploads
+from streamzip.uploads.files import Uploads
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from streamzip.archive.budget import FULL
+from streamzip.archives.budget import FULL
 from streamzip.clock import Clock
 from streamzip.errors import BuildFailed, Damaged, NoRoom, NotFound, OriginError, Problem, UnusablePage
 from streamzip.files.locks import LockFile
@@ -23,13 +23,13 @@ from streamzip.manifest.model import Entry, Manifest
 from streamzip.manifest.names import clean_filename, name_from_url, unique_names
 from streamzip.manifest.parse import CreateRequest
 from streamzip.net.retry import LONGEST_RETRY_AFTER, Backoff
-from streamzip.sources.apart import MOST_BYTES, images_of
-from streamzip.sources.http import HttpSource
-from streamzip.sources.webpage import referer
+from streamzip.origins.http import HttpSource
 from streamzip.store.repository import Repository
 from streamzip.store.rows import WebpageRow
 from streamzip.store.webpages import BUILT, FAILED
 from streamzip.urls.addresses import Exempt
+from streamzip.webpages.apart import MOST_BYTES, images_of
+from streamzip.webpages.images import referer
 
 logger = logging.getLogger(__name__)
 

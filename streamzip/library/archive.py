@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from streamzip.archive.planning import Planning
 from streamzip.archives.aside import aside
+from streamzip.archives.planning import Planning
 from streamzip.assembly.assembly import Assembly, assemble
 from streamzip.assembly.ledger import Ledger
 from streamzip.assembly.pulling import Pulling

@@ -14,7 +14,7 @@ from typing import ClassVar, Final
 
 from streamzip.errors import OriginError
 from streamzip.files.aside import in_threads
-from streamzip.sources.base import Facts, Opened, Validator
+from streamzip.origins.port import Facts, Opened, Validator
 from streamzip.spans import Data
 
 SCHEME: Final = "local"

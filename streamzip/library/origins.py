@@ -12,7 +12,6 @@ from typing import Final, Self
 from pydantic import TypeAdapter, ValidationError
 
 from streamzip import config
-from streamzip.archive.lanes import Lanes
 from streamzip.assembly.pulling import Pulling
 from streamzip.assembly.reader import Reading
 from streamzip.clock import SystemClock
@@ -23,11 +22,12 @@ from streamzip.net.addresses import DialGuard
 from streamzip.net.httpx_transport import HttpxTransport
 from streamzip.net.port import Transport
 from streamzip.net.transport import OriginTransport
-from streamzip.sources.counting import Pace
-from streamzip.sources.fetching import Fetcher
-from streamzip.sources.gate import Gate
-from streamzip.sources.http import HttpSource
-from streamzip.sources.registry import Registry
+from streamzip.origins.counting import Pace
+from streamzip.origins.fetch import Fetcher
+from streamzip.origins.gate import Gate
+from streamzip.origins.http import HttpSource
+from streamzip.origins.lanes import Lanes
+from streamzip.origins.registry import Registry
 from streamzip.spool.memory import Memory
 from streamzip.urls.addresses import Exempt, Network
 

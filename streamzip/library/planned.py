@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from streamzip.archive.planning import EntryError
+from streamzip.archives.planning import EntryError
 from streamzip.zip.layout import Layout
 from streamzip.zip.offsets import Offsets
 

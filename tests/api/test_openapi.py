@@ -28,7 +28,7 @@ from streamzip.clock import SystemClock
 from streamzip.config import Settings
 from streamzip.gateway import Gateway as Verbs
 from streamzip.jobs.webpages import WebpageDownloads
-from streamzip.store.uploads import Uploads
+from streamzip.uploads.files import Uploads
 from streamzip.web.assets import NAMES
 from tests.support.fixtures import Launch
 from tests.support.gateway import COMMAND, Gateway

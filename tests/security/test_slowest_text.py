@@ -18,7 +18,7 @@ from starlette.requests import Request
 from streamzip import logs
 from streamzip.access.api_keys import new_key
 from streamzip.api.auth import COOKIE, cookie_of
-from streamzip.archive.planning import public_url
+from streamzip.archives.planning import public_url
 from streamzip.edge.accel import nginx_agrees
 from streamzip.edge.conditionals import combined, decide
 from streamzip.edge.disposition import attachment
@@ -34,12 +34,12 @@ from streamzip.manifest.parse import Limits, parse_create
 from streamzip.manifest.text import caseless, nfc
 from streamzip.manifest.uploads import is_allowed, key, name_and_digest, name_in, upload_name
 from streamzip.net.retry import retry_after
-from streamzip.sources.answers import Head
-from streamzip.sources.charset import decoded, media_type
-from streamzip.sources.cookies import Cookies
-from streamzip.sources.fetching import _redirected, written
-from streamzip.sources.webpage import _candidates, _joined
+from streamzip.origins.answers import Head
+from streamzip.origins.cookies import Cookies
+from streamzip.origins.fetch import _redirected, written
 from streamzip.urls.urls import check_url, target_of
+from streamzip.webpages.charset import decoded, media_type
+from streamzip.webpages.images import _candidates, _joined
 from tests.support.fixtures import Launch
 from tests.support.gateway import Gateway
 from tests.support.origin import File, Origin

@@ -28,7 +28,7 @@ from streamzip.gateway import Gateway
 from streamzip.jobs.webpages import WebpageDownloads
 from streamzip.manifest.parse import Limits, parse_create
 from streamzip.manifest.requests import CreateBody, EntryBody
-from streamzip.store.uploads import Uploads
+from streamzip.uploads.files import Uploads
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])

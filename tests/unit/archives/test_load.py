@@ -6,14 +6,14 @@ from typing import Any, cast
 
 import pytest
 
-from streamzip.archive.planning import Planning
-from streamzip.archive.pulling import Bounds
 from streamzip.archives.events import RecordedEvents
 from streamzip.archives.load import MOST_EARLY, MOST_EARLY_ENTRIES, MOST_PLANNED_ENTRIES, Loader
+from streamzip.archives.planning import Planning
 from streamzip.assembly.pulling import Pulling
 from streamzip.clock import SystemClock
 from streamzip.errors import NotReady
 from streamzip.manifest.model import Entry, Manifest
+from streamzip.origins.pull import Bounds
 from streamzip.store.repository import Repository
 from streamzip.store.rows import Documents, Sealed
 from streamzip.store.vault import Vault

@@ -9,7 +9,7 @@ from streamzip.archives import watching
 from streamzip.archives.status import Look
 from streamzip.archives.watching import Watches
 from streamzip.clock import SystemClock
-from streamzip.sources.gate import Waiting
+from streamzip.origins.gate import Waiting
 from streamzip.spool.shelf import Shelf
 from streamzip.store.overview import Stamp
 

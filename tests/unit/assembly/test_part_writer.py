@@ -7,8 +7,6 @@ from zlib import crc32
 
 import pytest
 
-from streamzip.archive.lanes import Lanes
-from streamzip.archive.pulling import Tries
 from streamzip.assembly.ledger import Ledger
 from streamzip.assembly.part_writer import PartWriter
 from streamzip.assembly.pulling import Pulling
@@ -16,7 +14,9 @@ from streamzip.assembly.signals import Signals
 from streamzip.clock import SystemClock
 from streamzip.errors import OriginError
 from streamzip.manifest.model import Entry
-from streamzip.sources.registry import Registry
+from streamzip.origins.lanes import Lanes
+from streamzip.origins.pull import Tries
+from streamzip.origins.registry import Registry
 from streamzip.spans import Data
 from streamzip.spool.fake import FakeSpool
 from streamzip.spool.journal import ArchiveRecord, Begun, Ended, Extent

@@ -5,8 +5,6 @@ from concurrent.futures import Executor
 from contextlib import ExitStack, aclosing
 from typing import cast
 
-from streamzip.archive.lanes import Urgent
-from streamzip.archive.pulling import Tries
 from streamzip.assembly.archive import Archive
 from streamzip.assembly.ledger import Ledger
 from streamzip.assembly.lookahead import Reach
@@ -15,11 +13,13 @@ from streamzip.assembly.reader import Reader, Reading
 from streamzip.assembly.signals import Chunk
 from streamzip.assembly.wants import Wants
 from streamzip.manifest.model import Manifest
+from streamzip.origins.lanes import Urgent
+from streamzip.origins.pull import Tries
 from streamzip.spool.journal import Extent
 from streamzip.spool.memory import Memory, MemorySpool
 from streamzip.zip.layout import PART_SIZE
 from streamzip.zip.offsets import Offsets
-from tests.unit.archive.sparse import a_layout
+from tests.unit.zip.sparse import a_layout
 
 REACH = Reach(parts=32, size=3 * PART_SIZE)
 NO_POOL = cast(Executor, None)

@@ -6,12 +6,12 @@ from typing import Any, cast
 
 import pytest
 
-from streamzip.archive.pulling import Tries
 from streamzip.assembly.archive import Archive
 from streamzip.assembly.ledger import Ledger
 from streamzip.assembly.part_writer import PartWriter
 from streamzip.assembly.pulling import Pulling
 from streamzip.assembly.turns import Turns
+from streamzip.origins.pull import Tries
 from streamzip.zip.layout import Planned, freeze
 from streamzip.zip.offsets import Offsets
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamzip.sources.fetching import written
+from streamzip.origins.fetch import written
 from streamzip.urls.addresses import Exempt
 from streamzip.urls.urls import check_url, origin_of, target_of
 from tests.support.hostile_urls import JUDGED_AT_DIAL, REFUSED, hostile_urls

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from streamzip.errors import Damaged
 from streamzip.zip.layout import HELD_LIMIT, PART_SIZE, UNKNOWN, Layout, Planned, Trait, decide, freeze, method_of
 from streamzip.zip.records import ZIP64_LIMIT, Method
-from tests.unit.archive.sparse import a_layout, layouts
+from tests.unit.zip.sparse import a_layout, layouts
 
 STRONG, WEAK = 's"v1"', "wMon, 01 Jan 2024 00:00:00 GMT"
 

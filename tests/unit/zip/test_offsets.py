@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from streamzip.spans import Span
 from streamzip.zip.layout import HELD_LIMIT, PART_SIZE, UNKNOWN, Layout, Planned, Trait, freeze
 from streamzip.zip.offsets import DIRECTORY_BLOCK, Kind, Offsets, Piece
-from tests.unit.archive.sparse import EDGES, SparseArchive, a_layout, know_crcs, layouts, outcomes, place
+from tests.unit.zip.sparse import EDGES, SparseArchive, a_layout, know_crcs, layouts, outcomes, place
 
 STRONG = 's"v1"'
 

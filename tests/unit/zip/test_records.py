@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from streamzip.zip import records
 from streamzip.zip.records import ZIP64_LIMIT, Method
-from tests.unit.archive.sparse import EDGES, TIMES, names, sizes
+from tests.unit.zip.sparse import EDGES, TIMES, names, sizes
 
 times = st.none() | st.sampled_from(TIMES) | st.integers(-(2**40), 2**40)
 FACTS: dict[str, Any] = {

@@ -1,1 +1,0 @@
-"""HOW the zip lies and flows: plan, layout, records, pulls and readers."""

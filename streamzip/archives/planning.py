@@ -1,0 +1,223 @@
+"""The plan: what the origins say of the entries, asked before the layout is frozen.
+
+It starts at create, in the background, and whoever needs the layout waits for it. Sizes given with an entry skip it,
+and are verified as bytes pass. While somebody waits, small bodies come with the answer and are kept, so that they are
+not asked for twice. Nothing is decided because of time: an entry is unavailable only when its origin has said so, or
+when all attempts failed with a reader waiting.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from streamzip.archives.types import compresses
+from streamzip.assembly.pulling import Pulling
+from streamzip.errors import OriginError
+from streamzip.manifest.model import Manifest
+from streamzip.origins.port import Facts
+from streamzip.zip.deflate import this_compressor
+from streamzip.zip.layout import Layout, Planned, freeze
+
+logger = logging.getLogger(__name__)
+
+PROBES = 128  # probes of one archive at once; each origin has its own limit besides
+KEEP_SIZE = 64 << 10  # a body up to this size comes with its probe, where somebody waits
+KEEP_TOTAL = 16 << 20  # bytes of such bodies that one archive may hold
+WORTH_COMPRESSING = 0.10  # `auto`: below this share of the known bytes, the archive stays stored and exact
+REPORT_NAME = "archive-report.json"
+
+# Of an entry that cannot be had: these may be over at the next attempt; all else is said by its origin, for good.
+_PASSING = frozenset({"unreachable", "timed_out", "too_slow", "bad_answer", "truncated", "changed"})
+_PASSING_STATUSES = ("http_408", "http_425", "http_429", "http_5")
+
+
+@dataclass(frozen=True, slots=True)
+class EntryError:
+    """Why an entry is not in the archive."""
+
+    index: int
+    name: str
+    url: str  # without query and credentials
+    code: str
+    message: str
+
+    def document(self) -> dict[str, Any]:
+        """As it stands in the status, the webhook and the report."""
+        return {"index": self.index, "name": self.name, "url": self.url, "code": self.code, "message": self.message}
+
+
+def may_pass(code: str) -> bool:
+    """Whether an entry that cannot be had for this reason may be had later."""
+    return code in _PASSING or code.startswith(_PASSING_STATUSES)
+
+
+def public_url(url: str) -> str:
+    """The URL without what may be secret in it."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+class Planning:
+    """The probing of one manifest's entries."""
+
+    def __init__(self, manifest: Manifest, pulling: Pulling) -> None:
+        self.manifest = manifest
+        self._pulling = pulling
+        self._facts: dict[int, Facts] = {}
+        self._errors: dict[int, OriginError] = {}
+        for index, entry in enumerate(manifest.entries):
+            if entry.size and entry.size > pulling.bounds.entry:
+                self._judge(index, entry.size)
+        self._kept = 0
+        self._waiting = False
+        self.bodies: dict[int, bytes] = {}
+
+    def waited_for(self) -> None:
+        """A reader needs the answers: from now on attempts that fail are counted against the entry, and small bodies
+        are kept.
+        """
+        self._waiting = True
+
+    async def probe(self) -> bool:
+        """Ask for what is not known yet; True once every entry's fate is settled."""
+        if next(self._open_entries(), None) is None:
+            return True
+        indices = self._open_entries()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(PROBES, len(self.manifest.entries))):
+                group.create_task(self._probe_some(indices))
+        return next(self._open_entries(), None) is None
+
+    def _open_entries(self) -> Iterator[int]:
+        # A file whose size was given may be the one that made the last generation stale: it is asked for as well.
+        trusted = self.manifest.generation == 1
+        for index, entry in enumerate(self.manifest.entries):
+            if entry.probe and not (trusted and entry.size) and index not in self._facts and index not in self._errors:
+                yield index
+
+    async def _probe_some(self, indices: Iterator[int]) -> None:
+        for index in indices:
+            await self._probe_one(index)
+
+    async def _probe_one(self, index: int) -> None:
+        entry, failures = self.manifest.entries[index], 0
+        url = entry.url
+        registry, lanes, patience = self._pulling.registry, self._pulling.lanes, self._pulling.patience
+        origin, source = registry.origin(url), registry.for_entry(entry)
+        begun = None
+        while True:
+            await lanes.enter(origin, lambda: self._waiting)
+            begun = self._pulling.clock.monotonic() if begun is None else begun
+            try:
+                facts = await source.probe(url, keep=KEEP_SIZE if self._waiting and self._kept < KEEP_TOTAL else 0)
+            except OriginError as error:
+                failure = error
+            else:
+                self._note(index, facts)
+                return
+            finally:
+                lanes.leave(origin)
+            failures += 1
+            begun += failure.waited
+            delay = patience.delay(failures, failure.retry_after)
+            late = self._pulling.clock.monotonic() + delay - begun > patience.seconds
+            if not failure.transient or failures >= patience.fruitless or late:
+                if not failure.transient or self._waiting:
+                    self._errors[index] = failure
+                return
+            await asyncio.sleep(delay)
+
+    def _note(self, index: int, facts: Facts) -> None:
+        size = self.manifest.entries[index].size
+        if size is not None and facts.size != size and (size == 0 or facts.size is not None):
+            # Otherwise a size that is given is verified as bytes pass; of an empty file none would.
+            self._errors[index] = OriginError(
+                "size_mismatch", f"the file does not have the {size} bytes that were given"
+            )
+            return
+        if facts.size is not None and not self._judge(index, facts.size):
+            return
+        if facts.body is not None and self._kept + len(facts.body) <= KEEP_TOTAL:
+            self.bodies[index] = facts.body
+            self._kept += len(facts.body)
+        self._facts[index] = facts
+
+    def _judge(self, index: int, size: int) -> bool:
+        """Whether the entry may be as large as it is said to be."""
+        try:
+            self._pulling.bounds.check_entry(size)
+        except OriginError as error:
+            self._errors[index] = error
+        return index not in self._errors
+
+    def errors(self) -> list[EntryError]:
+        """The entries that cannot be had, in order."""
+        entries = self.manifest.entries
+        return [
+            EntryError(index, entries[index].name, public_url(entries[index].url), error.code, error.message)
+            for index, error in sorted(self._errors.items())
+        ]
+
+    @property
+    def may_skip(self) -> bool:
+        """Whether the archive is to be made without the entries that cannot be had."""
+        return self.manifest.on_error == "skip"
+
+    def freeze(self, *, now: int) -> Layout:
+        """The layout of the entries that can be had; the others stand in a report at its end. `now`: epoch seconds."""
+        errors = self.errors()
+        report = None
+        if errors and len(errors) < len(self.manifest.entries):
+            body = json.dumps({"skipped": [error.document() for error in errors]}, indent=2, ensure_ascii=False)
+            report = (_free_name({row.name.casefold() for row in self._rows()}), body.encode())
+        deflate = self._deflated()
+        compressor = this_compressor() if deflate else ""
+        return freeze(self._rows(deflate), frozen_at=now, compressor=compressor, report=report)
+
+    def bodies_in(self, layout: Layout) -> dict[int, bytes]:
+        """Return the small bodies that the probe has kept, by their member in the layout that was made of it."""
+        members = {entry: member for member, entry in enumerate(layout.entries)}
+        return {members[entry]: content for entry, content in self.bodies.items()}
+
+    def _rows(self, deflate: frozenset[int] = frozenset()) -> Iterator[Planned]:
+        for index in range(len(self.manifest.entries)):
+            if index not in self._errors:
+                yield self._row(index, index in deflate)
+
+    def _row(self, index: int, deflate: bool) -> Planned:
+        entry, facts = self.manifest.entries[index], self._facts.get(index)
+        if facts is None:
+            return Planned(index, entry.name, entry.mtime, entry.size, entry.crc32, deflate)
+        mtime = facts.mtime if entry.mtime is None else entry.mtime
+        validator = "" if facts.validator is None else ("s" if facts.validator.strong else "w") + facts.validator.value
+        size = entry.size if facts.size is None else facts.size
+        return Planned(index, entry.name, mtime, size, entry.crc32, deflate, facts.ranges, validator)
+
+    def _deflated(self) -> frozenset[int]:
+        if self.manifest.compression == "store":
+            return frozenset()
+        if self.manifest.compression == "deflate":
+            return frozenset(row.entry for row in self._rows() if row.size != 0)
+        chosen, known, total = [], 0, 0
+        for row in self._rows():
+            total += row.size or 0
+            if row.size != 0 and compresses(row.name, self._content_type(row.entry)):
+                chosen.append(row.entry)
+                known += row.size or 0
+        return frozenset() if known <= WORTH_COMPRESSING * total else frozenset(chosen)
+
+    def _content_type(self, index: int) -> str | None:
+        facts = self._facts.get(index)
+        return None if facts is None else facts.content_type
+
+
+def _free_name(taken: set[str]) -> str:
+    stem, _, suffix = REPORT_NAME.rpartition(".")
+    name, number = REPORT_NAME, 2
+    while name.casefold() in taken:
+        name, number = f"{stem} ({number}).{suffix}", number + 1
+    return name

@@ -1,0 +1,143 @@
+"""What the head of an origin's answer says, read strictly; pure."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from streamzip.errors import OriginError, UnusableRange
+from streamzip.net.retry import http_date
+from streamzip.origins.port import Facts, Validator
+
+# A validator is kept with the layout, for every entry, and sent back: no origin may choose 64 KiB of anything.
+_KEEPABLE = re.compile(r"[\x20-\x7e]{1,1024}")
+MOST_BYTES = 1 << 53  # of one file; offsets in an archive stay far below 63 bits
+# RFC 9110, 8.8.3, ASCII alone: other bytes would not come back to the origin as it wrote them.
+_STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e]*"')
+# `[0-9]`, because `\d` and int() take other scripts' digits, signs and underscores; 18 digits are an exabyte.
+_LENGTH = re.compile("[0-9]{1,18}")
+_CONTENT_RANGE = re.compile(r"bytes +([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)", re.IGNORECASE)
+_COMPRESSIONS = frozenset(
+    {"gzip", "x-gzip", "br", "deflate", "zstd", "compress", "x-compress", "dcb", "dcz", "pack200-gzip", "exi", "bzip2"}
+)
+_PASSING = frozenset({408, 425, 429})
+
+
+class ContentRange(NamedTuple):
+    """Where the part lies that a 206 brings: the bytes `[start, stop)` of `size`; None: of a size not known."""
+
+    start: int
+    stop: int
+    size: int | None
+
+
+class Head:
+    """Status and fields of an answer, their names in lower case. A field that comes more than once has its values
+    joined (RFC 9110, 5.3).
+    """
+
+    def __init__(self, status: int, fields: Sequence[tuple[bytes, bytes]]) -> None:
+        self.status = status
+        self._lines = fields
+        self._fields: dict[bytes, bytes] = {}
+        for name, value in fields:
+            self._fields[name] = self._fields[name] + b", " + value if name in self._fields else value
+
+    def field(self, name: bytes) -> str | None:
+        """The value of the field of that lower-case name."""
+        value = self._fields.get(name)
+        return None if value is None else value.decode("latin-1").strip()
+
+    def all(self, name: bytes) -> list[str]:
+        """Return the values of a field that may come more than once and not be joined, as Set-Cookie."""
+        return [value.decode("latin-1").strip() for each, value in self._lines if each == name]
+
+    @property
+    def length(self) -> int | None:
+        """How many bytes the body has, where its framing says so."""
+        text = self.field(b"content-length")
+        if text is None or b"transfer-encoding" in self._fields:
+            return None
+        if not _LENGTH.fullmatch(text):
+            raise bad_answer("its Content-Length is not a number")
+        return int(text)
+
+    @property
+    def codings(self) -> frozenset[str]:
+        """The tokens of its Content-Encoding, in lower case. Many mean nothing for stored bytes: aws-chunked, utf-8."""
+        text = self.field(b"content-encoding")
+        return frozenset() if text is None else frozenset(token.strip().lower() for token in text.split(","))
+
+    def check_file(self) -> None:
+        """Raise OriginError unless this is the answer of a file's own bytes, whole or in part."""
+        if self.status not in (200, 203, 206):
+            raise self._refusal()
+        if self.codings & _COMPRESSIONS:
+            raise OriginError("content_encoded", "the origin compressed the file although it was asked not to")
+        if (self.field(b"transfer-encoding") or "chunked").lower() != "chunked":
+            raise bad_answer("its Transfer-Encoding is not one that was asked for")
+
+    def content_range(self) -> ContentRange:
+        """What a 206 brings. Raises UnusableRange where its Content-Range is missing or contradicts itself."""
+        match = _CONTENT_RANGE.fullmatch(self.field(b"content-range") or "")
+        if match is None:
+            raise unusable("it brings a part without saying which")
+        start, stop, size = int(match[1]), int(match[2]) + 1, None if match[3] == "*" else int(match[3])
+        if start >= stop or (size is not None and stop > size) or self.length not in (None, stop - start):
+            raise unusable("its Content-Range contradicts itself or its Content-Length")
+        return ContentRange(start, stop, size)
+
+    def whole_length(self) -> int | None:
+        """Return how many bytes the file has that this answer brings; None where it does not say.
+
+        Some origins say 206 to a plain request, and 200 of a part: OriginError where it brings less than all.
+        """
+        if self.status != 206 and self.field(b"content-range") is None:
+            return self.length
+        try:
+            part = self.content_range()
+        except UnusableRange as error:
+            if self.status == 206:
+                raise bad_answer("it brings a part where the whole file was asked for") from error
+            return self.length  # no field that a 200 should have, and not one that can be read
+        if part.start or part.stop != part.size:
+            raise bad_answer("it brings a part where the whole file was asked for")
+        return part.size
+
+    def facts(self, *, size: int | None, ranges: bool) -> Facts:
+        """What it tells of the whole file. Raises OriginError where its size is none."""
+        if size is not None and size > MOST_BYTES:
+            raise bad_answer("no file is that large")
+        modified = self.field(b"last-modified")
+        return Facts(
+            size,
+            self._validator(modified),
+            ranges,
+            None if modified is None else http_date(modified),
+            self.field(b"content-type"),
+        )
+
+    @property
+    def takes_ranges(self) -> bool:
+        """Whether it says that it would answer a range with a part."""
+        return (self.field(b"accept-ranges") or "").lower() == "bytes"
+
+    def _validator(self, modified: str | None) -> Validator | None:
+        etag = self.field(b"etag")
+        if etag is not None and _STRONG_ETAG.fullmatch(etag) and _KEEPABLE.fullmatch(etag):
+            return Validator(etag, strong=True)
+        weak = modified or etag
+        return Validator(weak, strong=False) if weak and _KEEPABLE.fullmatch(weak) else None
+
+    def _refusal(self) -> OriginError:
+        passing = self.status in _PASSING or self.status >= 500
+        return OriginError(f"http_{self.status}", f"the origin answered {self.status}", transient=passing)
+
+
+def unusable(why: str, *, size: int | None = None) -> UnusableRange:
+    """The answer to a range makes no sense, or proves nothing; `size`: what it said to be the file's."""
+    return UnusableRange("bad_answer", f"the origin's answer cannot be used: {why}", transient=True, size=size)
+
+
+def bad_answer(why: str) -> OriginError:
+    """The origin's answer makes no sense; a broken proxy in between may be gone at the next attempt."""
+    return OriginError("bad_answer", f"the origin's answer cannot be used: {why}", transient=True)

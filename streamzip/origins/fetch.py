@@ -1,0 +1,234 @@
+"""A GET of a file's URL, along its redirects to the answer at their end.
+
+Every hop goes through the same door: judged as a URL here, and as an address when it is dialled.
+"""
+
+import asyncio
+import contextlib
+import copy
+import re
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+from urllib.parse import quote, urljoin
+
+from streamzip.errors import OriginError
+from streamzip.httpx_ import httpx
+from streamzip.manifest.fields import Fields
+from streamzip.net.addresses import BlockedAddressError
+from streamzip.net.port import Stream, Transport
+from streamzip.net.retry import retry_after
+from streamzip.net.throttle import START
+from streamzip.origins.answers import Head, bad_answer
+from streamzip.origins.cookies import Cookies
+from streamzip.origins.gate import Gate
+from streamzip.urls.addresses import Exempt
+from streamzip.urls.urls import check_url, origin_of, target_of
+
+MAX_REDIRECTS: Final = 5
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_LETTERS = "A-Za-z0-9\\-._~:/?#\\[\\]@!$&'()*+,;=%"  # of a URI (RFC 3986 §2)
+_RFC_3986 = re.compile(f"[{_LETTERS}]*")
+_AUTHORITY = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//[^/?#]*", re.IGNORECASE)
+_OTHERS = re.compile(f"[^{_LETTERS}\\\\]+")
+
+# A body nobody wants is read to its end where it is small and comes at once: that is cheaper than a new connection.
+_SMALL = 65 << 10
+_AT_ONCE = 1.0
+
+
+@dataclass(slots=True)
+class Fetched:
+    """An answer, where it was found, and whether the way there left the URL's own origin; `aclose` it.
+
+    `waited`: seconds that the request waited for its turn.
+    """
+
+    url: str
+    head: Head
+    stream: Stream
+    left_home: bool
+    waited: float = 0.0
+    turn: "tuple[Gate, str] | None" = None
+
+    async def aclose(self) -> None:
+        """Drop the connection, unless the whole body has come, and give the turn back."""
+        try:
+            await self.stream.aclose()
+        finally:
+            if self.turn is not None:
+                (gate, origin), self.turn = self.turn, None
+                gate.leave(origin)
+
+    async def discard(self) -> None:
+        """Be done with a body that nobody wants."""
+        try:
+            await discard(self.head, self.stream)
+        finally:
+            await self.aclose()
+
+
+class Fetcher:
+    """Requests of one kind, each in its turn. `allow`: origins and networks that may have private addresses; `wall`:
+    epoch seconds.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        allow: Exempt,
+        user_agent: str | None = None,
+        wall: Callable[[], float] = time.time,
+        gate: Gate | None = None,
+    ) -> None:
+        self._transport = transport
+        self.gate = Gate(START) if gate is None else gate
+        self._allow = allow
+        self._wall = wall
+        # All that an origin is told. Of the client that asked for the archive it learns nothing.
+        self._fields: Fields = (
+            ("User-Agent", user_agent or own_name()),
+            ("Accept", "*/*"),
+            ("Accept-Encoding", "identity"),
+        )
+        self.at_home: Fields = self._fields  # what the URL's own origin is told, and none that it redirects to
+
+    def with_fields(self, fields: Fields) -> "Fetcher":
+        """Return a fetcher for one entry, whose header fields go to its own origin."""
+        bound = copy.copy(self)
+        names = {name.lower() for name, _ in fields}
+        bound.at_home = (*(each for each in self._fields if each[0].lower() not in names), *fields)
+        return bound
+
+    async def fetch(self, url: str, *fields: tuple[str, str], away: bool = False) -> Fetched:
+        """Follow the redirects to the file's answer, in turn. The answer is closed by the caller. Raises OriginError.
+
+        `away`: `url` was redirected to from elsewhere, and is told no entry's own fields. Cookies live as long as this
+        call, each for the host that set it.
+        """
+        self._check(url)
+        origin = origin_of(url)
+        fetched, waited = await self.gate.through(origin, url, partial(self._follow, url, fields, away=away))
+        fetched.waited, fetched.turn = waited, (self.gate, origin)
+        return fetched
+
+    async def _follow(self, url: str, fields: Fields, *, away: bool) -> Fetched:
+        told, home = self._fields if away else self.at_home, url
+        cookies = Cookies()
+        for _ in range(MAX_REDIRECTS + 1):
+            head, stream = await self._hop(url, cookies.added(url, (*told, *fields)))
+            if head.status not in _REDIRECTS:
+                break
+            cookies.take(url, head.all(b"set-cookie"))
+            await discard(head, stream)
+            url = _redirected(url, head)
+            if not away and not _same_origin(home, url):
+                told, away = self._fields, True  # for good: also where it redirects back
+        else:
+            raise OriginError("too_many_redirects", f"the origin redirected more than {MAX_REDIRECTS} times")
+        try:
+            head.check_file()
+        except OriginError as error:
+            error.retry_after = self._asked_wait(head)
+            await discard(head, stream)
+            raise
+        return Fetched(url, head, stream, away)
+
+    async def _hop(self, url: str, fields: Fields) -> tuple[Head, Stream]:
+        self._check(url)
+        try:
+            answer = await self._transport.get(written(url), fields)
+        except BlockedAddressError as error:
+            raise OriginError("blocked_address", str(error)) from error
+        except httpx.TimeoutException as error:
+            raise OriginError("timed_out", str(error), transient=True) from error
+        except httpx.ConnectError as error:
+            if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+                raise OriginError("unreachable", "the origin's certificate is not trusted") from error
+            raise OriginError("unreachable", str(error), transient=True) from error
+        except httpx.ReadError as error:
+            raise OriginError("unreachable", str(error), transient=True) from error
+        except httpx.RemoteProtocolError as error:
+            raise bad_answer("it is not HTTP, or its head is too large") from error
+        return Head(answer.status, answer.fields), answer.stream
+
+    def _check(self, url: str) -> None:
+        try:
+            check_url(url, self._allow)
+        except ValueError as error:
+            raise OriginError("blocked_address" if _is_well_formed(url) else "unsafe_url", str(error)) from error
+
+    def _asked_wait(self, head: Head) -> float | None:
+        text = head.field(b"retry-after")
+        return None if text is None else retry_after(text, self._wall())
+
+
+def own_name() -> str:
+    """The gateway's User-Agent."""
+    try:
+        return f"streamzip/{version('streamzip')}"
+    except PackageNotFoundError:  # run from a checkout that nobody installed
+        return "streamzip"
+
+
+def _is_well_formed(url: str) -> bool:
+    try:
+        origin_of(url)
+    except ValueError:
+        return False
+    return True
+
+
+def _same_origin(one: str, other: str) -> bool:
+    """Of the same scheme too: what is sent over TLS is not sent in the clear."""
+    try:
+        return origin_of(one) == origin_of(other) and one.partition(":")[0].lower() == other.partition(":")[0].lower()
+    except ValueError:
+        return False
+
+
+def _redirected(url: str, head: Head) -> str:
+    """Return where a redirect leads; its letters are judged by the next hop."""
+    location = head.field(b"location")
+    if location is None:
+        raise OriginError(f"http_{head.status}", f"the origin answered {head.status} without saying where to")
+    named = location.encode("latin-1")
+    authority = _AUTHORITY.match(location)
+    host = b"" if authority is None else named[: authority.end()]
+    # Escaped byte by byte, in whichever charset they were written: so browsers do it (URL standard, "percent-encode").
+    rest = _OTHERS.sub(lambda found: quote(found[0], safe="", encoding="latin-1"), location[len(host) :])
+    try:
+        return urljoin(url, host.decode("utf-8", "replace") + rest)
+    except ValueError as error:
+        raise OriginError("unsafe_url", "the origin redirected to something that is not a URL") from error
+
+
+def written(url: str) -> str:
+    """Return the URL in RFC 3986's letters, the others escaped as UTF-8 (URL standard, "UTF-8 percent-encode").
+
+    One that has no others stays as it is: a signature may cover each of them. Raises ValueError where it is no URL.
+    """
+    if _RFC_3986.fullmatch(url):
+        return url
+    target = target_of(url)
+    host = f"[{target.host}]" if ":" in target.host else target.host
+    path = _OTHERS.sub(lambda found: quote(found[0], safe=""), target.path)
+    return f"{target.scheme}://{host}:{target.port}{path}"
+
+
+async def discard(head: Head, stream: Stream) -> None:
+    """Be done with a body that nobody wants."""
+    try:
+        if not stream.whole and head.length is not None and head.length <= _SMALL:
+            with contextlib.suppress(httpx.TransportError, TimeoutError):
+                async with asyncio.timeout(_AT_ONCE):
+                    async for _ in stream:
+                        pass
+    finally:
+        await stream.aclose()

@@ -1,0 +1,266 @@
+"""Files on the web: one GET per attempt, and its answer judged before a byte of it counts.
+
+What an origin says is not believed where it can be checked: its status, range, length and encoding must agree with what
+was asked and with each other, and the bytes are counted.
+"""
+
+import copy
+from collections.abc import Awaitable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final
+
+from streamzip.errors import OriginError, UnusableRange
+from streamzip.manifest.fields import Fields
+from streamzip.net.port import Stream
+from streamzip.origins.answers import Head, unusable
+from streamzip.origins.counting import CountedChunks, Pace
+from streamzip.origins.fetch import Fetched, Fetcher
+from streamzip.origins.gate import Waiting
+from streamzip.origins.port import Facts, Opened, Validator
+from streamzip.origins.recent import Recent
+from streamzip.urls.urls import origin_of
+
+# Statuses that origins give to a range and not to the file. Of an empty file S3 and Starlette say 416.
+_REFUSED_RANGES: Final = frozenset({"http_400", "http_403", "http_405", "http_406", "http_412", "http_416", "http_501"})
+_NO_SUCH_RANGE: Final = "http_416"
+# As browsers ask for a page: some hosts give programs that take anything another one, or none.
+_PAGE_FIELDS: Final[Fields] = (("Accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"),)
+_REMEMBERED: Final = 600.0  # seconds that an origin is asked for no range after it could not answer one
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A whole answer: where it was found, what it says it is, and its bytes."""
+
+    url: str
+    content_type: str | None
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Where a file was found at the end of its redirects, and which version of it."""
+
+    url: str
+    validator: Validator
+    left_home: bool
+
+
+class HttpSource:
+    """Sources of http: and https:. `pace`: what their bodies must keep."""
+
+    def __init__(self, fetcher: Fetcher, *, pace: Pace = Pace()) -> None:  # noqa: B008 - frozen
+        self._fetcher = fetcher
+        self._pace = pace
+        self._rangeless: Recent[str, bool] = Recent(4096, _REMEMBERED)
+        self._ranged: Recent[str, bool] = Recent(4096, _REMEMBERED)  # one bad file does not take it from the others
+        self._targets: Recent[tuple[str, Fields], _Target] = Recent(4096, _REMEMBERED)
+
+    def with_fields(self, fields: Fields) -> "HttpSource":
+        """Return this source for one entry, whose header fields go to its own origin."""
+        bound = copy.copy(self)
+        bound._fetcher = self._fetcher.with_fields(fields)
+        return bound
+
+    def waiting(self) -> list[Waiting]:
+        """Return the origins that requests wait for because they refuse some."""
+        return self._fetcher.gate.waiting()
+
+    async def probe(self, url: str, *, keep: int = 0) -> Facts:
+        """The facts of the file at `url`, and its body where it has at most `keep` bytes. Raises OriginError.
+
+        GET and not HEAD, because a presigned URL is bound to its method; a range, so that no more comes than is wanted.
+        Where the answer to that does not prove the file's size, the file itself is asked for.
+        """
+        if self._rangeless.get(_origin(url)):
+            return await self._probe_plainly(url, keep)
+        asked = keep + 1  # so that a file of just `keep` bytes is seen to end before what was asked for
+        try:
+            fetched = await _ranged(self._fetcher.fetch(url, ("Range", f"bytes=0-{asked - 1}")))
+            try:
+                facts = await self._learn(fetched, keep, asked)
+            finally:
+                await fetched.aclose()
+        except UnusableRange as unusable:
+            facts = await self._probe_plainly(url, keep)
+            claimed = 0 if unusable.code == _NO_SUCH_RANGE else unusable.size
+            if (claimed is None or claimed != facts.size) and not self._ranged.get(_origin(url)):
+                self._rangeless.put(_origin(url), True)
+            return facts
+        if facts.ranges:
+            self._ranged.put(_origin(url), True)
+        self.remember(url, fetched, facts)
+        return facts
+
+    async def _probe_plainly(self, url: str, keep: int) -> Facts:
+        """Ask for the file itself, where the answer to a range proved nothing."""
+        fetched = await self._fetcher.fetch(url)
+        try:
+            facts = fetched.head.facts(size=fetched.head.whole_length(), ranges=False)
+            self.remember(url, fetched, facts)
+            return await self._keep(facts, fetched.stream, keep)
+        finally:
+            await fetched.aclose()
+
+    def open(
+        self, url: str, *, start: int = 0, stop: int | None = None, pin: Validator | None = None
+    ) -> AbstractAsyncContextManager[Opened]:
+        """The bytes `[start, stop)` of the file, or the whole of it where its origin prefers that; see Source.open."""
+        return _Opening(self, url, start, stop, pin)
+
+    async def fetch(self, url: str, pin: Validator | None, *fields: tuple[str, str]) -> Fetched:
+        """Ask for the pinned version where it was found last, and at the URL itself where that fails."""
+        key = url, self._fetcher.at_home
+        target = self._targets.get(key)
+        if target is not None and target.validator == pin:
+            self._targets.forget(key)  # until the answer is seen to be the one
+            try:
+                fetched = await self._fetcher.fetch(target.url, *fields, away=target.left_home)
+            except OriginError:
+                pass
+            else:
+                if fetched.head.facts(size=None, ranges=False).validator == pin:
+                    return fetched
+                await fetched.discard()
+        return await self._fetcher.fetch(url, *fields)
+
+    def remember(self, url: str, fetched: Fetched, facts: Facts) -> None:
+        """Remember where a version of the file was found, if that was elsewhere: another time the URL may lead to
+        another mirror.
+        """
+        if fetched.url != url and facts.validator is not None and facts.validator.strong:
+            target = _Target(fetched.url, facts.validator, fetched.left_home)
+            self._targets.put((url, self._fetcher.at_home), target)
+
+    async def page(self, url: str, *, most: int) -> Page:
+        """What is found at `url` at the end of the redirects, its first `most` bytes at least. Raises OriginError."""
+        fetched = await self._fetcher.with_fields(_PAGE_FIELDS).fetch(url)
+        body = bytearray()
+        try:
+            async for chunk in self.counted(fetched.stream, fetched.head.length):
+                body += chunk
+                if len(body) > most:
+                    break
+        finally:
+            await fetched.aclose()
+        return Page(fetched.url, fetched.head.field(b"content-type"), bytes(body))
+
+    def counted(self, stream: Stream, expected: int | None) -> CountedChunks:
+        """The body, its bytes and their pace watched."""
+        return CountedChunks(stream, expected, self._pace)
+
+    async def _learn(self, fetched: Fetched, keep: int, asked: int) -> Facts:
+        """Return the facts in the answer to a range of the file's first `asked` bytes.
+
+        Some origins answer with the slice as if it were the file: a 200 of as many bytes as were asked for, or a 206
+        whose total is where the slice ends. Raises UnusableRange where the answer does not prove a size.
+        """
+        head = fetched.head
+        if head.status == 206:
+            part = head.content_range()
+            if part.start != 0 or part.stop > asked:
+                raise unusable("it brings another part than was asked for")
+            if part.size == part.stop == asked:
+                raise unusable("its total is where the part ends", size=part.size)
+            facts = head.facts(size=part.size, ranges=True)
+            if part.size is None or part.size > keep or part.stop < part.size:
+                await fetched.discard()
+                return facts
+            return await self._keep(facts, fetched.stream, keep)
+        if head.length == asked or head.field(b"content-range") is not None:
+            raise unusable("it may be a slice of the file", size=head.length)
+        return await self._keep(head.facts(size=head.length, ranges=False), fetched.stream, keep)
+
+    async def _keep(self, facts: Facts, stream: Stream, keep: int) -> Facts:
+        """Return the facts, with the body where it is the whole file and has at most `keep` bytes."""
+        if facts.size is None or facts.size > keep:
+            return facts
+        body = b"".join([chunk async for chunk in self.counted(stream, facts.size)])
+        return facts._replace(body=body)
+
+
+class _Opening(AbstractAsyncContextManager[Opened]):
+    """One exchange, from its head on entry to the end of its connection, or its return to the pool, on exit."""
+
+    def __init__(self, source: HttpSource, url: str, start: int, stop: int | None, pin: Validator | None) -> None:
+        self._source = source
+        self._url = url
+        self._start = start
+        self._stop = stop
+        self._pin = pin
+        self._fetched: Fetched | None = None
+
+    async def __aenter__(self) -> Opened:
+        ranged = self._start > 0 or self._stop is not None
+        try:
+            if ranged:
+                fetched = await _ranged(self._source.fetch(self._url, self._pin, *self._range()))
+            else:
+                fetched = await self._source.fetch(self._url, self._pin)
+        except OriginError as error:
+            if error.code == _NO_SUCH_RANGE:
+                error.code, error.transient = "changed", True
+                error.message = "the file at the origin ends before the wanted part"
+            raise
+        head, stream = fetched.head, fetched.stream
+        try:
+            opened = self._part(head, stream) if ranged and head.status == 206 else self._whole(head, stream)
+        except BaseException:
+            await fetched.aclose()
+            raise
+        if opened.facts.validator == self._pin:
+            self._source.remember(self._url, fetched, opened.facts)
+        self._fetched = fetched
+        return opened._replace(waited=fetched.waited)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._fetched is not None:
+            await self._fetched.aclose()
+
+    def _range(self) -> list[tuple[str, str]]:
+        last = "" if self._stop is None else self._stop - 1
+        fields = [("Range", f"bytes={self._start}-{last}")]
+        if self._pin is not None and self._pin.strong:
+            fields.append(("If-Range", self._pin.value))
+        return fields
+
+    def _part(self, head: Head, stream: Stream) -> Opened:
+        part = head.content_range()
+        if part.start != self._start or (self._stop is not None and part.stop > self._stop):
+            raise unusable("it brings another part than was asked for")
+        # A total where the part itself ends proves nothing: some origins take the slice for the file.
+        proven = part.size if part.size is None or part.size > part.stop else None
+        facts = head.facts(size=proven, ranges=True)
+        if self._pin is not None and self._pin.strong and facts.validator != self._pin:
+            # If-Range should have made it the whole file. Without proof of the version there is no joining the two.
+            raise OriginError("changed", "the origin answered with a part of another version", transient=True)
+        # A part may end earlier than was asked (RFC 9110, 15.3.7): who counts to the wanted end finds that out.
+        ends = [end for end in (self._stop, part.size) if end is not None]
+        wanted = min(ends) if part.size is not None else part.stop
+        return Opened(facts, self._start, self._source.counted(stream, wanted - self._start))
+
+    def _whole(self, head: Head, stream: Stream) -> Opened:
+        # In answer to a range it may be a slice, which only who knows the file's size can tell.
+        facts = head.facts(size=head.whole_length(), ranges=head.takes_ranges)
+        return Opened(facts, 0, self._source.counted(stream, facts.size))
+
+
+async def _ranged(fetching: Awaitable[Fetched]) -> Fetched:
+    """Return the answer to a range. Raises UnusableRange where the origin refused it."""
+    try:
+        return await fetching
+    except OriginError as error:
+        if error.code not in _REFUSED_RANGES:
+            raise
+        raise UnusableRange(error.code, error.message, transient=error.transient) from error
+
+
+def _origin(url: str) -> str:
+    try:
+        return origin_of(url)
+    except ValueError:  # judged, and refused, when it is asked
+        return ""

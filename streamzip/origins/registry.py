@@ -1,0 +1,46 @@
+"""Which source answers for a URL."""
+
+from collections.abc import Mapping
+
+from streamzip.errors import OriginError
+from streamzip.manifest.model import Entry
+from streamzip.origins.gate import Waiting
+from streamzip.origins.http import HttpSource
+from streamzip.origins.port import Source
+from streamzip.urls.urls import origin_of
+
+
+class Registry:
+    """The sources by their schemes. `own`: those of schemes whose files lie on this machine."""
+
+    def __init__(self, http: HttpSource, own: Mapping[str, Source]) -> None:
+        self._http = http
+        self._own = own
+        self._sources: dict[str, Source] = {"http": http, "https": http, **own}
+
+    def for_url(self, url: str) -> Source:
+        """The source of `url`'s scheme. Raises OriginError (`unsafe_url`) where there is none."""
+        scheme, _, _ = url.partition(":")
+        source = self._sources.get(scheme.lower())
+        if source is None:
+            raise OriginError("unsafe_url", "no source knows this kind of URL")
+        return source
+
+    def for_entry(self, entry: Entry) -> Source:
+        """The source of the entry's URL, which sends along the entry's own header fields. Raises OriginError."""
+        source = self.for_url(entry.url)
+        return source.with_fields(entry.headers) if entry.headers and isinstance(source, HttpSource) else source
+
+    def origin(self, url: str) -> str:
+        """The origin that owns `url`, as `host:port`: what connections are counted by. Raises OriginError."""
+        scheme, colon, _ = url.partition(":")
+        if scheme in self._own:
+            return scheme + colon
+        try:
+            return origin_of(url)
+        except ValueError as error:
+            raise OriginError("unsafe_url", str(error)) from error
+
+    def waiting(self) -> list[Waiting]:
+        """Return the origins that requests wait for because they refuse some."""
+        return self._http.waiting()

@@ -1,1 +1,0 @@
-"""WHERE bytes come from: one port (base), one adapter a scheme."""

@@ -1,0 +1,1 @@
+"""The images of a web page as an archive."""

@@ -1,0 +1,92 @@
+"""A web page read in a process of its own, which a hostile page may use up or bring down without harm.
+
+The parser is C and quadratic in places: half a megabyte of nested `<div>` took it over 20 seconds (tried), in which it
+can neither be stopped nor leaves the interpreter to others. A page is read once, so a start of some 0.1 s is no cost.
+"""
+
+import asyncio
+import base64
+import contextlib
+import json
+import os
+import re
+import resource
+import sys
+from ipaddress import ip_network
+
+from streamzip.errors import UnusablePage
+from streamzip.origins.http import Page
+from streamzip.urls.addresses import Exempt
+from streamzip.webpages.charset import decoded, media_type
+from streamzip.webpages.images import Images, find_images
+
+MOST_BYTES = 8 << 20  # of a page; the largest of the web's known ones are below
+_CPU = 5  # seconds; the largest pages take 1
+_MEMORY = 1 << 30  # bytes of address space; a page of MOST_BYTES takes a third of it
+_WITHIN = 30.0  # seconds, where others need the processors too
+
+_HTML = frozenset({"text/html", "application/xhtml+xml"})
+_LOOKS_LIKE_HTML = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*<(?:!--|(?:!doctype\s+html|html|head|body|title|meta)\b)", re.IGNORECASE
+)
+
+
+async def images_of(page: Page, *, most: int, allow: Exempt) -> Images:
+    """The first `most` images of the page. Raises UnusablePage: `not_html`, `page_too_large`, `no_images`.
+
+    OSError where no process can be had now.
+    """
+    _check(page)
+    asked = {"url": page.url, "content_type": page.content_type, "most": most, "allow": [str(each) for each in allow]}
+    asked["body"] = base64.b64encode(page.body).decode()
+    reading = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", __name__),  # -P: whatever lies in the working folder is not imported
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={name: value for name, value in os.environ.items() if not name.startswith("STREAMZIP_")},  # no secrets
+    )
+    try:
+        async with asyncio.timeout(_WITHIN):
+            answer, _ = await reading.communicate(json.dumps(asked).encode())
+    except TimeoutError:
+        answer = b""
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            reading.kill()
+        await reading.wait()
+    if not answer:
+        raise UnusablePage("the page is too deeply nested or too large to be read", code="page_too_large")
+    found = json.loads(answer)
+    images = Images(tuple(found["urls"]), found["inline"])
+    if not images.urls:
+        inline = f"; {images.inline} inline ones have no URL" if images.inline else ""
+        raise UnusablePage(f"the page names no images{inline}", code="no_images")
+    return images
+
+
+def _check(page: Page) -> None:
+    if len(page.body) > MOST_BYTES:
+        raise UnusablePage(f"the page is larger than {MOST_BYTES} bytes", code="page_too_large")
+    told = media_type(page.content_type)
+    if told not in _HTML and (told or not _LOOKS_LIKE_HTML.match(page.body)):
+        raise UnusablePage("what is found there is not an HTML page", code="not_html")
+
+
+def _exempt(texts: list[str]) -> Exempt:
+    """What `str` made of each: a network has a slash, and no host has one."""
+    return frozenset(ip_network(text) if "/" in text else text for text in texts)
+
+
+def main() -> None:
+    """The process apart: a page on its stdin, its images on its stdout."""
+    for limit, most in ((resource.RLIMIT_CPU, _CPU), (resource.RLIMIT_AS, _MEMORY), (resource.RLIMIT_CORE, 0)):
+        resource.setrlimit(limit, (most, most))
+    asked = json.load(sys.stdin.buffer)
+    text = decoded(base64.b64decode(asked["body"]), asked["content_type"])
+    images = find_images(text, asked["url"], most=asked["most"], allow=_exempt(asked["allow"]))
+    json.dump({"urls": images.urls, "inline": images.inline}, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""A page is read in a process of its own: what it finds comes back, and what it breaks stays there."""
+
+from ipaddress import ip_network
+
+import pytest
+
+from streamzip.errors import UnusablePage
+from streamzip.origins.http import Page
+from streamzip.urls.addresses import Exempt
+from streamzip.webpages import apart
+from streamzip.webpages.apart import images_of
+
+NOBODY: frozenset[str] = frozenset()
+
+
+def a_page(body: bytes, content_type: str | None = "text/html") -> Page:
+    """A page as it was fetched."""
+    return Page("https://example.com/", content_type, body)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"<img src=\xe4.png>", "text/html; charset=iso-8859-1"),
+        (b"<img src=\xc3\xa4.png>", "application/xhtml+xml"),
+        (b"\xef\xbb\xbf \n<!DOCTYPE html><img src=\xc3\xa4.png>", None),
+        (b"<!-- x --><img src=\xc3\xa4.png>", ""),
+    ],
+)
+async def test_images_of_finds_them_apart(body: bytes, content_type: str | None) -> None:
+    """The page's type, encoding and exempt origins get there, and the images back."""
+    images = await images_of(a_page(body, content_type), most=50, allow=NOBODY)
+    assert images.urls == ("https://example.com/%C3%A4.png",)
+
+
+async def test_images_of_takes_so_many_and_exempt_origins() -> None:
+    """The bounds get there too."""
+    body = b"<img src=http://127.0.0.1:81/a><img src=http://127.0.0.1:82/b><img src=http://[fd00::5]/c><img src=d>"
+    allow: Exempt = frozenset({"127.0.0.1:82", ip_network("fd00::/64")})
+    images = await images_of(a_page(body), most=2, allow=allow)
+    assert images.urls == ("http://127.0.0.1:82/b", "http://[fd00::5]/c")
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "code"),
+    [
+        (b"<p>text</p>", "text/html", "no_images"),
+        (b"<img src=a>", "text/plain", "not_html"),
+        (b"<svg/>", "image/svg+xml", "not_html"),
+        (b"<htmlx>", None, "not_html"),
+        (b"", None, "not_html"),
+    ],
+)
+async def test_images_of_refuses_what_is_no_page_with_images(body: bytes, content_type: str, code: str) -> None:
+    """Each with its code."""
+    with pytest.raises(UnusablePage) as refused:
+        await images_of(a_page(body, content_type), most=50, allow=NOBODY)
+    assert refused.value.code == code
+
+
+async def test_images_of_survives_the_end_of_the_other_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A parser that dies, or was killed for what it took, is a page that cannot be read."""
+    monkeypatch.setattr(apart, "__name__", "streamzip.no_such_module")
+    with pytest.raises(UnusablePage) as refused:
+        await images_of(a_page(b"<img src=a>"), most=50, allow=NOBODY)
+    assert refused.value.code == "page_too_large"
+
+
+async def test_images_of_ends_a_process_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is killed at its bound, with the page half read."""
+    monkeypatch.setattr(apart, "_WITHIN", 0.0)
+    with pytest.raises(UnusablePage) as refused:
+        await images_of(a_page(b"<img src=a>"), most=50, allow=NOBODY)
+    assert refused.value.code == "page_too_large"
+
+
+async def test_images_of_keeps_the_settings_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process that reads hostile pages has no secret in its environment."""
+    seen: dict[str, str] = {}
+
+    async def stop(*_: object, env: dict[str, str], **__: object) -> None:
+        seen.update(env)
+        raise OSError("enough")
+
+    monkeypatch.setenv("STREAMZIP_SECRET_KEYS", "k:secret")
+    monkeypatch.setattr("asyncio.create_subprocess_exec", stop)
+    with pytest.raises(OSError, match="enough"):
+        await images_of(a_page(b"<img src=a>"), most=50, allow=NOBODY)
+    assert seen
+    assert "STREAMZIP_SECRET_KEYS" not in seen
