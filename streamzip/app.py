@@ -50,11 +50,14 @@ from streamzip.config import (
 from streamzip.edge.door import Door, behind
 from streamzip.files.locks import LockFile
 from streamzip.gateway import Gateway
+from streamzip.jobs import prefetch, webhooks, webpages
 from streamzip.jobs.announcing import Announcements
 from streamzip.jobs.courier import Courier
 from streamzip.jobs.events import NotedEvents
 from streamzip.jobs.prefetch import Prefetches
+from streamzip.jobs.queue import Post, Queue
 from streamzip.jobs.sweep import Sweep
+from streamzip.jobs.turn_limit import TurnLimit
 from streamzip.jobs.webhooks import Webhooks
 from streamzip.jobs.webpages import PageSource, WebpageDownloads
 from streamzip.logs import event
@@ -162,50 +165,57 @@ class Parts:
         sessions = Sessions(secrets.api_keys, secrets.keys)
         public_url = settings.public_url
         self.auth = Auth(secrets.api_keys, signed, sessions, clock, owners, public_url=public_url)
-        self.prefetches = Prefetches(
-            repository,
-            builds.fill,
-            clock,
-            events=events,
-            changed=builds_due,
-            leader=LockFile(settings.data_dir / "jobs.lock"),
-            look_every=60.0 if alone else 1.0,
-        )
         # The operator's own receiver may have a private address; no URL of a client gets that exemption.
         self.to_receiver = _transport(settings, settings.allow_hosts | secrets.receivers)
-        self.webhooks = Webhooks(
+        pages_due, slots = asyncio.Event(), settings.job_slots
+        prefetches = Prefetches(repository, builds, clock, events=events, slots=slots)
+        deliveries = Webhooks(
             repository,
             Courier(self.transport, self.to_receiver, secrets.webhooks, secrets.keys, clock).deliver,
             clock,
-            leader=LockFile(settings.data_dir / "jobs.lock"),
-            changed=events_due,
-            look_every=60.0 if alone else 1.0,
             jitter=lambda: random.uniform(0.8, 1.2),  # noqa: S311 - no secret
-        )
-        self.sweep = Sweep(
-            repository,
-            shelf,
-            self.uploads,
-            clock,
-            leader=LockFile(settings.data_dir / "jobs.lock"),
-            removal=removal,
-            evictor=self.evictor,
         )
         self.webpages = WebpageDownloads(
             repository,
             PageSource(http, settings.page_images, settings.exempt),
             partial(_create_for_page, creates, settings),
             clock,
-            leader=LockFile(settings.data_dir / "jobs.lock"),
-            look_every=60.0 if alone else 1.0,
+            changed=pages_due,
+            slots=slots,
             jitter=lambda: random.uniform(0.8, 1.2),  # noqa: S311 - no secret
+        )
+        lock, look_every = settings.data_dir / "jobs.lock", 60.0 if alone else 1.0
+        self.queues = (
+            Queue(
+                *(prefetches, Post(LockFile(lock), prefetch.TURN, builds_due, look_every), clock),
+                at_once=slots,
+                limit=TurnLimit(prefetches, clock, settings.job_patience),
+            ),
+            Queue(
+                *(self.webpages, Post(LockFile(lock), webpages.TURN, pages_due, look_every), clock),
+                at_once=slots,
+                limit=TurnLimit(self.webpages, clock, settings.job_patience),
+            ),
+            Queue(
+                *(deliveries, Post(LockFile(lock), webhooks.TURN, events_due, look_every), clock),
+                at_once=webhooks.AT_ONCE,
+            ),
+        )
+        self.sweep = Sweep(
+            repository,
+            shelf,
+            self.uploads,
+            clock,
+            leader=LockFile(lock),
+            removal=removal,
+            evictor=self.evictor,
         )
 
     async def work(self) -> None:
         """Do what survives restarts, until cancelled."""
         if self.secrets.receiver is not None:  # starting with one that wanted no more is asking for it anew
             await self.repository.deliveries.accept_again(self.secrets.receiver)
-        running = (self.prefetches, self.webhooks, self.webpages, self.sweep, self.evictor)
+        running = (*self.queues, self.sweep, self.evictor)
         await asyncio.gather(self.uploads.sweep(), *(each.run() for each in running))
 
     def application(self) -> ASGIApp:

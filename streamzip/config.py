@@ -188,6 +188,13 @@ class Settings(BaseSettings):
         default="off",
         description='Which creates are built at once without asking: none, the plain {"urls": […]} form, or all.',
     )
+    job_slots: int = Field(
+        default=8, ge=1, le=256, description="Prefetches that are made at once, and web pages that are read at once."
+    )
+    job_patience: Seconds = Field(
+        default=10.0,
+        description="Seconds that a prefetch or web page may bring too little while another one waits for its slot.",
+    )
     page_images: int = Field(default=50, ge=1, le=10_000, description="Images collected from one web page.")
     probe_wait: Seconds = Field(
         default=30.0, description="Seconds a download waits for the probe before it answers 503."

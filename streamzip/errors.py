@@ -168,6 +168,12 @@ class BuildFailed(Problem):
     code = "origin_failed"
     title = "The archive cannot be built"
 
+    def __init__(
+        self, detail: str, *, code: str | None = None, retry_after: int | None = None, lasting: bool = False
+    ) -> None:
+        super().__init__(detail, code=code, retry_after=retry_after)
+        self.lasting = lasting  # what the origins said stays so: no further attempt of ours helps
+
 
 class TooMany(Problem):
     """This client asks for more than its share; `retry_after` says when to ask again."""

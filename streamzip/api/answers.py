@@ -101,6 +101,15 @@ class WaitingFor(BaseModel):
     why: str = Field(description="What it said last.", examples=["http_429"])
 
 
+class Prefetch(BaseModel):
+    """How a build in the background stands."""
+
+    state: Literal["running", "waiting", "failed"]
+    reason: Maybe[str | None] = Field(None, description="Why it waits or failed.", examples=["slow"])
+    attempts: int = Field(description="That failed so far.")
+    next_attempt_at: Maybe[str] = Field(None, description="Only where it is put off; RFC 3339.")
+
+
 class ArchiveStatus(ArchiveLinks):
     """What is known of an archive's making."""
 
@@ -116,6 +125,9 @@ class ArchiveStatus(ArchiveLinks):
     waiting_for: list[WaitingFor] = Field(description="The origins that are waited for because they throttle.")
     created_at: str = Time
     expires_at: str | None = Time
+    prefetch: Prefetch | None = Field(
+        description="The build in the background; null where there is none, or it is done."
+    )
     webhooks: list[Delivery]
     code: Maybe[str] = Field(None, description="Only with `failed`: the problem's code.", examples=["origin_changed"])
     copy_stopped: Maybe[str] = Field(

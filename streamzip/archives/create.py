@@ -94,7 +94,9 @@ class Creates:
 
     async def _create(self, request: CreateRequest, *, prefetch: bool, lifetime: float | None) -> Created:
         until = None if lifetime is None else self._kept.repository.clock.wall() + lifetime
-        prefetch = prefetch and self._kept.shelf.takes(None)  # where no copies are kept the link works all the same
+        prefetch = prefetch and self._kept.shelf.within_budget(
+            None
+        )  # where no copies are kept the link works all the same
         manifest, row, existed = await self._generations.of(request, until)
         if not existed:
             row = replace(row, prefetch=prefetch)

@@ -17,7 +17,7 @@ from streamzip.manifest.model import Manifest
 from streamzip.manifest.parse import Rename
 from streamzip.origins.gate import Waiting
 from streamzip.store.queues import QUEUED
-from streamzip.store.rows import ArchiveRow, DeliveryRow
+from streamzip.store.rows import ArchiveRow, DeliveryRow, JobRow
 
 MOST_LISTED: Final = 1000  # items of a list in one document
 MOST_TEXT: Final = 128 << 10  # characters of one list in one document: URLs may be long
@@ -164,6 +164,18 @@ def renamed_document(renamed: Sequence[Rename]) -> dict[str, Any]:
         for each in renamed[:MOST_LISTED]
     ]
     return {"renamed": shown, "renamed_total": len(renamed)}
+
+
+def prefetch_document(job: JobRow | None, now: float) -> dict[str, Any] | None:
+    """Return how the build in the background stands; None where there is none, or it is done."""
+    if job is None:
+        return None
+    if job.state != QUEUED:
+        return {"state": "failed", "reason": job.reason, "attempts": job.attempts}
+    if job.reason is None and job.not_before <= now:
+        return {"state": "running", "attempts": job.attempts}
+    again = {} if job.not_before <= now else {"next_attempt_at": rfc3339(job.not_before)}
+    return {"state": "waiting", "reason": job.reason, "attempts": job.attempts} | again
 
 
 def webhooks_document(deliveries: Iterable[DeliveryRow], hooks: Iterable[str]) -> list[dict[str, Any]]:

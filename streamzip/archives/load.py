@@ -215,6 +215,7 @@ class Loader:
     async def _unbuildable(self, hash: str, errors: Sequence[Mapping[str, Any]], why: BuildFailed) -> BuildFailed:
         await self._repository.set_errors(hash, errors)
         for_good = not any(may_pass(str(error["code"])) for error in errors)
+        why.lasting = for_good
         await self._events.failed(hash, why.code, for_good=for_good)
         return why
 

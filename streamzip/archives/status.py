@@ -8,8 +8,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
-from streamzip.archives.build import PREFETCH
-from streamzip.archives.documents import MOST_LISTED, LeftOut, Members, status_document, summary, webhooks_document
+from streamzip.archives.build import PREFETCH, is_under_way
+from streamzip.archives.documents import (
+    MOST_LISTED,
+    LeftOut,
+    Members,
+    prefetch_document,
+    status_document,
+    summary,
+    webhooks_document,
+)
 from streamzip.archives.joined import Joined
 from streamzip.archives.leases import Leases
 from streamzip.archives.load import Loader
@@ -20,6 +28,7 @@ from streamzip.clock import Clock
 from streamzip.errors import NotReady, Problem, Stale
 from streamzip.files.aside import in_long_thread
 from streamzip.spool.shelf import Shelf
+from streamzip.store.queues import QUEUED
 from streamzip.store.repository import Repository
 from streamzip.store.rows import ArchiveRow
 
@@ -122,8 +131,9 @@ class Statuses:
                 async with asyncio.timeout(NOTED_WITHIN):
                     await self._table.finished(hash)
             row = await self._loader.row(hash)
-        pending = await store.jobs.pending(PREFETCH, hash)
-        here = self._table.reading(hash) or (pending is not None and pending.not_before <= self._clock.wall())
+        job, now = await store.jobs.last(PREFETCH, hash), self._clock.wall()
+        queued = job is not None and job.state == QUEUED and is_under_way(job, now)
+        here = self._table.reading(hash) or queued
         elsewhere = not here and await asyncio.to_thread(self._shelf.pulled, hash)
         found = await store.overview.left_out(hash, first=asked.errors_from, most=MOST_LISTED + 1)
         document = status_document(
@@ -137,7 +147,8 @@ class Statuses:
             waiting=await self._loader.waiting_for(row),
         )
         deliveries, hooks = await store.deliveries.of(hash), await store.deliveries.hooks(hash)
-        return Look(document | {"webhooks": webhooks_document(deliveries, hooks)}, elsewhere)
+        document |= {"prefetch": prefetch_document(job, now), "webhooks": webhooks_document(deliveries, hooks)}
+        return Look(document, elsewhere)
 
     async def _members(self, row: ArchiveRow, ledger: Ledger | None, start: int) -> Members:
         start = min(start, row.entries)

@@ -107,7 +107,7 @@ class ArchiveTable:
         """Whether a copy of this size has room beside those that are read here, which cannot be evicted; if so, it is
         counted among them from now on.
         """
-        if not self._shelf.takes(size):
+        if not self._shelf.within_budget(size):
             return False
         read = 0
         for other, claimed in list(self._claims.items()):
@@ -191,7 +191,7 @@ class ArchiveTable:
             offsets, size = await in_long_thread(partial(measured, stored))
             try:
                 kept = self._claim(hash, size)
-                if not kept and self._shelf.takes(size):
+                if not kept and self._shelf.within_budget(size):
                     await asyncio.to_thread(self._shelf.look)  # there may be room again
                     kept = self._claim(hash, size)
                 if kept and size is not None and not self._shelf.fits(size):

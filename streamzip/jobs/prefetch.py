@@ -1,95 +1,131 @@
-"""Background builds: the queued prefetches, so many at once, tried again later where the origins failed, taken up after
-a restart.
-"""
+"""Background builds: the queued prefetches, tried again later where the origins failed or were slow."""
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final, Protocol
 
-from streamzip.archives.build import PREFETCH
+from streamzip.archives.build import Progress
 from streamzip.archives.events import Events
 from streamzip.clock import Clock
-from streamzip.errors import Conflict, Damaged, NotFound, NotReady, Problem, Stale
-from streamzip.files.locks import LockFile
-from streamzip.jobs.queue import Queue
+from streamzip.errors import BuildFailed, Conflict, Damaged, NotFound, NotReady, Problem, Stale
+from streamzip.jobs.kinds import Share, after_yielding, spare
+from streamzip.jobs.turns import Turn
 from streamzip.logs import event
+from streamzip.store.faults import STORE_UNAVAILABLE
+from streamzip.store.queues import NOT_READY, SLOW, LeftOut
 from streamzip.store.repository import Repository
 from streamzip.store.rows import JobRow
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 4
 FOR_GOOD = (Stale, NotFound, Damaged, Conflict)  # trying again cannot change these
 GIVE_UP_AFTER = 8  # attempts; the last waits are some hours
 FIRST_WAIT = 20.0  # seconds; every further wait is three times as long, at most an hour
 LONGEST_WAIT = 3600.0
+STALLED: Final = "timed_out"  # the code of a build of which nothing came in a whole turn
 
 TURN = 0  # the byte of the jobs' lock file that says which process builds
 
 
-class Prefetches(Queue[JobRow]):
-    """The builds. `fill` makes one archive and returns when its copy is durable; `events` are
-    told of one that failed for good.
-    """
+class Fills(Protocol):
+    """Makes copies."""
 
-    def __init__(
-        self,
-        repository: Repository,
-        fill: Callable[[str], Awaitable[None]],
-        clock: Clock,
-        *,
-        events: Events,
-        changed: asyncio.Event,
-        leader: LockFile,
-        look_every: float,
-    ) -> None:
-        super().__init__(clock, leader, turn=TURN, at_once=AT_ONCE, look_every=look_every, changed=changed)
+    async def fill(self, archive_hash: str, progress: Progress) -> None:
+        """Make the archive's copy, and return when that is durable."""
+
+
+class Prefetches:
+    """The kind of the builds; `events` are told of one that failed for good. `slots`: builds at a time."""
+
+    name = "prefetches"
+
+    def __init__(self, repository: Repository, fills: Fills, clock: Clock, *, events: Events, slots: int) -> None:
         self._jobs = repository.jobs
-        self._fill = fill
+        self._fills = fills
+        self._clock = clock
         self._events = events
+        self._most = spare(slots)
 
-    async def _look(self) -> float:
-        for task, job in list(self._running.items()):
-            if await self._jobs.pending(PREFETCH, job.hash) is None:  # it was cancelled
-                task.cancel()
-        return await super()._look()
+    def shares(self, row: JobRow) -> Mapping[Share, int]:
+        """See Kind: one owner's builds, and one origin's, leave a slot to others."""
+        mine = {"owner": row.owner, "origin": row.origin}
+        return {(name, whose): self._most for name, whose in mine.items() if whose is not None}
 
-    async def _due(self, now: float, running: Sequence[JobRow], room: int) -> list[JobRow]:
-        return await self._jobs.due(now, longest=LONGEST_WAIT, limit=room, ids=[job.id for job in running])
+    async def due(self, now: float, left_out: LeftOut, *, limit: int) -> Sequence[JobRow]:
+        """See Kind."""
+        return await self._jobs.due(now, longest=LONGEST_WAIT, limit=limit, left_out=left_out)
 
-    async def _next_due(self, running: Sequence[JobRow]) -> float | None:
-        return await self._jobs.next_due(ids=[job.id for job in running])
+    async def next_due(self, left_out: LeftOut) -> float | None:
+        """See Kind."""
+        return await self._jobs.next_due(left_out)
 
-    def _log_wait(self, code: str) -> None:
-        event(logger, logging.WARNING, "prefetches_wait", code=code)
+    async def withdrawn(self, ids: Collection[int]) -> Collection[int]:
+        """See Kind: those that were cancelled."""
+        return await self._jobs.withdrawn(ids)
 
-    async def _filled(self, hash: str) -> None:
-        while True:
-            try:
-                await self._fill(hash)
-            except NotReady as not_yet:  # its origins are still being asked, or its copy is just being removed
-                await asyncio.sleep(not_yet.retry_after or 1)
-            else:
-                return
+    async def waiting(self, now: float, left_out: LeftOut, *, no_room: bool) -> Mapping[str, int]:
+        """See Kind."""
+        return await self._jobs.waiting(now, longest=LONGEST_WAIT, left_out=left_out, no_room=no_room)
 
-    async def _work(self, job: JobRow) -> None:
+    def turns_in_vain(self, row: JobRow) -> int:
+        """See Yielding."""
+        return row.waits + row.attempts
+
+    async def rival(self, now: float, left_out: LeftOut, row: JobRow, *, any_of_them: bool) -> JobRow | None:
+        """See Yielding."""
+        below = None if any_of_them else self.turns_in_vain(row)
+        rows = await self._jobs.due(now, longest=LONGEST_WAIT, limit=1, left_out=left_out, turns_below=below)
+        return rows[0] if rows else None
+
+    async def yielded(self, turn: Turn[JobRow]) -> None:
+        """See Yielding: a build of which nothing came has failed; one that drips, or waits, goes on later."""
+        if turn.gained == 0:
+            await self._failed(turn.row, STALLED)
+        else:
+            reason = NOT_READY if turn.gained is None else SLOW
+            await self._put_off(turn.row, reason, after_yielding(turn.row.waits))
+
+    async def work(self, turn: Turn[JobRow]) -> None:
+        """See Kind."""
+        job = turn.row
+        if job.reason is not None:
+            await self._jobs.begun(job.id)
+        turn.measured = progress = Progress()
         try:
-            await self._filled(job.hash)
+            await self._fills.fill(job.hash, progress)
         except FOR_GOOD as problem:
-            event(logger, logging.INFO, "prefetch_ended", archive=job.hash, code=problem.code)
             if isinstance(problem, Stale | Damaged):
                 await self._events.failed(job.hash, problem.code, for_good=True)
-            await self._jobs.done(job.id)
+            await self._ended(job, problem.code)
+        except NotReady as problem:
+            if problem.code == STORE_UNAVAILABLE:
+                raise
+            await self._put_off(job, problem.code, max(problem.retry_after or 1, min(60.0, 2.0 ** min(job.waits, 6))))
         except (Problem, OSError) as error:
-            code = error.code if isinstance(error, Problem) else "disk_unavailable"
-            attempts = job.attempts + 1
-            wait = min(LONGEST_WAIT, FIRST_WAIT * 3**job.attempts)
-            event(logger, logging.WARNING, "prefetch_failed", archive=job.hash, code=code, attempts=attempts)
-            if attempts >= GIVE_UP_AFTER:
-                await self._events.failed(job.hash, code, for_good=True)
-            await self._jobs.fail(job.id, not_before=None if attempts >= GIVE_UP_AFTER else self._clock.wall() + wait)
+            if isinstance(error, BuildFailed) and error.lasting:
+                await self._ended(job, error.code)
+            else:
+                await self._failed(job, error.code if isinstance(error, Problem) else "disk_unavailable")
         except Exception:
             logger.exception("prefetch failed unexpectedly", extra={"fields": {"archive": job.hash}})
-            await self._jobs.fail(job.id, not_before=None)
+            await self._jobs.fail(job.id, not_before=None, reason="internal")
         else:
             await self._jobs.done(job.id)
+
+    async def _put_off(self, job: JobRow, reason: str, wait: float) -> None:
+        if reason != job.reason or not job.waits:
+            event(logger, logging.INFO, "prefetch_put_off", archive=job.hash, reason=reason, wait=round(wait, 1))
+        await self._jobs.put_off(job.id, not_before=self._clock.wall() + wait, reason=reason)
+
+    async def _ended(self, job: JobRow, code: str) -> None:
+        event(logger, logging.INFO, "prefetch_ended", archive=job.hash, code=code)
+        await self._jobs.fail(job.id, not_before=None, reason=code)
+
+    async def _failed(self, job: JobRow, code: str) -> None:
+        attempts = job.attempts + 1
+        wait = min(LONGEST_WAIT, FIRST_WAIT * 3**job.attempts)
+        event(logger, logging.WARNING, "prefetch_failed", archive=job.hash, code=code, attempts=attempts)
+        if attempts >= GIVE_UP_AFTER:
+            await self._events.failed(job.hash, code, for_good=True)
+        not_before = None if attempts >= GIVE_UP_AFTER else self._clock.wall() + wait
+        await self._jobs.fail(job.id, not_before=not_before, reason=code)

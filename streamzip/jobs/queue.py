@@ -1,4 +1,5 @@
-"""How queued work is done: by one of several processes, so much at once, each piece when it is due.
+"""How queued work is done, whatever kind it is of: by one of several processes, so much at once, each piece when it is
+due, and a slot only for what advances.
 
 The store keeps what is to be done; who works on it is in this process's memory alone. A piece leaves the queue by what
 its work notes in the store, so that whatever ends a process, the rest is due again for whoever runs next.
@@ -7,19 +8,24 @@ its work notes in the store, so that whatever ends a process, the rest is due ag
 import asyncio
 import contextlib
 import logging
-from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
-from typing import Generic, TypeVar
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Generic
 
 from streamzip.clock import Clock
 from streamzip.errors import Problem
 from streamzip.files.locks import LockFile
+from streamzip.jobs.kinds import Counts, Kind, RowT, full
+from streamzip.jobs.turn_limit import TurnLimit
+from streamzip.jobs.turns import Turn
+from streamzip.logs import event
+from streamzip.store.queues import BLOCKED, LeftOut
 
 logger = logging.getLogger(__name__)
 
 PAUSE = 5.0  # seconds, after a failure that does not say when to try again
-
-Row = TypeVar("Row")
+COUNT_EVERY = 10.0  # seconds; what waits is counted for whoever asks, and told in the log where it waits for a slot
+TELL_EVERY = 60.0
 
 
 @contextlib.asynccontextmanager
@@ -36,47 +42,55 @@ async def leading(lock: LockFile, turn: int) -> AsyncIterator[None]:
         lock.close()
 
 
-class Queue(ABC, Generic[Row]):
-    """The rows of a table that are to be worked on; what they are and what is to be done is the subclass's affair.
-
-    `turn`: the byte of `leader` that says which process works. `at_once`: rows worked on at a time. What another
-    process queued is found by looking into the store, every `look_every` seconds; whoever queues here sets `changed`.
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Which process works on a queue, and when it looks: the one that has the byte `turn` of `lock`, when `changed` is
+    set by whoever queues in it, and every `look_every` seconds for what others queued.
     """
 
+    lock: LockFile
+    turn: int
+    changed: asyncio.Event
+    look_every: float
+
+
+class Queue(Generic[RowT]):
+    """The rows of one kind, worked on `at_once` at a time. `limit`, where given, ends turns for other rows' sake."""
+
     def __init__(
-        self, clock: Clock, leader: LockFile, *, turn: int, at_once: int, look_every: float, changed: asyncio.Event
+        self,
+        kind: Kind[RowT],
+        post: Post,
+        clock: Clock,
+        *,
+        at_once: int,
+        limit: TurnLimit[RowT] | None = None,
     ) -> None:
+        self._kind = kind
         self._clock = clock
-        self._leader = leader
-        self._turn = turn
+        self._post = post
         self._at_once = at_once
-        self._look_every = look_every
-        self._changed = changed
-        self._running: dict[asyncio.Task[None], Row] = {}
+        self._look_every = post.look_every
+        self._changed = post.changed
+        self._limit = limit
+        self._running: dict[asyncio.Task[None], Turn[RowT]] = {}
+        self._waiting: Mapping[str, int] = {}
+        self._counted_at = self._told_at = -TELL_EVERY
 
-    @abstractmethod
-    async def _due(self, now: float, running: Sequence[Row], room: int) -> Sequence[Row]:
-        """Those to begin now beside the running ones, at most `room`; none only where no other's time has come."""
+    def counts(self) -> Counts:
+        """Return how many rows are worked on here, and how many wait, by reason; none where another process works.
 
-    @abstractmethod
-    async def _next_due(self, running: Sequence[Row]) -> float | None:
-        """When the first of the others is due (epoch s, it may be past); None where nothing else is queued."""
-
-    @abstractmethod
-    async def _work(self, row: Row) -> None:
-        """Do it, and note what became of it; where nothing was noted, it is due again."""
-
-    @abstractmethod
-    def _log_wait(self, code: str) -> None:
-        """The store cannot be read now, and what is queued waits for it."""
+        What waits is counted every few seconds.
+        """
+        return Counts(len(self._running), dict(self._waiting))
 
     def wake(self) -> None:
-        """The queue changed."""
+        """Look for work now: the queue changed."""
         self._changed.set()
 
     async def run(self) -> None:
         """Work until cancelled; what is under way then is ended, and made anew by whoever runs next."""
-        async with leading(self._leader, self._turn):
+        async with leading(self._post.lock, self._post.turn):
             try:
                 while True:
                     self._changed.clear()
@@ -89,12 +103,13 @@ class Queue(ABC, Generic[Row]):
                 for task in self._running:
                     task.cancel()
                 await asyncio.gather(*self._running, return_exceptions=True)
+                self._waiting = {}
 
     async def _look_safely(self) -> float:
         try:
             return await self._look()
         except Problem as problem:  # the store is full or locked: what is queued stays so
-            self._log_wait(problem.code)
+            event(logger, logging.WARNING, "queue_waits", queue=self._kind.name, code=problem.code)
             return problem.retry_after or PAUSE
         except Exception:
             logger.exception("looking for work failed unexpectedly")
@@ -102,22 +117,48 @@ class Queue(ABC, Generic[Row]):
 
     async def _look(self) -> float:
         """Begin what is due; the seconds until more is."""
-        while len(running := list(self._running.values())) < self._at_once:
-            now = self._clock.wall()
-            rows = await self._due(now, running, self._at_once - len(running))
-            if not rows:
-                due = await self._next_due(running)
+        await self._end_withdrawn()
+        wait = self._look_every
+        while (room := self._at_once - len(self._running)) > 0:
+            now, left_out = self._clock.wall(), self._left_out()
+            rows = await self._kind.due(now, left_out, limit=room)
+            begun = [row for row in rows if self._begin(row)]
+            if not begun:
+                due = await self._kind.next_due(left_out)
                 # Bounded, so that a clock set back by hand does not put work off by as much.
-                return self._look_every if due is None else min(self._look_every, max(0.0, due - now))
-            for row in rows:
-                task = asyncio.create_task(self._attend(row))
-                self._running[task] = row
-                task.add_done_callback(self._ended)
-        return self._look_every  # the end of one wakes us
+                wait = wait if due is None else min(wait, max(0.0, due - now))
+                break
+        if self._running and self._limit is not None:
+            await self._end_slow(self._limit)
+            wait = min(wait, self._limit.seconds / 4)
+        await self._count(no_room=room <= 0)
+        return wait  # the end of one wakes us
 
-    async def _attend(self, row: Row) -> None:
+    def _left_out(self) -> LeftOut:
+        turns = self._running.values()
+        return LeftOut.of([turn.row.id for turn in turns], full(self._kind, turns))
+
+    def _begin(self, row: RowT) -> bool:
+        """Begin to work on it, unless one of its shares has become full."""
+        if self._kind.shares(row).keys() & set(full(self._kind, self._running.values())):
+            return False
+        turn = Turn(row, self._clock.monotonic())
+        task = asyncio.create_task(self._attend(turn))
+        self._running[task] = turn
+        task.add_done_callback(self._ended)
+        return True
+
+    async def _attend(self, turn: Turn[RowT]) -> None:
         try:
-            await self._work(row)
+            try:
+                await self._kind.work(turn)
+            except asyncio.CancelledError:
+                if not turn.ended or self._limit is None:
+                    raise
+                await self._limit.end(turn)
+        except Problem as problem:  # the store's: nothing was noted
+            event(logger, logging.WARNING, "queue_waits", queue=self._kind.name, code=problem.code)
+            await asyncio.sleep(problem.retry_after or PAUSE)
         except Exception:  # nothing was noted: without a pause it would begin again at once, for ever
             logger.exception("queued work failed unexpectedly")
             await asyncio.sleep(PAUSE)
@@ -125,3 +166,32 @@ class Queue(ABC, Generic[Row]):
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._running[task]
         self._changed.set()
+
+    async def _end_withdrawn(self) -> None:
+        running = list(self._running.items())
+        if running:
+            gone = await self._kind.withdrawn([turn.row.id for _, turn in running])
+            for task, turn in running:
+                if turn.row.id in gone:
+                    task.cancel()
+
+    async def _end_slow(self, limit: TurnLimit[RowT]) -> None:
+        tasks = list(self._running.items())
+        for turn in await limit.to_end([turn for _, turn in tasks]):
+            turn.ended = True
+            next(task for task, other in tasks if other is turn).cancel()
+
+    async def _count(self, *, no_room: bool) -> None:
+        """Count what waits, and tell in the log where it waits for a slot."""
+        now, left_out = self._clock.monotonic(), self._left_out()
+        crowded = no_room or bool(left_out.shares)
+        if not crowded and now - self._counted_at < COUNT_EVERY:
+            return
+        self._counted_at = now
+        self._waiting = await self._kind.waiting(self._clock.wall(), left_out, no_room=no_room)
+        blocked = {reason: count for reason, count in self._waiting.items() if reason in BLOCKED}
+        if not blocked:
+            self._told_at = -TELL_EVERY
+        elif now - self._told_at >= TELL_EVERY:
+            self._told_at = now
+            event(logger, logging.INFO, "slots_taken", queue=self._kind.name, running=len(self._running), **blocked)

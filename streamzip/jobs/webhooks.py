@@ -5,17 +5,19 @@ Nothing waits for them: an event is in the store with what it tells of, and whoe
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Final
 
 from streamzip.clock import Clock
 from streamzip.errors import Problem
-from streamzip.files.locks import LockFile
 from streamzip.jobs.courier import LONGEST_RETRY_AFTER, Outcome
-from streamzip.jobs.queue import PAUSE, Queue
+from streamzip.jobs.kinds import Share
+from streamzip.jobs.queue import PAUSE
+from streamzip.jobs.turns import Turn
 from streamzip.logs import event
 from streamzip.net.retry import Backoff
 from streamzip.store.deliveries import DELIVERED, FAILED, GONE
+from streamzip.store.queues import LeftOut
 from streamzip.store.repository import Repository
 from streamzip.store.rows import DeliveryRow
 
@@ -24,14 +26,20 @@ logger = logging.getLogger(__name__)
 AT_ONCE = 64
 AT_ONCE_TO_ONE = 4  # so that the receivers that answer do not wait for the one that does not
 
+# Each attempt may hang for 20 s. Those of clients leave the operator's receiver what it may have, whatever they do; of
+# one client, and of those that failed before, there are never so many that others would wait for them.
+_MOST: Final = {"operator": AT_ONCE_TO_ONE, "clients": AT_ONCE - AT_ONCE_TO_ONE, "owner": 32, "again": 32}
+
 # 2, 4, 8 s … two hours: 12 attempts in the first two hours, 24 in a day.
 ATTEMPTS, FIRST_WAIT, LONGEST_WAIT = 24, 2.0, 7200.0
 
 TURN = 1  # the byte of the jobs' lock file that says which process delivers
 
 
-class Webhooks(Queue[DeliveryRow]):
-    """The deliveries. `deliver` makes one attempt; `jitter` gives a factor around 1."""
+class Webhooks:
+    """The kind of the deliveries. `deliver` makes one attempt; `jitter` gives a factor around 1."""
+
+    name = "deliveries"
 
     def __init__(
         self,
@@ -39,33 +47,43 @@ class Webhooks(Queue[DeliveryRow]):
         deliver: Callable[[DeliveryRow], Awaitable[Outcome]],
         clock: Clock,
         *,
-        leader: LockFile,
-        look_every: float,
-        changed: asyncio.Event,
         jitter: Callable[[], float],
     ) -> None:
-        super().__init__(clock, leader, turn=TURN, at_once=AT_ONCE, look_every=look_every, changed=changed)
+        self._clock = clock
         self._deliveries = repository.deliveries
         self._deliver = deliver
         self._backoff = Backoff(ATTEMPTS, FIRST_WAIT, LONGEST_WAIT, jitter)
 
-    async def _due(self, now: float, running: Sequence[DeliveryRow], room: int) -> list[DeliveryRow]:
-        rows = await self._deliveries.due(now, longest=LONGEST_RETRY_AFTER, limit=room, **_left_out(running))
-        to = Counter(row.receiver for row in running)
-        begun = []
-        for row in rows:
-            to[row.receiver] += 1
-            if to[row.receiver] <= AT_ONCE_TO_ONE:
-                begun.append(row)
-        return begun
+    def shares(self, row: DeliveryRow) -> Mapping[Share, int]:
+        """See Kind."""
+        if row.predefined:
+            return {("operator", "all"): _MOST["operator"]}
+        shares = {("clients", "all"): _MOST["clients"], ("receiver", row.receiver): AT_ONCE_TO_ONE}
+        if row.owner is not None:
+            shares["owner", row.owner] = _MOST["owner"]
+        if row.attempts:
+            shares["again", "all"] = _MOST["again"]
+        return shares
 
-    async def _next_due(self, running: Sequence[DeliveryRow]) -> float | None:
-        return await self._deliveries.next_due(**_left_out(running))
+    async def due(self, now: float, left_out: LeftOut, *, limit: int) -> Sequence[DeliveryRow]:
+        """See Kind."""
+        return await self._deliveries.due(now, longest=LONGEST_RETRY_AFTER, limit=limit, left_out=left_out)
 
-    def _log_wait(self, code: str) -> None:
-        event(logger, logging.WARNING, "deliveries_wait", code=code)
+    async def next_due(self, left_out: LeftOut) -> float | None:
+        """See Kind."""
+        return await self._deliveries.next_due(left_out)
 
-    async def _work(self, row: DeliveryRow) -> None:
+    async def withdrawn(self, ids: Collection[str]) -> Collection[str]:
+        """See Kind: an attempt ends soon by itself."""
+        return ()
+
+    async def waiting(self, now: float, left_out: LeftOut, *, no_room: bool) -> Mapping[str, int]:
+        """See Kind: each says already how its last attempt ended."""
+        return await self._deliveries.waiting(left_out)
+
+    async def work(self, turn: Turn[DeliveryRow]) -> None:
+        """See Kind."""
+        row = turn.row
         try:
             await self._note(row, await self._deliver(row))
         except Problem as problem:  # the attempt is not noted, and so made anew
@@ -92,10 +110,3 @@ class Webhooks(Queue[DeliveryRow]):
             if gone:
                 await self._deliveries.gone(row.url, at=now)
             event(logger, logging.WARNING, "delivery_given_up", **facts)
-
-
-def _left_out(running: Sequence[DeliveryRow]) -> dict[str, list[str]]:
-    """What need not be looked at: it is under way, or its receiver has its share."""
-    to = Counter(row.receiver for row in running)
-    full = [receiver for receiver, count in to.items() if count >= AT_ONCE_TO_ONE]
-    return {"ids": [row.id for row in running], "receivers": full}

@@ -7,7 +7,7 @@ same images give the same archive.
 import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 from streamzip.archives.budget import FULL
 from streamzip.clock import Clock
 from streamzip.errors import BuildFailed, Damaged, NoRoom, NotFound, OriginError, Problem, UnusablePage
-from streamzip.files.locks import LockFile
-from streamzip.jobs.queue import PAUSE, Queue
+from streamzip.jobs.kinds import Share, after_yielding, spare
+from streamzip.jobs.queue import PAUSE
+from streamzip.jobs.turns import Turn
 from streamzip.logs import event
 from streamzip.manifest.fields import Fields
 from streamzip.manifest.model import Entry, Manifest
@@ -24,18 +25,20 @@ from streamzip.manifest.names import clean_filename, name_from_url, unique_names
 from streamzip.manifest.parse import CreateRequest
 from streamzip.net.retry import LONGEST_RETRY_AFTER, Backoff
 from streamzip.origins.http import HttpSource
+from streamzip.store.queues import SLOW, LeftOut
 from streamzip.store.repository import Repository
 from streamzip.store.rows import WebpageRow
 from streamzip.store.webpages import BUILT, FAILED
 from streamzip.urls.addresses import Exempt
+from streamzip.urls.urls import origin_of
 from streamzip.webpages.apart import MOST_BYTES, images_of
 from streamzip.webpages.images import referer
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 4
 WITHIN = 60.0  # seconds for a page; one that comes more slowly is as good as unreachable
 ATTEMPTS, FIRST_WAIT, LONGEST_WAIT = 4, 0.5, 10.0  # somebody is waiting for the answer
+TURNS = 8  # that a page may have in vain while others wait for its slot
 TURN = 3  # the byte of the jobs' lock file that says which process reads pages
 
 UNREACHABLE = "page_unreachable"
@@ -79,11 +82,13 @@ def _fields(page: str, image: str) -> Fields:
     return () if told is None else (("Referer", told),)
 
 
-class WebpageDownloads(Queue[WebpageRow]):
-    """The pages whose images were asked for, and the work on them.
+class WebpageDownloads:
+    """The kind of the pages whose images were asked for, and the work on them. `slots`: pages at a time.
 
-    `create` keeps an archive that is built at once, and returns its hash.
+    `create` keeps an archive that is built at once, and returns its hash. `changed` is set as one is added.
     """
+
+    name = "pages"
 
     def __init__(
         self,
@@ -92,21 +97,24 @@ class WebpageDownloads(Queue[WebpageRow]):
         create: Create,
         clock: Clock,
         *,
-        leader: LockFile,
-        look_every: float,
+        changed: asyncio.Event,
+        slots: int,
         jitter: Callable[[], float],
     ) -> None:
-        super().__init__(clock, leader, turn=TURN, at_once=AT_ONCE, look_every=look_every, changed=asyncio.Event())
+        self._clock = clock
         self._pages = repository.webpages
         self._source = source
         self._create = create
+        self._changed = changed
+        self._most = spare(slots)
         self._backoff = Backoff(ATTEMPTS, FIRST_WAIT, LONGEST_WAIT, jitter)
 
     async def add(self, url: str, *, owner: str | None) -> str:
         """Have the page's images collected, across restarts; the download's id."""
         id, now = str(uuid.uuid4()), self._clock.wall()
-        await self._pages.add(WebpageRow(id, url, created_at=now, not_before=now, owner=owner))
-        self.wake()
+        row = WebpageRow(id, url, created_at=now, not_before=now, owner=owner, origin=origin_of(url))
+        await self._pages.add(row)
+        self._changed.set()
         return id
 
     async def archive(self, id: str) -> str | None:
@@ -118,16 +126,50 @@ class WebpageDownloads(Queue[WebpageRow]):
             raise _KINDS.get(row.code or "", UnusablePage)(row.detail or "", code=row.code)
         return row.hash if row.state == BUILT else None
 
-    async def _due(self, now: float, running: Sequence[WebpageRow], room: int) -> list[WebpageRow]:
-        return await self._pages.due(now, longest=LONGEST_RETRY_AFTER, limit=room, ids=[row.id for row in running])
+    def shares(self, row: WebpageRow) -> Mapping[Share, int]:
+        """See Kind: one owner's pages, and one origin's, leave a slot to others."""
+        mine = {"owner": row.owner, "origin": row.origin}
+        return {(name, whose): self._most for name, whose in mine.items() if whose is not None}
 
-    async def _next_due(self, running: Sequence[WebpageRow]) -> float | None:
-        return await self._pages.next_due(ids=[row.id for row in running])
+    async def due(self, now: float, left_out: LeftOut, *, limit: int) -> Sequence[WebpageRow]:
+        """See Kind."""
+        return await self._pages.due(now, longest=LONGEST_RETRY_AFTER, limit=limit, left_out=left_out)
 
-    def _log_wait(self, code: str) -> None:
-        event(logger, logging.WARNING, "pages_wait", code=code)
+    async def next_due(self, left_out: LeftOut) -> float | None:
+        """See Kind."""
+        return await self._pages.next_due(left_out)
 
-    async def _work(self, row: WebpageRow) -> None:
+    async def withdrawn(self, ids: Collection[str]) -> Collection[str]:
+        """See Kind."""
+        return await self._pages.withdrawn(ids)
+
+    async def waiting(self, now: float, left_out: LeftOut, *, no_room: bool) -> Mapping[str, int]:
+        """See Kind."""
+        return await self._pages.waiting(left_out)
+
+    def turns_in_vain(self, row: WebpageRow) -> int:
+        """See Yielding."""
+        return row.waits + row.attempts
+
+    async def rival(self, now: float, left_out: LeftOut, row: WebpageRow, *, any_of_them: bool) -> WebpageRow | None:
+        """See Yielding."""
+        below = None if any_of_them else self.turns_in_vain(row)
+        rows = await self._pages.due(now, longest=LONGEST_RETRY_AFTER, limit=1, left_out=left_out, turns_below=below)
+        return rows[0] if rows else None
+
+    async def yielded(self, turn: Turn[WebpageRow]) -> None:
+        """See Yielding: a page that had many turns in vain is as good as unreachable."""
+        row = turn.row
+        if row.waits + 1 >= TURNS:
+            await self._failed(row, OriginError("timed_out", "the page did not come while others waited"))
+            return
+        rest = after_yielding(row.waits)
+        event(logger, logging.INFO, "page_put_off", download=row.id, reason=SLOW, wait=rest)
+        await self._pages.put_off(row.id, not_before=self._clock.wall() + rest, reason=SLOW)
+
+    async def work(self, turn: Turn[WebpageRow]) -> None:
+        """See Kind."""
+        row = turn.row
         try:
             await self._read(row)
         except Problem as problem:  # the store's: nothing was noted, and the page is read anew
@@ -142,16 +184,19 @@ class WebpageDownloads(Queue[WebpageRow]):
             manifest = await self._source.manifest(row.url, row.owner)
             hash = await self._create(CreateRequest(manifest, (), prefetch=True, plain=False))
         except OriginError as error:
-            wait = self._backoff.delay(row.attempts + 1, error.retry_after) if error.transient else None
-            event(logger, logging.INFO, "page_failed", download=row.id, code=error.code, again=wait is not None)
-            if wait is None:
-                detail = f"the page cannot be had: {error.message}"
-                await self._pages.failed(row.id, code=UNREACHABLE, detail=detail)
-            else:
-                await self._pages.again(row.id, not_before=self._clock.wall() + wait)
+            await self._failed(row, error)
         except (UnusablePage, NoRoom) as problem:
             event(logger, logging.INFO, "page_failed", download=row.id, code=problem.code, again=False)
             await self._pages.failed(row.id, code=problem.code, detail=problem.detail)
         else:
             await self._pages.built(row.id, hash)
             event(logger, logging.INFO, "page_read", download=row.id, archive=hash, images=len(manifest.entries))
+
+    async def _failed(self, row: WebpageRow, error: OriginError) -> None:
+        wait = self._backoff.delay(row.attempts + 1, error.retry_after) if error.transient else None
+        event(logger, logging.INFO, "page_failed", download=row.id, code=error.code, again=wait is not None)
+        if wait is None:
+            detail = f"the page cannot be had: {error.message}"
+            await self._pages.failed(row.id, code=UNREACHABLE, detail=detail)
+        else:
+            await self._pages.again(row.id, not_before=self._clock.wall() + wait, reason=error.code)

@@ -68,9 +68,20 @@ class Shelf:
     def _folder_mode(self) -> int:
         return 0o750 if self._shared else 0o700
 
-    def takes(self, size: int | None) -> bool:
-        """Whether a copy of this size is to be kept at all."""
+    def within_budget(self, size: int | None) -> bool:
+        """Whether a copy of this size may be kept, as far as the budget goes."""
         return self.budget > 0 and (size or 0) <= self.budget
+
+    def takes(self, size: int | None) -> bool:
+        """Whether a copy of this size has room once all others have gone, in the budget and on the disk.
+
+        For a thread, where the size is known: the disk is looked at again before it refuses. OSError from the disk.
+        """
+        if not size or not self.within_budget(size):
+            return self.within_budget(size)
+        if size > self.room():
+            self.look()
+        return size <= self.room()
 
     def room(self) -> int:
         """Bytes that the copies may take together: their budget, or what the disk had for them at the last look, if
@@ -89,11 +100,11 @@ class Shelf:
         """Look again what the disk has, unless that was just done; for a thread. OSError from the disk."""
         if time.monotonic() - self._looked_at >= LOOK_AGAIN:
             self._see(sum(each.taken for each in self.held()))
+            self._looked_at = time.monotonic()
 
     def _see(self, taken: int) -> None:
         usage = shutil.disk_usage(self._made())
         self._disk = max(0, taken + usage.free - _reserve(usage.total))
-        self._looked_at = time.monotonic()
 
     def _made(self) -> Path:
         self.root.mkdir(mode=self._folder_mode, parents=True, exist_ok=True)
@@ -194,6 +205,7 @@ class Shelf:
         held = self.held()
         taken = sum(each.taken for each in held)
         self._see(taken)
+        self._looked_at = time.monotonic()
         # Asked only now: what landed since would be counted twice, and a copy would go for nothing.
         over = taken + wanted + promised() - self.room()
         if over > 0 and len(held) > MANY:

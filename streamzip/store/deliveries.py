@@ -6,14 +6,14 @@ who is delivering is in that process's memory alone, so that after a crash every
 
 import dataclasses
 import secrets
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, case, delete, exists, func, insert, select, update
 
 from streamzip.errors import FieldError, InvalidRequest, NotFound
 from streamzip.store.hiding import Hiding
-from streamzip.store.queues import QUEUED, is_due, is_waiting, next_due
+from streamzip.store.queues import NOTHING, QUEUED, LeftOut, by_reason, in_shares, is_due, is_waiting, next_due
 from streamzip.store.reading import Reads
 from streamzip.store.rows import DeliveryRow, Event
 from streamzip.store.statements import InsertAbsent
@@ -27,6 +27,15 @@ GONE = "gone"
 
 MOST_HOOKS = 16  # of one archive: each repeated create may name another, and each gets the whole event
 
+# A client's receiver at the operator's own host takes none of the operator's share.
+_client = deliveries.c.predefined.is_(False)
+_SHARED: Final = {
+    "operator": case((_client, None), else_="all"),
+    "clients": case((_client, "all")),
+    "receiver": case((_client, deliveries.c.receiver)),
+    "owner": case((_client, deliveries.c.owner)),
+    "again": case((_client & (deliveries.c.attempts > 0), "all")),
+}
 _COLUMNS = [deliveries.c[field.name] for field in dataclasses.fields(DeliveryRow)]
 _add_delivery = InsertAbsent(deliveries)
 _add_gone = InsertAbsent(gone_receivers)
@@ -80,22 +89,28 @@ class Deliveries:
         """A receiver that wanted no more is told again: its operator says so."""
         await self._apply(delete(gone_receivers).where(gone_receivers.c.url.in_(self._hiding.forms(url))))
 
-    async def due(
-        self, now: float, *, longest: float, limit: int, ids: Collection[str], receivers: Collection[str]
-    ) -> list[DeliveryRow]:
-        """Deliveries whose time has come (see `is_due`), the longest waiting first, without those `ids` and
-        `receivers`.
+    async def due(self, now: float, *, longest: float, limit: int, left_out: LeftOut = NOTHING) -> list[DeliveryRow]:
+        """Deliveries whose time has come (see `is_due`), the longest waiting first, without those that are `left_out`.
+
+        The shares are those of the operator's receiver (`operator`), of all others (`clients`), of one of these
+        (`receiver`), of one owner's, and of those that failed before (`again`).
         """
-        query = select(*_COLUMNS).where(is_due(deliveries, now, longest), _waiting(ids, receivers))
+        query = select(*_COLUMNS).where(is_due(deliveries, now, longest), _waiting(left_out))
         rows = await self._reads.rows(query.order_by(deliveries.c.not_before, deliveries.c.id).limit(limit))
         found, lost = self._hiding.readable([DeliveryRow(**row._mapping) for row in rows], self._shown)
         for row in lost:  # its key was taken out; what is behind it must not wait
             await self.ended(row.id, state=FAILED, at=now, outcome="unreadable")
         return found
 
-    async def next_due(self, *, ids: Collection[str], receivers: Collection[str]) -> float | None:
+    async def next_due(self, left_out: LeftOut = NOTHING) -> float | None:
         """When the earliest of the others is due (epoch s, it may be past); None where nothing is queued."""
-        return await next_due(self._reads, deliveries, _waiting(ids, receivers))
+        return await next_due(self._reads, deliveries, _waiting(left_out))
+
+    async def waiting(self, left_out: LeftOut) -> Mapping[str, int]:
+        """Return how many wait, by what became of their last attempt."""
+        which = is_waiting(deliveries, left_out.ids)
+        counted = select(deliveries.c.outcome, func.count()).where(which).group_by(deliveries.c.outcome)
+        return by_reason(await self._reads.rows(counted))
 
     async def ended(self, id: str, *, state: str, at: float, outcome: str) -> None:
         """It was delivered or given up."""
@@ -186,5 +201,5 @@ def _queue(connection: Connection, hash: str, event: Event, url: str, hiding: Hi
     _add_delivery(connection, row)
 
 
-def _waiting(ids: Collection[str], receivers: Collection[str]) -> ColumnElement[bool]:
-    return is_waiting(deliveries, ids) & deliveries.c.receiver.not_in(receivers)
+def _waiting(left_out: LeftOut) -> ColumnElement[bool]:
+    return is_waiting(deliveries, left_out.ids) & ~in_shares(_SHARED, left_out)

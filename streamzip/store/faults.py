@@ -3,10 +3,13 @@
 """
 
 import sqlite3
+from typing import Final
 
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from streamzip.errors import Damaged, NotFound, NotReady, Problem
+
+STORE_UNAVAILABLE: Final = "store_unavailable"
 
 _FOREIGN_KEY = "23503"
 _DAMAGED = frozenset({"XX001", "XX002"})  # data_corrupted, index_corrupted
@@ -40,7 +43,7 @@ def public_fault(error: DBAPIError) -> Problem | DBAPIError:
 
 def away() -> NotReady:
     """Return the problem of a store that cannot be used now."""
-    return NotReady("The store cannot be used now; try again.", code="store_unavailable", retry_after=5)
+    return NotReady("The store cannot be used now; try again.", code=STORE_UNAVAILABLE, retry_after=5)
 
 
 def is_lost(error: DBAPIError) -> bool:

@@ -1,25 +1,39 @@
 """The queue of work that survives a restart: what is to be done, not who is doing it.
 
 A job stays until it is done, cancelled or given up; the process that runs it keeps that in memory alone, so that after
-a crash every unfinished job is due again without anybody's lease to wait for.
+a crash every unfinished job is due again without anybody's lease to wait for. One that was given up stays and says why,
+until it is added again or its archive goes.
 """
 
 import dataclasses
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Select, case, delete, func, select, update
 
-from streamzip.store.queues import QUEUED, is_due, is_waiting, next_due
+from streamzip.store.queues import (
+    NO_SLOT,
+    NOTHING,
+    QUEUED,
+    SHARE,
+    LeftOut,
+    by_reason,
+    in_shares,
+    is_due,
+    is_waiting,
+    next_due,
+)
 from streamzip.store.reading import Reads
 from streamzip.store.rows import JobRow
 from streamzip.store.statements import InsertAbsent, changed
-from streamzip.store.tables import jobs
+from streamzip.store.tables import archives, jobs
 from streamzip.store.writer import Writer
 
 FAILED = "failed"
 
-_COLUMNS = [jobs.c[field.name] for field in dataclasses.fields(JobRow)]
+_SHARED: Final = {"owner": archives.c.owner, "origin": archives.c.origin}
+_COLUMNS = [{**jobs.c, **_SHARED}[field.name] for field in dataclasses.fields(JobRow)]
+_ROWS = select(*_COLUMNS).join_from(jobs, archives)
 _add_job = InsertAbsent(jobs)
 
 
@@ -37,21 +51,64 @@ class Jobs:
         """
         await self._writer.apply(lambda connection: add_job(connection, kind, hash, now))
 
-    async def due(self, now: float, *, longest: float, limit: int = 100, ids: Collection[int] = ()) -> list[JobRow]:
-        """Queued jobs whose time has come (see `is_due`), the longest waiting first, without those `ids`, which the
-        caller runs already: it claims none.
+    async def due(
+        self,
+        now: float,
+        *,
+        longest: float,
+        limit: int = 100,
+        left_out: LeftOut = NOTHING,
+        turns_below: int | None = None,
+    ) -> list[JobRow]:
+        """Queued jobs whose time has come (see `is_due`), the longest waiting first, without those that are `left_out`,
+        which the caller runs already: it claims none. `turns_below`: only those that had fewer turns.
         """
-        query = select(*_COLUMNS).where(is_due(jobs, now, longest), is_waiting(jobs, ids))
+        query = _ROWS.where(is_due(jobs, now, longest), _waiting(left_out))
+        if turns_below is not None:
+            query = query.where(jobs.c.waits + jobs.c.attempts < turns_below)
         return await self._jobs(query.order_by(jobs.c.not_before, jobs.c.id).limit(limit))
 
-    async def next_due(self, *, ids: Collection[int] = ()) -> float | None:
+    async def next_due(self, left_out: LeftOut = NOTHING) -> float | None:
         """When the earliest of the others is due (epoch s, it may be past); None where nothing is queued."""
-        return await next_due(self._reads, jobs, is_waiting(jobs, ids))
+        found = select(jobs.c.id).join_from(jobs, archives).where(_waiting(left_out))
+        return await next_due(self._reads, jobs, jobs.c.id.in_(found))
 
     async def pending(self, kind: str, hash: str) -> JobRow | None:
         """The job of that kind which is still to be done for the archive."""
-        found = await self._jobs(select(*_COLUMNS).where(_of(kind, hash), jobs.c.state == QUEUED))
+        job = await self.last(kind, hash)
+        return job if job is not None and job.state == QUEUED else None
+
+    async def last(self, kind: str, hash: str) -> JobRow | None:
+        """The job of that kind for the archive, unless it was done; it may have been given up."""
+        found = await self._jobs(_ROWS.where(_of(kind, hash)))
         return found[0] if found else None
+
+    async def withdrawn(self, ids: Collection[int]) -> list[int]:
+        """Return those of the jobs that are no longer to be done."""
+        query = select(jobs.c.id).where(jobs.c.id.in_(ids), jobs.c.state == QUEUED)
+        there = {row.id for row in await self._reads.rows(query)}
+        return [id for id in ids if id not in there]
+
+    async def waiting(self, now: float, *, longest: float, left_out: LeftOut, no_room: bool) -> Mapping[str, int]:
+        """Note why jobs wait that are due, and return how many wait, by reason. `left_out`: those that are worked on,
+        and the shares of the slots that are taken; `no_room`: all slots are.
+        """
+        shared, due = in_shares(_SHARED, left_out), is_due(jobs, now, longest)
+        blocked: ColumnElement[Any] = case((shared, SHARE), else_=NO_SLOT if no_room else None)
+        waiting = is_waiting(jobs, left_out.ids)
+        found = select(jobs.c.id, jobs.c.reason, blocked.label("blocked")).join_from(jobs, archives)
+        told = found.where(waiting, due).subquery()
+        other = select(told.c.id).where(told.c.reason.is_distinct_from(told.c.blocked), told.c.blocked.is_not(None))
+        if await self._reads.rows(other.limit(1)):
+            mine = select(told.c.blocked).where(told.c.id == jobs.c.id).scalar_subquery()
+            change = update(jobs).where(jobs.c.id.in_(other)).values(reason=mine)
+            await self._writer.apply(lambda connection: changed(connection, change))
+        counted = select(jobs.c.reason, func.count()).where(waiting).group_by(jobs.c.reason)
+        return by_reason(await self._reads.rows(counted))
+
+    async def begun(self, id: int) -> None:
+        """Note that it waits for nothing more."""
+        await self._set(id, reason=None)
 
     async def done(self, id: int) -> None:
         """It is done; nothing is left of it. No error where it was cancelled meanwhile."""
@@ -61,24 +118,30 @@ class Jobs:
 
         await self._writer.apply(change)
 
-    async def fail(self, id: int, *, not_before: float | None) -> None:
+    async def put_off(self, id: int, *, not_before: float, reason: str) -> None:
+        """It waits, which is no failure: try again from `not_before` (epoch s) on."""
+        await self._set(id, waits=jobs.c.waits + 1, not_before=not_before, reason=reason)
+
+    async def fail(self, id: int, *, not_before: float | None, reason: str) -> None:
         """An attempt failed: try again from `not_before` (epoch s) on, or never (None) until it is added again."""
-        values: dict[str, Any] = {"attempts": jobs.c.attempts + 1, "state": FAILED}
+        values: dict[str, Any] = {"attempts": jobs.c.attempts + 1, "waits": 0, "state": FAILED, "reason": reason}
         if not_before is not None:
             values |= {"state": QUEUED, "not_before": not_before}
-
-        def change(connection: Connection) -> None:
-            connection.execute(update(jobs).where(jobs.c.id == id).values(**values))
-
-        await self._writer.apply(change)
+        await self._set(id, **values)
 
     async def cancel(self, kind: str, hash: str) -> bool:
-        """Take it back; False where there was none."""
+        """Take it back; False where there was none to be done."""
 
         def change(connection: Connection) -> bool:
-            return changed(connection, delete(jobs).where(_of(kind, hash))) > 0
+            return changed(connection, delete(jobs).where(_of(kind, hash), jobs.c.state == QUEUED)) > 0
 
         return await self._writer.apply(change)
+
+    async def _set(self, id: int, **values: Any) -> None:
+        def change(connection: Connection) -> None:
+            connection.execute(update(jobs).where(jobs.c.id == id, jobs.c.state == QUEUED).values(**values))
+
+        await self._writer.apply(change)
 
     async def _jobs(self, query: Select[Any]) -> list[JobRow]:
         return [JobRow(**row._mapping) for row in await self._reads.rows(query)]
@@ -86,9 +149,13 @@ class Jobs:
 
 def add_job(connection: Connection, kind: str, hash: str, now: float) -> None:
     """Queue a job as part of a larger change; see Jobs.add."""
-    fresh = {"state": QUEUED, "attempts": 0, "not_before": now}
+    fresh = {"state": QUEUED, "attempts": 0, "not_before": now, "reason": None, "waits": 0}
     if not _add_job(connection, {"kind": kind, "hash": hash, "created_at": now, **fresh}):
         connection.execute(update(jobs).where(_of(kind, hash)).values(**fresh))
+
+
+def _waiting(left_out: LeftOut) -> ColumnElement[bool]:
+    return is_waiting(jobs, left_out.ids) & ~in_shares(_SHARED, left_out)
 
 
 def _of(kind: str, hash: str) -> ColumnElement[bool]:

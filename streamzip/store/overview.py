@@ -44,6 +44,8 @@ class Stamp(NamedTuple):
     completed_at: float | None
     expires_at: float | None
     job_due: float | None  # when its queued prefetch may begin
+    job_state: str | None
+    job_reason: str | None
     planned: bool
     receivers: int
     deliveries: int
@@ -61,6 +63,7 @@ def _stamps() -> Select[Any]:
         archives.c.completed_at,
         archives.c.expires_at,
         select(func.min(jobs.c.not_before)).where(jobs.c.hash == of, jobs.c.state == QUEUED).scalar_subquery(),
+        *(select(func.max(each)).where(jobs.c.hash == of).scalar_subquery() for each in (jobs.c.state, jobs.c.reason)),
         layouts.scalar_subquery(),
         select(func.count()).where(hooks.c.hash == of).scalar_subquery(),
         *(select(each).where(deliveries.c.hash == of).scalar_subquery() for each in told),

@@ -3,14 +3,54 @@
 No row is claimed: who works on it is in that process's memory alone, and it says what it has when it asks for more.
 """
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
 
-from sqlalchemy import ColumnElement, Table, func, select
+from sqlalchemy import ColumnElement, Row, Table, false, func, or_, select
 
 from streamzip.store.reading import Reads
 
 QUEUED = "queued"  # the state of what is still to be done
+
+# Why a row waits, where that is no failure. What is due and has none of them is worked on, or begins at once.
+NO_SLOT: Final = "no_slot"  # all slots are taken
+SHARE: Final = "share"  # its owner, or its origin, has as many slots as it may
+SLOW: Final = "slow"  # it gave its slot up, because too little came while others waited
+NOT_READY: Final = "not_ready"  # its origins are still being asked
+NO_ROOM: Final = "no_room"  # copies that are read now leave no room for it
+TOO_MANY: Final = "too_many_archives"  # that are made at once
+TOO_BUSY: Final = "too_busy"  # the origins of very many entries are being asked already
+
+BLOCKED: Final = frozenset({NO_SLOT, SHARE})
+WAITS: Final = BLOCKED | {SLOW, NOT_READY, NO_ROOM, TOO_MANY, TOO_BUSY}
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Rows that a look into a queue leaves out: those `ids`, and whatever counts in one of the `shares`, by the name of
+    what is shared.
+    """
+
+    ids: Collection[Any] = ()
+    shares: Mapping[str, Collection[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, ids: Collection[Any], shares: Iterable[tuple[str, str]]) -> Self:
+        """Make it of shares in pairs: of what, and whose."""
+        by_name: dict[str, set[str]] = {}
+        for name, whose in shares:
+            by_name.setdefault(name, set()).add(whose)
+        return cls(ids, by_name)
+
+
+NOTHING: Final = LeftOut()
+
+
+def in_shares(columns: Mapping[str, ColumnElement[Any]], left_out: LeftOut) -> ColumnElement[bool]:
+    """Whether a row counts in one of the shares that are left out; `columns`: where a row says whose it is."""
+    found = [columns[name].in_(whose) for name, whose in left_out.shares.items() if name in columns]
+    return func.coalesce(or_(false(), *found), false())
 
 
 def is_waiting(queue: Table, ids: Collection[Any]) -> ColumnElement[bool]:
@@ -32,3 +72,8 @@ async def next_due(reads: Reads, queue: Table, which: ColumnElement[bool]) -> fl
     rows = await reads.rows(select(func.min(queue.c.not_before)).where(which))
     due: float | None = rows[0][0]
     return due
+
+
+def by_reason(rows: Sequence[Row[Any]]) -> dict[str, int]:
+    """Return counts by reason, of rows of both; what has none is about to begin."""
+    return {reason or "due": count for reason, count in (tuple(row) for row in rows)}

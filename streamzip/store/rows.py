@@ -20,7 +20,7 @@ class ArchiveRow:
     given out. `code`: why it failed, where it did. `completed_at` (epoch s) and `size` (bytes) stand from the first
     full pass on, also when the copy is gone. `owner`: the name of the API key that created it. `expires_at`
     (epoch s): from then on it is as good as deleted. `lapses`: that time is for want of readers, and the first one ends
-    it. `stored`: bytes that its list takes.
+    it. `stored`: bytes that its list takes. `origin`: that of most entries, as `host:port`.
     """
 
     hash: str
@@ -38,6 +38,7 @@ class ArchiveRow:
     expires_at: float | None = None
     stored: int = 0
     lapses: bool = False
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,11 @@ class Documents:
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """One piece of work that survives a restart. `state`: `queued`, or `failed` once given up; times in epoch s."""
+    """One piece of work that survives a restart. `state`: `queued`, or `failed` once given up; times in epoch s.
+
+    `reason`: why it waits or failed, see store.queues; `waits`: how often in a row it was put off without having
+    failed. `owner`, `origin`: those of its archive.
+    """
 
     id: int
     kind: str
@@ -60,6 +65,10 @@ class JobRow:
     attempts: int
     not_before: float
     created_at: float
+    reason: str | None = None
+    waits: int = 0
+    owner: str | None = None
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +112,8 @@ class DeliveryRow:
 class WebpageRow:
     """A web page whose images are wanted. `state`: `queued`, `built` (then `hash` is their archive) or `failed`.
 
-    `code` and `detail`: the problem that it failed with. `owner`: the name of the API key that asked. Times in epoch s.
+    `code` and `detail`: the problem that it failed with. `owner`: the name of the API key that asked. `origin`: the
+    page's, as `host:port`. `reason`, `waits`: see JobRow. Times in epoch s.
     """
 
     id: str
@@ -116,3 +126,6 @@ class WebpageRow:
     hash: str | None = None
     code: str | None = None
     detail: str | None = None
+    origin: str | None = None
+    reason: str | None = None
+    waits: int = 0

@@ -46,6 +46,7 @@ archives = Table(
     Column("expires_at", Double),
     Column("stored", BigInteger, nullable=False, server_default=text("0")),
     Column("lapses", Boolean, nullable=False, server_default=false()),
+    Column("origin", Text),
     UniqueConstraint("manifest_key", "generation"),
     Index("archives_owner", "owner", "created_at", "hash"),
     Index("archives_expiry", "expires_at"),
@@ -78,6 +79,8 @@ jobs = Table(
     Column("attempts", Integer, nullable=False),
     Column("not_before", Double, nullable=False),
     Column("created_at", Double, nullable=False),
+    Column("reason", Text),
+    Column("waits", Integer, nullable=False, server_default=text("0")),
     UniqueConstraint("kind", "hash"),
     Index("jobs_due", "state", "not_before"),
     Index("jobs_hash", "hash"),  # what the cascade from `archives` looks up
@@ -130,6 +133,9 @@ webpages = Table(
     Column("hash", ForeignKey("archives.hash", ondelete="CASCADE")),
     Column("code", Text),
     Column("detail", Text),
+    Column("origin", Text),
+    Column("reason", Text),
+    Column("waits", Integer, nullable=False, server_default=text("0")),
     Index("webpages_due", "state", "not_before"),
     Index("webpages_hash", "hash"),  # what the cascade from `archives` looks up
 )

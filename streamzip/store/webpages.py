@@ -5,14 +5,14 @@ again. A page goes with its archive; one that failed has none, and goes when it 
 """
 
 import dataclasses
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, Final
 
-from sqlalchemy import Connection, Select, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, select, update
 
 from streamzip.errors import Damaged
 from streamzip.store.hiding import Hiding
-from streamzip.store.queues import is_due, is_waiting, next_due
+from streamzip.store.queues import NOTHING, QUEUED, LeftOut, by_reason, in_shares, is_due, is_waiting, next_due
 from streamzip.store.reading import Reads
 from streamzip.store.rows import WebpageRow
 from streamzip.store.tables import webpages
@@ -21,6 +21,7 @@ from streamzip.store.writer import Writer
 BUILT = "built"
 FAILED = "failed"
 
+_SHARED: Final = {"owner": webpages.c.owner, "origin": webpages.c.origin}
 _COLUMNS = [webpages.c[field.name] for field in dataclasses.fields(WebpageRow)]
 
 
@@ -46,24 +47,50 @@ class Webpages:
         rows = await self._rows(select(*_COLUMNS).where(webpages.c.id == id))
         return rows[0] if rows else None
 
-    async def due(self, now: float, *, longest: float, limit: int, ids: Collection[str] = ()) -> list[WebpageRow]:
-        """Those whose time has come (see `is_due`), the longest waiting first, without those `ids`, which the caller
-        runs already: it claims none.
+    async def due(
+        self,
+        now: float,
+        *,
+        longest: float,
+        limit: int,
+        left_out: LeftOut = NOTHING,
+        turns_below: int | None = None,
+    ) -> list[WebpageRow]:
+        """Those whose time has come (see `is_due`), the longest waiting first, without those that are `left_out`, which
+        the caller runs already: it claims none. `turns_below`: only those that had fewer turns.
         """
-        query = select(*_COLUMNS).where(is_due(webpages, now, longest), is_waiting(webpages, ids))
+        query = select(*_COLUMNS).where(is_due(webpages, now, longest), _waiting(left_out))
+        if turns_below is not None:
+            query = query.where(webpages.c.waits + webpages.c.attempts < turns_below)
         rows = await self._reads.rows(query.order_by(webpages.c.not_before, webpages.c.id).limit(limit))
         found, lost = self._hiding.readable([WebpageRow(**row._mapping) for row in rows], self._shown)
         for row in lost:  # its key was taken out; what is behind it must not wait
             await self.failed(row.id, code=Damaged.code, detail="the page's URL cannot be read any more")
         return found
 
-    async def next_due(self, *, ids: Collection[str] = ()) -> float | None:
+    async def next_due(self, left_out: LeftOut = NOTHING) -> float | None:
         """When the earliest of the others is due (epoch s, it may be past); None where nothing is queued."""
-        return await next_due(self._reads, webpages, is_waiting(webpages, ids))
+        return await next_due(self._reads, webpages, _waiting(left_out))
 
-    async def again(self, id: str, *, not_before: float) -> None:
+    async def withdrawn(self, ids: Collection[str]) -> list[str]:
+        """Return those that are no longer to be read."""
+        query = select(webpages.c.id).where(webpages.c.id.in_(ids), webpages.c.state == QUEUED)
+        there = {row.id for row in await self._reads.rows(query)}
+        return [id for id in ids if id not in there]
+
+    async def waiting(self, left_out: LeftOut) -> Mapping[str, int]:
+        """Return how many wait, by what became of their last turn."""
+        which = is_waiting(webpages, left_out.ids)
+        counted = select(webpages.c.reason, func.count()).where(which).group_by(webpages.c.reason)
+        return by_reason(await self._reads.rows(counted))
+
+    async def again(self, id: str, *, not_before: float, reason: str) -> None:
         """An attempt failed: try again from `not_before` (epoch s) on."""
-        await self._set(id, attempts=webpages.c.attempts + 1, not_before=not_before)
+        await self._set(id, attempts=webpages.c.attempts + 1, not_before=not_before, reason=reason)
+
+    async def put_off(self, id: str, *, not_before: float, reason: str) -> None:
+        """It gave up its slot: try again from `not_before` (epoch s) on."""
+        await self._set(id, waits=webpages.c.waits + 1, not_before=not_before, reason=reason)
 
     async def built(self, id: str, hash: str) -> None:
         """Its images are that archive. Raises NotFound where the archive is gone."""
@@ -93,3 +120,7 @@ class Webpages:
 
     def _shown(self, row: WebpageRow) -> WebpageRow:
         return dataclasses.replace(row, url=self._hiding.show(row.url))
+
+
+def _waiting(left_out: LeftOut) -> ColumnElement[bool]:
+    return is_waiting(webpages, left_out.ids) & ~in_shares(_SHARED, left_out)

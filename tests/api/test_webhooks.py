@@ -66,7 +66,7 @@ def test_receiver_is_told_once_the_copy_is_durable(origin: Origin, operator: Tol
     document = message.verified(operator.secret)
     assert document["type"] == "archive.completed"
     told, status = document["data"], gateway.status(hash)
-    beside = ("webhooks", "active", "url", "status_url")
+    beside = ("webhooks", "prefetch", "active", "url", "status_url")
     assert told | dict.fromkeys(beside) == status | dict.fromkeys(beside)
     assert (told["status"], told["size"], told["cached"]) == ("completed", len(body), True)
     assert told["url"] == f"/archive/get/{hash}.zip"

@@ -15,6 +15,7 @@ from streamzip.store.migrations import (
     m0004_owners,
     m0005_fingerprints,
     m0006_long_urls,
+    m0007_waits,
 )
 
 STEPS: tuple[Callable[[Connection], None], ...] = (
@@ -24,6 +25,7 @@ STEPS: tuple[Callable[[Connection], None], ...] = (
     m0004_owners.apply,
     m0005_fingerprints.apply,
     m0006_long_urls.apply,
+    m0007_waits.apply,
 )
 
 versions = Table("schema", MetaData(), Column("version", Integer, primary_key=True, autoincrement=False))

@@ -7,7 +7,7 @@ import pytest
 
 from streamzip.errors import InvalidRequest, NotFound
 from streamzip.store.deliveries import DELIVERED, GONE, MOST_HOOKS
-from streamzip.store.queues import QUEUED
+from streamzip.store.queues import QUEUED, LeftOut
 from streamzip.store.repository import Repository
 from streamzip.store.rows import DeliveryRow, Event
 from tests.unit.store.builders import an_archive, sealed
@@ -29,7 +29,7 @@ async def archive(repository: Repository) -> str:
 
 
 async def all_due(repository: Repository) -> list[DeliveryRow]:
-    return await repository.deliveries.due(1e12, longest=1e12, limit=100, ids=[], receivers=[])
+    return await repository.deliveries.due(1e12, longest=1e12, limit=100)
 
 
 async def test_completion_queues_a_delivery_for_each_receiver(repository: Repository, archive: str) -> None:
@@ -108,17 +108,16 @@ async def test_due_leaves_out_what_runs_and_who_is_busy(repository: Repository, 
     for number in range(3):
         await repository.deliveries.tell(archive, f"https://slow.example/{number}", an_event(1.0))
     await repository.deliveries.tell(archive, HOOK, an_event(2.0))
-    slow = "slow.example:443"
-    assert [row.url for row in await repository.deliveries.due(9, longest=1e12, limit=1, ids=[], receivers=[slow])] == [
-        HOOK
-    ]
-    running = [row.id for row in await repository.deliveries.due(9, longest=1e12, limit=2, ids=[], receivers=[])]
-    assert len(await repository.deliveries.due(9, longest=1e12, limit=9, ids=running, receivers=[])) == 2
+    busy = LeftOut.of([], [("receiver", "slow.example:443")])
+    assert [row.url for row in await repository.deliveries.due(9, longest=1e12, limit=1, left_out=busy)] == [HOOK]
+    running = [row.id for row in await repository.deliveries.due(9, longest=1e12, limit=2)]
+    assert len(await repository.deliveries.due(9, longest=1e12, limit=9, left_out=LeftOut(running))) == 2
     await repository.deliveries.again(running[0], not_before=50.0, outcome="timed_out")
-    assert len(await repository.deliveries.due(49, longest=1e12, limit=9, ids=[], receivers=[])) == 3
-    assert await repository.deliveries.next_due(ids=[], receivers=[]) == 1.0
-    assert await repository.deliveries.next_due(ids=[], receivers=[slow]) == 2.0
-    assert await repository.deliveries.next_due(ids=[], receivers=[slow, "hooks.example:443"]) is None
+    assert len(await repository.deliveries.due(49, longest=1e12, limit=9)) == 3
+    assert await repository.deliveries.next_due() == 1.0
+    assert await repository.deliveries.next_due(busy) == 2.0
+    every = LeftOut.of([], [("receiver", "slow.example:443"), ("receiver", "hooks.example:443")])
+    assert await repository.deliveries.next_due(every) is None
 
 
 async def test_gone_ends_all_that_waits_for_a_receiver(repository: Repository, archive: str) -> None:

@@ -41,7 +41,7 @@ async def test_due_takes_jobs_when_the_clock_was_set_back(repository: Repository
     await repository.jobs.add("prefetch", archive, now=3 * DAY)
     (job,) = await repository.jobs.due(3 * DAY, longest=3600)
     if attempts:
-        await repository.jobs.fail(job.id, not_before=3 * DAY + 20)
+        await repository.jobs.fail(job.id, not_before=3 * DAY + 20, reason="origin_failed")
         assert await repository.jobs.due(3 * DAY, longest=3600) == []
     assert [job.hash for job in await repository.jobs.due(2 * DAY + 5, longest=3600)] == [archive]
 
@@ -51,7 +51,7 @@ async def test_due_leaves_out_jobs_when_their_time_has_not_come(repository: Repo
     assert await repository.jobs.next_due() is None
     await repository.jobs.add("prefetch", archive, now=1.0)
     (job,) = await repository.jobs.due(1.0, longest=1e12)
-    await repository.jobs.fail(job.id, not_before=100.0)
+    await repository.jobs.fail(job.id, not_before=100.0, reason="origin_failed")
     assert await repository.jobs.due(99.9, longest=1e12) == []
     assert len(await repository.jobs.due(100.0, longest=1e12)) == 1
     assert await repository.jobs.next_due() == 100.0
@@ -68,7 +68,7 @@ async def test_fail_puts_the_job_off_when_it_is_to_be_tried_again(repository: Re
     """A failed attempt counts, and the job is due at the moment given."""
     await repository.jobs.add("prefetch", archive, now=1.0)
     (job,) = await repository.jobs.due(1.0, longest=1e12)
-    await repository.jobs.fail(job.id, not_before=60.0)
+    await repository.jobs.fail(job.id, not_before=60.0, reason="origin_failed")
     assert await repository.jobs.due(59.0, longest=1e12) == []
     (again,) = await repository.jobs.due(60.0, longest=1e12)
     assert (again.id, again.attempts, again.created_at) == (job.id, 1, 1.0)
@@ -78,7 +78,7 @@ async def test_fail_ends_the_job_when_it_is_given_up(repository: Repository, arc
     """A job given up is never due, and starts afresh when somebody asks again."""
     await repository.jobs.add("prefetch", archive, now=1.0)
     (job,) = await repository.jobs.due(1.0, longest=1e12)
-    await repository.jobs.fail(job.id, not_before=None)
+    await repository.jobs.fail(job.id, not_before=None, reason="no_entries")
     assert await repository.jobs.due(1e9, longest=1e12) == []
     assert await repository.jobs.next_due() is None
     assert await repository.jobs.pending("prefetch", archive) is None

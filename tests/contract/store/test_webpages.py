@@ -25,7 +25,7 @@ async def test_page_is_due_until_it_is_built_or_failed(repository: Repository) -
     await repository.create(an_archive("f" * 32), sealed())
     await pages.built("a", "f" * 32)
     await pages.failed("b", code="no_images", detail="none")
-    await pages.again("c", not_before=50.0)
+    await pages.again("c", not_before=50.0, reason="timed_out")
     assert await pages.due(49.0, longest=1e12, limit=9) == []
     [again] = await pages.due(50.0, longest=1e12, limit=9)
     assert (again.id, again.attempts, again.url) == ("c", 1, "https://example.com/c")

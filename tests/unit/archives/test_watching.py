@@ -14,7 +14,9 @@ from streamzip.spool.shelf import Shelf
 from streamzip.store.overview import Stamp
 
 HASH = "a" * 32
-STAMP = Stamp(None, None, None, None, planned=True, receivers=0, deliveries=0, attempts=None, delivered=None)
+STAMP = Stamp(
+    None, None, None, None, None, None, planned=True, receivers=0, deliveries=0, attempts=None, delivered=None
+)
 
 
 class World:

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from streamzip.archives.build import PREFETCH
+from streamzip.archives.build import PREFETCH, Progress
 from streamzip.archives.events import RecordedEvents
 from streamzip.errors import NotReady
 from streamzip.files.locks import LockFile
 from streamzip.jobs import queue
-from streamzip.jobs.prefetch import Prefetches
+from streamzip.jobs.prefetch import TURN, Prefetches
+from streamzip.jobs.queue import Post, Queue
 from streamzip.store.jobs import Jobs
 from streamzip.store.repository import Repository
 from streamzip.store.rows import JobRow
@@ -30,17 +31,11 @@ class Bench:
         self.clock = Clock()
         self.begun: list[str] = []
         self.ended: list[str] = []
-        self.prefetches = Prefetches(
-            repository,
-            self.fill,
-            self.clock,
-            events=RecordedEvents(),
-            changed=asyncio.Event(),
-            leader=LockFile(folder / "jobs.lock"),
-            look_every=60.0,
-        )
+        kind = Prefetches(repository, self, self.clock, events=RecordedEvents(), slots=4)
+        post = Post(LockFile(folder / "jobs.lock"), TURN, asyncio.Event(), 60.0)
+        self.prefetches = Queue(kind, post, self.clock, at_once=4)
 
-    async def fill(self, hash: str) -> None:
+    async def fill(self, hash: str, progress: Progress) -> None:
         self.begun.append(hash)
         try:
             if hash == SLOW:

@@ -9,7 +9,8 @@ import pytest
 
 from streamzip.files.locks import LockFile
 from streamzip.jobs.courier import Outcome
-from streamzip.jobs.webhooks import AT_ONCE_TO_ONE, ATTEMPTS, TURN, Webhooks
+from streamzip.jobs.queue import Post, Queue
+from streamzip.jobs.webhooks import AT_ONCE, AT_ONCE_TO_ONE, ATTEMPTS, TURN, Webhooks
 from streamzip.store.repository import Repository
 from streamzip.store.rows import DeliveryRow, Event
 from tests.unit.jobs.running import Clock, Running, eventually
@@ -44,23 +45,19 @@ class Bench:
             self.under_way -= 1
         return self.answer(row)
 
-    def webhooks(self) -> Webhooks:
-        lock = LockFile(self.folder / "jobs.lock")
-        return Webhooks(
-            self.repository,
-            self.deliver,
-            self.clock,
-            leader=lock,
-            look_every=0.01,
-            changed=asyncio.Event(),
-            jitter=lambda: 1.0,
-        )
+    def webhooks(self) -> Queue[DeliveryRow]:
+        kind = Webhooks(self.repository, self.deliver, self.clock, jitter=lambda: 1.0)
+        post = Post(LockFile(self.folder / "jobs.lock"), TURN, asyncio.Event(), 0.01)
+        return Queue(kind, post, self.clock, at_once=AT_ONCE)
 
     async def queue(self, url: str = HOOK, type: str = "archive.completed") -> None:
         await self.repository.deliveries.tell(HASH, url, Event(type, self.clock.now, b"{}", None))
 
     async def states(self) -> list[tuple[str, str | None, int]]:
         return [(row.state, row.outcome, row.attempts) for row in await self.repository.deliveries.of(HASH)]
+
+    async def is_crowded(self) -> bool:
+        return self.under_way >= AT_ONCE // 2
 
     async def until(self, *expected: tuple[str, str | None, int]) -> None:
         """Wait until the deliveries are in these states, the oldest first."""
@@ -166,6 +163,45 @@ async def test_slow_receiver_delays_nobody_else(bench: Bench) -> None:
         bench.hold.set()
         await bench.until(*[("delivered", "http_200", 1)] * 101)
     assert bench.most_under_way == AT_ONCE_TO_ONE
+
+
+async def test_operators_receiver_waits_for_no_client(bench: Bench) -> None:
+    """However many receivers of clients hang, on however many hosts, and at the operator's own host too."""
+    bench.hold, bench.held = asyncio.Event(), "slow"
+    for number in range(AT_ONCE):
+        await bench.queue(f"https://slow{number}.example/")
+        await bench.queue("https://hooks.example/slow")
+    async with Running(bench.webhooks()):
+        await eventually(bench.is_crowded)
+        told = Event("archive.completed", bench.clock.now, b"{}", HOOK)
+        await bench.repository.deliveries.tell(HASH, HOOK, told)
+
+        async def is_told() -> bool:
+            return ("delivered", "http_200", 1) in await bench.states()
+
+        await eventually(is_told)
+    assert bench.most_under_way == AT_ONCE - AT_ONCE_TO_ONE
+
+
+async def test_new_deliveries_wait_for_none_that_failed_before(bench: Bench) -> None:
+    """Those that are tried again take no more than half of the slots."""
+    bench.answer = lambda row: Outcome("again", "timed_out")
+    for number in range(AT_ONCE):
+        await bench.queue(f"https://slow{number}.example/")
+    async with Running(bench.webhooks()):
+        await bench.until(*[("queued", "timed_out", 1)] * AT_ONCE)
+    bench.hold, bench.held = asyncio.Event(), "slow"
+    bench.answer = lambda row: Outcome("delivered", "http_200")
+    bench.clock.now += 10.0
+    async with Running(bench.webhooks()):
+        await eventually(bench.is_crowded)
+        await bench.queue()
+
+        async def is_told() -> bool:
+            return ("delivered", "http_200", 1) in await bench.states()
+
+        await eventually(is_told)
+    assert bench.most_under_way == AT_ONCE // 2
 
 
 async def test_delivery_is_made_anew_when_its_attempt_was_cut_off(bench: Bench) -> None:

@@ -9,6 +9,7 @@ from streamzip.access.keyring import KeyRing
 from streamzip.errors import Damaged
 from streamzip.store.deliveries import FAILED
 from streamzip.store.hiding import Hiding
+from streamzip.store.queues import LeftOut
 from streamzip.store.repository import Repository
 from streamzip.store.rows import Event, WebpageRow
 from tests.unit.store.builders import an_archive, sealed
@@ -70,10 +71,10 @@ async def test_what_no_key_can_read_holds_up_nothing(tmp_path: Path) -> None:
     await filled(tmp_path / "db", OLD)
     repository = await Repository.open(tmp_path / "db", OTHER)
     await repository.deliveries.tell(HASH, "https://other.example/", event())
-    rows = await repository.deliveries.due(1e9, longest=1e9, limit=9, ids=[], receivers=[])
+    rows = await repository.deliveries.due(1e9, longest=1e9, limit=9)
     assert [row.url for row in rows] == ["https://other.example/"]
     assert await repository.webpages.due(1e9, longest=1e9, limit=9) == []
-    assert await repository.deliveries.next_due(ids=[rows[0].id], receivers=[]) is None
+    assert await repository.deliveries.next_due(LeftOut([rows[0].id])) is None
     assert await repository.webpages.next_due() is None
     again = await Repository.open(tmp_path / "db", KeyRing.parse("k3:the third secret,k1:the first secret"))
     assert {row.state for row in await again.deliveries.of(HASH)} == {FAILED, "queued"}
