@@ -1,19 +1,19 @@
 """Every setting, declared once: type, default, help. Each is `STREAMZIP_<NAME>` and a flag of `serve` (flag >
-environment > default); cli/ makes the flags from this model, and a test holds docs/configuration.md to it."""
+environment > file > default; settings_sources.py); cli/ makes the flags from this model, and a test holds
+docs/configuration.md to it."""
 
-import base64
 import difflib
-import os
 import re
-import secrets
-import tempfile
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ByteSize, DirectoryPath, Field, FilePath, SecretStr
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from streamzip.settings_sources import FILE_SUFFIX, SecretFiles, SettingsFile, secret_names
+from streamzip.settings_sources import SetupError as SetupError
 
 ENV_PREFIX = "STREAMZIP_"
 CLIENT_VARIABLES = frozenset({"STREAMZIP_SERVER", "STREAMZIP_KEY"})  # of the commands that ask a running gateway
@@ -24,10 +24,6 @@ _GIB = 1024**3
 _MIB = 1024**2
 _DEFAULT_PORT = re.compile(r"^http:.*:80$|^https:.*:443$")
 _HOST_PORT = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:/@\[\]*?#]+):([0-9]{1,5})", re.ASCII)
-
-
-class SetupError(Exception):
-    """The gateway cannot start; the message says what the operator should do."""
 
 
 def _split(value: Any) -> Any:
@@ -121,6 +117,9 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,  # a wrong value may be a secret in the wrong variable
     )
 
+    config: FilePath | None = Field(
+        default=None, description="TOML file of settings, by their names; a variable or flag wins over it."
+    )
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     data_dir: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] = Field(
@@ -306,6 +305,18 @@ class Settings(BaseSettings):
         description="All uploaded files together, in bytes or as 20GiB; 0 takes none.",
     )
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return where settings are looked for; the first that has one wins."""
+        return init_settings, env_settings, SecretFiles(settings_cls), SettingsFile(settings_cls)
+
     @property
     def exempt(self) -> frozenset[str | Network]:
         """What may have private addresses: `allow_hosts` and `allow_networks`."""
@@ -317,41 +328,25 @@ def variable(name: str) -> str:
     return ENV_PREFIX + name.upper()
 
 
+def variables() -> set[str]:
+    """Return every environment variable that means something, to the gateway or to a command that asks one."""
+    named = {variable(name) for name in Settings.model_fields} | CLIENT_VARIABLES
+    return named | {variable(name) + FILE_SUFFIX for name in secret_names(Settings)}
+
+
 def unknown_variables(environment: Iterable[str]) -> dict[str, str | None]:
     """Variables that look like settings and are none, each with the setting that was probably meant.
 
     Only for a warning: Kubernetes sets STREAMZIP_SERVICE_HOST and its like beside a service of that name.
     """
-    known = {variable(name) for name in Settings.model_fields} | CLIENT_VARIABLES
+    known = variables()
     unknown = {}
     for name in sorted(environment):
         if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:
-            meant = difflib.get_close_matches(name.upper()[len(ENV_PREFIX) :].lower(), Settings.model_fields, n=1)
+            meaning = name.upper().removeprefix(ENV_PREFIX).removesuffix(FILE_SUFFIX).lower()
+            meant = difflib.get_close_matches(meaning, Settings.model_fields, n=1)
             unknown[name] = variable(meant[0]) if meant else None
     return unknown
-
-
-def prepare_data_dir(settings: Settings) -> None:
-    """Make the data folder, for its owner alone, and prove that it can be written. Raises SetupError.
-
-    A folder that is there keeps its mode: nginx may need to reach the finished copies.
-    """
-    path = settings.data_dir
-    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in missing:  # else a power loss could take all that is promised below it
-            _fsync_folder(folder.parent)
-        for name in ("spool", "uploads"):
-            if (path / name).exists() and not (path / name).is_dir():
-                raise SetupError(f"{path / name} is a file, and a folder is needed there: move it away")
-        with tempfile.TemporaryFile(dir=path):  # os.access knows nothing of read-only mounts and quotas
-            pass
-    except OSError as error:
-        raise SetupError(
-            f"cannot write the data folder {path} as uid {os.getuid()}: {error.strerror}. "
-            f"Let that uid own it (chown {os.getuid()} {path}), or name another: --data, {variable('data_dir')}."
-        ) from error
 
 
 def check_shared(settings: Settings) -> None:
@@ -367,64 +362,3 @@ def check_shared(settings: Settings) -> None:
             f"{variable('store_url')} needs {missing} too: every gateway of one store must sign with the same secrets "
             "and give out the same links"
         )
-
-
-def load_key_ring_text(settings: Settings) -> str:
-    """The signing secrets, for KeyRing.parse: as set, else those in `data_dir/secret.keys`, made on the first start.
-
-    What is returned is on disk for good: links are signed with it. Raises SetupError.
-    """
-    if settings.secret_keys is not None:
-        return settings.secret_keys.get_secret_value()
-    fresh = f"k{secrets.token_hex(4)}:{secrets.token_hex(32)}"
-    return _kept(settings.data_dir / "secret.keys", fresh, "every archive's link")
-
-
-def load_webhook_secret_text(settings: Settings) -> str:
-    """The secret of the webhooks, for WebhookSecrets.parse: as set, else that in `data_dir/webhook.secret`, made on the
-    first start. Raises SetupError.
-    """
-    if settings.webhook_secret is not None:
-        return settings.webhook_secret.get_secret_value()
-    fresh = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
-    return _kept(settings.data_dir / "webhook.secret", fresh, "what every receiver verifies with")
-
-
-def _kept(path: Path, fresh: str, lost: str) -> str:
-    """The secret in the file, which is `fresh` where there was none; `lost` goes with it. Raises SetupError."""
-    try:
-        if not path.exists():
-            _generate(path, fresh)
-        # Also where another process made it: its own fsync may still be on the way.
-        _fsync_folder(path.parent)
-        text = path.read_text("ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SetupError(f"cannot use the secret in {path} as uid {os.getuid()}: {error}") from error
-    if not text:
-        raise SetupError(f"{path} is empty: restore it, or delete it and with it {lost}")
-    return text
-
-
-def _generate(path: Path, text: str) -> None:
-    """Write a whole file aside, then link it into place: of two processes one wins, and nobody reads half a secret."""
-    aside = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(f"{text}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(aside, path)
-        except FileExistsError:
-            return
-    finally:
-        aside.unlink()
-
-
-def _fsync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,7 +8,8 @@ from typing import Final, TypeVar
 from streamzip.access.api_keys import ApiKeys
 from streamzip.access.keyring import KeyRing
 from streamzip.access.standard_webhooks import WebhookSecrets
-from streamzip.config import Settings, SetupError, load_key_ring_text, load_webhook_secret_text, variable
+from streamzip.config import Settings, SetupError, variable
+from streamzip.data_folder import load_key_ring_text, load_webhook_secret_text
 from streamzip.errors import Problem
 from streamzip.store.dialects import Dialect, dialect_of
 from streamzip.store.examining import Examination

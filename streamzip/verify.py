@@ -10,7 +10,8 @@ from isal import isal_zlib
 
 from streamzip.access.keyring import KeyRing
 from streamzip.assembly.verifying import BLOCK, Advance, verify_copy
-from streamzip.config import Settings, SetupError, load_key_ring_text
+from streamzip.config import Settings, SetupError
+from streamzip.data_folder import load_key_ring_text
 from streamzip.errors import Damaged, NotFound
 from streamzip.spool.file import Paths
 from streamzip.spool.shelf import Shelf

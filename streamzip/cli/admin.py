@@ -10,7 +10,8 @@ import typer
 from pydantic import ValidationError
 
 from streamzip.cli.ending import explain, stop
-from streamzip.config import Settings, SetupError, load_key_ring_text, prepare_data_dir, variable
+from streamzip.config import Settings, SetupError, variable
+from streamzip.data_folder import load_key_ring_text, prepare_data_dir
 
 keys = typer.Typer(no_args_is_help=True, help="API keys.")
 

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from streamzip.cli.ending import explain, flags_of, stop
-from streamzip.config import Settings, SetupError, prepare_data_dir, unknown_variables, variable
+from streamzip.config import Settings, SetupError, unknown_variables, variable
+from streamzip.data_folder import prepare_data_dir
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:

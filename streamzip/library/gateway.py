@@ -13,7 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from streamzip.api.links import PREFIX
 from streamzip.app import Parts
-from streamzip.config import Settings, SetupError, check_shared, prepare_data_dir, variable
+from streamzip.config import Settings, SetupError, check_shared, variable
+from streamzip.data_folder import prepare_data_dir
 from streamzip.edge.problems import respond
 from streamzip.errors import NotReady
 from streamzip.process.descriptors import MOST, share_out

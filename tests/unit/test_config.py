@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from streamzip.config import Settings, SetupError, load_key_ring_text, prepare_data_dir, unknown_variables, variable
+from streamzip.config import Settings, SetupError, unknown_variables, variable
+from streamzip.data_folder import load_key_ring_text, prepare_data_dir
 
 
 @pytest.fixture(autouse=True)
@@ -227,3 +228,73 @@ def test_key_ring_refuses_when_its_file_is_damaged(tmp_path: Path, content: byte
     with pytest.raises(SetupError, match=r"secret\.keys"):
         load_key_ring_text(settings(data_dir=tmp_path))
     assert (tmp_path / "secret.keys").read_bytes() == content
+
+
+def test_settings_are_read_from_a_file_below_variables_and_flags(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flag wins over a variable, that over the file, that over the default."""
+    file = tmp_path / "streamzip.toml"
+    file.write_text(
+        'port = 1\nworkers = 2\nprobe_wait = 2.5\ncache_max_bytes = "5GiB"\nallow_hosts = ["A.example:80"]\n'
+    )
+    monkeypatch.setenv("STREAMZIP_CONFIG", str(file))
+    monkeypatch.setenv("STREAMZIP_WORKERS", "3")
+    monkeypatch.setenv("STREAMZIP_PROBE_WAIT", "")
+    read = settings(port="4")
+    assert (read.port, read.workers, read.probe_wait) == (4, 3, 2.5)
+    assert (read.cache_max_bytes, read.allow_hosts) == (5 << 30, frozenset({"a.example:80"}))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('cache-max-byte = "5GiB"', "'cache-max-byte' is no setting; is 'cache_max_bytes' meant?"),
+        ('config = "other.toml"', "'config' is no setting"),
+        ("port = = 1", "is no TOML: .*line 1"),
+        ("[server]\nport = 1", "'server' is no setting"),
+    ],
+)
+def test_settings_file_that_is_wrong_is_refused_and_says_where(tmp_path: Path, text: str, sentence: str) -> None:
+    """A typing error is no setting that nobody reads."""
+    file = tmp_path / "streamzip.toml"
+    file.write_text(text)
+    with pytest.raises(SetupError, match=f"{re.escape(str(file))}.*{sentence}"):
+        settings(config=str(file))
+
+
+def test_settings_file_with_a_wrong_value_names_the_setting(tmp_path: Path) -> None:
+    """In the words of a wrong variable."""
+    file = tmp_path / "streamzip.toml"
+    file.write_text("port = 70000")
+    with pytest.raises(ValidationError) as refused:
+        settings(config=str(file))
+    assert refused.value.errors()[0]["loc"] == ("port",)
+
+
+def test_settings_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """Missing, a folder, no text, or a device that never ends."""
+    (tmp_path / "binary").write_bytes(b"\xff")
+    for path in (tmp_path / "missing", tmp_path, tmp_path / "binary", Path("/dev/zero")):
+        with pytest.raises(SetupError, match=re.escape(str(path))):
+            settings(config=str(path))
+
+
+def test_secret_is_read_from_the_file_that_its_variable_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As containers and systemd hand secrets over; the end of its line is no part of it."""
+    file = tmp_path / "keys"
+    file.write_text("alice:" + "a" * 64 + "\n")
+    monkeypatch.setenv("STREAMZIP_API_KEYS_FILE", str(file))
+    read = settings()
+    assert read.api_keys is not None
+    assert read.api_keys.get_secret_value() == "alice:" + "a" * 64
+    assert unknown_variables(["STREAMZIP_API_KEYS_FILE", "STREAMZIP_PORT_FILE"]) == {
+        "STREAMZIP_PORT_FILE": "STREAMZIP_PORT"
+    }
+    monkeypatch.setenv("STREAMZIP_API_KEYS", "bob:" + "b" * 64)
+    with pytest.raises(SetupError, match="STREAMZIP_API_KEYS and STREAMZIP_API_KEYS_FILE are both set"):
+        settings()
+    monkeypatch.delenv("STREAMZIP_API_KEYS")
+    file.unlink()
+    with pytest.raises(SetupError, match=re.escape(str(file))):
+        settings()

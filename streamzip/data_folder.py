@@ -1,0 +1,93 @@
+"""The data folder: made, proven to be writable, and with the secrets that are made on a first start."""
+
+import base64
+import os
+import secrets
+import tempfile
+from pathlib import Path
+
+from streamzip.config import Settings, SetupError, variable
+
+
+def prepare_data_dir(settings: Settings) -> None:
+    """Make the data folder, for its owner alone, and prove that it can be written. Raises SetupError.
+
+    A folder that is there keeps its mode: nginx may need to reach the finished copies.
+    """
+    path = settings.data_dir
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in missing:  # else a power loss could take all that is promised below it
+            _fsync_folder(folder.parent)
+        for name in ("spool", "uploads"):
+            if (path / name).exists() and not (path / name).is_dir():
+                raise SetupError(f"{path / name} is a file, and a folder is needed there: move it away")
+        with tempfile.TemporaryFile(dir=path):  # os.access knows nothing of read-only mounts and quotas
+            pass
+    except OSError as error:
+        raise SetupError(
+            f"cannot write the data folder {path} as uid {os.getuid()}: {error.strerror}. "
+            f"Let that uid own it (chown {os.getuid()} {path}), or name another: --data, {variable('data_dir')}."
+        ) from error
+
+
+def load_key_ring_text(settings: Settings) -> str:
+    """The signing secrets, for KeyRing.parse: as set, else those in `data_dir/secret.keys`, made on the first start.
+
+    What is returned is on disk for good: links are signed with it. Raises SetupError.
+    """
+    if settings.secret_keys is not None:
+        return settings.secret_keys.get_secret_value()
+    fresh = f"k{secrets.token_hex(4)}:{secrets.token_hex(32)}"
+    return _kept(settings.data_dir / "secret.keys", fresh, "every archive's link")
+
+
+def load_webhook_secret_text(settings: Settings) -> str:
+    """The secret of the webhooks, for WebhookSecrets.parse: as set, else that in `data_dir/webhook.secret`, made on the
+    first start. Raises SetupError.
+    """
+    if settings.webhook_secret is not None:
+        return settings.webhook_secret.get_secret_value()
+    fresh = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+    return _kept(settings.data_dir / "webhook.secret", fresh, "what every receiver verifies with")
+
+
+def _kept(path: Path, fresh: str, lost: str) -> str:
+    """The secret in the file, which is `fresh` where there was none; `lost` goes with it. Raises SetupError."""
+    try:
+        if not path.exists():
+            _generate(path, fresh)
+        # Also where another process made it: its own fsync may still be on the way.
+        _fsync_folder(path.parent)
+        text = path.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SetupError(f"cannot use the secret in {path} as uid {os.getuid()}: {error}") from error
+    if not text:
+        raise SetupError(f"{path} is empty: restore it, or delete it and with it {lost}")
+    return text
+
+
+def _generate(path: Path, text: str) -> None:
+    """Write a whole file aside, then link it into place: of two processes one wins, and nobody reads half a secret."""
+    aside = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(f"{text}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(aside, path)
+        except FileExistsError:
+            return
+    finally:
+        aside.unlink()
+
+
+def _fsync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,88 @@
+"""Where settings come from beside flags and variables: a TOML file, and files that hold a secret each."""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
+FILE_SUFFIX = "_FILE"
+_LONGEST = 1 << 20  # bytes of a file
+
+
+class SetupError(Exception):
+    """The gateway cannot start; the message says what the operator should do."""
+
+
+class SettingsFile(PydanticBaseSettingsSource):
+    """The settings of the TOML file that the setting `config` names. Raises SetupError where it is none."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Return what the file says of one setting: the port asks for it; all are read at once here."""
+        return self().get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Return what the file says."""
+        path = self.current_state.get("config")
+        if not path:
+            return {}
+        try:
+            found = tomllib.loads(read_text(Path(path)))
+        except tomllib.TOMLDecodeError as error:
+            raise SetupError(f"{path} is no TOML: {error}") from error
+        known = self.settings_cls.model_fields.keys() - {"config"}
+        for name in found.keys() - known:
+            meant = difflib.get_close_matches(name.lower().replace("-", "_"), known, n=1)
+            raise SetupError(f"{path}: {name!r} is no setting{f'; is {meant[0]!r} meant?' if meant else ''}")
+        return found
+
+
+class SecretFiles(PydanticBaseSettingsSource):
+    """The secrets whose variable, with `_FILE` behind its name, names a file: as containers and systemd hand them over.
+
+    Raises SetupError where the file cannot be read, or the variable without `_FILE` is set too.
+    """
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Return one secret, where a file is named for it: the port asks for it; all are read at once here."""
+        return self().get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Return the secrets."""
+        found = {}
+        for name in secret_names(self.settings_cls):
+            plain = f"{self.config['env_prefix']}{name}".upper()
+            path = os.environ.get(plain + FILE_SUFFIX)
+            if not path:
+                continue
+            if os.environ.get(plain):
+                raise SetupError(f"{plain} and {plain}{FILE_SUFFIX} are both set: unset one of them")
+            found[name] = read_text(Path(path)).strip()
+        return found
+
+
+def secret_names(settings: type[BaseSettings]) -> Iterator[str]:
+    """Yield the settings that are secrets."""
+    return (name for name, field in settings.model_fields.items() if _is_secret(field.annotation))
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file that an operator named. Raises SetupError."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(_LONGEST + 1)
+        if len(text) > _LONGEST:
+            raise SetupError(f"{path} is too long for what it should hold")
+        return text.decode()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise SetupError(f"cannot read {path} as uid {os.getuid()}: {reason}") from error
+
+
+def _is_secret(annotation: Any) -> bool:
+    return annotation is SecretStr or any(map(_is_secret, get_args(annotation)))
