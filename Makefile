@@ -1,6 +1,6 @@
 # Each target does its own set-up. The commands are in scripts/, which CI calls through `make test` (.ci/run).
 .DEFAULT_GOAL := help
-.PHONY: help run demo install test test-postgresql test-tools lint coverage prove bench screenshots docker-check lock
+.PHONY: help run demo install test test-postgresql test-tools lint coverage prove bench screenshots docker-check manual lock
 .PHONY: clean
 
 RUN := .venv/.run
@@ -53,6 +53,9 @@ screenshots: $(DEV) ## the README's pictures anew, of the running pages (needs s
 
 docker-check: ## builds and runs the Dockerfile without Docker or a registry (Debian, root)
 	scripts/docker-check
+
+manual: $(DEV) ## the manual page anew, of the commands as they are
+	.venv/bin/python -m streamzip.cli.manual > docs/streamzip.1
 
 lock: ## the lock files anew from pyproject.toml (ARGS=--upgrade takes the newest)
 	scripts/lock $(ARGS)

@@ -32,6 +32,7 @@ PROGRAMS = {
     "wget": "wget",
     "curl": "curl",
     "strace": "strace",
+    "bash": "bash",
     "ps": "ps",
     "cmp": "cmp",
     "chromium": "chromium",

@@ -126,11 +126,13 @@ class Statuses:
         assembly = await self._peek(row)
         ledger = None if assembly is None else assembly.ledger
         cached = await asyncio.to_thread(self._shelf.has_copy, hash)
-        if cached and row.completed_at is None:  # durable, and the store does not know it yet
+        if row.completed_at is None and (cached or self._table.is_finishing(hash)):
+            # Its last byte may have been given out already: durable, and the store does not know it yet, or soon so.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(NOTED_WITHIN):
                     await self._table.finished(hash)
             row = await self._loader.row(hash)
+            cached = await asyncio.to_thread(self._shelf.has_copy, hash)
         job, now = await store.jobs.last(PREFETCH, hash), self._clock.wall()
         queued = job is not None and job.state == QUEUED and is_under_way(job, now)
         here = self._table.reading(hash) or queued

@@ -273,6 +273,11 @@ class ArchiveTable:
                 await asyncio.wait([opened.finishing])
         return opened is not None and opened.noted
 
+    def is_finishing(self, hash: str) -> bool:
+        """Return whether the archive's copy is being made durable here."""
+        opened = self._open.get(hash)
+        return opened is not None and opened.finishing is not None
+
     def _close_later(self, hash: str, opened: _Open) -> None:
         if opened.readers or opened.finishing:
             return

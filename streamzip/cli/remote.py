@@ -5,6 +5,7 @@ were left out, 130 stopped.
 """
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from streamzip.cli.ending import FAILED, SOME_LEFT_OUT, WRONG_USAGE, stop
+from streamzip.cli.ending import FAILED, SOME_LEFT_OUT, STOPPED, WRONG_USAGE, stop
 from streamzip.cli.lists import entries_in
 from streamzip.cli.output import Json, Quiet, meter, print_json, say, size, tell
 
@@ -28,6 +29,8 @@ Key = Annotated[
 ]
 Archive = Annotated[str, typer.Argument(help="Its hash, or its link.", metavar="ARCHIVE")]
 MOST_COUNTED = (1 << 63) - 1  # bytes; another server may tell any number
+UNAUTHORIZED = 401
+_WHERE_TOKENS_ARE = "; without keys --token proves it: the delete_token that create says on a terminal, and with --json"
 LOCAL = "http://127.0.0.1:8000"
 
 _LINK = re.compile(r"(?:(?P<server>https?://.+?)?/archive/get/)?(?P<hash>[0-9a-f]{32})(?:\.zip)?(?:\?.*)?")
@@ -60,8 +63,15 @@ def create(
         document, left_out = created.document, 0
         for asked, name in created.renamed:
             say(f"renamed: {asked} to {name}", quiet=quiet)
+        if key is None and created.delete_token is not None and sys.stderr.isatty() and not as_json:
+            # To the person who may want it: without keys nothing else proves whose archive it is, and nobody keeps it.
+            say(f"to delete it: streamzip rm {created.archive_hash} --token {created.delete_token}", quiet=quiet)
         if wait:
-            last = _built(gateway, created.archive_hash, quiet=quiet)
+            try:
+                last = _built(gateway, created.archive_hash, quiet=quiet)
+            except KeyboardInterrupt:
+                tell(created.url)
+                stop("stopped waiting; the gateway goes on, and the link works", code=STOPPED)
             document = document if last is None else last.document
             left_out = 0 if last is None else _say_left_out(last, quiet=quiet)
     if as_json:
@@ -125,18 +135,23 @@ def get(
     quiet: Quiet = False,
 ) -> None:
     """Download an archive, by its hash or link. Run again, it goes on where it ended."""
-    from streamzip.client import GatewayError
+    from streamzip.client import CannotSave, GatewayError
 
     link = archive
     at, archive_hash = _named(archive, server)
     with _gateway(at, _key_for(at, server, key)) as gateway:
-        with meter("downloading", quiet=quiet or as_json) as shown:
-            path = gateway.download(
-                link if "/" in link else archive_hash,
-                output,
-                replace=force,
-                on_progress=lambda done: shown.show(done.bytes, done.total),
-            )
+        try:
+            with meter("downloading", quiet=quiet or as_json) as shown:
+                path = gateway.download(
+                    link if "/" in link else archive_hash,
+                    output,
+                    replace=force,
+                    on_progress=lambda done: shown.show(done.bytes, done.total),
+                )
+        except KeyboardInterrupt:
+            stop("stopped; run it again to go on", code=STOPPED)
+        except CannotSave as error:
+            stop(f"{error}{'; use --force to replace it' if str(error).endswith(' exists') else ''}", code=FAILED)
         try:
             left_out = _say_left_out(gateway.status(archive_hash), quiet=quiet)
         except GatewayError:  # a signed link opens the archive, and not always its status
@@ -181,7 +196,7 @@ def rm(
 
     Their lists, copies and links are gone at once.
     """
-    from streamzip.client import GatewayError
+    from streamzip.client import AccessDenied, GatewayError
 
     failed = False
     for archive in archives:
@@ -189,6 +204,10 @@ def rm(
         with _gateway(at, _key_for(at, server, key)) as gateway:
             try:
                 gateway.delete(archive_hash, token=token)
+            except AccessDenied as error:
+                failed = True
+                hint = _how_to_prove(error.status, key) or ("" if token else _WHERE_TOKENS_ARE)
+                say(f"{archive_hash}: {error}{hint}")
             except GatewayError as error:
                 failed = True
                 say(f"{archive_hash}: {error}")
@@ -199,15 +218,23 @@ def rm(
 def _gateway(server: str, key: str | None) -> Iterator[Any]:
     """Give the gateway's client; its errors end the command with one sentence."""
     # Imported here: the other commands need not load the client.
-    from streamzip.client import Client, GatewayError
+    from streamzip.client import AccessDenied, Client, GatewayError
 
     try:
         with Client(server, key=key) as gateway:
             yield gateway
+    except AccessDenied as error:
+        stop(f"{error}{_how_to_prove(error.status, key)}", code=FAILED)
     except GatewayError as error:
         stop(str(error), code=FAILED)
     except ValueError as error:
         stop(str(error), code=WRONG_USAGE)
+
+
+def _how_to_prove(status: int, key: str | None) -> str:
+    if status != UNAUTHORIZED:
+        return ""
+    return "; an API key is given by STREAMZIP_KEY or --key" if key is None else "; look at STREAMZIP_KEY or --key"
 
 
 def _built(gateway: Any, archive_hash: str, *, quiet: bool) -> Any:

@@ -56,7 +56,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "count_twice": ("{count} twice", "{count} doppelt"),
     "count_bad": ("{count} not usable", "{count} unbrauchbar"),
     # -- an archive
-    "exact": ("{size} exactly", "genau {size}"),
+    "exact": ("{size} ({bytes} bytes)", "{size} ({bytes} Byte)"),
     "size_unknown": ("size not known yet", "Größe noch nicht bekannt"),
     "files": ("{count} files", "{count} Dateien"),
     "resumable": ("can be paused and resumed", "lässt sich unterbrechen und fortsetzen"),

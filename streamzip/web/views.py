@@ -45,6 +45,7 @@ class ArchiveView(NamedTuple):
     total: int | None
     entries: int
     total_entries: int
+    packed: int
     expires_at: str | None
     left_out: Sequence[Mapping[str, Any]]
     more_left_out: int
@@ -81,6 +82,7 @@ def archive_view(
         total=progress["total_bytes"],
         entries=progress["entries"],
         total_entries=progress["total_entries"],
+        packed=progress["total_entries"] - document["errors_total"],
         expires_at=document["expires_at"],
         left_out=errors[:100],
         more_left_out=max(0, document["errors_total"] - len(errors[:100])),

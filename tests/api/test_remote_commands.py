@@ -1,7 +1,9 @@
 """`streamzip create -i`, `status`, `watch`, `get`, `list` and `rm` against a running gateway, as a shell runs them."""
 
+import contextlib
 import json
 import os
+import pty
 import signal
 import subprocess
 import zipfile
@@ -70,7 +72,7 @@ def test_get_stopped_by_ctrl_c_goes_on_the_next_time(launch: Launch, origin: Ori
     child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=30)
     assert child.returncode == 130
-    assert "Traceback" not in err
+    assert err == "streamzip: stopped; run it again to go on\n"
     (part,) = folder.iterdir()
     assert part.name.endswith(".part")
     origin.release("/remote/held")
@@ -78,6 +80,8 @@ def test_get_stopped_by_ctrl_c_goes_on_the_next_time(launch: Launch, origin: Ori
     with zipfile.ZipFile(folder / "out.zip") as archive:
         assert archive.testzip() is None
     assert [entry.name for entry in folder.iterdir()] == ["out.zip"]
+    again = run("get", link, "-o", str(folder / "out.zip"), server=gateway.base)
+    assert again.stderr == f"streamzip: {folder / 'out.zip'} exists; use --force to replace it\n"
 
 
 def test_list_and_rm_work_with_a_key(launch: Launch, origin: Origin) -> None:
@@ -93,6 +97,45 @@ def test_list_and_rm_work_with_a_key(launch: Launch, origin: Origin) -> None:
     assert run("list", server=gateway.base, key=KEY).stdout == ""
     again = run("rm", archive_hash, server=gateway.base, key=KEY)
     assert (again.returncode, again.stderr.count("\n")) == (1, 1)
+
+
+def test_who_may_not_is_told_what_proves_it(launch: Launch, gateway: Gateway, origin: Origin) -> None:
+    """Without a key where keys are, the variable and the flag are named; without one, where the token is said."""
+    locked = launch(api_keys=LINE)
+    refused = run("create", origin.url("/remote/x"), server=locked.base)
+    assert (refused.returncode, "STREAMZIP_KEY or --key" in refused.stderr) == (1, True)
+    made = json.loads(run("create", origin.url("/remote/deleted"), "--json", server=gateway.base).stdout)
+    without = run("rm", made["archive_hash"], server=gateway.base)
+    assert (without.returncode, "delete_token that create says" in without.stderr) == (1, True)
+    assert run("rm", made["archive_hash"], "--token", made["delete_token"], server=gateway.base).returncode == 0
+
+
+def test_ctrl_c_while_waiting_prints_the_link(launch: Launch, origin: Origin) -> None:
+    """The archive is there, and the gateway goes on: only the waiting was stopped. A terminal is told the token too."""
+    gateway = launch()
+    origin.serve("/remote/slow", File(Pattern(3_000_000), hold_at=2_000_000))
+    reading, writing = pty.openpty()
+    child = subprocess.Popen(
+        [str(COMMAND), "create", "--wait", origin.url("/remote/slow"), "--server", gateway.base],
+        stdout=subprocess.PIPE,
+        stderr=writing,
+        text=True,
+    )
+    os.close(writing)
+    origin.until(lambda origin: origin.sent("/remote/slow") >= 2_000_000)
+    child.send_signal(signal.SIGINT)
+    out, _ = child.communicate(timeout=30)
+    said = b""
+    with contextlib.suppress(OSError):  # the terminal's other side is closed
+        while part := os.read(reading, 65536):
+            said += part
+    os.close(reading)
+    origin.release("/remote/slow")
+    assert child.returncode == 130
+    assert out.startswith(f"{gateway.base}/archive/get/")
+    assert b"to delete it: streamzip rm" in said
+    assert b"stopped waiting" in said
+    assert b"Traceback" not in said
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_pasted_links_become_an_archive_with_a_page(browser: httpx.Client, origi
     gateway.until(page.url.path.removeprefix("/a/"))
     after = browser.get(page.url)
     assert "Complete" in after.text
-    assert f"{len(zipped.content) / 1000:.1f} kB exactly" in after.text
+    assert f"{len(zipped.content) / 1000:.1f} kB ({len(zipped.content):,} bytes)" in after.text
     files = browser.get(href(after, "Show the files"))
     assert "holiday/a.png" in files.text
 
@@ -77,6 +77,7 @@ def test_page_shows_what_was_left_out_and_why(browser: httpx.Client, origin: Ori
     browser.get(href(page, "Download"))
     after = browser.get(page.url)
     assert "Left out" in after.text
+    assert " 1 files" in after.text  # those that are in it
     assert "<strong>missing.txt</strong>: the origin answered 404" in after.text
 
 

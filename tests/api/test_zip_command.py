@@ -242,7 +242,7 @@ def kill_until_done(arguments: Sequence[str], out: Path, chance: random.Random) 
     for kills in range(40):
         process = begin(*arguments, "-o", str(out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
-            _, said = process.communicate(timeout=chance.uniform(0.2, 2.5))
+            _, said = process.communicate(timeout=chance.uniform(0.2, 2.5 + kills / 5))
             assert process.returncode == 0, said
             return kills
         except subprocess.TimeoutExpired:
