@@ -225,7 +225,8 @@ class Settings(BaseSettings):
         "`streamzip keys new NAME`; without any, everybody may.",
     )
     signed_links: Literal["off", "on"] = Field(
-        default="off", description="on: archives are given to signed links alone; create and status give such links."
+        default="off",
+        description="on: archives and their status are given to signed links alone; create gives such links.",
     )
     link_ttl: Seconds = Field(default=604_800.0, description="Seconds that a signed link is good for.")
     webhook_url: Annotated[SecretStr, AfterValidator(_webhook_url)] | None = Field(

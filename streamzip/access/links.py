@@ -14,11 +14,15 @@ class ArchiveLinks:
         self._signed = signed
         self._clock = clock
 
-    def of(self, base: str, hash: str, *, entitled: bool) -> dict[str, str]:
-        """The links of one archive. Where links are signed, somebody not `entitled` gets one without a signature."""
-        path = f"/archive/get/{hash}.zip"
-        url = self.signed(base, path) if entitled else f"{base}{path}"
-        return {"url": url, "status_url": f"{base}/api/archive/status/{hash}"}
+    def of(self, base: str, hash: str, *, entitled: bool, until: str | None = None) -> dict[str, str]:
+        """The links of one archive. Where links are signed, somebody not `entitled` gets them without a signature, but
+        that of its status `until` the one ends with which it was asked for.
+        """
+        archive, status = f"/archive/get/{hash}.zip", f"/api/archive/status/{hash}"
+        if entitled:
+            return {"url": self.signed(base, archive), "status_url": self.signed(base, status)}
+        told = f"{base}{status}" if until is None else self.signed(base, status, until=until)
+        return {"url": f"{base}{archive}", "status_url": told}
 
     def signed(self, base: str, path: str, *, until: str | None = None) -> str:
         """The URL of a path, with its signature where links need one. `base` may be empty; `until`: epoch seconds."""

@@ -27,15 +27,23 @@ class SignedLinks:
         expires = str(math.ceil(now + (self._lifetime if seconds is None else seconds)))
         return f"expires={expires}&signature={self._keys.link('read', path, expires)}"
 
-    def check(self, method: str, path: bytes, query: bytes, *, now: float) -> None:
-        """Raise Forbidden unless a link lets this request in. `path` and `query` as they came, nothing decoded."""
+    def check(self, method: str, path: bytes, query: bytes, *, now: float, instead: bytes | None = None) -> str:
+        """Return until when a link lets this request in. `path` and `query` as they came, nothing decoded; `instead`:
+        a path whose signature is as good. Raises Forbidden.
+        """
+        paths = (path,) if instead is None else (path, instead)
         match = _QUERY.fullmatch(query)
-        signed = method in _READS and match is not None and path.isascii()
         # The expiry counts only once the signature over it is known to be ours.
-        if not signed or match is None or not self._is_ours(path.decode(), match[1].decode(), match[2].decode()):
+        if method not in _READS or match is None or not any(self._is_ours(path, *match.groups()) for path in paths):
             raise Forbidden("this link is not signed, or was changed; ask for a new one")
         if now >= int(match[1]):
             raise Forbidden("this link has expired; ask for a new one", code="link_expired")
+        return match[1].decode()
 
-    def _is_ours(self, path: str, expires: str, signature: str) -> bool:
-        return self._keys.is_link(signature, "read", path, expires)
+    def _is_ours(self, path: bytes, expires: bytes, signature: bytes) -> bool:
+        return path.isascii() and self._keys.is_link(signature.decode(), "read", path.decode(), expires.decode())
+
+
+def signature_in(query: bytes) -> bytes:
+    """Return what signs a link, out of a query that has other parameters too."""
+    return b"&".join(each for each in query.split(b"&") if each.startswith((b"expires=", b"signature=")))

@@ -13,6 +13,7 @@ class Access(Enum):
 
     OPEN = auto()  # everybody; a hash that is asked for must be known
     LINK = auto()  # whoever has the link, which must be signed where links are
+    STATUS = auto()  # where links are signed: whoever has the archive's link, or this path's, or as DELETER
     KEY = auto()  # any API key
     PAGE = auto()  # any API key, or the session of a person, who is asked for a key
     OWNER = auto()  # the API key that created the archive
@@ -25,8 +26,8 @@ class Access(Enum):
 ACCESS: Final[Mapping[tuple[str, str], Access]] = {
     ("POST", "/api/archive/create"): Access.KEY,
     ("POST", "/api/archive/download"): Access.KEY,
-    ("GET", "/api/archive/status/{hash}"): Access.OPEN,
-    ("GET", "/api/archive/events/{hash}"): Access.OPEN,
+    ("GET", "/api/archive/status/{hash}"): Access.STATUS,
+    ("GET", "/api/archive/events/{hash}"): Access.STATUS,
     ("POST", "/api/archive/prefetch/{hash}"): Access.OWNER,
     ("DELETE", "/api/archive/prefetch/{hash}"): Access.OWNER,
     ("GET", "/api/archive"): Access.KEY,

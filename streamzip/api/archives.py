@@ -13,7 +13,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from streamzip.api.auth import Auth, owner_of
+from streamzip.api.auth import Auth, owner_of, until_of
 from streamzip.api.links import Links
 from streamzip.api.rates import Rate, client_of
 from streamzip.archives.create import Created
@@ -115,7 +115,8 @@ class Archives:
     async def archive_links(self, request: Request) -> dict[str, str]:
         """The archive's links, as this client is to have them. Raises NotFound."""
         hash = request.path_params["hash"]
-        return self.links.archive(request, hash, entitled=await self.auth.entitles(request, hash))
+        entitled = await self.auth.entitles(request, hash)
+        return self.links.archive(request, hash, entitled=entitled, until=until_of(request))
 
     async def page(self, request: Request) -> Response:
         """GET /api/archive: the archives of the key that asks, the newest first."""

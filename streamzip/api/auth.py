@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from streamzip.access.api_keys import ApiKeys
 from streamzip.access.sessions import Sessions
-from streamzip.access.signed_links import SignedLinks
+from streamzip.access.signed_links import SignedLinks, signature_in
 from streamzip.api.access import ACCESS, Access
 from streamzip.api.pages import Session, login_page
 from streamzip.clock import Clock
@@ -29,6 +29,7 @@ OWNER = "owner"
 COOKIE = "streamzip_session"
 DELETE_COOKIE = "streamzip_delete"  # the delete token, sent back to its archive's page alone
 SESSION = "session"
+UNTIL = "until"  # in a request's state: when the signed link ends that it came with
 
 
 def owner_of(request: Request) -> str | None:
@@ -41,6 +42,12 @@ def session_of(request: Request) -> str | None:
     """The session that this request came with instead of a key."""
     session: str | None = request.scope.get("state", {}).get(SESSION)
     return session
+
+
+def until_of(request: Request) -> str | None:
+    """Return when the signed link ends that this request came with (epoch seconds); None where it had none."""
+    until: str | None = request.scope.get("state", {}).get(UNTIL)
+    return until
 
 
 class Owners(Protocol):
@@ -114,6 +121,8 @@ class Auth:
         match access:
             case Access.LINK if self.signed is not None:
                 return partial(self._check_link, self.signed)
+            case Access.STATUS if self.signed is not None:
+                return partial(self._check_status, self.signed)
             case Access.PAGE if self.keys:
                 return self._check_page
             case Access.KEY if self.keys:
@@ -214,7 +223,23 @@ class Auth:
 
     async def _check_link(self, signed: SignedLinks, request: Request) -> None:
         scope = request.scope
-        signed.check(request.method, scope["raw_path"], scope["query_string"], now=self._clock.wall())
+        until = signed.check(request.method, scope["raw_path"], scope["query_string"], now=self._clock.wall())
+        scope.setdefault("state", {})[UNTIL] = until
+
+    async def _check_status(self, signed: SignedLinks, request: Request) -> None:
+        scope, hash = request.scope, request.path_params["hash"]
+        presented = _presented(request)
+        proves = presented is not None and self.keys.name_of(presented) is not None
+        # Nothing is looked up for who proves nothing: an unknown archive looks like a known one.
+        if (proves if self.keys else self._has_delete_token(request, hash)) and await self.entitles(request, hash):
+            return
+        query = signature_in(scope["query_string"])
+        if not query:
+            raise Forbidden("this needs the archive's signed link, or the key or token of who created it")
+        # Who may have an archive may know how it stands.
+        archive = f"/archive/get/{hash}.zip".encode()
+        until = signed.check(request.method, scope["raw_path"], query, now=self._clock.wall(), instead=archive)
+        scope.setdefault("state", {})[UNTIL] = until
 
 
 class _Guard:

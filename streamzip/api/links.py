@@ -38,6 +38,6 @@ class Links:
         """
         return self._links.signed("", path, until=until).removeprefix("/")
 
-    def archive(self, request: Request, hash: str, *, entitled: bool) -> dict[str, str]:
+    def archive(self, request: Request, hash: str, *, entitled: bool, until: str | None = None) -> dict[str, str]:
         """The links of one archive; see ArchiveLinks.of."""
-        return self._links.of(self.base(request), hash, entitled=entitled)
+        return self._links.of(self.base(request), hash, entitled=entitled, until=until)

@@ -21,6 +21,7 @@ PROBLEM = "application/problem+json"
 _REFUSALS: dict[Access, tuple[int, ...]] = {
     Access.OPEN: (),
     Access.LINK: (403,),
+    Access.STATUS: (403,),
     Access.KEY: (401,),
     Access.PAGE: (401,),
     Access.OWNER: (401, 403),

@@ -184,7 +184,7 @@ class Site:
         return Links(
             download=f"{up}{signed.relative(download, until)}",
             absolute=f"{signed.base(request)}/{signed.relative(download, until)}",
-            events=f"{up}api/archive/events/{archive_hash}",
+            events=f"{up}{signed.relative(f'/api/archive/events/{archive_hash}', until)}",
             files=f"{up}{signed.relative(f'/a/{archive_hash}/files/1', until)}",
             build=f"{up}a/{archive_hash}/build",
             delete=f"{up}a/{archive_hash}/delete",

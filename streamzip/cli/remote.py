@@ -68,7 +68,8 @@ def create(
             say(f"to delete it: streamzip rm {created.archive_hash} --token {created.delete_token}", quiet=quiet)
         if wait:
             try:
-                last = _built(gateway, created.archive_hash, quiet=quiet)
+                # By its link: where links are signed, a hash tells nothing.
+                last = _built(gateway, created.url, quiet=quiet)
             except KeyboardInterrupt:
                 tell(created.url)
                 stop("stopped waiting; the gateway goes on, and the link works", code=STOPPED)
@@ -83,9 +84,9 @@ def create(
 
 def status(archive: Archive, server: Server = LOCAL, key: Key = None, as_json: Json = False) -> None:
     """Print how an archive stands."""
-    at, archive_hash = _named(archive, server)
+    at, _ = _named(archive, server)
     with _gateway(at, _key_for(at, server, key)) as gateway:
-        current = gateway.status(archive_hash)
+        current = gateway.status(archive)
     if as_json:
         print_json(current.document)
     else:
@@ -106,10 +107,10 @@ def watch(
 
     It is not built for that alone.
     """
-    at, archive_hash = _named(archive, server)
+    at, _ = _named(archive, server)
     with _gateway(at, _key_for(at, server, key)) as gateway, meter("waiting", quiet=quiet or as_json) as shown:
         current = None
-        for current in gateway.events(archive_hash):
+        for current in gateway.events(archive):
             if as_json:
                 print_json(current.document)
             done = current.progress
@@ -153,8 +154,8 @@ def get(
         except CannotSave as error:
             stop(f"{error}{'; use --force to replace it' if str(error).endswith(' exists') else ''}", code=FAILED)
         try:
-            left_out = _say_left_out(gateway.status(archive_hash), quiet=quiet)
-        except GatewayError:  # a signed link opens the archive, and not always its status
+            left_out = _say_left_out(gateway.status(link), quiet=quiet)
+        except GatewayError:  # the archive is here; its status may be gone by now
             left_out = 0
     if as_json:
         print_json({"path": str(path), "bytes": path.stat().st_size, "archive_hash": archive_hash})
@@ -237,14 +238,14 @@ def _how_to_prove(status: int, key: str | None) -> str:
     return "; an API key is given by STREAMZIP_KEY or --key" if key is None else "; look at STREAMZIP_KEY or --key"
 
 
-def _built(gateway: Any, archive_hash: str, *, quiet: bool) -> Any:
-    """Have the archive built; return its last status, or None where the gateway keeps no copy to build."""
+def _built(gateway: Any, archive: str, *, quiet: bool) -> Any:
+    """Have an archive built, by its link; return its last status, or None where the gateway keeps no copy to build."""
     from streamzip.client import ProblemError
 
     with meter("building", quiet=quiet) as shown:
         try:
             return gateway.wait(
-                archive_hash,
+                archive,
                 on_status=lambda current: shown.show(
                     current.progress.bytes,
                     current.progress.total_bytes,

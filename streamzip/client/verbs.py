@@ -1,6 +1,7 @@
 """What a gateway can be asked for, as flows of steps: create, status, wait, events, list, delete."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -9,6 +10,8 @@ from streamzip.client.documents import Created, Status
 from streamzip.client.errors import ArchiveFailed, BadAnswer, Busy, Unreachable, problem
 from streamzip.client.http import LONGEST_ANSWER
 from streamzip.client.steps import Answer, Ask, Flow, Pause, Tell, ask, read
+
+_LINK = re.compile(r"(?:.*/)?(?P<hash>[0-9a-f]{32})(?:\.zip)?(?P<query>\?expires=[0-9]+&signature=[0-9a-f]+)?")
 
 FIRST_LOOK, LAST_LOOK = 0.2, 3.0  # seconds between two looks at a status; each wait is half as long again
 
@@ -175,5 +178,9 @@ def _event(block: bytes, last_id: str) -> tuple[str, Status | None]:
     return last_id, Status.parse(content)
 
 
-def _path(verb: str, archive_hash: str) -> str:
-    return f"/api/archive/{verb}/{quote(archive_hash, safe='')}"
+def _path(verb: str, archive: str) -> str:
+    """Return the path of a verb on an archive, by its hash or a link of it; a link's signature goes along."""
+    link = _LINK.fullmatch(archive)
+    if link is None:
+        return f"/api/archive/{verb}/{quote(archive, safe='')}"
+    return f"/api/archive/{verb}/{link['hash']}{link['query'] or ''}"

@@ -3,6 +3,7 @@
 The gateway here has keys and signs its links, so that every rule is at work; below it one that has no keys.
 """
 
+import html
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -37,8 +38,8 @@ EVERYBODY = (200,) * 5
 TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     ("POST", "/api/archive/create"): ANY_KEY,
     ("POST", "/api/archive/download"): (200, 200, 401, 401, 401),
-    ("GET", "/api/archive/status/{hash}"): EVERYBODY,
-    ("GET", "/api/archive/events/{hash}"): EVERYBODY,
+    ("GET", "/api/archive/status/{hash}"): (200, 403, 403, 200, 403),
+    ("GET", "/api/archive/events/{hash}"): (200, 403, 403, 200, 403),
     ("POST", "/api/archive/prefetch/{hash}"): (202, 403, 401, 401, 401),
     ("DELETE", "/api/archive/prefetch/{hash}"): (204, 403, 401, 401, 401),
     ("GET", "/api/archive"): (200, 200, 401, 401, 401),
@@ -210,8 +211,11 @@ def test_operation_lets_in_whom_it_is_for(keyed: Scene, operation: tuple[str, st
                 # A page's link opens its downloads too, and not a second longer than itself.
                 expires = query.partition("expires=")[2].partition("&")[0]
                 assert set(re.findall(r"\.zip\?expires=(\d+)", said)) <= {expires}
+                for events in re.findall(r'data-events="(?:\.\./)*([^"]+)"', said):
+                    assert ask(keyed.gateway, "GET", f"/{html.unescape(events)}")[0] == 200
             elif hash and asker != "owner":
-                assert f"{hash}.zip?expires" not in said and f"{hash}?expires" not in said, asker
+                assert f"{hash}.zip?expires" not in said, asker
+                assert not re.search(rf"/(a|archive_img)/{hash}\?expires", said), asker
     assert got == {each: list(TABLE[operation]) for each in got}
 
 
@@ -221,11 +225,13 @@ def test_other_key_can_neither_build_nor_stop_an_archive(keyed: Scene) -> None:
     path = f"/api/archive/prefetch/{hash}"
     refused = client.post(path, headers=bearer(BOB))
     assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
-    assert keyed.gateway.status(hash)["active"] is False
+    status = f"/api/archive/status/{hash}"
+    assert client.get(status, headers=bearer(ANN)).json()["active"] is False
     built = client.post(path, headers=bearer(ANN)).json()
     assert "signature=" in built["url"]
     assert client.delete(path, headers=bearer(BOB)).status_code == 403
-    assert keyed.gateway.until(hash)["status"] == "completed"
+    with client.stream("GET", built["status_url"].replace("/status/", "/events/"), headers=bearer(ANN)) as events:
+        assert '"status": "completed"' in events.read().decode()
 
 
 def test_unknown_archive_is_unknown_to_every_key(keyed: Scene) -> None:
@@ -258,6 +264,37 @@ def test_archive_is_deleted_by_its_token_alone_where_no_keys_are_set(keyless: Sc
         assert client.delete(path, headers=headers).status_code == 403
     assert client.delete(path, headers={"X-Delete-Token": document["delete_token"]}).status_code == 204
     assert client.get(document["status_url"]).status_code == 404
+
+
+@pytest.mark.parametrize("verb", ["status", "events"])
+def test_archive_is_shown_to_who_may_have_it(keyed: Scene, keyless: Scene, verb: str) -> None:
+    """Its own link opens its status too, with other parameters; the status link that is given then ends with it, and
+    opens no download. Without a proof an archive that is there looks like one that is not.
+    """
+    for scene in (keyed, keyless):
+        client, document = scene.gateway.client, scene.archive()
+        path = f"/api/archive/{verb}/{document['archive_hash']}"
+        query = document["url"].partition("?")[2]
+        status, said = ask(scene.gateway, "GET", f"{path}?entries=1&{query}")
+        assert status == 200
+        (given,) = re.findall(r'"status_url": "([^"]+)"', said)
+        assert given.split("&")[0].endswith(query.split("&")[0])
+        assert client.get(given).status_code == 200
+        assert client.get(document["status_url"]).status_code == 200
+        opened = given.replace("/api/archive/status/", "/archive/get/").replace("?", ".zip?")
+        assert client.get(opened).status_code == 403
+        assert f"{document['archive_hash']}.zip?" not in said
+        for hash in (document["archive_hash"], "0" * 32):
+            refused = client.get(f"/api/archive/{verb}/{hash}")
+            assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+
+
+def test_forged_expiry_gets_no_link(keyless: Scene) -> None:
+    """Where nothing checks a link, what its query says of its end signs nothing."""
+    hash = keyless.archive()["archive_hash"]
+    said = keyless.gateway.client.post(f"/api/archive/prefetch/{hash}?expires=99999999999&signature={'0' * 64}").text
+    assert hash in said
+    assert "signature=" not in said
 
 
 def test_page_of_an_archive_gives_no_fresh_link_to_who_knows_its_hash(keyless: Scene) -> None:

@@ -301,3 +301,15 @@ def test_list_without_an_end_is_refused(client: Any, router: respx.Router, page:
     router.get(url__startswith=f"{SERVER}/api/archive").respond(200, json=page)
     with pytest.raises(BadAnswer):
         client.all("archives")
+
+
+def test_verbs_take_a_link_and_send_its_signature_along(client: Any, router: respx.Router) -> None:
+    """Where links are signed, a hash alone tells nothing."""
+    query = "?expires=12&signature=ab"
+    route = router.get(url__startswith=f"{SERVER}/api/archive/status/").respond(200, json=status("completed"))
+    for archive in (f"{SERVER}/archive/get/{HASH}.zip{query}", f"/api/archive/status/{HASH}{query}"):
+        client("status", archive)
+        assert str(route.calls.last.request.url) == f"{SERVER}/api/archive/status/{HASH}{query}"
+    for archive in (HASH, f"{SERVER}/archive/get/{HASH}.zip"):
+        client("status", archive)
+        assert str(route.calls.last.request.url) == f"{SERVER}/api/archive/status/{HASH}"
