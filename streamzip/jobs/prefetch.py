@@ -12,7 +12,7 @@ from streamzip.jobs.kinds import Share, after_yielding, spare
 from streamzip.jobs.turns import Turn
 from streamzip.logs import event
 from streamzip.store.faults import STORE_UNAVAILABLE
-from streamzip.store.queues import NOT_READY, SLOW, LeftOut
+from streamzip.store.queues import NOT_READY, PREFETCHES, SLOW, LeftOut
 from streamzip.store.repository import Repository
 from streamzip.store.rows import JobRow
 
@@ -37,7 +37,7 @@ class Fills(Protocol):
 class Prefetches:
     """The kind of the builds; `events` are told of one that failed for good. `slots`: builds at a time."""
 
-    name = "prefetches"
+    name = PREFETCHES
 
     def __init__(self, repository: Repository, fills: Fills, clock: Clock, *, events: Events, slots: int) -> None:
         self._jobs = repository.jobs
@@ -89,7 +89,7 @@ class Prefetches:
         """See Kind."""
         job = turn.row
         if job.reason is not None:
-            await self._jobs.begun(job.id)
+            await self._jobs.begun(job)
         turn.measured = progress = Progress()
         try:
             await self._fills.fill(job.hash, progress)
@@ -108,18 +108,18 @@ class Prefetches:
                 await self._failed(job, error.code if isinstance(error, Problem) else "disk_unavailable")
         except Exception:
             logger.exception("prefetch failed unexpectedly", extra={"fields": {"archive": job.hash}})
-            await self._jobs.fail(job.id, not_before=None, reason="internal")
+            await self._jobs.fail(job, not_before=None, reason="internal")
         else:
-            await self._jobs.done(job.id)
+            await self._jobs.done(job)
 
     async def _put_off(self, job: JobRow, reason: str, wait: float) -> None:
         if reason != job.reason or not job.waits:
             event(logger, logging.INFO, "prefetch_put_off", archive=job.hash, reason=reason, wait=round(wait, 1))
-        await self._jobs.put_off(job.id, not_before=self._clock.wall() + wait, reason=reason)
+        await self._jobs.put_off(job, not_before=self._clock.wall() + wait, reason=reason)
 
     async def _ended(self, job: JobRow, code: str) -> None:
         event(logger, logging.INFO, "prefetch_ended", archive=job.hash, code=code)
-        await self._jobs.fail(job.id, not_before=None, reason=code)
+        await self._jobs.fail(job, not_before=None, reason=code)
 
     async def _failed(self, job: JobRow, code: str) -> None:
         attempts = job.attempts + 1
@@ -128,4 +128,4 @@ class Prefetches:
         if attempts >= GIVE_UP_AFTER:
             await self._events.failed(job.hash, code, for_good=True)
         not_before = None if attempts >= GIVE_UP_AFTER else self._clock.wall() + wait
-        await self._jobs.fail(job.id, not_before=not_before, reason=code)
+        await self._jobs.fail(job, not_before=not_before, reason=code)

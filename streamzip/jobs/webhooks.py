@@ -17,7 +17,7 @@ from streamzip.jobs.turns import Turn
 from streamzip.logs import event
 from streamzip.net.retry import Backoff
 from streamzip.store.deliveries import DELIVERED, FAILED, GONE
-from streamzip.store.queues import LeftOut
+from streamzip.store.queues import DELIVERIES, LeftOut
 from streamzip.store.repository import Repository
 from streamzip.store.rows import DeliveryRow
 
@@ -39,7 +39,7 @@ TURN = 1  # the byte of the jobs' lock file that says which process delivers
 class Webhooks:
     """The kind of the deliveries. `deliver` makes one attempt; `jitter` gives a factor around 1."""
 
-    name = "deliveries"
+    name = DELIVERIES
 
     def __init__(
         self,
@@ -99,14 +99,14 @@ class Webhooks:
         if outcome.fate == "again":
             wait = self._backoff.delay(attempts, outcome.retry_after)
         if wait is not None:
-            await self._deliveries.again(row.id, not_before=now + wait, outcome=outcome.code)
+            await self._deliveries.again(row, not_before=now + wait, outcome=outcome.code)
             event(logger, logging.INFO, "delivery_put_off", **facts, wait=round(wait, 1))
         elif outcome.fate == "delivered":
-            await self._deliveries.ended(row.id, state=DELIVERED, at=now, outcome=outcome.code)
+            await self._deliveries.ended(row, state=DELIVERED, at=now, outcome=outcome.code)
             event(logger, logging.INFO, "delivered", **facts)
         else:
             gone = outcome.fate == "gone"
-            await self._deliveries.ended(row.id, state=GONE if gone else FAILED, at=now, outcome=outcome.code)
+            await self._deliveries.ended(row, state=GONE if gone else FAILED, at=now, outcome=outcome.code)
             if gone:
                 await self._deliveries.gone(row.url, at=now)
             event(logger, logging.WARNING, "delivery_given_up", **facts)

@@ -25,7 +25,7 @@ from streamzip.manifest.names import clean_filename, name_from_url, unique_names
 from streamzip.manifest.parse import CreateRequest
 from streamzip.net.retry import LONGEST_RETRY_AFTER, Backoff
 from streamzip.origins.http import HttpSource
-from streamzip.store.queues import SLOW, LeftOut
+from streamzip.store.queues import PAGES, SLOW, LeftOut
 from streamzip.store.repository import Repository
 from streamzip.store.rows import WebpageRow
 from streamzip.store.webpages import BUILT, FAILED
@@ -88,7 +88,7 @@ class WebpageDownloads:
     `create` keeps an archive that is built at once, and returns its hash. `changed` is set as one is added.
     """
 
-    name = "pages"
+    name = PAGES
 
     def __init__(
         self,
@@ -165,7 +165,7 @@ class WebpageDownloads:
             return
         rest = after_yielding(row.waits)
         event(logger, logging.INFO, "page_put_off", download=row.id, reason=SLOW, wait=rest)
-        await self._pages.put_off(row.id, not_before=self._clock.wall() + rest, reason=SLOW)
+        await self._pages.put_off(row, not_before=self._clock.wall() + rest, reason=SLOW)
 
     async def work(self, turn: Turn[WebpageRow]) -> None:
         """See Kind."""
@@ -177,7 +177,7 @@ class WebpageDownloads:
             await asyncio.sleep(problem.retry_after or PAUSE)
         except Exception:
             logger.exception("reading a page failed unexpectedly", extra={"fields": {"download": row.id}})
-            await self._pages.failed(row.id, code=UNEXPECTED, detail="An unexpected error; it has been logged")
+            await self._pages.failed(row, code=UNEXPECTED, detail="An unexpected error; it has been logged")
 
     async def _read(self, row: WebpageRow) -> None:
         try:
@@ -187,9 +187,9 @@ class WebpageDownloads:
             await self._failed(row, error)
         except (UnusablePage, NoRoom) as problem:
             event(logger, logging.INFO, "page_failed", download=row.id, code=problem.code, again=False)
-            await self._pages.failed(row.id, code=problem.code, detail=problem.detail)
+            await self._pages.failed(row, code=problem.code, detail=problem.detail)
         else:
-            await self._pages.built(row.id, hash)
+            await self._pages.built(row, hash)
             event(logger, logging.INFO, "page_read", download=row.id, archive=hash, images=len(manifest.entries))
 
     async def _failed(self, row: WebpageRow, error: OriginError) -> None:
@@ -197,6 +197,6 @@ class WebpageDownloads:
         event(logger, logging.INFO, "page_failed", download=row.id, code=error.code, again=wait is not None)
         if wait is None:
             detail = f"the page cannot be had: {error.message}"
-            await self._pages.failed(row.id, code=UNREACHABLE, detail=detail)
+            await self._pages.failed(row, code=UNREACHABLE, detail=detail)
         else:
-            await self._pages.again(row.id, not_before=self._clock.wall() + wait, reason=error.code)
+            await self._pages.again(row, not_before=self._clock.wall() + wait, reason=error.code)

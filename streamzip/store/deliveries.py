@@ -6,18 +6,31 @@ who is delivering is in that process's memory alone, so that after a crash every
 
 import dataclasses
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, case, delete, exists, func, insert, select, update
 
 from streamzip.errors import FieldError, InvalidRequest, NotFound
 from streamzip.store.hiding import Hiding
-from streamzip.store.queues import NOTHING, QUEUED, LeftOut, by_reason, in_shares, is_due, is_waiting, next_due
+from streamzip.store.queues import (
+    DELIVERIES,
+    NOTHING,
+    QUEUED,
+    LeftOut,
+    by_reason,
+    in_shares,
+    is_due,
+    is_mine,
+    is_waiting,
+    next_due,
+    take_up,
+)
 from streamzip.store.reading import Reads
 from streamzip.store.rows import DeliveryRow, Event
-from streamzip.store.statements import InsertAbsent
+from streamzip.store.statements import InsertAbsent, changed
 from streamzip.store.tables import archives, deliveries, gone_receivers, hooks
+from streamzip.store.wakes import Wakes
 from streamzip.store.writer import Writer
 from streamzip.urls.urls import origin_of
 
@@ -44,7 +57,8 @@ _add_gone = InsertAbsent(gone_receivers)
 class Deliveries:
     """One delivery for an archive's event and receiver. Every method may raise errors.NotReady and errors.Damaged."""
 
-    def __init__(self, reads: Reads, writer: Writer, hiding: Hiding) -> None:
+    def __init__(self, reads: Reads, writer: Writer, hiding: Hiding, wakes: Wakes) -> None:
+        self._wakes = wakes
         self._reads = reads
         self._writer = writer
         self._hiding = hiding
@@ -77,11 +91,13 @@ class Deliveries:
         forms = self._hiding.forms(url)
 
         def change(connection: Connection) -> None:
-            _queue(connection, hash, event, url, self._hiding)
+            self._queue(connection, hash, event, url)
             ended = (deliveries.c.hash == hash) & (deliveries.c.type == event.type) & deliveries.c.url.in_(forms)
             again = update(deliveries).where(ended, deliveries.c.state != QUEUED)
             body = self._hiding.hide_body(event.body)
-            connection.execute(again.values(state=QUEUED, attempts=0, not_before=event.at, body=body))
+            anew = again.values(state=QUEUED, attempts=0, not_before=event.at, body=body).returning(deliveries.c.id)
+            for id in connection.execute(anew).scalars().all():
+                self._wakes.wake(connection, DELIVERIES, id, event.at)
 
         await self._writer.apply(change)
 
@@ -99,7 +115,7 @@ class Deliveries:
         rows = await self._reads.rows(query.order_by(deliveries.c.not_before, deliveries.c.id).limit(limit))
         found, lost = self._hiding.readable([DeliveryRow(**row._mapping) for row in rows], self._shown)
         for row in lost:  # its key was taken out; what is behind it must not wait
-            await self.ended(row.id, state=FAILED, at=now, outcome="unreadable")
+            await self.ended(row, state=FAILED, at=now, outcome="unreadable")
         return found
 
     async def next_due(self, left_out: LeftOut = NOTHING) -> float | None:
@@ -112,14 +128,37 @@ class Deliveries:
         counted = select(deliveries.c.outcome, func.count()).where(which).group_by(deliveries.c.outcome)
         return by_reason(await self._reads.rows(counted))
 
-    async def ended(self, id: str, *, state: str, at: float, outcome: str) -> None:
+    async def claim(self, id: str, now: float) -> DeliveryRow | None:
+        """Take the delivery up; None where it is not to be made now."""
+
+        def change(connection: Connection) -> bool:
+            return take_up(connection, deliveries, id, now)
+
+        if not await self._writer.apply(change):
+            return None
+        found = await self._deliveries(select(*_COLUMNS).where(deliveries.c.id == id))
+        return found[0] if found else None
+
+    async def withdrawn(self, ids: Collection[str]) -> list[str]:
+        """Return those that are no longer to be made."""
+        query = select(deliveries.c.id).where(deliveries.c.id.in_(ids), deliveries.c.state == QUEUED)
+        there = {row.id for row in await self._reads.rows(query)}
+        return [id for id in ids if id not in there]
+
+    async def ended(self, row: DeliveryRow, *, state: str, at: float, outcome: str) -> None:
         """It was delivered or given up."""
         values = {"state": state, "not_before": at, "outcome": outcome, "attempts": deliveries.c.attempts + 1}
-        await self._apply(update(deliveries).where(deliveries.c.id == id).values(**values))
 
-    async def again(self, id: str, *, not_before: float, outcome: str) -> None:
+        def change(connection: Connection) -> None:
+            mine = update(deliveries).where(is_mine(deliveries, row)).values(**values)
+            if changed(connection, mine) and state == QUEUED:
+                self._wakes.wake(connection, DELIVERIES, row.id, at)
+
+        await self._writer.apply(change)
+
+    async def again(self, row: DeliveryRow, *, not_before: float, outcome: str) -> None:
         """An attempt failed; the next one may be made from `not_before` (epoch s) on."""
-        await self.ended(id, state=QUEUED, at=not_before, outcome=outcome)
+        await self.ended(row, state=QUEUED, at=not_before, outcome=outcome)
 
     async def gone(self, url: str, *, at: float) -> None:
         """The receiver wants no more: what waits for it is ended, and nothing new is queued for it."""
@@ -151,6 +190,45 @@ class Deliveries:
         kept = exists().where(archives.c.hash == deliveries.c.hash)
         await self._apply(delete(deliveries).where(deliveries.c.state != QUEUED, ~kept))
 
+    def queue_event(self, connection: Connection, hash: str, event: Event) -> None:
+        """Queue the event for everybody who is to be told, as part of a larger change; once for each of them.
+
+        That change has locked or changed the archive's row before, so that no receiver is added meanwhile.
+        """
+        urls = {
+            self._hiding.show(url)
+            for url in connection.execute(select(hooks.c.url).where(hooks.c.hash == hash)).scalars()
+        }
+        if event.predefined is not None:
+            urls.add(event.predefined)
+        for url in sorted(urls):
+            self._queue(connection, hash, event, url)
+
+    def _queue(self, connection: Connection, hash: str, event: Event, url: str) -> None:
+        forms = self._hiding.forms(url)
+        if connection.execute(select(gone_receivers.c.url).where(gone_receivers.c.url.in_(forms))).first() is not None:
+            return
+        same = (deliveries.c.hash == hash) & (deliveries.c.type == event.type) & deliveries.c.url.in_(forms)
+        if connection.execute(select(deliveries.c.id).where(same)).first() is not None:  # under an older key, perhaps
+            return
+        row: dict[str, Any] = {
+            "id": f"msg_{secrets.token_hex(16)}",
+            "hash": hash,
+            "type": event.type,
+            "url": forms[0],
+            "receiver": origin_of(url),
+            "predefined": url == event.predefined,
+            "body": self._hiding.hide_body(event.body),
+            "state": QUEUED,
+            "attempts": 0,
+            "not_before": event.at,
+            "created_at": event.at,
+            "outcome": None,
+            "owner": event.owner,
+        }
+        if _add_delivery(connection, row):
+            self._wakes.wake(connection, DELIVERIES, row["id"], event.at)
+
     async def _apply(self, statement: Any) -> None:
         def change(connection: Connection) -> None:
             connection.execute(statement)
@@ -162,43 +240,6 @@ class Deliveries:
 
     def _shown(self, row: DeliveryRow) -> DeliveryRow:
         return dataclasses.replace(row, url=self._hiding.show(row.url), body=self._hiding.show_body(row.body))
-
-
-def queue_event(connection: Connection, hash: str, event: Event, hiding: Hiding) -> None:
-    """Queue the event for everybody who is to be told, as part of a larger change; once for each of them.
-
-    That change has locked or changed the archive's row before, so that no receiver is added meanwhile.
-    """
-    urls = {hiding.show(url) for url in connection.execute(select(hooks.c.url).where(hooks.c.hash == hash)).scalars()}
-    if event.predefined is not None:
-        urls.add(event.predefined)
-    for url in sorted(urls):
-        _queue(connection, hash, event, url, hiding)
-
-
-def _queue(connection: Connection, hash: str, event: Event, url: str, hiding: Hiding) -> None:
-    forms = hiding.forms(url)
-    if connection.execute(select(gone_receivers.c.url).where(gone_receivers.c.url.in_(forms))).first() is not None:
-        return
-    same = (deliveries.c.hash == hash) & (deliveries.c.type == event.type) & deliveries.c.url.in_(forms)
-    if connection.execute(select(deliveries.c.id).where(same)).first() is not None:  # under an older key, perhaps
-        return
-    row = {
-        "id": f"msg_{secrets.token_hex(16)}",
-        "hash": hash,
-        "type": event.type,
-        "url": forms[0],
-        "receiver": origin_of(url),
-        "predefined": url == event.predefined,
-        "body": hiding.hide_body(event.body),
-        "state": QUEUED,
-        "attempts": 0,
-        "not_before": event.at,
-        "created_at": event.at,
-        "outcome": None,
-        "owner": event.owner,
-    }
-    _add_delivery(connection, row)
 
 
 def _waiting(left_out: LeftOut) -> ColumnElement[bool]:

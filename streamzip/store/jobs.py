@@ -14,19 +14,23 @@ from sqlalchemy import ColumnElement, Connection, Select, case, delete, func, se
 from streamzip.store.queues import (
     NO_SLOT,
     NOTHING,
+    PREFETCHES,
     QUEUED,
     SHARE,
     LeftOut,
     by_reason,
     in_shares,
     is_due,
+    is_mine,
     is_waiting,
     next_due,
+    take_up,
 )
 from streamzip.store.reading import Reads
 from streamzip.store.rows import JobRow
 from streamzip.store.statements import InsertAbsent, changed
 from streamzip.store.tables import archives, jobs
+from streamzip.store.wakes import Wakes
 from streamzip.store.writer import Writer
 
 FAILED = "failed"
@@ -40,16 +44,17 @@ _add_job = InsertAbsent(jobs)
 class Jobs:
     """At most one job of a kind for an archive; a deleted archive takes its jobs with it."""
 
-    def __init__(self, reads: Reads, writer: Writer) -> None:
+    def __init__(self, reads: Reads, writer: Writer, wakes: Wakes) -> None:
         self._reads = reads
         self._writer = writer
+        self._wakes = wakes
 
     async def add(self, kind: str, hash: str, *, now: float) -> None:
         """Queue it, due at once (`now`: epoch s); one that waits for a retry or was given up starts afresh.
 
         Raises NotFound where the archive is gone.
         """
-        await self._writer.apply(lambda connection: add_job(connection, kind, hash, now))
+        await self._writer.apply(lambda connection: self.add_within(connection, kind, hash, now))
 
     async def due(
         self,
@@ -106,28 +111,47 @@ class Jobs:
         counted = select(jobs.c.reason, func.count()).where(waiting).group_by(jobs.c.reason)
         return by_reason(await self._reads.rows(counted))
 
-    async def begun(self, id: int) -> None:
+    async def begun(self, job: JobRow) -> None:
         """Note that it waits for nothing more."""
-        await self._set(id, reason=None)
+        await self._set(job, reason=None)
 
-    async def done(self, id: int) -> None:
+    def add_within(self, connection: Connection, kind: str, hash: str, now: float) -> None:
+        """Queue a job as part of a larger change; see `add`."""
+        fresh = {"state": QUEUED, "attempts": 0, "not_before": now, "reason": None, "waits": 0}
+        if not _add_job(connection, {"kind": kind, "hash": hash, "created_at": now, **fresh}):
+            connection.execute(update(jobs).where(_of(kind, hash)).values(**fresh))
+        id = connection.execute(select(jobs.c.id).where(_of(kind, hash))).scalar_one()
+        self._wakes.wake(connection, PREFETCHES, str(id), now)
+
+    async def claim(self, id: str, now: float) -> JobRow | None:
+        """Take the job up; None where it is not to be done now."""
+
+        def change(connection: Connection) -> bool:
+            return take_up(connection, jobs, int(id), now, reason=None)
+
+        if not await self._writer.apply(change):
+            return None
+        found = await self._jobs(_ROWS.where(jobs.c.id == int(id)))
+        return found[0] if found else None
+
+    async def done(self, job: JobRow) -> None:
         """It is done; nothing is left of it. No error where it was cancelled meanwhile."""
 
         def change(connection: Connection) -> None:
-            connection.execute(delete(jobs).where(jobs.c.id == id))
+            connection.execute(delete(jobs).where(is_mine(jobs, job)))
 
         await self._writer.apply(change)
 
-    async def put_off(self, id: int, *, not_before: float, reason: str) -> None:
+    async def put_off(self, job: JobRow, *, not_before: float, reason: str) -> None:
         """It waits, which is no failure: try again from `not_before` (epoch s) on."""
-        await self._set(id, waits=jobs.c.waits + 1, not_before=not_before, reason=reason)
+        await self._set(job, waits=jobs.c.waits + 1, not_before=not_before, reason=reason)
 
-    async def fail(self, id: int, *, not_before: float | None, reason: str) -> None:
+    async def fail(self, job: JobRow, *, not_before: float | None, reason: str) -> None:
         """An attempt failed: try again from `not_before` (epoch s) on, or never (None) until it is added again."""
         values: dict[str, Any] = {"attempts": jobs.c.attempts + 1, "waits": 0, "state": FAILED, "reason": reason}
         if not_before is not None:
             values |= {"state": QUEUED, "not_before": not_before}
-        await self._set(id, **values)
+        await self._set(job, **values)
 
     async def cancel(self, kind: str, hash: str) -> bool:
         """Take it back; False where there was none to be done."""
@@ -137,21 +161,16 @@ class Jobs:
 
         return await self._writer.apply(change)
 
-    async def _set(self, id: int, **values: Any) -> None:
+    async def _set(self, job: JobRow, **values: Any) -> None:
         def change(connection: Connection) -> None:
-            connection.execute(update(jobs).where(jobs.c.id == id, jobs.c.state == QUEUED).values(**values))
+            mine = is_mine(jobs, job) & (jobs.c.state == QUEUED)
+            if changed(connection, update(jobs).where(mine).values(**values)) and "not_before" in values:
+                self._wakes.wake(connection, PREFETCHES, str(job.id), values["not_before"])
 
         await self._writer.apply(change)
 
     async def _jobs(self, query: Select[Any]) -> list[JobRow]:
         return [JobRow(**row._mapping) for row in await self._reads.rows(query)]
-
-
-def add_job(connection: Connection, kind: str, hash: str, now: float) -> None:
-    """Queue a job as part of a larger change; see Jobs.add."""
-    fresh = {"state": QUEUED, "attempts": 0, "not_before": now, "reason": None, "waits": 0}
-    if not _add_job(connection, {"kind": kind, "hash": hash, "created_at": now, **fresh}):
-        connection.execute(update(jobs).where(_of(kind, hash)).values(**fresh))
 
 
 def _waiting(left_out: LeftOut) -> ColumnElement[bool]:

@@ -1,17 +1,24 @@
 """What the tables that are queues have in common: rows with a state, attempts, and a time before which they rest.
 
-No row is claimed: who works on it is in that process's memory alone, and it says what it has when it asks for more.
+Where one process works on a queue it claims no row: what it has is in its memory alone, and it says so when it asks for
+more. Where several do, each takes a row up, and who did so last notes what became of it.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
-from sqlalchemy import ColumnElement, Row, Table, false, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Table, false, func, or_, select, update
 
 from streamzip.store.reading import Reads
+from streamzip.store.statements import changed
 
 QUEUED = "queued"  # the state of what is still to be done
+
+# The queues, as the log and whoever is woken call them.
+PREFETCHES: Final = "prefetches"
+PAGES: Final = "pages"
+DELIVERIES: Final = "deliveries"
 
 # Why a row waits, where that is no failure. What is due and has none of them is worked on, or begins at once.
 NO_SLOT: Final = "no_slot"  # all slots are taken
@@ -24,6 +31,21 @@ TOO_BUSY: Final = "too_busy"  # the origins of very many entries are being asked
 
 BLOCKED: Final = frozenset({NO_SLOT, SHARE})
 WAITS: Final = BLOCKED | {SLOW, NOT_READY, NO_ROOM, TOO_MANY, TOO_BUSY}
+
+
+EARLY: Final = 1.0  # seconds before its time in which a row may be taken up: clocks differ a little
+
+
+class Queued(Protocol):
+    """A row of a queue."""
+
+    @property
+    def id(self) -> Any:
+        """Return its name in its queue."""
+
+    @property
+    def claims(self) -> int:
+        """Return how often it was taken up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +73,18 @@ def in_shares(columns: Mapping[str, ColumnElement[Any]], left_out: LeftOut) -> C
     """Whether a row counts in one of the shares that are left out; `columns`: where a row says whose it is."""
     found = [columns[name].in_(whose) for name, whose in left_out.shares.items() if name in columns]
     return func.coalesce(or_(false(), *found), false())
+
+
+def is_mine(queue: Table, row: Queued) -> ColumnElement[bool]:
+    """Whether it is that row, and nobody has taken it up since: what whoever works on it may change."""
+    mine: ColumnElement[bool] = (queue.c.id == row.id) & (queue.c.claims == row.claims)
+    return mine
+
+
+def take_up(connection: Connection, queue: Table, id: Any, now: float, **values: Any) -> bool:
+    """Take the row up, so that nobody who did so before changes it any more; False where it is not to be done now."""
+    due = (queue.c.id == id) & (queue.c.state == QUEUED) & (queue.c.not_before <= now + EARLY)
+    return changed(connection, update(queue).where(due).values(claims=queue.c.claims + 1, **values)) > 0
 
 
 def is_waiting(queue: Table, ids: Collection[Any]) -> ColumnElement[bool]:

@@ -20,13 +20,13 @@ from streamzip.clock import Clock, SystemClock
 from streamzip.config import SetupError
 from streamzip.errors import NotFound, Problem, Stale
 from streamzip.store.catalogue import Catalogue
-from streamzip.store.deliveries import Deliveries, queue_event
+from streamzip.store.deliveries import Deliveries
 from streamzip.store.dialects import READERS, Dialect
 from streamzip.store.dialects.sqlite import Sqlite
 from streamzip.store.faults import public_fault
 from streamzip.store.fingerprints import agree
 from streamzip.store.hiding import Hiding
-from streamzip.store.jobs import Jobs, add_job
+from streamzip.store.jobs import Jobs
 from streamzip.store.migrations import migrate
 from streamzip.store.overview import Overview
 from streamzip.store.reading import Reads
@@ -34,12 +34,15 @@ from streamzip.store.rows import ArchiveRow, Documents, Event, Sealed
 from streamzip.store.server_clock import ServerClock
 from streamzip.store.statements import InsertAbsent, changed, put
 from streamzip.store.tables import archives, documents, plans
+from streamzip.store.wakes import NoWakes, Wakes
 from streamzip.store.webpages import Webpages
 from streamzip.store.writer import Writer
 
 MANIFEST = "manifest"
 LAYOUT = "layout"
 CRCS = "crcs"
+
+NO_WAKES = NoWakes()
 
 _PAGE = 1000
 ASK_TIME_EVERY = 15.0  # seconds; a server that was promoted may have another clock than the one before
@@ -68,18 +71,24 @@ class Repository:
     """
 
     def __init__(
-        self, reads: Reads, writer: Writer, engines: Sequence[Engine], clock: Clock, keys: KeyRing | None = None
+        self,
+        reads: Reads,
+        writer: Writer,
+        engines: Sequence[Engine],
+        clock: Clock,
+        keys: KeyRing | None = None,
+        wakes: Wakes = NO_WAKES,
     ) -> None:
         self._reads = reads
         self._writer = writer
         self._engines = engines
         self._following: asyncio.Task[None] | None = None
         self.clock = clock
-        self.jobs = Jobs(reads, writer)
-        hiding = self._hiding = Hiding(keys)
-        self.deliveries = Deliveries(reads, writer, hiding)
+        self.jobs = Jobs(reads, writer, wakes)
+        hiding = Hiding(keys)
+        self.deliveries = Deliveries(reads, writer, hiding, wakes)
         self.catalogue = Catalogue(reads, writer)
-        self.webpages = Webpages(reads, writer, hiding)
+        self.webpages = Webpages(reads, writer, hiding, wakes)
         self.overview = Overview(reads)
 
     @classmethod
@@ -95,11 +104,13 @@ class Repository:
         *,
         fingerprints: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
         local: Clock | None = None,
+        wakes: Wakes = NO_WAKES,
     ) -> Self:
         """Open the store and bring its schema up to date.
 
         `keys`: what others' secrets are encrypted with; see Hiding. `fingerprints`: by setting, those of the secrets
-        that must be the same on every gateway of the store. `local`: this machine's clock. Raises
+        that must be the same on every gateway of the store. `local`: this machine's clock. `wakes`: whoever works on
+        the queues. Raises
         migrations.SchemaTooNewError, config.SetupError, errors.NotReady (locked, full, away), errors.Damaged, and the
         file system's OSError.
         """
@@ -107,14 +118,14 @@ class Repository:
         readers, writer = engines = dialect.open(READERS)
         try:
             async with dialect.alone():
-                await asyncio.to_thread(_prepare, dialect, writer, fingerprints, clock)
+                await asyncio.to_thread(_prepare, dialect, writer, fingerprints, clock, wakes)
             availability = dialect.availability()
             reads = Reads(readers, READERS, availability)
             if dialect.now is None:
-                return cls(reads, Writer(writer, availability), engines, clock, keys)
+                return cls(reads, Writer(writer, availability), engines, clock, keys, wakes)
             server = ServerClock(clock)
             await _ask_time(reads, dialect.now, server)
-            repository = cls(reads, Writer(writer, availability), engines, server, keys)
+            repository = cls(reads, Writer(writer, availability), engines, server, keys, wakes)
             repository._following = asyncio.create_task(_follow_time(reads, dialect.now, server))
         except BaseException as error:
             for engine in engines:
@@ -148,7 +159,7 @@ class Repository:
                 return False
             _add_document(connection, _document(archive.hash, MANIFEST, manifest))
             if job is not None:
-                add_job(connection, job, archive.hash, archive.created_at)
+                self.jobs.add_within(connection, job, archive.hash, archive.created_at)
             return True
 
         return await self._writer.apply(change)
@@ -194,7 +205,7 @@ class Repository:
             if not changed(connection, update(archives).where(where).values(code=code)):
                 return False
             if event is not None:
-                queue_event(connection, hash, event, self._hiding)
+                self.deliveries.queue_event(connection, hash, event)
             return True
 
         return await self._writer.apply(change)
@@ -220,7 +231,7 @@ class Repository:
             if crcs is not None:
                 put(connection, documents, {"hash": hash, "kind": CRCS}, _sealed(crcs))
             if event is not None and before.completed_at is None:
-                queue_event(connection, hash, event, self._hiding)
+                self.deliveries.queue_event(connection, hash, event)
             return True
 
         return await self._writer.apply(change)
@@ -288,10 +299,13 @@ class Repository:
         return await self._writer.apply(change)
 
 
-def _prepare(dialect: Dialect, writer: Engine, fingerprints: Mapping[str, Mapping[str, str]], clock: Clock) -> None:
+def _prepare(
+    dialect: Dialect, writer: Engine, fingerprints: Mapping[str, Mapping[str, str]], clock: Clock, wakes: Wakes
+) -> None:
     with writer.begin() as connection:
         dialect.prepare(connection)
         migrate(connection)
+        wakes.prepare(connection)
         dialect.check(connection)
         now = clock.wall() if dialect.now is None else connection.execute(dialect.now).scalar_one()
         for setting, own in fingerprints.items():

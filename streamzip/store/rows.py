@@ -55,7 +55,8 @@ class JobRow:
     """One piece of work that survives a restart. `state`: `queued`, or `failed` once given up; times in epoch s.
 
     `reason`: why it waits or failed, see store.queues; `waits`: how often in a row it was put off without having
-    failed. `owner`, `origin`: those of its archive.
+    failed. `owner`, `origin`: those of its archive. `claims`: how often it was taken up; what became of it is noted by
+    whoever did so last.
     """
 
     id: int
@@ -69,6 +70,7 @@ class JobRow:
     waits: int = 0
     owner: str | None = None
     origin: str | None = None
+    claims: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class DeliveryRow:
 
     `receiver`: the url's `host:port`. `state`: `queued`, `delivered`, `failed` (given up) or `gone` (the receiver wants
     no more). `outcome`: how the last attempt ended. `not_before`: the next attempt's time where it is queued, else the
-    end's; in epoch s. `owner`: the name of the archive's API key.
+    end's; in epoch s. `owner`: the name of the archive's API key. `claims`: see JobRow.
     """
 
     id: str
@@ -106,6 +108,7 @@ class DeliveryRow:
     created_at: float
     outcome: str | None
     owner: str | None = None
+    claims: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,7 @@ class WebpageRow:
     """A web page whose images are wanted. `state`: `queued`, `built` (then `hash` is their archive) or `failed`.
 
     `code` and `detail`: the problem that it failed with. `owner`: the name of the API key that asked. `origin`: the
-    page's, as `host:port`. `reason`, `waits`: see JobRow. Times in epoch s.
+    page's, as `host:port`. `reason`, `waits`, `claims`: see JobRow. Times in epoch s.
     """
 
     id: str
@@ -129,3 +132,4 @@ class WebpageRow:
     origin: str | None = None
     reason: str | None = None
     waits: int = 0
+    claims: int = 0

@@ -81,6 +81,7 @@ jobs = Table(
     Column("created_at", Double, nullable=False),
     Column("reason", Text),
     Column("waits", Integer, nullable=False, server_default=text("0")),
+    Column("claims", Integer, nullable=False, server_default=text("0")),
     UniqueConstraint("kind", "hash"),
     Index("jobs_due", "state", "not_before"),
     Index("jobs_hash", "hash"),  # what the cascade from `archives` looks up
@@ -112,6 +113,7 @@ deliveries = Table(
     Column("created_at", Double, nullable=False),
     Column("outcome", Text),
     Column("owner", Text),
+    Column("claims", Integer, nullable=False, server_default=text("0")),
     UniqueConstraint("hash", "type", "url"),
     Index("deliveries_due", "state", "not_before"),
     Index("deliveries_url", "url"),
@@ -136,6 +138,7 @@ webpages = Table(
     Column("origin", Text),
     Column("reason", Text),
     Column("waits", Integer, nullable=False, server_default=text("0")),
+    Column("claims", Integer, nullable=False, server_default=text("0")),
     Index("webpages_due", "state", "not_before"),
     Index("webpages_hash", "hash"),  # what the cascade from `archives` looks up
 )

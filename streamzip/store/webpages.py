@@ -12,10 +12,24 @@ from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, 
 
 from streamzip.errors import Damaged
 from streamzip.store.hiding import Hiding
-from streamzip.store.queues import NOTHING, QUEUED, LeftOut, by_reason, in_shares, is_due, is_waiting, next_due
+from streamzip.store.queues import (
+    NOTHING,
+    PAGES,
+    QUEUED,
+    LeftOut,
+    by_reason,
+    in_shares,
+    is_due,
+    is_mine,
+    is_waiting,
+    next_due,
+    take_up,
+)
 from streamzip.store.reading import Reads
 from streamzip.store.rows import WebpageRow
+from streamzip.store.statements import changed
 from streamzip.store.tables import webpages
+from streamzip.store.wakes import Wakes
 from streamzip.store.writer import Writer
 
 BUILT = "built"
@@ -28,7 +42,8 @@ _COLUMNS = [webpages.c[field.name] for field in dataclasses.fields(WebpageRow)]
 class Webpages:
     """The pages by their ids. Every method may raise errors.NotReady and errors.Damaged."""
 
-    def __init__(self, reads: Reads, writer: Writer, hiding: Hiding) -> None:
+    def __init__(self, reads: Reads, writer: Writer, hiding: Hiding, wakes: Wakes) -> None:
+        self._wakes = wakes
         self._reads = reads
         self._writer = writer
         self._hiding = hiding
@@ -39,6 +54,7 @@ class Webpages:
 
         def change(connection: Connection) -> None:
             connection.execute(insert(webpages).values(**dataclasses.asdict(hidden)))
+            self._wakes.wake(connection, PAGES, row.id, row.not_before)
 
         await self._writer.apply(change)
 
@@ -65,7 +81,7 @@ class Webpages:
         rows = await self._reads.rows(query.order_by(webpages.c.not_before, webpages.c.id).limit(limit))
         found, lost = self._hiding.readable([WebpageRow(**row._mapping) for row in rows], self._shown)
         for row in lost:  # its key was taken out; what is behind it must not wait
-            await self.failed(row.id, code=Damaged.code, detail="the page's URL cannot be read any more")
+            await self.failed(row, code=Damaged.code, detail="the page's URL cannot be read any more")
         return found
 
     async def next_due(self, left_out: LeftOut = NOTHING) -> float | None:
@@ -84,21 +100,21 @@ class Webpages:
         counted = select(webpages.c.reason, func.count()).where(which).group_by(webpages.c.reason)
         return by_reason(await self._reads.rows(counted))
 
-    async def again(self, id: str, *, not_before: float, reason: str) -> None:
+    async def again(self, row: WebpageRow, *, not_before: float, reason: str) -> None:
         """An attempt failed: try again from `not_before` (epoch s) on."""
-        await self._set(id, attempts=webpages.c.attempts + 1, not_before=not_before, reason=reason)
+        await self._set(row, attempts=webpages.c.attempts + 1, not_before=not_before, reason=reason)
 
-    async def put_off(self, id: str, *, not_before: float, reason: str) -> None:
+    async def put_off(self, row: WebpageRow, *, not_before: float, reason: str) -> None:
         """It gave up its slot: try again from `not_before` (epoch s) on."""
-        await self._set(id, waits=webpages.c.waits + 1, not_before=not_before, reason=reason)
+        await self._set(row, waits=webpages.c.waits + 1, not_before=not_before, reason=reason)
 
-    async def built(self, id: str, hash: str) -> None:
+    async def built(self, row: WebpageRow, hash: str) -> None:
         """Its images are that archive. Raises NotFound where the archive is gone."""
-        await self._set(id, state=BUILT, hash=hash)
+        await self._set(row, state=BUILT, hash=hash)
 
-    async def failed(self, id: str, *, code: str, detail: str) -> None:
+    async def failed(self, row: WebpageRow, *, code: str, detail: str) -> None:
         """It failed for good."""
-        await self._set(id, state=FAILED, code=code, detail=detail)
+        await self._set(row, state=FAILED, code=code, detail=detail)
 
     async def sweep(self, before: float) -> None:
         """Drop the failed ones that were asked for before that time (epoch s)."""
@@ -109,9 +125,19 @@ class Webpages:
 
         await self._writer.apply(change)
 
-    async def _set(self, id: str, **values: Any) -> None:
+    async def claim(self, id: str, now: float) -> WebpageRow | None:
+        """Take the page up; None where it is not to be read now."""
+
+        def change(connection: Connection) -> bool:
+            return take_up(connection, webpages, id, now, reason=None)
+
+        return await self.get(id) if await self._writer.apply(change) else None
+
+    async def _set(self, row: WebpageRow, **values: Any) -> None:
         def change(connection: Connection) -> None:
-            connection.execute(update(webpages).where(webpages.c.id == id).values(**values))
+            mine = update(webpages).where(is_mine(webpages, row)).values(**values)
+            if changed(connection, mine) and "not_before" in values:
+                self._wakes.wake(connection, PAGES, row.id, values["not_before"])
 
         await self._writer.apply(change)
 

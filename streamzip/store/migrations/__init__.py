@@ -16,6 +16,7 @@ from streamzip.store.migrations import (
     m0005_fingerprints,
     m0006_long_urls,
     m0007_waits,
+    m0008_claims,
 )
 
 STEPS: tuple[Callable[[Connection], None], ...] = (
@@ -26,6 +27,7 @@ STEPS: tuple[Callable[[Connection], None], ...] = (
     m0005_fingerprints.apply,
     m0006_long_urls.apply,
     m0007_waits.apply,
+    m0008_claims.apply,
 )
 
 versions = Table("schema", MetaData(), Column("version", Integer, primary_key=True, autoincrement=False))

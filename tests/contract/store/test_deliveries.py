@@ -92,11 +92,11 @@ async def test_tell_queues_anew_when_the_delivery_has_ended(repository: Reposito
     """A repeated create is told again, under the same id; one that still waits is left as it is."""
     await repository.deliveries.tell(archive, HOOK, an_event(10.0))
     (first,) = await all_due(repository)
-    await repository.deliveries.again(first.id, not_before=50.0, outcome="http_503")
+    await repository.deliveries.again(first, not_before=50.0, outcome="http_503")
     await repository.deliveries.tell(archive, HOOK, an_event(20.0))
     (waiting,) = await all_due(repository)
     assert (waiting.id, waiting.not_before, waiting.attempts, waiting.outcome) == (first.id, 50.0, 1, "http_503")
-    await repository.deliveries.ended(first.id, state=DELIVERED, at=51.0, outcome="http_200")
+    await repository.deliveries.ended(first, state=DELIVERED, at=51.0, outcome="http_200")
     assert await all_due(repository) == []
     await repository.deliveries.tell(archive, HOOK, an_event(60.0, body=b"newer"))
     (again,) = await all_due(repository)
@@ -110,9 +110,10 @@ async def test_due_leaves_out_what_runs_and_who_is_busy(repository: Repository, 
     await repository.deliveries.tell(archive, HOOK, an_event(2.0))
     busy = LeftOut.of([], [("receiver", "slow.example:443")])
     assert [row.url for row in await repository.deliveries.due(9, longest=1e12, limit=1, left_out=busy)] == [HOOK]
-    running = [row.id for row in await repository.deliveries.due(9, longest=1e12, limit=2)]
+    rows = await repository.deliveries.due(9, longest=1e12, limit=2)
+    running = [row.id for row in rows]
     assert len(await repository.deliveries.due(9, longest=1e12, limit=9, left_out=LeftOut(running))) == 2
-    await repository.deliveries.again(running[0], not_before=50.0, outcome="timed_out")
+    await repository.deliveries.again(rows[0], not_before=50.0, outcome="timed_out")
     assert len(await repository.deliveries.due(49, longest=1e12, limit=9)) == 3
     assert await repository.deliveries.next_due() == 1.0
     assert await repository.deliveries.next_due(busy) == 2.0
@@ -169,7 +170,7 @@ async def test_deliveries_outlive_their_archive_until_they_end(repository: Repos
     await repository.set_completed(archive, at=10.0, size=1, event=an_event(predefined=OPERATOR))
     first, second = await all_due(repository)
     await repository.delete(archive)
-    await repository.deliveries.ended(first.id, state=DELIVERED, at=11.0, outcome="http_204")
+    await repository.deliveries.ended(first, state=DELIVERED, at=11.0, outcome="http_204")
     await repository.deliveries.sweep()
     assert [(row.id, row.state) for row in await repository.deliveries.of(archive)] == [(second.id, QUEUED)]
     await repository.deliveries.forget(archive)
@@ -180,7 +181,7 @@ async def test_sweep_keeps_ended_deliveries_of_archives_that_stand(repository: R
     """The status goes on showing what became of them."""
     await repository.deliveries.tell(archive, HOOK, an_event())
     (row,) = await all_due(repository)
-    await repository.deliveries.ended(row.id, state=DELIVERED, at=11.0, outcome="http_200")
+    await repository.deliveries.ended(row, state=DELIVERED, at=11.0, outcome="http_200")
     await repository.deliveries.sweep()
     assert [each.outcome for each in await repository.deliveries.of(archive)] == ["http_200"]
 

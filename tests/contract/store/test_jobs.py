@@ -1,8 +1,11 @@
 """The queue: nothing that was accepted is forgotten, nothing is there twice."""
 
+import dataclasses
+
 import pytest
 
 from streamzip.errors import NotFound
+from streamzip.store.queues import LeftOut
 from streamzip.store.repository import Repository
 from tests.unit.store.builders import an_archive, sealed
 
@@ -41,7 +44,7 @@ async def test_due_takes_jobs_when_the_clock_was_set_back(repository: Repository
     await repository.jobs.add("prefetch", archive, now=3 * DAY)
     (job,) = await repository.jobs.due(3 * DAY, longest=3600)
     if attempts:
-        await repository.jobs.fail(job.id, not_before=3 * DAY + 20, reason="origin_failed")
+        await repository.jobs.fail(job, not_before=3 * DAY + 20, reason="origin_failed")
         assert await repository.jobs.due(3 * DAY, longest=3600) == []
     assert [job.hash for job in await repository.jobs.due(2 * DAY + 5, longest=3600)] == [archive]
 
@@ -51,7 +54,7 @@ async def test_due_leaves_out_jobs_when_their_time_has_not_come(repository: Repo
     assert await repository.jobs.next_due() is None
     await repository.jobs.add("prefetch", archive, now=1.0)
     (job,) = await repository.jobs.due(1.0, longest=1e12)
-    await repository.jobs.fail(job.id, not_before=100.0, reason="origin_failed")
+    await repository.jobs.fail(job, not_before=100.0, reason="origin_failed")
     assert await repository.jobs.due(99.9, longest=1e12) == []
     assert len(await repository.jobs.due(100.0, longest=1e12)) == 1
     assert await repository.jobs.next_due() == 100.0
@@ -68,7 +71,7 @@ async def test_fail_puts_the_job_off_when_it_is_to_be_tried_again(repository: Re
     """A failed attempt counts, and the job is due at the moment given."""
     await repository.jobs.add("prefetch", archive, now=1.0)
     (job,) = await repository.jobs.due(1.0, longest=1e12)
-    await repository.jobs.fail(job.id, not_before=60.0, reason="origin_failed")
+    await repository.jobs.fail(job, not_before=60.0, reason="origin_failed")
     assert await repository.jobs.due(59.0, longest=1e12) == []
     (again,) = await repository.jobs.due(60.0, longest=1e12)
     assert (again.id, again.attempts, again.created_at) == (job.id, 1, 1.0)
@@ -78,7 +81,7 @@ async def test_fail_ends_the_job_when_it_is_given_up(repository: Repository, arc
     """A job given up is never due, and starts afresh when somebody asks again."""
     await repository.jobs.add("prefetch", archive, now=1.0)
     (job,) = await repository.jobs.due(1.0, longest=1e12)
-    await repository.jobs.fail(job.id, not_before=None, reason="no_entries")
+    await repository.jobs.fail(job, not_before=None, reason="no_entries")
     assert await repository.jobs.due(1e9, longest=1e12) == []
     assert await repository.jobs.next_due() is None
     assert await repository.jobs.pending("prefetch", archive) is None
@@ -92,8 +95,8 @@ async def test_done_removes_the_job_when_the_work_was_made(repository: Repositor
     """Work that was done does not come back at the next start."""
     await repository.jobs.add("prefetch", archive, now=1.0)
     (job,) = await repository.jobs.due(1.0, longest=1e12)
-    await repository.jobs.done(job.id)
-    await repository.jobs.done(job.id)
+    await repository.jobs.done(job)
+    await repository.jobs.done(job)
     assert await repository.jobs.pending("prefetch", archive) is None
 
 
@@ -103,7 +106,7 @@ async def test_done_leaves_the_successor_when_its_own_job_was_cancelled(reposito
     (cancelled,) = await repository.jobs.due(1.0, longest=1e12)
     assert await repository.jobs.cancel("prefetch", archive)
     await repository.jobs.add("prefetch", archive, now=2.0)
-    await repository.jobs.done(cancelled.id)
+    await repository.jobs.done(cancelled)
     assert await repository.jobs.pending("prefetch", archive) is not None
 
 
@@ -112,3 +115,39 @@ async def test_cancel_says_so_when_there_was_nothing_to_cancel(repository: Repos
     await repository.jobs.add("prefetch", archive, now=1.0)
     assert await repository.jobs.cancel("prefetch", archive)
     assert not await repository.jobs.cancel("prefetch", archive)
+
+
+async def test_claim_gives_a_job_to_whoever_takes_it_up_last(repository: Repository, archive: str) -> None:
+    """Whoever had it before, and was taken for dead, changes nothing of it any more; nor is it due before its time."""
+    await repository.jobs.add("prefetch", archive, now=1.0)
+    (job,) = await repository.jobs.due(1.0, longest=1e12)
+    first = await repository.jobs.claim(str(job.id), 1.0)
+    second = await repository.jobs.claim(str(job.id), 1.0)
+    assert first is not None
+    assert second is not None
+    await repository.jobs.done(first)
+    await repository.jobs.put_off(first, not_before=99.0, reason="slow")
+    await repository.jobs.fail(first, not_before=None, reason="origin_failed")
+    assert await repository.jobs.pending("prefetch", archive) == second
+    await repository.jobs.put_off(second, not_before=50.0, reason="slow")
+    assert await repository.jobs.claim(str(job.id), 40.0) is None
+    third = await repository.jobs.claim(str(job.id), 50.0)
+    assert third is not None
+    assert (third.reason, third.waits) == (None, 1)
+
+
+async def test_waiting_says_of_each_job_why_it_waits(repository: Repository) -> None:
+    """For a slot, or for its owner's share; what is worked on waits for nothing."""
+    for number, owner in enumerate(("a", "a", "b", "b")):
+        row = dataclasses.replace(an_archive(str(number), created_at=float(number)), owner=owner)
+        await repository.create(row, sealed(), job="prefetch")
+    running, *_ = await repository.jobs.due(9.0, longest=1e12)
+    left_out = LeftOut.of([running.id], [("owner", "a")])
+    free = await repository.jobs.due(9.0, longest=1e12, left_out=left_out)
+    assert [(job.hash, job.owner) for job in free] == [("2", "b"), ("3", "b")]
+    for _ in range(2):
+        counts = await repository.jobs.waiting(9.0, longest=1e12, left_out=left_out, no_room=True)
+        assert counts == {"share": 1, "no_slot": 2}
+    (blocked, *_) = await repository.jobs.due(9.0, longest=1e12, left_out=left_out)
+    await repository.jobs.begun(blocked)
+    assert [job.reason for job in await repository.jobs.due(9.0, longest=1e12)] == [None, "share", None, "no_slot"]

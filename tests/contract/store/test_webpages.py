@@ -23,9 +23,9 @@ async def test_page_is_due_until_it_is_built_or_failed(repository: Repository) -
     assert [row.id for row in await pages.due(99.0, longest=1e12, limit=1)] == ["a"]
 
     await repository.create(an_archive("f" * 32), sealed())
-    await pages.built("a", "f" * 32)
-    await pages.failed("b", code="no_images", detail="none")
-    await pages.again("c", not_before=50.0, reason="timed_out")
+    await pages.built(a_page("a"), "f" * 32)
+    await pages.failed(a_page("b"), code="no_images", detail="none")
+    await pages.again(a_page("c"), not_before=50.0, reason="timed_out")
     assert await pages.due(49.0, longest=1e12, limit=9) == []
     [again] = await pages.due(50.0, longest=1e12, limit=9)
     assert (again.id, again.attempts, again.url) == ("c", 1, "https://example.com/c")
@@ -37,8 +37,8 @@ async def test_page_remembers_what_became_of_it(repository: Repository) -> None:
     await repository.create(an_archive("f" * 32), sealed())
     await pages.add(a_page("a"))
     await pages.add(a_page("b"))
-    await pages.built("a", "f" * 32)
-    await pages.failed("b", code="no_images", detail="none")
+    await pages.built(a_page("a"), "f" * 32)
+    await pages.failed(a_page("b"), code="no_images", detail="none")
     built, failed = await pages.get("a"), await pages.get("b")
     assert built is not None
     assert failed is not None
@@ -51,13 +51,13 @@ async def test_page_is_gone_with_its_archive(repository: Repository) -> None:
     """A deleted or expired archive leaves no download behind, and cannot be given to one."""
     await repository.create(an_archive("f" * 32), sealed())
     await repository.webpages.add(a_page("a"))
-    await repository.webpages.built("a", "f" * 32)
+    await repository.webpages.built(a_page("a"), "f" * 32)
     await repository.delete("f" * 32)
     assert await repository.webpages.get("a") is None
 
     await repository.webpages.add(a_page("b"))
     with pytest.raises(NotFound):
-        await repository.webpages.built("b", "f" * 32)
+        await repository.webpages.built(a_page("b"), "f" * 32)
 
 
 async def test_page_that_failed_goes_when_it_is_old(repository: Repository) -> None:
@@ -66,8 +66,8 @@ async def test_page_that_failed_goes_when_it_is_old(repository: Repository) -> N
     await repository.create(an_archive("f" * 32), sealed())
     for row in (a_page("failed"), a_page("queued"), a_page("built")):
         await pages.add(row)
-    await pages.failed("failed", code="no_images", detail="none")
-    await pages.built("built", "f" * 32)
+    await pages.failed(a_page("failed"), code="no_images", detail="none")
+    await pages.built(a_page("built"), "f" * 32)
     await pages.sweep(10.0)
     assert await pages.get("failed") is not None
     await pages.sweep(10.5)
