@@ -257,6 +257,7 @@ class Settings(BaseSettings):
         default=None,
         description="How a line of the log looks: `json` or `text`. Default: text on a terminal, else JSON.",
     )
+    access_log: bool = Field(default=True, description="Whether each request has a line in the log, at `info`.")
     connections_per_origin: int = Field(
         default=128, ge=1, description="Connections at once to one origin, at most; it begins with 32."
     )

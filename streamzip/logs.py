@@ -14,11 +14,15 @@ import re
 import sys
 import traceback
 from collections.abc import Mapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
 from streamzip.config import LogFormat, LogLevel
+
+REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)  # in each line of that request
 
 LIMIT = 2048  # bytes of one value as it stands in the line, escapes included
 _SCANNED = 16_384  # characters of a text that are looked at: bounds the work for one value
@@ -50,6 +54,8 @@ _REDACTIONS = (
         rf"\1{_HIDDEN}",
     ),
 )
+# A word in which none of these can match, as most are: they cost a line more than all the rest of it.
+_PLAIN = re.compile(r"(?!.*whsec_)[\w./-]{0,512}", re.ASCII)
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -59,11 +65,12 @@ def event(logger: logging.Logger, level: int, name: str, /, **fields: Any) -> No
 
 
 def configure(level: LogLevel, form: LogFormat | None = None) -> None:
-    """Send every logger's lines, uvicorn's too, to stderr. Call uvicorn with `log_config=None`.
+    """Send every logger's lines to stderr. Call uvicorn with `log_config=None`.
 
     `form` None: text where stderr is a terminal, else JSON.
 
-    Libraries stay at `warning`: at `debug`, some would log what they are given, whole URLs too.
+    Libraries stay at `warning`: at `debug`, some would log what they are given, whole URLs too. uvicorn stays at
+    `error`: what it says below that, the gateway says itself.
     """
     handler = logging.StreamHandler(sys.stderr)
     for_a_person = form == "text" or (form is None and sys.stderr.isatty())
@@ -75,7 +82,7 @@ def configure(level: LogLevel, form: LogFormat | None = None) -> None:
         logger = logging.getLogger(name)
         logger.handlers = []
         logger.propagate = True
-        logger.setLevel(_LEVELS[level])
+        logger.setLevel(_LEVELS[level] if name == "streamzip" else max(_LEVELS[level], logging.ERROR))
     logging.captureWarnings(True)
 
 
@@ -94,7 +101,9 @@ class JsonFormatter(logging.Formatter):
             "event": clean(_message(record)),
         }
         for name, value in getattr(record, "fields", {}).items():
-            line[f"{name}_" if name in line else name] = _HIDDEN if _SECRET_NAME.search(name) else clean(value)
+            line[f"{name}_" if name in line else name] = _HIDDEN if _is_secret(name) else clean(value)
+        if (request_id := REQUEST_ID.get()) is not None:
+            line["request_id"] = request_id
         error = record.exc_info[1] if record.exc_info else None
         if error is not None:
             line["error"] = _cut(_headline(error))
@@ -138,8 +147,17 @@ def redact(text: str) -> str:
 
 def clean(value: Any) -> Any:
     """The value as a line may show it: JSON types, texts redacted, at most LIMIT bytes."""
+    if isinstance(value, str) and _PLAIN.fullmatch(value):
+        return value
     shown = _plain(value, _DEPTH)
+    if not isinstance(shown, str | dict | list):
+        return shown
     return _cut(shown if isinstance(shown, str) else _dumps(shown)) if len(_dumps(shown)) > LIMIT else shown
+
+
+@lru_cache(maxsize=1024)
+def _is_secret(name: str) -> bool:
+    return _SECRET_NAME.search(name) is not None
 
 
 def _plain(value: Any, depth: int) -> Any:

@@ -219,3 +219,4 @@ class ProblemDocument(BaseModel):
     detail: str = Field(description="For people; it may change.")
     code: str = Field(description="Stable; branch on it.", examples=["not_found"])
     errors: Maybe[list[FieldFault]] = Field(None, description="Only with `invalid_request`: the wrong fields.")
+    request_id: Maybe[str] = Field(None, description="The answer's `X-Request-Id`: the operator's log has it.")

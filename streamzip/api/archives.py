@@ -22,6 +22,7 @@ from streamzip.archives.status import Asked
 from streamzip.clock import rfc3339
 from streamzip.config import Settings
 from streamzip.edge.bodies import HeldBodies
+from streamzip.edge.request_log import about
 from streamzip.errors import FieldError, Forbidden, InvalidRequest
 from streamzip.gateway import Gateway
 from streamzip.manifest.parse import CreateRequest, Limits, parse_create
@@ -76,7 +77,9 @@ class Archives:
     async def keep(self, request: Request, parser: Parser = parse_create, *, prefetch: bool | None = None) -> Created:
         """Keep what the body asks for, on this gateway's terms. `prefetch`: whatever the body says of it."""
         self.links.base(request)  # without a Host it is refused before anything is stored
-        return await self.store(await self.parse(request, parser), prefetch=prefetch)
+        created = await self.store(await self.parse(request, parser), prefetch=prefetch)
+        about(request.scope, created.row.hash)
+        return created
 
     async def store(self, asked: CreateRequest, *, prefetch: bool | None = None) -> Created:
         """Keep what was parsed, as `keep` does."""

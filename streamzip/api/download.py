@@ -13,6 +13,7 @@ from streamzip.config import Settings
 from streamzip.edge.disposition import attachment
 from streamzip.edge.problems import ProblemResponse
 from streamzip.edge.representation import Representation, respond
+from streamzip.edge.request_log import about
 from streamzip.errors import NotReady
 from streamzip.gateway import Gateway
 from streamzip.web.frame import is_browser
@@ -38,6 +39,7 @@ class Downloads:
 
     async def send(self, request: Request, hash: str) -> Response:
         """The archive as the request wants it. Raises Problem while nothing has been sent."""
+        about(request.scope, hash)
         async with AsyncExitStack() as stack:
             download = await stack.enter_async_context(self._gateway.downloads.open(hash))
             facts = download.facts

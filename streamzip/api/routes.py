@@ -36,6 +36,7 @@ from streamzip.edge.heads import Heads
 from streamzip.edge.hosts import Hosts, authority
 from streamzip.edge.problems import on_hang_up, on_http_error, on_problem, on_unexpected
 from streamzip.edge.proxies import Proxies
+from streamzip.edge.request_log import RequestLog
 from streamzip.edge.sites import Sites
 from streamzip.errors import Problem
 from streamzip.gateway import Gateway
@@ -137,4 +138,6 @@ def build(
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False  # it would mend what was signed otherwise
     hosts = Hosts(None if auth.keys else {*settings.allowed_hosts, *([public.host] if public else [])})
-    return Connections(Heads(shared(app, settings.cors_origins), hosts, Proxies(settings.trusted_proxies), sites))
+    proxies = Proxies(settings.trusted_proxies)
+    answered = Heads(shared(app, settings.cors_origins), hosts, proxies, sites)
+    return Connections(RequestLog(answered, proxies, lines=settings.access_log))

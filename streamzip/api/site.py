@@ -23,6 +23,7 @@ from streamzip.archives.create import Created
 from streamzip.archives.status import Asked
 from streamzip.clock import Clock
 from streamzip.config import Settings
+from streamzip.edge.request_log import about
 from streamzip.errors import BadForm, FieldError, InvalidRequest, NotFound, Problem
 from streamzip.gateway import Gateway
 from streamzip.jobs.webpages import WebpageDownloads
@@ -131,7 +132,9 @@ class Site:
     async def _create(self, request: Request, fields: Mapping[str, list[str]]) -> Created:
         links = fields.get("links", [""])[-1]
         body = await self.archives.aside(partial(_body_of, fields, self.settings.max_entries), len(links))
-        return await self.archives.store(await self.archives.read(request, body))
+        created = await self.archives.store(await self.archives.read(request, body))
+        about(request.scope, created.row.hash)
+        return created
 
     async def _collect(self, request: Request, page: str) -> Response:
         self.archives.links.base(request)  # without a Host it is refused before anything is stored

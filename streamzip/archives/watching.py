@@ -9,6 +9,7 @@ import contextlib
 import logging
 from collections import Counter
 from collections.abc import Collection, Iterator
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -142,7 +143,7 @@ class Watches:
         watched.watchers += 1
         self._clients[client] += 1
         if self._looking is None:
-            self._looking = asyncio.create_task(self._look_on())
+            self._looking = asyncio.create_task(self._look_on(), context=Context())  # not in the first one's request
         try:
             yield watched
         finally:

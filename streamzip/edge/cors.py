@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 _SENT = ("Authorization", "Content-Type", "Range", "If-Range", "If-Match", "If-None-Match", "X-Delete-Token")
 _SEEN = (
     *("Accept-Ranges", "Content-Disposition", "Content-Length", "Content-Range", "ETag", "Last-Modified"),
-    *("Location", "Retry-After"),
+    *("Location", "Retry-After", "X-Request-Id"),
 )
 _REMEMBERED = 600  # seconds that a browser need not ask again
 

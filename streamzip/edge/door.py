@@ -8,6 +8,7 @@ as bytes; where there are more of them than a head may have, the connection is n
 """
 
 import asyncio
+import logging
 import re
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -19,6 +20,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from streamzip.edge.bodies import READ_OVER
 from streamzip.edge.problems import ProblemResponse
 from streamzip.framing import Framing, head_end
+from streamzip.logs import event
+
+logger = logging.getLogger(__name__)
 
 MOST_HEAD: Final = 64 << 10  # bytes of a request's head; servers commonly take 8 to 16 KiB
 MOST_FIELDS: Final = 200
@@ -312,6 +316,8 @@ class DoorProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request, or too large a one."""
+        status = 400 if self._head <= MOST_HEAD else 431
+        event(logger, logging.INFO, "request_refused", status=status, client=self.client and self.client[0])
         answer = self.cycle
         if self.pipeline or (
             answer is not None and answer.response_started and (self._in_body or not answer.response_complete)
@@ -372,6 +378,8 @@ def behind(door: Door) -> type[DoorProtocol]:
 
 
 async def _busy(scope: Scope, receive: Receive, send: Send) -> None:
+    client = scope["client"]
+    event(logger, logging.WARNING, "request_refused", status=503, code="too_busy", client=client and client[0])
     response = ProblemResponse(
         503, "too_busy", "Too busy", "too many requests at once; ask again", retry_after=RETRY_AFTER
     )

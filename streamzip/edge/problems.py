@@ -9,8 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
+from streamzip.edge.request_log import LEFT, told_of
 from streamzip.errors import Problem
-from streamzip.logs import event
+from streamzip.logs import REQUEST_ID, event
 from streamzip.web.frame import is_browser
 from streamzip.web.told import is_link, problem_page
 
@@ -42,6 +43,8 @@ class ProblemResponse(Response):
             "code": code,
             **(members or {}),
         }
+        if (request_id := REQUEST_ID.get()) is not None:
+            document["request_id"] = request_id
         headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
         if retry_after is not None:
             headers["Retry-After"] = str(retry_after)
@@ -69,7 +72,7 @@ async def on_problem(request: Request, error: Exception) -> Response:
     if not isinstance(error, Problem):
         raise error
     if error.status >= 500:
-        event(logger, logging.WARNING, "problem", code=error.code, detail=error.detail)
+        event(logger, logging.WARNING, "problem", code=error.code, detail=error.detail, **told_of(request.scope))
     return problem_page(request, error) if is_browser(request) and is_link(request) else respond(error)
 
 
@@ -93,10 +96,9 @@ def _methods(request: Request) -> set[str]:
 
 async def on_hang_up(_: Request, __: Exception) -> Response:
     """The client left before its body was whole: an answer to nobody, and no failure."""
-    return Response()
+    return Response(status_code=LEFT)
 
 
-async def on_unexpected(_: Request, error: Exception) -> Response:
-    """Whatever nobody foresaw: logged with its trace, told without."""
-    logger.error("unexpected failure", exc_info=error)
+async def on_unexpected(_: Request, __: Exception) -> Response:
+    """Whatever nobody foresaw: told without its trace, which the request's log has."""
     return ProblemResponse(500, "internal", "The gateway failed", "An unexpected error; it has been logged.")

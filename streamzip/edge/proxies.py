@@ -27,6 +27,10 @@ class Proxies:
     def __init__(self, named: Sequence[Network]) -> None:
         self._named = tuple(named)
 
+    def trusts(self, peer: Address | None) -> bool:
+        """Return whether the operator named the peer: what it tells of a request is believed."""
+        return peer is not None and lies_in(peer, self._named)
+
     def scheme(self, peer: Address | None, scheme: str, forwarded: Sequence[str]) -> str:
         """Return the scheme of a request. `forwarded`: its X-Forwarded-Proto fields.
 

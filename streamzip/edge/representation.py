@@ -16,6 +16,7 @@ from streamzip.edge.accel import nginx_agrees
 from streamzip.edge.conditionals import combined, decide
 from streamzip.edge.problems import ProblemResponse
 from streamzip.edge.ranges import Multipart, Unsatisfiable, content_range, multipart, parse_range, unsatisfied_range
+from streamzip.edge.request_log import LEFT
 from streamzip.edge.sending import StreamedResponse, unless_left
 from streamzip.errors import NotReady
 from streamzip.spans import Data, Span
@@ -123,7 +124,8 @@ async def _stream(request: Request, chosen: Chosen, stack: AsyncExitStack, write
         async with asyncio.timeout(FIRST_BYTE_WITHIN):
             first = await unless_left(request.receive, anext(chosen.runs, b""))
     except ClientDisconnect:
-        return Response()  # to nobody; what was being read for it is given up, and no other reader waits for that
+        # To nobody; what was being read for it is given up, and no other reader waits for that.
+        return Response(status_code=LEFT)
     except TimeoutError as error:
         raise NotReady("nothing of it has come within a minute; try again", retry_after=10) from error
     body = _rest(first, chosen.runs, stack.pop_all())

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from streamzip.edge.connection import Connection, connection_of
+from streamzip.edge.request_log import told_of
 from streamzip.errors import Problem
 from streamzip.logs import event
 from streamzip.spans import Data
@@ -47,7 +48,8 @@ class StreamedResponse(Response):
         self._runs = runs
         self._write_timeout = write_timeout
         self._download = download
-        self._resumable = {"ETag", "Content-Length"} <= headers.keys()
+        self._length = int(headers["Content-Length"]) if "Content-Length" in headers else None
+        self._resumable = self._length is not None and "ETag" in headers
         self._given = 0  # bytes handed to the server
         self._all_given = False
 
@@ -72,15 +74,17 @@ class StreamedResponse(Response):
                 task.cancel()
             await asyncio.wait((sending, *watches))
         untaken = connection.untaken()
-        outcome = "whole" if self._all_given else "left"
+        # A client that counts bytes may be gone before this process is told that it gave the last of them.
+        outcome = "whole" if self._all_given or (self._given == self._length and not untaken) else "left"
         try:
             if stalled:
                 outcome = "stalled"
-                event(logger, logging.INFO, "download_cut", detail="its reader took nothing for too long")
+                detail = "its reader took nothing for too long"
+                event(logger, logging.INFO, "download_cut", detail=detail, **told_of(scope))
                 await connection.cut()
             elif not sending.cancelled() and (failure := sending.exception()) is not None:
                 outcome = "cut"
-                _log(failure)
+                _log(failure, scope)
                 await self._break_off(connection, receive)
         finally:
             if self._download:
@@ -90,7 +94,7 @@ class StreamedResponse(Response):
         """Tell the operator how a download ended: for whom, how much of it, how long it took."""
         ranged = next((value for name, value in self.raw_headers if name == b"content-range"), None)
         fields = {} if ranged is None else {"range": ranged.decode("latin-1")}
-        if (archive := scope.get("path_params", {}).get("hash")) is not None:
+        if (archive := told_of(scope).get("archive")) is not None:
             fields["archive"] = archive
         client = scope.get("client")
         event(
@@ -175,9 +179,10 @@ async def _left(receive: Receive) -> None:
         pass
 
 
-def _log(failure: BaseException) -> None:
+def _log(failure: BaseException, scope: Scope) -> None:
     if isinstance(failure, Problem | OSError):
         detail = failure.detail if isinstance(failure, Problem) else failure.strerror
-        event(logger, logging.WARNING, "download_cut", detail=detail)
+        event(logger, logging.WARNING, "download_cut", detail=detail, **told_of(scope))
     else:
-        logger.error("download cut by an unexpected failure", exc_info=failure)
+        fields = {"fields": told_of(scope)}
+        logger.error("download cut by an unexpected failure", exc_info=failure, extra=fields)

@@ -6,6 +6,7 @@ Every hop goes through the same door: judged as a URL here, and as an address wh
 import asyncio
 import contextlib
 import copy
+import logging
 import re
 import ssl
 import time
@@ -18,6 +19,7 @@ from urllib.parse import quote, urljoin
 
 from streamzip.errors import OriginError
 from streamzip.httpx_ import httpx
+from streamzip.logs import event
 from streamzip.manifest.fields import Fields
 from streamzip.net.addresses import BlockedAddressError
 from streamzip.net.port import Stream, Transport
@@ -28,6 +30,8 @@ from streamzip.origins.cookies import Cookies
 from streamzip.origins.gate import Gate
 from streamzip.urls.addresses import Exempt
 from streamzip.urls.urls import check_url, origin_of, target_of
+
+logger = logging.getLogger(__name__)
 
 MAX_REDIRECTS: Final = 5
 
@@ -141,6 +145,16 @@ class Fetcher:
         return Fetched(url, head, stream, away)
 
     async def _hop(self, url: str, fields: Fields) -> tuple[Head, Stream]:
+        began = time.monotonic()
+        try:
+            head, stream = await self._ask(url, fields)
+        except OriginError as error:
+            _log_asked(url, fields, began, code=error.code, detail=error.message)
+            raise
+        _log_asked(url, fields, began, status=head.status)
+        return head, stream
+
+    async def _ask(self, url: str, fields: Fields) -> tuple[Head, Stream]:
         self._check(url)
         try:
             answer = await self._transport.get(written(url), fields)
@@ -175,6 +189,13 @@ def own_name() -> str:
         return f"streamzip/{version('streamzip')}"
     except PackageNotFoundError:  # run from a checkout that nobody installed
         return "streamzip"
+
+
+def _log_asked(url: str, fields: Fields, began: float, **outcome: object) -> None:
+    if logger.isEnabledFor(logging.DEBUG):
+        asked = next((value for name, value in fields if name == "Range"), None)
+        seconds = round(time.monotonic() - began, 4)
+        event(logger, logging.DEBUG, "origin_asked", url=url, range=asked, seconds=seconds, **outcome)
 
 
 def _is_well_formed(url: str) -> bool:

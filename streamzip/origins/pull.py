@@ -6,6 +6,7 @@ the same CRC. Otherwise the pull fails; two versions are never spliced.
 """
 
 import asyncio
+import logging
 import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -15,8 +16,11 @@ from isal import isal_zlib
 
 from streamzip.clock import Clock
 from streamzip.errors import OriginError, UnusableRange
+from streamzip.logs import event
 from streamzip.origins.port import Facts, Opened, Source, Validator
 from streamzip.spans import Data
+
+logger = logging.getLogger(__name__)
 
 MUCH = 1 << 20  # new bytes
 CHANGED_ATTEMPTS = 4  # two mirrors may differ in their ETags; one of the next answers may be the pinned one's
@@ -149,6 +153,7 @@ class Pull:
             delay = self.patience.delay(failures, failure.retry_after)
             if waited + delay > self.patience.seconds:
                 raise failure
+            _log_retry(self.url, failure, failures, gained=gained, wait=delay)
             await asyncio.sleep(delay)
 
     def _resumes(self) -> bool:
@@ -245,6 +250,12 @@ async def _begun_within(seconds: float, chunks: AsyncGenerator[Data, None]) -> A
         yield first
         async for chunk in chunks:
             yield chunk
+
+
+def _log_retry(url: str, failure: OriginError, failures: int, *, gained: int, wait: float) -> None:
+    if logger.isEnabledFor(logging.DEBUG):
+        fields = {"url": url, "code": failure.code, "detail": failure.message, "failures": failures}
+        event(logger, logging.DEBUG, "origin_retried", **fields, gained=gained, wait=round(wait, 3))
 
 
 def _too_long() -> OriginError:

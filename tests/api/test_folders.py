@@ -20,6 +20,7 @@ import pytest
 
 from tests.support.fixtures import Launch
 from tests.support.gateway import Gateway
+from tests.support.own_ids import common, common_fields
 from tests.support.unzippers import Readers
 
 HASH = "7kna5e8zq1"
@@ -88,7 +89,7 @@ def test_folder_head_is_the_head_of_its_get(gateway: Gateway, photos: Path) -> N
     """HEAD has GET's headers, the length too."""
     head, get = gateway.client.head(f"/archive/{HASH}/"), gateway.client.get(f"/archive/{HASH}/")
     assert head.status_code == 200
-    assert {**head.headers, "date": ""} == {**get.headers, "date": ""}
+    assert common_fields(head.headers) == common_fields(get.headers)
     assert head.content == b""
 
 
@@ -110,11 +111,11 @@ def test_folder_is_unknown_when_it_is_anything_but_a_folder(gateway: Gateway, ro
     (root / "out").symlink_to("/etc")
     (root / "get").mkdir(exist_ok=True)
     answers = {
-        gateway.client.get(f"/archive/{name}/").text
+        common(gateway.client.get(f"/archive/{name}/").content)
         for name in ("nowhere", "file", "link", "out", "get", "%00", "%2e%2e", "a%00b", "x" * 300, "..%5c", "%ff")
     }
     assert len(answers) == 1
-    assert '"code": "not_found"' in answers.pop()
+    assert b'"code": "not_found"' in answers.pop()
     for path in (f"/archive/{HASH}/inner/", f"/archive/{HASH}%2finner/", f"/archive/{HASH}/a.txt", "/archive//"):
         assert gateway.client.get(path).status_code == 404, path
 

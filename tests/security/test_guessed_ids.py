@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.gateway import Gateway
 from tests.support.origin import File, Origin
+from tests.support.own_ids import common, common_fields
 from tests.support.timing import separation
 from tests.support.words import ask
 
@@ -56,7 +57,7 @@ def test_no_guessed_id_is_a_hit(gateway: Gateway, origin: Origin, count: int) ->
     bodies = set()
     for answer in ask(gateway.port, guesses(count, hash)):
         assert answer.status == 404, answer
-        bodies.add(answer.body)
+        bodies.add(common(answer.body))
     assert len(bodies) <= 5
     assert gateway.get(hash).status_code == 200
 
@@ -72,8 +73,9 @@ def test_forbidden_archive_is_answered_as_one_that_is_not_there(signing: Gateway
                     signing.client.request(method, path.format(each) + query) for each in (hash, "0" * 32)
                 )
                 assert there.status_code == 403
-                assert (there.status_code, there.text) == (missing.status_code, missing.text)
-                assert {**there.headers, "date": ""} == {**missing.headers, "date": ""}
+                assert there.status_code == missing.status_code
+                assert common(there.content) == common(missing.content)
+                assert common_fields(there.headers) == common_fields(missing.headers)
 
 
 @pytest.mark.slow

@@ -202,14 +202,21 @@ class Gateway:
     def logged(self, event: str, *, after: int = 0, seconds: float = 30.0) -> dict[str, Any]:
         """Wait for a line of this event beyond the first `after` lines."""
 
+        return self.until_logged(lambda line: line.get("event") == event, after=after, seconds=seconds)
+
+    def until_logged(
+        self, wanted: Callable[[dict[str, Any]], bool], *, after: int = 0, seconds: float = 30.0
+    ) -> dict[str, Any]:
+        """Wait for a line that is as wanted, beyond the first `after` lines."""
+
         def found() -> dict[str, Any] | None:
-            return next((line for line in self._lines[after:] if line.get("event") == event), None)
+            return next((line for line in self._lines[after:] if wanted(line)), None)
 
         with self._logged:
             self._logged.wait_for(lambda: self._ended or found() is not None, seconds)
             line = found()
         if line is None:
-            raise AssertionError(f"the gateway did not log {event!r}, but {self._lines[after:]}")
+            raise AssertionError(f"the gateway did not log it, but {self._lines[after:]}")
         return line
 
     def memory(self) -> int:

@@ -2,25 +2,75 @@
 
 import json
 import logging
+from typing import Any, cast
 
 import pytest
+from starlette.applications import Starlette
 from starlette.requests import Request
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from streamzip.edge.connection import SCOPE_KEY
 from streamzip.edge.problems import on_http_error, on_problem, on_unexpected
+from streamzip.edge.proxies import Proxies
+from streamzip.edge.request_log import RequestLog
 
 REQUEST = Request({"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b""})
 
 
-async def test_an_unexpected_error_is_logged_with_its_trace_and_told_without(caplog: pytest.LogCaptureFixture) -> None:
-    """The client learns that it is our fault, and nothing of what it was."""
-    error = OSError("/data/secret")
-    with caplog.at_level(logging.ERROR):
-        answer = await on_unexpected(REQUEST, error)
-    document = json.loads(bytes(answer.body))
-    assert (answer.status_code, document["code"]) == (500, "internal")
-    assert "secret" not in str(document)
-    assert caplog.records[0].exc_info is not None
-    assert caplog.records[0].exc_info[1] is error
+class Bare:
+    """An ASGI application as an endpoint: Starlette wraps functions."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+
+class Cutting:
+    """A connection that notes whether it was cut."""
+
+    was_cut = False
+
+    async def cut(self) -> None:
+        """Note it."""
+        self.was_cut = True
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_an_unexpected_error_is_logged_once_with_its_trace_and_told_without(
+    begun: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The client learns that it is our fault, and nothing of what it was; one that has a status already is cut. The
+    server, which would log it again, learns of nothing.
+    """
+    error, sent, connection = OSError("/data/secret"), [], Cutting()
+
+    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+        if begun:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise error
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    app = Starlette(routes=[Route("/", cast(Any, Bare(endpoint)))], exception_handlers={Exception: on_unexpected})
+    scope = {**REQUEST.scope, SCOPE_KEY: connection, "client": ("192.0.2.1", 1)}
+    with caplog.at_level(logging.INFO):
+        await RequestLog(app, Proxies([]), lines=True)(scope, receive, send)
+    failure, line = caplog.records
+    assert failure.exc_info is not None
+    assert failure.exc_info[1] is error
+    assert line.getMessage() == "request"
+    assert connection.was_cut == begun
+    if not begun:
+        document = json.loads(sent[1]["body"])
+        assert (sent[0]["status"], document["code"]) == (500, "internal")
+        assert "secret" not in str(document)
 
 
 @pytest.mark.parametrize("handler", [on_problem, on_http_error])

@@ -89,6 +89,26 @@ async def test_nothing_more_is_read_once_the_socket_has_failed() -> None:
     assert read == 3
 
 
+@pytest.mark.parametrize(("length", "outcome"), [("8", "whole"), ("9", "left")])
+async def test_download_is_whole_when_its_client_leaves_with_the_last_byte(
+    length: str, outcome: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A client that counts the bytes of the length is gone before the server is told that these were the last."""
+    wire = Wire(takes=True)
+
+    async def two() -> AsyncGenerator[bytes, None]:
+        yield b"some"
+        wire.closing = True
+        yield b"more"
+
+    scope: Any = {SCOPE_KEY: cast(Connection, wire), "path": "/archive/get/1.zip", "client": None}
+    response = StreamedResponse(two(), 200, LONG | {"Content-Length": length}, write_timeout=10, download=True)
+    with caplog.at_level("INFO"):
+        await response(scope, cast(Receive, wire.receive), cast(Send, wire.send))
+    [record] = caplog.records
+    assert record.fields["outcome"] == outcome  # type: ignore[attr-defined]
+
+
 async def test_others_have_their_turn_between_the_runs_of_a_client_that_takes_all_at_once() -> None:
     """Of fifty clients as fast as the gateway the last one waited for the whole archives of the others."""
     wire, turns = Wire(takes=True), 0

@@ -1,0 +1,123 @@
+"""Each request's id and its line in the log: who asked for what, and what came of it.
+
+The id is the proxy's where a trusted one gives one, else it is made here. It is in the answer, in every line that is
+logged for the request, and in a problem's document, so that a client's complaint leads to its lines.
+"""
+
+import logging
+import re
+import secrets
+import time
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from streamzip.edge.connection import Cut, connection_of
+from streamzip.edge.proxies import Proxies, parsed
+from streamzip.logs import REQUEST_ID, event
+
+logger = logging.getLogger(__name__)
+
+ASKED_KEY: Final = "streamzip.asked"
+LEFT: Final = 499  # as nginx logs it: the client had gone before there was an answer
+
+_GIVEN_ID = re.compile(rb"[\w.:/+=@-]{1,128}", re.ASCII)
+_PROBES: Final = frozenset({"/healthz", "/readyz", "/health_check"})
+
+
+@dataclass(slots=True)
+class Asked:
+    """What is told of a request. `archive`: the one that it turned out to be about."""
+
+    id: str
+    method: str
+    path: str
+    archive: str | None = None
+
+
+def about(scope: Scope, archive: str) -> None:
+    """Note which archive a request is about; its path need not say."""
+    asked: Asked | None = scope.get(ASKED_KEY)
+    if asked is not None:
+        asked.archive = archive
+
+
+def told_of(scope: Scope) -> dict[str, str]:
+    """Return what a line about a request says beside its own: the path, and the archive where there is one."""
+    asked: Asked | None = scope.get(ASKED_KEY)
+    if asked is None:
+        return {}
+    archive = asked.archive or scope.get("path_params", {}).get("hash")
+    return {"path": asked.path} | ({} if archive is None else {"archive": archive})
+
+
+def shown_path(path: str) -> str:
+    """Return the path as a log may show it: a folder's name is its secret."""
+    return "/archive/[redacted]" if path.startswith("/archive/") and not path.startswith("/archive/get/") else path
+
+
+class RequestLog:
+    """An ASGI layer. `lines`: whether each request has a line, those of health checks at `debug`."""
+
+    def __init__(self, app: ASGIApp, proxies: Proxies, *, lines: bool) -> None:
+        self._app = app
+        self._proxies = proxies
+        self._lines = lines
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status, sent, ended = time.monotonic(), 0, 0, False
+        asked = scope[ASKED_KEY] = Asked(self._id(scope), scope["method"], shown_path(scope["path"]))
+        REQUEST_ID.set(asked.id)
+
+        def told(message: Message) -> Awaitable[None]:
+            nonlocal status, sent, ended
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", asked.id.encode())]
+            else:
+                sent += len(message.get("body", b""))
+                ended = not message.get("more_body", False)
+            return send(message)
+
+        try:
+            await self._app(scope, receive, told)
+        except Cut:
+            raise
+        except Exception:
+            logger.exception("unexpected failure", extra={"fields": {"method": asked.method, **told_of(scope)}})
+            if not ended:  # a status was sent, and a client must not take what followed for the whole
+                await connection_of(scope, send).cut()
+        finally:
+            if self._lines:
+                _log(scope, asked, status, sent, time.monotonic() - began)
+
+    def _id(self, scope: Scope) -> str:
+        given: list[bytes] = [value for name, value in scope["headers"] if name == b"x-request-id"]
+        if len(given) == 1 and _GIVEN_ID.fullmatch(given[0]):
+            peer = None if scope["client"] is None else parsed(scope["client"][0])
+            if self._proxies.trusts(peer):
+                return given[0].decode("ascii")
+        return secrets.token_hex(8)
+
+
+def _log(scope: Scope, asked: Asked, status: int, sent: int, seconds: float) -> None:
+    level = logging.DEBUG if asked.path in _PROBES else logging.INFO
+    if not logger.isEnabledFor(level):
+        return
+    client = scope["client"]
+    event(
+        logger,
+        level,
+        "request",
+        method=asked.method,
+        **told_of(scope),
+        status=status or LEFT,
+        bytes=sent,
+        seconds=round(seconds, 4),
+        client=None if client is None else client[0],
+    )
