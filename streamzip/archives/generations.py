@@ -18,7 +18,6 @@ from streamzip.clock import Clock
 from streamzip.errors import Stale
 from streamzip.manifest.model import Manifest
 from streamzip.manifest.parse import CreateRequest
-from streamzip.manifest.uploads import SCHEME
 from streamzip.store.repository import Repository
 from streamzip.store.rows import ArchiveRow
 from streamzip.store.vault import Vault
@@ -108,8 +107,8 @@ class Generations:
 
 
 def _main_origin(manifest: Manifest) -> str | None:
-    """The origin of most entries, of a sample of them; None where most were uploaded."""
+    """The origin of most entries, of a sample of them; None where most are not on the web."""
     entries = manifest.entries
     urls = [entry.url for entry in entries[:: -(-len(entries) // SAMPLE)]]
-    origins = Counter(None if url.startswith(SCHEME) else origin_of(url) for url in urls)
+    origins = Counter(origin_of(url) if url[:4].lower() == "http" else None for url in urls)
     return origins.most_common(1)[0][0]

@@ -101,7 +101,7 @@ class Loader:
             return []
         plan, origin = self._plans.get(row.hash), self._pulling.registry.origin
         manifest = await self.manifest(row.hash) if plan is None else plan.planning.manifest
-        mine = await aside(manifest, lambda: {origin(entry.url) for entry in manifest.entries})
+        mine = await aside(manifest, lambda: {origin(entry.url) for entry in manifest.entries if entry.url})
         return [each for each in waiting if each.origin in mine]
 
     async def _unsealed(self, hash: str, sealed: Sealed | None) -> Manifest:

@@ -96,6 +96,8 @@ class Planning:
         # A file whose size was given may be the one that made the last generation stale: it is asked for as well.
         trusted = self.manifest.generation == 1
         for index, entry in enumerate(self.manifest.entries):
+            if entry.is_folder:
+                continue
             if entry.probe and not (trusted and entry.size) and index not in self._facts and index not in self._errors:
                 yield index
 
@@ -190,6 +192,8 @@ class Planning:
 
     def _row(self, index: int, deflate: bool) -> Planned:
         entry, facts = self.manifest.entries[index], self._facts.get(index)
+        if entry.is_folder:
+            return Planned(index, entry.name, entry.mtime, 0, 0)
         if facts is None:
             return Planned(index, entry.name, entry.mtime, entry.size, entry.crc32, deflate)
         mtime = facts.mtime if entry.mtime is None else entry.mtime

@@ -65,7 +65,7 @@ def read(items: Iterable[Item], *, filename: str, compression: Compression, on_e
     options = {"filename": filename, "compression": compression, "on_error": on_error}
     entries |= _on_the_web(rows, options, exempt)
     wished = [entries[number] for number in range(place)]
-    names = unique_names([entry.name for entry in wished])
+    names = unique_names([entry.name for entry in wished], [at for at, entry in entries.items() if entry.is_folder])
     renamed = tuple((entry.name, name) for entry, name in zip(wished, names, strict=True) if entry.name != name)
     named = tuple(replace(entry, name=name) for entry, name in zip(wished, names, strict=True))
     manifest = Manifest(named, clean_filename(filename), compression, on_error)

@@ -125,6 +125,9 @@ def _mod_zip(lines: Iterable[str]) -> Iterator[Entry]:
         if row is None:
             raise ListError(f"line {number}: expected CRC, size, URL and name, parted by spaces")
         crc, size, location, name = row.groups()
+        if location == "@directory":
+            yield {"name": f"{name.rstrip('/')}/"}
+            continue
         if "://" not in location:
             raise ListError(f"line {number}: {location} is a place on mod_zip's server; here it must be a whole URL")
         yield {"url": location, "name": name, "size": int(size)} | ({} if crc == "-" else {"crc32": crc.zfill(8)})

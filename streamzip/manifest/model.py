@@ -30,6 +30,7 @@ class Entry:
     client signs its URLs anew each time. `size` in bytes and `crc32` as a number are the client's claims, verified as
     bytes pass; `mtime` is in seconds since the epoch, UTC. `headers` are secrets, for the url's own origin alone.
     `probe`: the origin may be asked for the file before it is pulled; one-time links are good for one request.
+    An empty folder has no url, and a name that ends in a slash.
     """
 
     url: str
@@ -40,6 +41,11 @@ class Entry:
     mtime: int | None = None
     headers: Fields = field(default=(), repr=False)
     probe: bool = True
+
+    @property
+    def is_folder(self) -> bool:
+        """Return whether it is an empty folder, of which there is nothing to pull."""
+        return not self.url
 
 
 @dataclass(frozen=True, slots=True)

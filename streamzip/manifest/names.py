@@ -19,7 +19,7 @@ A name is cleaned, never refused. The rules, each of which some program broke on
 
 import re
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import count
 from urllib.parse import unquote
 
@@ -74,20 +74,25 @@ def name_from_url(url: str) -> str:
     return clean_name(segment)
 
 
-def unique_names(requested: Sequence[str]) -> list[str]:
-    """Every name cleaned and made unique, in the same order.
+def unique_names(requested: Sequence[str], folders: Collection[int] = ()) -> list[str]:
+    """Every name cleaned and made unique, in the same order. `folders`: which of them name empty folders; these end in
+    a slash.
 
     The first of several that clash keeps its name, the others are numbered as `a (2).png`; so is a file that has the
     name of a folder, and the folder's files stay together. A number avoids every name that was asked for.
     """
     names = [clean_name(name) for name in requested]
     keys = [_key(name) for name in names]
+    for index in folders:  # so that a folder clashes with a file of its name, and not with the files beneath it
+        names[index] += "/"
+        keys[index] += "/"
     taken = _Taken(keys)
     numbers: dict[str, int] = {}
     given: set[str] = set()
     for index, key in enumerate(keys):
         if key in given or taken.is_folder(key):
-            names[index] = _numbered(names[index], taken, numbers)
+            part = names[index].removesuffix("/")
+            names[index] = _numbered(part, taken, numbers) + names[index][len(part) :]
         else:
             given.add(key)
     return names

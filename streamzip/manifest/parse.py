@@ -201,14 +201,18 @@ def _full(limits: Limits, allow: Exempt, errors: _Errors) -> Take:
         if "headers" in fields and not fields.get("url", "http").lower().startswith("http"):
             errors.add(f"{pointer}/headers", "header fields go with http and https URLs alone")
         if "url" not in fields:
-            if row.get("url") is None:
-                errors.add(f"{pointer}/url", "the file's URL is required")
-            return None
+            if row.get("url") is None and not _is_folder(fields):
+                errors.add(f"{pointer}/url", "the file's URL is required; an empty folder has a `name/` and no more")
+            return Entry("", **fields) if _is_folder(fields) else None
         if "name" not in fields:
             fields["name"] = name_from_url(fields["url"])
         return Entry(**fields)
 
     return take
+
+
+def _is_folder(fields: Mapping[str, Any]) -> bool:
+    return fields.keys() <= {"name", "mtime"} and fields.get("name", "").endswith("/")
 
 
 def _count(index: int, limits: Limits) -> None:
@@ -218,7 +222,8 @@ def _count(index: int, limits: Limits) -> None:
 
 def _named(wished: list[Entry]) -> tuple[tuple[Entry, ...], tuple[Rename, ...]]:
     """The entries under names that may stand in one archive, and which of them were asked for under other ones."""
-    names = unique_names([entry.name for entry in wished])
+    folders = [index for index, entry in enumerate(wished) if entry.is_folder]
+    names = unique_names([entry.name for entry in wished], folders)
     renamed = []
     for index, name in enumerate(names):
         entry = wished[index]

@@ -6,7 +6,7 @@ of Python's types. A test holds the two to the same keys and the same judgement.
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
 from streamzip.manifest.model import Compression, OnError
 
@@ -20,12 +20,24 @@ _Url = Annotated[
 ]
 
 
+_OF_FILES = ("id", "size", "crc32", "headers", "probe")
+
+
 class EntryBody(BaseModel):
-    """One file to pack."""
+    """One file to pack, or an empty folder: a `name` that ends in a slash, perhaps a time, and no more."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["url"]},
+                {"required": ["name"], "properties": {"name": {"pattern": "/$"}, **dict.fromkeys(_OF_FILES, False)}},
+            ]
+        },
+    )
 
-    url: _Url
+    url: _Url | None = Field(None, description="The file's URL, or `upload:NAME`; an empty folder has none.")
     id: str | None = Field(
         None,
         description="Stands for the URL in the archive's hash, for URLs that are signed anew each time: the same ids "
@@ -70,6 +82,13 @@ class EntryBody(BaseModel):
         description="false: the file is not asked for before it is pulled, for links that are good for one request. "
         "Default: true.",
     )
+
+    @model_validator(mode="after")
+    def _is_file_or_folder(self) -> "EntryBody":
+        given = self.model_dump(exclude_none=True)
+        if self.url is None and not (given.keys() <= {"name", "mtime"} and given.get("name", "").endswith("/")):
+            raise ValueError("neither a file's `url` nor an empty folder's `name/`")
+        return self
 
 
 class CreateBody(BaseModel):

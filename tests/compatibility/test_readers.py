@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.gateway import Gateway
 from tests.support.origin import File, Origin, Pattern
-from tests.support.unzippers import PROGRAMS, Readers, contents, python
+from tests.support.unzippers import EXTRACTORS, PROGRAMS, Readers, contents, python
 
 pytestmark = pytest.mark.needs(*PROGRAMS)
 
@@ -47,6 +47,19 @@ def build(gateway: Gateway, folder: Path, entries: list[dict[str, object]], **op
     path = folder / "archive.zip"
     path.write_bytes(live)
     return hash, path
+
+
+def test_empty_folders_are_made_by_every_reader(gateway: Gateway, sources: dict[str, str], tmp_path: Path) -> None:
+    """An entry without a URL comes out as a folder with nothing in it, and one that has files keeps them."""
+    rows: list[dict[str, object]] = [{"name": "empty/"}, {"name": "full/", "mtime": "2026-05-01T10:00:00Z"}]
+    hash, path = build(gateway, tmp_path, [*rows, {"url": sources["one byte"], "name": "full/x"}])
+    assert gateway.status(hash)["progress"]["entries"] == 3
+    for name, extract in EXTRACTORS.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        extract(path, folder)
+        found = {str(each.relative_to(folder)): each.is_dir() for each in folder.rglob("*")}
+        assert found == {"empty": True, "full": True, "full/x": False}, name
 
 
 @pytest.mark.parametrize("compression", ["store", "deflate", "auto"])

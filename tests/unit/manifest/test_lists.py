@@ -36,6 +36,8 @@ A, B = "https://a.example/1.png", "https://b.example/2.mov"
         (f"1034ab38 428 {A} My Document1.txt\n- 100339 {B} two.mov\n", [
             {"url": A, "name": "My Document1.txt", "size": 428, "crc32": "1034ab38"},
             {"url": B, "name": "two.mov", "size": 100339}]),
+        (f"- 1 {A} 1.png\n0 0 @directory an empty folder\n", [
+            {"url": A, "name": "1.png", "size": 1}, {"name": "an empty folder/"}]),
     ],
 )  # fmt: skip
 def test_a_list_is_read_in_the_form_it_has(text: str, entries: list[dict[str, object]]) -> None:

@@ -308,6 +308,11 @@ def test_parse_create_raises_a_problem_when_the_body_is_noise(body: bytes) -> No
         {"url": URL, "id": "x" * 1025},
         {"url": URL, "mtime": 5},
         {"url": URL, "headers": {}},
+        {"name": "empty/"},
+        {"name": "empty/", "mtime": "2026-05-01T10:00:00Z", "size": None},
+        {"name": "empty/", "size": 0},
+        {"name": "empty/", "probe": True},
+        {"name": "no-folder"},
     ],
     ids=str,
 )
@@ -351,6 +356,16 @@ def test_key_value_model_and_parser_judge_alike(document: Any) -> None:
     else:
         rows = document if isinstance(document, list) else [document]
         assert len(parse_key_value(json.dumps(document).encode(), LIMITS).manifest.entries) == len(rows)
+
+
+def test_empty_folders_keep_their_slash_and_clash_with_files_of_their_name_alone() -> None:
+    """An entry without a url is a folder: it may hold other entries, and no file may be called as it is."""
+    rows: list[dict[str, Any]] = [{"url": URL, "name": name} for name in ("a", "a/x", "b/c")]
+    rows += [{"name": name} for name in ("A/", "../b/", "b//", "c/..//d/")]
+    request = create({"entries": rows})
+    assert [entry.name for entry in request.manifest.entries] == ["a (2)", "a/x", "b/c", "A/", "b/", "b (2)/", "c/d/"]
+    assert [entry.is_folder for entry in request.manifest.entries] == [False] * 3 + [True] * 4
+    assert [rename.index for rename in request.renamed] == [0, 4, 5, 6]
 
 
 def test_parse_key_value_names_the_member_after_the_filename() -> None:
