@@ -164,7 +164,9 @@ class Parts:
         self.gateway = Gateway(creates, downloads, builds, statuses, watches, removal)
         sessions = Sessions(secrets.api_keys, secrets.keys)
         public_url = settings.public_url
-        self.auth = Auth(secrets.api_keys, signed, sessions, clock, owners, public_url=public_url)
+        self.auth = Auth(
+            *(secrets.api_keys, signed, sessions, clock, owners, repository.ended_sessions), public_url=public_url
+        )
         # The operator's own receiver may have a private address; no URL of a client gets that exemption.
         self.to_receiver = _transport(settings, settings.allow_hosts | secrets.receivers)
         pages_due, slots = asyncio.Event(), settings.job_slots

@@ -1,17 +1,19 @@
 """Sessions of the pages: what a browser is given for an API key, so that it keeps the key nowhere.
 
-A session is `expires.signature.name`; nothing of it is stored. The signature covers the key's hash, so that a key that
-is taken out ends its sessions. Its forms' token is made of it, and known only to pages that were given to it.
+A session is `expires.number.signature.name`; nothing of it is stored while it is good. The signature covers the key's
+hash, so that a key that is taken out ends its sessions. Its random number makes it another one than any that was ended;
+those of older versions have none. Its forms' token is made of it, and known only to pages that were given to it.
 """
 
 import re
+import secrets
 
 from streamzip.access.api_keys import ApiKeys
 from streamzip.access.keyring import KeyRing
 
 LIFETIME = 12 * 3600  # seconds
 
-_SESSION = re.compile(r"([1-9][0-9]{0,11})\.([0-9a-f]{64})\.([A-Za-z0-9._@-]{1,64})")
+_SESSION = re.compile(r"([1-9][0-9]{0,11})((?:\.[0-9a-f]{16})?)\.([0-9a-f]{64})\.([A-Za-z0-9._@-]{1,64})")
 
 
 class Sessions:
@@ -26,18 +28,19 @@ class Sessions:
         name = self._keys.name_of(key)
         if name is None:
             return None
-        expires = str(int(now) + LIFETIME)
-        return f"{expires}.{self._ring.token('session', _signed(expires, name, self._keys.hash_of(key)))}.{name}"
+        begun = f"{int(now) + LIFETIME}.{secrets.token_hex(8)}"
+        return f"{begun}.{self._ring.token('session', _signed(begun, name, self._keys.hash_of(key)))}.{name}"
 
     def owner(self, session: str, *, now: float) -> str | None:
         """The name of the key that the session was begun with; None for one that is over, or not ours."""
         match = _SESSION.fullmatch(session)
         if match is None:
             return None
-        expires, signature, name = match.groups()
+        expires, number, signature, name = match.groups()
+        begun = f"{expires}{number}"
         hashes = self._keys.hashes_of(name)
         # The expiry counts only once the signature over it is known to be ours.
-        ours = any(self._ring.is_token("session", _signed(expires, name, each), signature) for each in hashes)
+        ours = any(self._ring.is_token("session", _signed(begun, name, each), signature) for each in hashes)
         return name if ours and now < int(expires) else None
 
     def form_token(self, session: str) -> str:
@@ -49,5 +52,10 @@ class Sessions:
         return self._ring.is_token("form", session, token)
 
 
-def _signed(expires: str, name: str, hash: str) -> str:
-    return f"{expires}.{hash}.{name}"
+def expiry(session: str) -> float:
+    """Return when a session of ours is over (epoch seconds)."""
+    return float(session.partition(".")[0])
+
+
+def _signed(begun: str, name: str, hash: str) -> str:
+    return f"{begun}.{hash}.{name}"

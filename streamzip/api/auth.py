@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from streamzip.access.api_keys import ApiKeys
-from streamzip.access.sessions import Sessions
+from streamzip.access.sessions import Sessions, expiry
 from streamzip.access.signed_links import SignedLinks, signature_in
 from streamzip.api.access import ACCESS, Access
 from streamzip.api.pages import Session, login_page
@@ -60,6 +60,16 @@ class Owners(Protocol):
         """Return whether create gave this token out for the archive."""
 
 
+class Ended(Protocol):
+    """The sessions that people ended."""
+
+    async def end(self, session: str, *, expires_at: float, now: float) -> None:
+        """Note that the session is over."""
+
+    async def is_over(self, session: str) -> bool:
+        """Return whether somebody ended the session."""
+
+
 def cookie_name(base: str) -> str:
     """Return the name of the session's cookie at a gateway that is reached at this base URL.
 
@@ -98,6 +108,7 @@ class Auth:
         sessions: Sessions,
         clock: Clock,
         owners: Owners,
+        ended: Ended,
         *,
         public_url: str | None = None,
     ) -> None:
@@ -106,6 +117,7 @@ class Auth:
         self.sessions = sessions
         self._clock = clock
         self._owners = owners
+        self._ended = ended
         self._public_url = public_url
 
     def guarded(self, route: Route) -> Route:
@@ -177,9 +189,18 @@ class Auth:
         """Return the value of the session's cookie, of the name that it has where the gateway is reached so."""
         return cookie_of(request, cookie_name(self._public_url or f"{request.scope['scheme']}://"))
 
+    async def session_owner(self, session: str) -> str | None:
+        """Return whose session it is; None for one that is over, was ended, or is not ours."""
+        name = self.sessions.owner(session, now=self._clock.wall())
+        return None if name is None or await self._ended.is_over(session) else name
+
+    async def end_session(self, session: str) -> None:
+        """End a session of ours, wherever copies of its cookie are."""
+        await self._ended.end(session, expires_at=expiry(session), now=self._clock.wall())
+
     async def _check_page(self, request: Request) -> None:
         session = self.session_cookie(request)
-        name = None if session is None else self.sessions.owner(session, now=self._clock.wall())
+        name = None if session is None else await self.session_owner(session)
         if name is None or "authorization" in request.headers:
             await self._check_key(request)
         else:

@@ -50,12 +50,13 @@ class Login:
         return self._redirect(request, session, LIFETIME, to if to in BACK_TO else HOME)
 
     async def leave(self, request: Request) -> Response:
-        """POST /logout: the session is forgotten by its browser."""
+        """POST /logout: the session is over, and forgotten by its browser."""
         token = _field(await _fields(request), PROOF)
         session = self.auth.session_cookie(request)
-        if session is not None and self.auth.sessions.owner(session, now=self.clock.wall()) is not None:
+        if session is not None and await self.auth.session_owner(session) is not None:
             request.scope.setdefault("state", {})[SESSION] = session
             self.auth.check_form(request, token)
+            await self.auth.end_session(session)
         return self._redirect(request, "", 0, HOME)
 
     def _redirect(self, request: Request, session: str, lifetime: int, to: str) -> Response:

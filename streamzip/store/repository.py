@@ -23,6 +23,7 @@ from streamzip.store.catalogue import Catalogue
 from streamzip.store.deliveries import Deliveries
 from streamzip.store.dialects import READERS, Dialect
 from streamzip.store.dialects.sqlite import Sqlite
+from streamzip.store.ended_sessions import EndedSessions
 from streamzip.store.faults import public_fault
 from streamzip.store.fingerprints import agree
 from streamzip.store.hiding import Hiding
@@ -64,8 +65,8 @@ _over = _over.where(archives.c.code.in_(bindparam("codes", expanding=True)))
 
 class Repository:
     """One store; `jobs` is its queue of work, `deliveries` what its archives' receivers are still to be told,
-    `webpages` whose images are wanted, `overview` what statuses are made of, `clock` the time that all gateways of the
-    store agree on.
+    `webpages` whose images are wanted, `overview` what statuses are made of, `ended_sessions` the sessions of people
+    who left, `clock` the time that all gateways of the store agree on.
 
     Made by `await Repository.open(path)` or `connect(dialect)`, ended by `close()`.
     """
@@ -90,6 +91,7 @@ class Repository:
         self.catalogue = Catalogue(reads, writer)
         self.webpages = Webpages(reads, writer, hiding, wakes)
         self.overview = Overview(reads)
+        self.ended_sessions = EndedSessions(reads, writer)
 
     @classmethod
     async def open(cls, path: Path, keys: KeyRing | None = None) -> Self:

@@ -143,6 +143,13 @@ webpages = Table(
     Index("webpages_hash", "hash"),  # what the cascade from `archives` looks up
 )
 
+ended_sessions = Table(
+    "ended_sessions",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("expires_at", Double, nullable=False),
+)
+
 # Of the secrets that gateways of this store sign with: never the secrets.
 fingerprints = Table(
     "fingerprints",

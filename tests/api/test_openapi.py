@@ -19,7 +19,7 @@ from streamzip.access.api_keys import ApiKeys, new_key
 from streamzip.access.links import ArchiveLinks
 from streamzip.access.sessions import Sessions
 from streamzip.api import answers
-from streamzip.api.auth import Auth, Owners
+from streamzip.api.auth import Auth, Ended, Owners
 from streamzip.api.contract import OPERATIONS
 from streamzip.api.openapi import document
 from streamzip.api.routes import build
@@ -41,7 +41,7 @@ def routes() -> set[tuple[str, str]]:
     """Method and path of every route, the path as OpenAPI writes it."""
     settings = Settings(_env_file=None)  # type: ignore[call-arg]
     links, pages = cast(ArchiveLinks, None), cast(WebpageDownloads, None)
-    auth = Auth(ApiKeys(), None, cast(Sessions, None), SystemClock(), cast(Owners, None))
+    auth = Auth(ApiKeys(), None, cast(Sessions, None), SystemClock(), cast(Owners, None), cast(Ended, None))
     inner: Any = build(
         *(cast(Verbs, None), cast(Uploads, None), settings, links, auth, pages, SystemClock()),
         cast(Watches, None),

@@ -93,10 +93,15 @@ def test_person_is_asked_for_the_key_once_and_then_uploads(keyed: Gateway, brows
     assert "by ann.txt" in sent.text
     assert "by ann.txt" in listed(keyed)
 
+    (copied,) = browser.cookies.values()
     out = browser.post("/logout", data=browser.fields("logout"), headers=browser.origin)
     assert (out.status_code, out.url.path) == (401, "/")
     assert not browser.cookies
     assert browser.get("/upload").status_code == 401
+    # Whoever copied the cookie has nothing of it, and another session of the same key goes on.
+    assert keyed.client.get("/upload", headers={"Cookie": f"{COOKIE}={copied}"}).status_code == 401
+    assert browser.log_in(ANN).status_code == 200
+    assert browser.get("/upload").status_code == 200
 
 
 def test_cookie_holds_no_key_and_is_the_browsers_alone(keyed: Gateway) -> None:

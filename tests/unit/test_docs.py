@@ -17,7 +17,7 @@ from streamzip import cli, errors
 from streamzip.access.api_keys import ApiKeys
 from streamzip.access.links import ArchiveLinks
 from streamzip.access.sessions import Sessions
-from streamzip.api.auth import Auth, Owners
+from streamzip.api.auth import Auth, Ended, Owners
 from streamzip.api.routes import build
 from streamzip.archives.watching import Watches
 from streamzip.cli.ending import flags_of
@@ -156,7 +156,7 @@ def routes() -> set[str]:
     """Every route, as its heading in docs/http-api.md has it."""
     settings = Settings(_env_file=None)  # type: ignore[call-arg]
     links, pages = cast(ArchiveLinks, None), cast(WebpageDownloads, None)
-    auth = Auth(ApiKeys(), None, cast(Sessions, None), SystemClock(), cast(Owners, None))
+    auth = Auth(ApiKeys(), None, cast(Sessions, None), SystemClock(), cast(Owners, None), cast(Ended, None))
     app: Any = build(
         *(cast(Gateway, None), cast(Uploads, None), settings, links, auth, pages, SystemClock()),
         cast(Watches, None),

@@ -17,6 +17,7 @@ from streamzip.store.migrations import (
     m0006_long_urls,
     m0007_waits,
     m0008_claims,
+    m0009_ended_sessions,
 )
 
 STEPS: tuple[Callable[[Connection], None], ...] = (
@@ -28,6 +29,7 @@ STEPS: tuple[Callable[[Connection], None], ...] = (
     m0006_long_urls.apply,
     m0007_waits.apply,
     m0008_claims.apply,
+    m0009_ended_sessions.apply,
 )
 
 versions = Table("schema", MetaData(), Column("version", Integer, primary_key=True, autoincrement=False))

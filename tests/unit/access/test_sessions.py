@@ -59,9 +59,15 @@ def test_no_changed_session_is_let_in() -> None:
         for letter in "0a.b":
             changed = session[:place] + letter + session[place + 1 :]
             assert changed == session or sessions().owner(changed, now=NOW) is None
-    expires, signature, _ = session.split(".", 2)
-    for changed in ("", session.upper(), f"{session}x", f" {session}", f"{expires}.{signature}.bob", f"0{session}"):
+    expires, number, signature, _ = session.split(".", 3)
+    other = f"{expires}.{number}.{signature}.bob"
+    for changed in ("", session.upper(), f"{session}x", f" {session}", other, f"0{session}"):
         assert sessions().owner(changed, now=NOW) is None
+
+
+def test_sessions_begun_in_one_second_are_two() -> None:
+    """To end one is not to end the other."""
+    assert sessions().begin(ANN, now=NOW) != sessions().begin(ANN, now=NOW)
 
 
 def test_form_token_is_its_sessions_alone() -> None:

@@ -55,6 +55,7 @@ def test_steps_build_what_tables_declare_when_all_are_applied() -> None:
         "gone_receivers",
         "webpages",
         "fingerprints",
+        "ended_sessions",
     }
     assert set(schema(migrated)) == tables
     migrated.dispose()
