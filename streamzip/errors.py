@@ -12,7 +12,9 @@
     ├── Forbidden               403  a token or signature is missing or wrong; `cross_site`: another site's page asks
     ├── Conflict                409  `no_cache`: the state of the archive forbids it
     │   └── Stale               409  `origin_changed`: an origin changed after its bytes were given out
+    │       └── Mislearned      409  what an origin said before the layout was frozen does not hold
     ├── NotReady                503  not yet; Retry-After says when to ask again
+    │   └── AskedAnew           503  the archive's origins are asked anew: its readers begin again
     ├── BuildFailed             502  `origin_failed`, `entry_failed`, `no_entries`, `page_unreachable`: not to be had
     ├── TooMany                 429  `too_many_creates`, `too_many_watchers`; Retry-After says when to ask again
     ├── BadForm                 400  a form that cannot be read
@@ -153,12 +155,25 @@ class Stale(Conflict):
     title = "An origin changed"
 
 
+class Mislearned(Stale):
+    """What an origin said of a file does not hold when the file is pulled. While nothing was given out, the origins may
+    be asked anew.
+    """
+
+
 class NotReady(Problem):
     """It is being worked on; ask again after `retry_after` seconds."""
 
     status = 503
     code = "not_ready"
     title = "Not ready yet"
+
+
+class AskedAnew(NotReady):
+    """The archive's origins are asked anew, before a byte of it was given out: what was opened of it is void."""
+
+    def __init__(self) -> None:
+        super().__init__("the archive's origins are being asked anew", retry_after=1)
 
 
 class BuildFailed(Problem):

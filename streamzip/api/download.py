@@ -14,7 +14,7 @@ from streamzip.edge.disposition import attachment
 from streamzip.edge.problems import ProblemResponse
 from streamzip.edge.representation import Representation, respond
 from streamzip.edge.request_log import about
-from streamzip.errors import NotReady
+from streamzip.errors import AskedAnew, NotReady
 from streamzip.gateway import Gateway
 from streamzip.web.frame import is_browser
 from streamzip.web.told import preparing_page
@@ -40,6 +40,13 @@ class Downloads:
     async def send(self, request: Request, hash: str) -> Response:
         """The archive as the request wants it. Raises Problem while nothing has been sent."""
         about(request.scope, hash)
+        while True:
+            try:
+                return await self._send(request, hash)
+            except AskedAnew:  # so often at most: each begins another round of asking, and those are bounded
+                continue
+
+    async def _send(self, request: Request, hash: str) -> Response:
         async with AsyncExitStack() as stack:
             download = await stack.enter_async_context(self._gateway.downloads.open(hash))
             facts = download.facts

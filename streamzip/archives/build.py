@@ -11,7 +11,7 @@ from streamzip.archives.load import STALE
 from streamzip.archives.table import ArchiveTable
 from streamzip.assembly.assembly import Assembly
 from streamzip.clock import Clock
-from streamzip.errors import BuildFailed, Conflict, NotReady, Problem, Stale
+from streamzip.errors import AskedAnew, BuildFailed, Conflict, NotReady, Problem, Stale
 from streamzip.spool.shelf import Shelf
 from streamzip.store.queues import NO_ROOM, WAITS
 from streamzip.store.repository import Repository
@@ -99,7 +99,15 @@ class Builds:
 
         Raises as a lease does, and what ended a pull; NotReady (`no_room`) while other copies are in its way.
         """
-        async with self._leases.lease(await self._leases.row(archive_hash)) as lease:
+        while True:
+            try:
+                return await self._fill(archive_hash, progress)
+            except AskedAnew:  # so often at most: each begins another round of asking, and those are bounded
+                continue
+
+    async def _fill(self, archive_hash: str, progress: Progress) -> None:
+        row = await self._leases.row(archive_hash)
+        async with self._leases.lease(row) as lease:
             assembly = lease.shared
             if not lease.kept:
                 await self._check_room(assembly.ledger.length)
@@ -109,8 +117,7 @@ class Builds:
                 with lease.pulling(), assembly.reader() as reader:
                     await reader.everything()
             except Problem as problem:
-                await self._leases.failed(archive_hash, problem)
-                raise
+                raise await self._leases.failed(row, problem) from problem
             if not await self._table.finished(archive_hash):
                 raise OSError(errno.EIO, "the copy could not be finished")
 

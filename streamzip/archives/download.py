@@ -10,7 +10,7 @@ from streamzip.archives.leases import Leases
 from streamzip.archives.load import STALE
 from streamzip.archives.table import ArchiveTable, Lease
 from streamzip.assembly.archive import DISK_FULL
-from streamzip.errors import NotReady, Problem, Stale
+from streamzip.errors import AskedAnew, NotReady, Problem, Stale
 from streamzip.logs import event
 from streamzip.spans import Data
 from streamzip.spool.shelf import Shelf
@@ -46,6 +46,7 @@ class Download:
         self._lease = lease
         self._leases = leases
         self._events = events
+        self._noted = False  # that bytes are given out
 
     def check_start(self, start: int) -> None:
         """Whether archive bytes from `start` on can begin soon. Raises NotReady, and nothing is pulled.
@@ -87,17 +88,22 @@ class Download:
                         position += len(run)
                         yield run
         except Problem as problem:
-            await self._leases.failed(self._row.hash, problem)
-            raise
+            raise await self._leases.failed(self._row, problem) from problem
 
     async def _released(self) -> None:
-        """Bytes are about to be given out: where only the copy can prove what they were, that is noted first."""
+        """Bytes are about to be given out: that is noted first, for from now on the layout stands for ever, and where
+        only the copy can prove what they were it must not be lost. Raises AskedAnew where the layout is void.
+        """
         if self._row.lapses:
             self._events.read_first(self._row.hash)
         archive = self._lease.shared.archive
+        if self._row.completed_at is not None or self._noted:
+            return
+        if not await self._events.released(self._row, rounds=archive.layout.rounds):
+            raise AskedAnew
+        self._noted = True
         if self._lease.kept and not (archive.spool.sealed or archive.layout.provable):
             archive.ledger.gave_out()
-            await self._events.released(self._row)
 
     def _check_full(self, error: OSError) -> None:
         """Raise what is no full disk."""
@@ -115,7 +121,9 @@ def _facts(row: ArchiveRow, lease: Lease) -> Facts:
     # Without a copy and without strong validators nothing proves that two answers have the same bytes.
     same = length is not None and (lease.kept or archive.layout.provable)
     etag = f'"{frozen_at:x}-{length:x}"' if same else None
-    return Facts(row.filename, length, etag, frozen_at, archive.spool.sealed, row.lapses)
+    return Facts(
+        row.filename, length, etag, frozen_at, archive.spool.sealed and row.completed_at is not None, row.lapses
+    )
 
 
 class Downloads:

@@ -18,8 +18,15 @@ class Events(Protocol):
     def read_first(self, archive_hash: str) -> None:
         """Take note that an archive that would end for want of readers has one."""
 
-    async def released(self, row: ArchiveRow) -> None:
-        """Take note, before bytes of the archive are given out, that only its copy will tell what they were."""
+    async def released(self, row: ArchiveRow, *, rounds: int) -> bool:
+        """Take note, before bytes of the archive are given out, that they are, by the layout of that round. Return
+        False where that layout stands no more.
+        """
+
+    async def asked_anew(self, archive_hash: str, *, rounds: int) -> bool:
+        """Take note that the layout of that round does not hold, and is void. Return False where bytes were given out
+        by it: then it stands for ever.
+        """
 
     async def completed(self, archive_hash: str, finished: Finished) -> None:
         """Take note of a full pass, whose copy, where one is kept, is durable."""
@@ -50,9 +57,15 @@ class RecordedEvents:
         """See Events."""
         self.told.append(("read_first", archive_hash))
 
-    async def released(self, row: ArchiveRow) -> None:
+    async def released(self, row: ArchiveRow, *, rounds: int) -> bool:
         """See Events."""
         self.told.append(("released", row.hash))
+        return row.rounds == rounds
+
+    async def asked_anew(self, archive_hash: str, *, rounds: int) -> bool:
+        """See Events."""
+        self.told.append(("asked_anew", archive_hash, rounds))
+        return True
 
     async def completed(self, archive_hash: str, finished: Finished) -> None:
         """See Events."""

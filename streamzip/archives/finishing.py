@@ -12,10 +12,13 @@ from streamzip.spool.file import FileSpool
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A full pass that was made and proven: the archive's length in bytes, and what was learned of its members."""
+    """A full pass that was made and proven: the archive's length in bytes, what was learned of its members, and the
+    round of its layout.
+    """
 
     size: int
     learned: bytes
+    rounds: int = 0
 
 
 async def finish(assembly: Assembly, copy: FileSpool) -> Finished:
@@ -34,7 +37,7 @@ async def finish(assembly: Assembly, copy: FileSpool) -> Finished:
     finally:
         copy.end_finish()
     offsets = assembly.ledger.offsets
-    return Finished(offsets.length, offsets.learned())
+    return Finished(offsets.length, offsets.learned(), assembly.ledger.layout.rounds)
 
 
 def _write_out(ledger: Ledger, copy: FileSpool) -> None:

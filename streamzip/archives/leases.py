@@ -7,7 +7,7 @@ from functools import partial
 from streamzip.archives.events import Events
 from streamzip.archives.load import Loader
 from streamzip.archives.table import ArchiveTable, Lease
-from streamzip.errors import BuildFailed, Problem, Stale
+from streamzip.errors import AskedAnew, BuildFailed, Mislearned, Problem, Stale
 from streamzip.store.rows import ArchiveRow
 
 
@@ -31,20 +31,30 @@ class Leases:
         Damaged.
         """
         async with contextlib.AsyncExitStack() as stack:
+            load = partial(self._loader.load, row)
             try:
-                lease = await stack.enter_async_context(self._table.lease(row.hash, partial(self._loader.load, row)))
+                lease = await stack.enter_async_context(self._table.lease(row.hash, load, rounds=row.rounds))
             except Stale as problem:
-                await self.failed(row.hash, problem)
-                raise
+                raise await self.failed(row, problem) from problem
             yield lease
 
-    async def failed(self, archive_hash: str, problem: Problem) -> None:
-        """Note why the archive failed, where it did: not what is the reader's own affair, or the store's. One that is
-        stale is so for ever, and its readers are cut.
+    async def failed(self, row: ArchiveRow, problem: Problem) -> Problem:
+        """Note why the archive failed, where it did: not what is the reader's own affair, or the store's. Return what
+        its reader is told.
+
+        One that is stale is so for ever, and its readers are cut. Where nothing was given out by a layout that does not
+        hold, the origins are asked anew instead, and its readers are to begin again.
         """
-        if not isinstance(problem, BuildFailed | Stale):
-            return
-        is_stale = isinstance(problem, Stale)
-        await self._events.failed(archive_hash, problem.code, for_good=is_stale)
-        if is_stale:
-            self._table.cut(archive_hash, problem)
+        if isinstance(problem, Mislearned):
+            if await self._events.asked_anew(row.hash, rounds=row.rounds):
+                self._loader.forget(row.hash)
+                self._table.cut(row.hash, AskedAnew())
+                return AskedAnew()
+            if (await self._loader.row(row.hash)).rounds != row.rounds:  # another reader was first
+                return AskedAnew()
+        if isinstance(problem, BuildFailed | Stale):
+            is_stale = isinstance(problem, Stale)
+            await self._events.failed(row.hash, problem.code, for_good=is_stale)
+            if is_stale:
+                self._table.cut(row.hash, problem)
+        return problem

@@ -119,7 +119,7 @@ class Loader:
         stored = await self._repository.documents(hash)
         manifest = await self._unsealed(hash, stored.manifest)
         if stored.layout is None:
-            await self._planned(hash, manifest)
+            await self._planned(row, manifest)
             stored = await self._repository.documents(hash, LAYOUT, CRCS)
             if stored.layout is None:
                 raise NotReady("the archive's origins have not answered yet", retry_after=2)
@@ -133,24 +133,29 @@ class Loader:
         will: lists stay in memory until their slowest origin has answered.
         """
         if len(self._plans) < MOST_EARLY and self._has_room(manifest, MOST_EARLY_ENTRIES):
-            self._plan(hash, manifest, new=True)
+            self._plan(hash, manifest, new=True, rounds=0)
 
     def _has_room(self, manifest: Manifest, most: int) -> bool:
         """Return whether this list and those whose origins are being asked have at most so many entries; one may."""
         planned = sum(len(plan.planning.manifest.entries) for plan in self._plans.values())
         return not planned or planned + len(manifest.entries) <= most
 
-    def _plan(self, hash: str, manifest: Manifest, *, new: bool) -> "asyncio.Task[None]":
+    def forget(self, archive_hash: str) -> None:
+        """Let go of what was learned for the archive's last layout: its origins are to be asked anew."""
+        self._bodies.pop(archive_hash, None)
+
+    def _plan(self, hash: str, manifest: Manifest, *, new: bool, rounds: int) -> "asyncio.Task[None]":
         if hash not in self._tasks:
-            plan = self._plans[hash] = _Plan(Planning(manifest, self._pulling))
+            plan = self._plans[hash] = _Plan(Planning(manifest, self._pulling, rounds))
             task = self._tasks[hash] = asyncio.create_task(self._run(hash, plan, new=new))
             task.add_done_callback(_retrieve)
         return self._tasks[hash]
 
-    async def _planned(self, hash: str, manifest: Manifest) -> None:
+    async def _planned(self, row: ArchiveRow, manifest: Manifest) -> None:
+        hash = row.hash
         if hash not in self._plans and not self._has_room(manifest, MOST_PLANNED_ENTRIES):
             raise NotReady("too many long archives are being prepared; ask again", code="too_busy", retry_after=5)
-        task = self._plan(hash, manifest, new=False)
+        task = self._plan(hash, manifest, new=False, rounds=row.rounds)
         plan = self._plans[hash]
         plan.planning.waited_for()
         plan.waiting.set()
@@ -207,7 +212,9 @@ class Loader:
         if new and not errors:  # nothing was said of it yet
             winner = await self._repository.set_layout(hash, sealed)
         else:
-            winner = await self._repository.set_layout(hash, sealed, errors=errors, over=UNBUILDABLE)
+            winner = await self._repository.set_layout(
+                hash, sealed, errors=errors, over=UNBUILDABLE, rounds=layout.rounds
+            )
         if winner.body == body and planning.bodies:
             self._bodies[hash] = planning.bodies_in(layout)
             asyncio.get_running_loop().call_later(self._probe_wait, self._bodies.pop, hash, None)

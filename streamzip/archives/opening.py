@@ -67,7 +67,7 @@ class Opener:
         if not kept:
             _refuse_other_compressor(stored.layout, sealed=False)
             window = MemorySpool(stored.hash, start=0, memory=self._memory)
-            ledger = Ledger(offsets, released=stored.released)
+            ledger = Ledger(offsets)  # answers that nothing proves the same are not joined: they have no entity tag
             return self._assembly(stored, ledger, window, _nothing), None
         try:
             copy = self._shelf.open(stored.hash, size=size, layout=stored.layout.digest())
@@ -94,7 +94,7 @@ class Opener:
             if copy is None:
                 # Passes over an exact layout learn the same CRCs; over an open one each has its own frontier.
                 known = shared.ledger.offsets
-                ledger = Ledger(known if known.complete else _offsets(stored), released=stored.released)
+                ledger = Ledger(known if known.complete else _offsets(stored))
                 ledger.skip(start)
             else:
                 ledger = shared.ledger.fork()

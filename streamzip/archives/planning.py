@@ -62,10 +62,11 @@ def public_url(url: str) -> str:
 
 
 class Planning:
-    """The probing of one manifest's entries."""
+    """The probing of one manifest's entries. `rounds`: how often they were asked anew."""
 
-    def __init__(self, manifest: Manifest, pulling: Pulling) -> None:
+    def __init__(self, manifest: Manifest, pulling: Pulling, rounds: int = 0) -> None:
         self.manifest = manifest
+        self._rounds = rounds
         self._pulling = pulling
         self._facts: dict[int, Facts] = {}
         self._errors: dict[int, OriginError] = {}
@@ -93,8 +94,8 @@ class Planning:
         return next(self._open_entries(), None) is None
 
     def _open_entries(self) -> Iterator[int]:
-        # A file whose size was given may be the one that made the last generation stale: it is asked for as well.
-        trusted = self.manifest.generation == 1
+        # A file whose size was given may be the one that made the last layout void: it is asked for as well.
+        trusted = self.manifest.generation == 1 and not self._rounds
         for index, entry in enumerate(self.manifest.entries):
             if entry.is_folder:
                 continue
@@ -178,7 +179,7 @@ class Planning:
             report = (_free_name({row.name.casefold() for row in self._rows()}), body.encode())
         deflate = self._deflated()
         compressor = this_compressor() if deflate else ""
-        return freeze(self._rows(deflate), frozen_at=now, compressor=compressor, report=report)
+        return freeze(self._rows(deflate), frozen_at=now, compressor=compressor, report=report, rounds=self._rounds)
 
     def bodies_in(self, layout: Layout) -> dict[int, bytes]:
         """Return the small bodies that the probe has kept, by their member in the layout that was made of it."""

@@ -19,7 +19,7 @@ from streamzip.assembly.archive import DISK_FULL
 from streamzip.assembly.assembly import Assembly
 from streamzip.assembly.pulling import Pulling
 from streamzip.assembly.reader import Reading
-from streamzip.errors import NotReady, Problem
+from streamzip.errors import AskedAnew, NotReady, Problem
 from streamzip.files.aside import in_long_thread
 from streamzip.logs import event
 from streamzip.spool.file import FileSpool
@@ -132,9 +132,18 @@ class ArchiveTable:
         return opened is not None and (opened.assembly.wants.any or opened.alone > 0)
 
     @contextlib.asynccontextmanager
-    async def lease(self, hash: str, load: Callable[[], Awaitable[StoredArchive]]) -> AsyncIterator[Lease]:
-        """The open archive, for as long as the context lasts; `load` is asked where it is not open yet."""
+    async def lease(
+        self, hash: str, load: Callable[[], Awaitable[StoredArchive]], *, rounds: int
+    ) -> AsyncIterator[Lease]:
+        """The open archive, for as long as the context lasts; `load` is asked where it is not open yet.
+
+        `rounds`: of the archive's layout; one that is open here with an earlier one is void. Raises AskedAnew where
+        what is open is of a later one.
+        """
         opened = self._open.get(hash)
+        if opened is not None and opened.stored.layout.rounds < rounds:
+            self.cut(hash, AskedAnew())
+            opened = None
         if opened is not None and opened.copy is not None and opened.copy.removed:
             del self._open[hash]  # deleted by another process, and perhaps created anew
         begun = False
@@ -144,6 +153,9 @@ class ArchiveTable:
                 self._check_room()
                 self._opening[hash] = asyncio.create_task(self._open_now(hash, load))
             await asyncio.shield(self._opening[hash])
+        if opened.stored.layout.rounds != rounds:
+            self._close_later(hash, opened)
+            raise AskedAnew
         opened.readers += 1
         if opened.closing is not None:
             opened.closing.cancel()
@@ -232,7 +244,9 @@ class ArchiveTable:
                 opened.alone -= 1
                 offsets = assembly.ledger.offsets
                 if offsets.complete and offsets.crcs_known and opened.stored.learned is None:
-                    task = asyncio.create_task(self._tell(hash, Finished(offsets.length, offsets.learned())))
+                    task = asyncio.create_task(
+                        self._tell(hash, Finished(offsets.length, offsets.learned(), offsets.layout.rounds))
+                    )
                     self._telling.add(task)
                     task.add_done_callback(self._telling.discard)
 

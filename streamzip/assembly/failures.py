@@ -1,6 +1,6 @@
 """What an origin's failure means to those who read the archive."""
 
-from streamzip.errors import BuildFailed, OriginError, Stale
+from streamzip.errors import BuildFailed, Mislearned, OriginError
 from streamzip.manifest.model import Manifest
 from streamzip.zip.offsets import Offsets
 
@@ -10,8 +10,8 @@ LOST = frozenset({"changed", "http_404", "http_410"})
 def as_problem(error: Exception, part: int, manifest: Manifest, offsets: Offsets) -> Exception:
     """Return what a reader is told when the part it waits for cannot be had.
 
-    The layout is frozen: where what the probe saw is no longer there, the snapshot can never be continued, and the
-    archive is stale.
+    The layout is frozen: where what the probe saw is no longer there, the snapshot can never be continued. The archive
+    is stale, unless nothing of it was given out.
     """
     if not isinstance(error, OriginError):
         return error
@@ -20,7 +20,7 @@ def as_problem(error: Exception, part: int, manifest: Manifest, offsets: Offsets
     probed = manifest.entries[entry].size is None
     sentence = f"entry {entry} ({layout.names[member]}): {error.message}"
     if error.code in LOST or (probed and error.code in ("size_mismatch", "too_long")):
-        return Stale(f"{sentence}. Create the archive anew to get the files as they are now.")
+        return Mislearned(f"{sentence}. Create the archive anew to get the files as they are now.")
     return BuildFailed(
         sentence, code=error.code if error.code.endswith(("_mismatch", "_too_large")) else "origin_failed"
     )

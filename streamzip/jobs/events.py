@@ -16,6 +16,8 @@ from streamzip.store.vault import Vault
 
 logger = logging.getLogger(__name__)
 
+MOST_ROUNDS = 3  # an origin that says something else each time is not asked for ever
+
 
 class NotedEvents:
     """The gateway's events; see archives.events.Events. `builds_due` wakes the queue of builds."""
@@ -51,17 +53,27 @@ class NotedEvents:
         with contextlib.suppress(Problem):  # the store is away: the next reader does it
             await self._repository.catalogue.keep(archive_hash)
 
-    async def released(self, row: ArchiveRow) -> None:
+    async def released(self, row: ArchiveRow, *, rounds: int) -> bool:
         """See Events."""
-        if not row.released:
-            await self._repository.mark_released(row.hash)
+        if row.released and row.rounds == rounds:
+            return True
+        return await self._repository.mark_released(row.hash, rounds=rounds)
+
+    async def asked_anew(self, archive_hash: str, *, rounds: int) -> bool:
+        """See Events."""
+        begun = await self._repository.begin_round(archive_hash, rounds=rounds, most=MOST_ROUNDS)
+        if begun:
+            event(logger, logging.INFO, "origins_asked_anew", archive=archive_hash)
+        return begun
 
     async def completed(self, archive_hash: str, finished: Finished) -> None:
         """See Events."""
         sealed, now = self._vault.seal("learned", archive_hash, finished.learned), self._repository.clock.wall()
         cached = self._shelf.has_copy(archive_hash)
         told = await self._announcements.completed(archive_hash, at=now, size=finished.size, cached=cached)
-        await self._repository.set_completed(archive_hash, at=now, size=finished.size, crcs=sealed, event=told)
+        await self._repository.set_completed(
+            archive_hash, at=now, size=finished.size, crcs=sealed, event=told, rounds=finished.rounds
+        )
         self._announcements.wake()
         event(logger, logging.INFO, "archive_completed", archive=archive_hash, size=finished.size)
         self._pressure.add(finished.size)

@@ -55,6 +55,8 @@ class HttpSource:
         self._fetcher = fetcher
         self._pace = pace
         self._rangeless: Recent[str, bool] = Recent(4096, _REMEMBERED)
+        self._others: Recent[str, Facts] = Recent(4096, _REMEMBERED)  # by URL: what came in place of a pinned version
+        self._doubted: Recent[str, bool] = Recent(4096, _REMEMBERED)  # origins whose tags change with the same file
         self._ranged: Recent[str, bool] = Recent(4096, _REMEMBERED)  # one bad file does not take it from the others
         self._targets: Recent[tuple[str, Fields], _Target] = Recent(4096, _REMEMBERED)
 
@@ -75,7 +77,7 @@ class HttpSource:
         Where the answer to that does not prove the file's size, the file itself is asked for.
         """
         if self._rangeless.get(_origin(url)):
-            return await self._probe_plainly(url, keep)
+            return self.judged(url, await self._probe_plainly(url, keep))
         asked = keep + 1  # so that a file of just `keep` bytes is seen to end before what was asked for
         try:
             fetched = await _ranged(self._fetcher.fetch(url, ("Range", f"bytes=0-{asked - 1}")))
@@ -84,7 +86,7 @@ class HttpSource:
             finally:
                 await fetched.aclose()
         except UnusableRange as unusable:
-            facts = await self._probe_plainly(url, keep)
+            facts = self.judged(url, await self._probe_plainly(url, keep))
             claimed = 0 if unusable.code == _NO_SUCH_RANGE else unusable.size
             if (claimed is None or claimed != facts.size) and not self._ranged.get(_origin(url)):
                 self._rangeless.put(_origin(url), True)
@@ -92,7 +94,7 @@ class HttpSource:
         if facts.ranges:
             self._ranged.put(_origin(url), True)
         self.remember(url, fetched, facts)
-        return facts
+        return self.judged(url, facts)
 
     async def _probe_plainly(self, url: str, keep: int) -> Facts:
         """Ask for the file itself, where the answer to a range proved nothing."""
@@ -133,6 +135,22 @@ class HttpSource:
         if fetched.url != url and facts.validator is not None and facts.validator.strong:
             target = _Target(fetched.url, facts.validator, fetched.left_home)
             self._targets.put((url, self._fetcher.at_home), target)
+
+    def note_other(self, url: str, facts: Facts) -> None:
+        """Note that this came in place of the pinned version. Where it is another one each time, of one size, the
+        origin's ETags tell nothing: it makes a new one for every answer, or each of its nodes has its own.
+        """
+        before = self._others.get(url)
+        if before is not None and facts.size == before.size is not None and facts.validator != before.validator:
+            self._doubted.put(_origin(url), True)
+        self._others.put(url, facts)
+
+    def judged(self, url: str, facts: Facts) -> Facts:
+        """Return the facts, their validator as weak as its origin has made it."""
+        validator = facts.validator
+        if validator is None or not validator.strong or not self._doubted.get(_origin(url)):
+            return facts
+        return facts._replace(validator=validator._replace(strong=False))
 
     async def page(self, url: str, *, most: int) -> Page:
         """What is found at `url` at the end of the redirects, its first `most` bytes at least. Raises OriginError."""
@@ -212,6 +230,8 @@ class _Opening(AbstractAsyncContextManager[Opened]):
             raise
         if opened.facts.validator == self._pin:
             self._source.remember(self._url, fetched, opened.facts)
+        elif self._pin is not None and self._pin.strong:
+            self._source.note_other(self._url, opened.facts)
         self._fetched = fetched
         return opened._replace(waited=fetched.waited)
 

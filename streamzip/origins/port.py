@@ -14,11 +14,17 @@ from streamzip.spans import Data
 class Validator(NamedTuple):
     """What names one representation of a file. Only a strong one promises the same bytes (RFC 9110, 8.8.1).
 
-    `value` is as it stands in the header field: an ETag with its quotes, or a Last-Modified date.
+    `value` is as it stands in the header field: an ETag with its quotes, or a Last-Modified date. A strong ETag that is
+    not `strong` here is one of an origin whose ETags were seen to change with the same file: it proves nothing.
     """
 
     value: str
     strong: bool
+
+    @property
+    def doubted(self) -> bool:
+        """Return whether it would be strong, but for its origin."""
+        return not self.strong and self.value.startswith('"')
 
 
 class Facts(NamedTuple):

@@ -232,7 +232,8 @@ class Pull:
                     "changed", "the file changed at its origin since the archive was planned", transient=True
                 )
             if not self.released and self.position == self.start == 0:
-                self.pin = facts.validator
+                told, doubted = facts.validator, self.pin is not None and self.pin.doubted
+                self.pin = told._replace(strong=False) if doubted and told is not None else told
         if self.on_pin is not None:
             self.on_pin(self.pin)
 

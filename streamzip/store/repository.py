@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from streamzip.access.keyring import KeyRing
 from streamzip.clock import Clock, SystemClock
 from streamzip.config import SetupError
-from streamzip.errors import NotFound, Problem, Stale
+from streamzip.errors import NotFound, NotReady, Problem, Stale
 from streamzip.store.catalogue import Catalogue
 from streamzip.store.deliveries import Deliveries
 from streamzip.store.dialects import READERS, Dialect
@@ -187,13 +187,30 @@ class Repository:
         """Remove the archive, its documents, plan and jobs; False where it was gone already."""
         return await self._changed(delete(archives).where(archives.c.hash == hash))
 
-    async def mark_released(self, hash: str) -> bool:
-        """Note that bytes of the body are about to be given out, and return whether this call was the first to do so.
+    async def mark_released(self, hash: str, *, rounds: int) -> bool:
+        """Note that bytes of the body are about to be given out, by the layout of that round.
 
-        False too where the archive is gone.
+        False where that is not the archive's layout any more, or the archive is gone.
         """
-        first = (archives.c.hash == hash) & ~archives.c.released
-        return await self._changed(update(archives).where(first).values(released=True))
+        standing = (archives.c.hash == hash) & (archives.c.rounds == rounds)
+        return await self._changed(update(archives).where(standing).values(released=True))
+
+    async def begin_round(self, hash: str, *, rounds: int, most: int) -> bool:
+        """Forget the layout of that round, so that the origins are asked anew.
+
+        False where bytes were given out by it, where it is forgotten already, or where that was done `most` times.
+        """
+        unused = ~archives.c.released & archives.c.completed_at.is_(None)
+        standing = (archives.c.hash == hash) & (archives.c.rounds == rounds) & (archives.c.rounds < most)
+
+        def change(connection: Connection) -> bool:
+            if not changed(connection, update(archives).where(standing & unused).values(rounds=rounds + 1, code=None)):
+                return False
+            learned = (documents.c.hash == hash) & documents.c.kind.in_([LAYOUT, CRCS])
+            connection.execute(delete(documents).where(learned))
+            return True
+
+        return await self._writer.apply(change)
 
     async def set_code(self, hash: str, code: str | None, *, event: Event | None = None) -> bool:
         """Why the archive failed; None takes it back, for a fresh try. False where the archive is gone, or stale, which
@@ -213,16 +230,23 @@ class Repository:
         return await self._writer.apply(change)
 
     async def set_completed(
-        self, hash: str, *, at: float, size: int, crcs: Sealed | None = None, event: Event | None = None
+        self,
+        hash: str,
+        *,
+        at: float,
+        size: int,
+        crcs: Sealed | None = None,
+        event: Event | None = None,
+        rounds: int = 0,
     ) -> bool:
         """A full pass was made and its copy is durable: `at` (epoch s), `size` in bytes; any failure is over.
 
         A later pass leaves the first one's time, and only the first one is told (`event`). False where the archive is
-        gone.
+        gone, or another layout than the one of that round stands.
         """
 
         def change(connection: Connection) -> bool:
-            where = archives.c.hash == hash
+            where = (archives.c.hash == hash) & (archives.c.rounds == rounds)
             # Locked before the receivers are read: one that is added meanwhile waits, and then sees the completion.
             before = connection.execute(select(archives.c.completed_at).where(where).with_for_update()).first()
             if before is None:
@@ -269,14 +293,19 @@ class Repository:
         *,
         errors: Sequence[Mapping[str, Any]] | None = None,
         over: Collection[str] = (),
+        rounds: int = 0,
     ) -> Sealed:
-        """Freeze the layout, once: returns the one that stands, the first to come. Raises NotFound: archive gone.
+        """Freeze the layout, once: returns the one that stands, the first to come. Raises NotFound: archive gone;
+        NotReady where the origins are asked anew, and this is not the layout of that round.
 
         Where it is this one, `errors` are kept as by `set_errors` (None: there are none, and there were none), and a
         failure whose code is in `over` has ended.
         """
 
         def change(connection: Connection) -> Sealed:
+            row = connection.execute(select(archives.c.rounds).where(archives.c.hash == hash).with_for_update()).first()
+            if row is not None and row.rounds != rounds:
+                raise NotReady("the archive's origins are being asked anew", retry_after=1)
             if not _add_document(connection, _document(hash, LAYOUT, layout)):
                 standing = connection.execute(_documents, {"hash": hash, "kinds": [LAYOUT]}).first()
                 if standing is None:  # deleted between the two statements

@@ -20,7 +20,8 @@ class ArchiveRow:
     given out. `code`: why it failed, where it did. `completed_at` (epoch s) and `size` (bytes) stand from the first
     full pass on, also when the copy is gone. `owner`: the name of the API key that created it. `expires_at`
     (epoch s): from then on it is as good as deleted. `lapses`: that time is for want of readers, and the first one ends
-    it. `stored`: bytes that its list takes. `origin`: that of most entries, as `host:port`.
+    it. `stored`: bytes that its list takes. `origin`: that of most entries, as `host:port`. `rounds`: how often its
+    origins were asked anew, which its layout has too.
     """
 
     hash: str
@@ -39,6 +40,7 @@ class ArchiveRow:
     stored: int = 0
     lapses: bool = False
     origin: str | None = None
+    rounds: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ archives = Table(
     Column("stored", BigInteger, nullable=False, server_default=text("0")),
     Column("lapses", Boolean, nullable=False, server_default=false()),
     Column("origin", Text),
+    Column("rounds", Integer, nullable=False, server_default=text("0")),
     UniqueConstraint("manifest_key", "generation"),
     Index("archives_owner", "owner", "created_at", "hash"),
     Index("archives_expiry", "expires_at"),

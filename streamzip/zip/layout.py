@@ -80,6 +80,7 @@ class Layout:
     traits: bytes
     validators: Sequence[str]  # "s" and a strong ETag, "w" and a Last-Modified, or ""
     report: bytes = b""  # the bytes of the report member, the last one, where there is one
+    rounds: int = 0  # times that another layout was frozen, of which no byte was given out
     first_parts: "array[int]" = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -133,6 +134,8 @@ class Layout:
         columns = [*numbers, *texts, self.traits, self.report]
         head = {"version": VERSION, "frozen_at": self.frozen_at, "compressor": self.compressor, "members": self.members}
         head["columns"] = [len(column) for column in columns]
+        if self.rounds:
+            head["rounds"] = self.rounds
         return b"\n".join([json.dumps(head).encode(), b"".join(columns)])
 
     @classmethod
@@ -155,6 +158,7 @@ class Layout:
                 traits=traits,
                 validators=validators.decode().split("\0") if head["members"] else [],
                 report=report,
+                rounds=head.get("rounds", 0),
             )
         except (ValueError, KeyError, TypeError, zlib.error) as error:
             raise Damaged("a stored layout cannot be read") from error
@@ -198,7 +202,12 @@ def decide(member: Planned) -> Trait:
 
 
 def freeze(
-    members: Iterable[Planned], *, frozen_at: int, compressor: str, report: tuple[str, bytes] | None = None
+    members: Iterable[Planned],
+    *,
+    frozen_at: int,
+    compressor: str,
+    report: tuple[str, bytes] | None = None,
+    rounds: int = 0,
 ) -> Layout:
     """The layout of these members, in their order; `report` (name, bytes) becomes the last one."""
     entries, mtimes, sizes, crcs = array("q"), array("q"), array("q"), array("q")
@@ -227,6 +236,7 @@ def freeze(
         traits=bytes(traits),
         validators=validators,
         report=report[1] if report is not None else b"",
+        rounds=rounds,
     )
 
 

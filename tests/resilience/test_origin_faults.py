@@ -8,7 +8,7 @@ import re
 import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count, cycle
 from typing import Any
 
@@ -18,7 +18,7 @@ import pytest
 from tests.support.faults import FAULTS, Ending, Fault
 from tests.support.fixtures import Launch
 from tests.support.gateway import Gateway
-from tests.support.origin import File, Origin, Request
+from tests.support.origin import File, Origin, Request, Status
 from tests.support.resuming import is_stale
 
 FIRST, LAST = b"first" * 100, b"last" * 100
@@ -151,8 +151,19 @@ def check_streamed(gateway: Gateway, origin: Origin, fault: Fault) -> None:
         case.check_healed()
 
 
+def learned_anew(fault: Fault) -> Fault:
+    """The fault of a file that changed or went, as it ends where its origin is asked again."""
+    last = fault.answers[-1]
+    if isinstance(last, File):
+        return replace(fault, ending=Ending.EXACT, code="", now=last)
+    assert isinstance(last, Status)
+    return replace(fault, ending=Ending.LEFT_OUT, code=f"http_{last.code}")
+
+
 def check_prefetched(gateway: Gateway, origin: Origin, fault: Fault) -> None:
     """A background build, and a reader once its origin has healed."""
+    if fault.ending is Ending.STALE:  # nothing was given out: its origin is asked anew
+        fault = learned_anew(fault)
     case = Case(gateway, origin, fault)
     case.begin(prefetch=True)
     case.check_status()

@@ -25,7 +25,7 @@ class Ending(Enum):
     EXACT = "the entry is in it, byte for byte"
     LEFT_OUT = "it is finished without the entry, which status and report name"
     BROKEN = "a problem before its first byte or a cut connection after it, and status failed; a later GET may heal it"
-    STALE = "as BROKEN, and 409 from then on; only a new create heals it"
+    STALE = "as BROKEN, and 409 from then on; only a new create heals it. Where nothing was given out: asked anew"
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,12 @@ class Fault:
     size: int = LONG
     given: dict[str, Any] = field(default_factory=dict)  # of the entry, besides its URL and name
     also: Callable[[Origin, str], None] | None = None  # serves what else the case needs; told the entry's path
+    now: File | None = None  # what the file is, where it is another one than it was
 
     @property
     def body(self) -> bytes:
         """The file as it should be."""
-        return Pattern(self.size)[:]
+        return Pattern(self.size)[:] if self.now is None else self.now.body[:]
 
     @property
     def healthy(self) -> File:

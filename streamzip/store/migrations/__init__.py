@@ -18,6 +18,7 @@ from streamzip.store.migrations import (
     m0007_waits,
     m0008_claims,
     m0009_ended_sessions,
+    m0010_learned_anew,
 )
 
 STEPS: tuple[Callable[[Connection], None], ...] = (
@@ -30,6 +31,7 @@ STEPS: tuple[Callable[[Connection], None], ...] = (
     m0007_waits.apply,
     m0008_claims.apply,
     m0009_ended_sessions.apply,
+    m0010_learned_anew.apply,
 )
 
 versions = Table("schema", MetaData(), Column("version", Integer, primary_key=True, autoincrement=False))

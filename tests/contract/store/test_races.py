@@ -49,12 +49,17 @@ async def test_set_layout_gives_one_layout_when_two_gateways_freeze(place: Place
     assert {winner.body for winner in winners} == {stored.body if stored else None}
 
 
-async def test_mark_released_has_one_first_when_two_gateways_release(place: Place) -> None:
-    """Who is first decides which bytes of members without a strong validator were given out."""
+async def test_layout_is_used_or_forgotten_when_two_gateways_do_one_of_them_each(place: Place) -> None:
+    """Where bytes are given out by a layout it stands for ever; where it is forgotten nobody gives out any."""
     gateways = [await place.open(), await place.open()]
-    await gateways[0].create(an_archive(), sealed())
-    marked = await asyncio.gather(*(gateways[number % 2].mark_released(HASH) for number in range(20)))
-    assert sum(marked) == 1
+    for number in range(20):
+        hash = f"{number:032x}"
+        await gateways[0].create(an_archive(hash), sealed())
+        won = await asyncio.gather(
+            gateways[number % 2].mark_released(hash, rounds=0),
+            gateways[1 - number % 2].begin_round(hash, rounds=0, most=3),
+        )
+        assert sum(won) == 1
 
 
 async def test_completion_is_noted_by_both_when_two_gateways_complete(place: Place) -> None:

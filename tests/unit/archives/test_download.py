@@ -12,15 +12,16 @@ from streamzip.archives.download import Download
 from streamzip.archives.events import RecordedEvents
 from streamzip.archives.leases import Leases
 from streamzip.archives.table import Lease
-from streamzip.errors import BuildFailed, Problem
+from streamzip.errors import AskedAnew, BuildFailed, Problem
+from streamzip.store.rows import ArchiveRow
 from tests.unit.store.builders import an_archive
 
 Read = Callable[[int, int | None], AsyncGenerator[bytes, None]]
 
 
-def opened(read: Read, *, provable: bool) -> Any:
+def opened(read: Read, *, provable: bool, rounds: int = 0) -> Any:
     """Stands in for an archive that is open: what a download asks of it."""
-    layout = SimpleNamespace(frozen_at=0, exact=True, provable=provable)
+    layout = SimpleNamespace(frozen_at=0, exact=True, provable=provable, rounds=rounds)
     ledger = SimpleNamespace(length=10, gave_out=lambda: None)
     archive = SimpleNamespace(layout=layout, ledger=ledger, spool=SimpleNamespace(sealed=False))
     return SimpleNamespace(archive=archive, read=read)
@@ -29,13 +30,13 @@ def opened(read: Read, *, provable: bool) -> Any:
 class Bench:
     """A copy that gives five bytes and then fails; memory gives what is asked for."""
 
-    def __init__(self, failure: Exception, *, provable: bool = True) -> None:
+    def __init__(self, failure: Exception, *, provable: bool = True, rounds: int = 0) -> None:
         self.failure = failure
         self.events = RecordedEvents()
         self.alone_from: list[int] = []
         self.failures: list[Problem] = []
         self.memory = opened(self._from_memory, provable=provable)
-        shared = opened(self._from_copy, provable=provable)
+        shared = opened(self._from_copy, provable=provable, rounds=rounds)
         fields = {"shared": shared, "kept": True, "alone": self._alone, "pulling": contextlib.nullcontext}
         leases = cast(Leases, SimpleNamespace(failed=self._failed))
         row, lease = an_archive(lapses=True), cast(Lease, SimpleNamespace(**fields))
@@ -53,8 +54,9 @@ class Bench:
     async def _from_memory(self, start: int, stop: int | None) -> AsyncGenerator[bytes, None]:
         yield b"0123456789"[start:stop]
 
-    async def _failed(self, _: str, problem: Problem) -> None:
+    async def _failed(self, _: ArchiveRow, problem: Problem) -> Problem:
         self.failures.append(problem)
+        return problem
 
     async def body(self) -> bytes:
         return b"".join([bytes(run) async for run in self.download.read(0, 10)])
@@ -65,7 +67,7 @@ async def test_download_goes_on_through_memory_when_the_disk_is_full() -> None:
     bench = Bench(OSError(errno.ENOSPC, "No space left on device"))
     assert await bench.body() == b"0123456789"
     assert bench.alone_from == [5]
-    assert [told[0] for told in bench.events.told] == ["read_first", "disk_full"]
+    assert [told[0] for told in bench.events.told] == ["read_first", "released", "disk_full"]
 
 
 async def test_download_ends_when_the_disk_fails_otherwise() -> None:
@@ -77,10 +79,16 @@ async def test_download_ends_when_the_disk_fails_otherwise() -> None:
 
 
 async def test_download_tells_what_ended_it() -> None:
-    """Why the archive failed is noted; and before its first byte, that only the copy proves what was given out."""
+    """Why the archive failed is noted; and before its first byte, that bytes are given out."""
     problem = BuildFailed("an origin is gone")
     bench = Bench(problem, provable=False)
     with pytest.raises(BuildFailed):
         await bench.body()
     assert bench.failures == [problem]
     assert [told[0] for told in bench.events.told] == ["read_first", "released"]
+
+
+async def test_download_gives_out_nothing_by_a_layout_that_is_void() -> None:
+    """Another process has the origins asked anew: whoever opened the layout before that begins again."""
+    with pytest.raises(AskedAnew):
+        await Bench(OSError(errno.EIO, "not reached"), rounds=1).body()
