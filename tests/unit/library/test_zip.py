@@ -13,7 +13,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+import respx
 
 from streamzip import InvalidEntries, Item, NothingToZip, Origins, SourceChanged, SourceFailed, Zip, ZipError
 from tests.support.origin import File, HangUp, Origin, Pattern, Status
@@ -277,3 +279,18 @@ async def test_documented_programs_run(tmp_path: Path) -> None:
         await names["save"]([], tmp_path / "album.zip")
     assert unpacked((tmp_path / "album.zip").read_bytes()) == {"terms.pdf": b"terms", "hello.txt": b"hello"}
     await names["origins"].aclose()
+
+
+async def test_a_client_of_httpx_may_carry_the_requests() -> None:
+    """`Origins(client=…)`: for proxies and certificates, and for tests of a program that uses the library."""
+    router = respx.Router()
+    fields = {"ETag": '"v1"', "Content-Range": "bytes 0-4/5"}
+    router.get("https://files.example/a").mock(
+        side_effect=lambda _: httpx.Response(206, content=b"hello", headers=fields)
+    )
+    async with (
+        httpx.AsyncClient(transport=httpx.MockTransport(router.async_handler)) as client,
+        Origins(client=client) as origins,
+        Zip(["https://files.example/a"], origins=origins) as archive,
+    ):
+        assert unpacked(await whole(archive)) == {"a": b"hello"}

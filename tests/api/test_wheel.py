@@ -1,0 +1,82 @@
+"""The wheel as it is installed: built, put into an empty environment, and used there."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+VERSIONS = ["3.11", "3.12", "3.13", "3.14"]
+USE = """
+import asyncio, io, zipfile
+from streamzip import Zip
+
+async def main():
+    async with Zip([("a.txt", b"hello")]) as archive:
+        content = b"".join([chunk async for chunk in archive.stream()])
+    assert zipfile.ZipFile(io.BytesIO(content)).read("a.txt") == b"hello"
+
+asyncio.run(main())
+"""
+
+
+def python_of(version: str) -> str:
+    """Return an interpreter of the version, from the path or of pyenv; skips the test where none is at hand."""
+    found = [shutil.which(f"python{version}"), *map(str, Path.home().glob(f".pyenv/versions/{version}.*/bin/python3"))]
+    for each in filter(None, found):
+        if subprocess.run([each, "-c", "import venv"], capture_output=True, timeout=60, check=False).returncode == 0:
+            return each
+    pytest.skip(f"no Python {version} here")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(folder)]
+    subprocess.run([*command, str(ROOT)], check=True, timeout=300)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.mark.slow
+def test_wheel_holds_what_is_promised(wheel: Path) -> None:
+    """The marker of its types, the pages' files, the manual page, the licence; no test and no secret."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        metadata = archive.read(next(name for name in names if name.endswith("/METADATA"))).decode()
+    assert "streamzip/py.typed" in names
+    assert any(name.endswith("share/man/man1/streamzip.1") for name in names)
+    assert any(name.startswith("streamzip/web/templates/") for name in names)
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert not [name for name in names if name.startswith("tests/") or "secret" in name]
+    assert "Classifier: Typing :: Typed" in metadata
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", VERSIONS)
+def test_wheel_runs_in_an_empty_environment(wheel: Path, tmp_path: Path, version: str) -> None:
+    """With its own requirements and nothing else: the commands, the library, and types that a checker finds."""
+    home = tmp_path / "venv"
+    subprocess.run([python_of(version), "-m", "venv", str(home)], check=True, timeout=120)
+    pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--require-hashes", "-r", str(ROOT / "requirements" / "run.lock")], check=True, timeout=600)
+    subprocess.run([*pip, "--no-deps", str(wheel)], check=True, timeout=120)
+    environment = {"PATH": f"{home / 'bin'}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path)}
+
+    def run(*command: str) -> str:
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert run("streamzip", "--version").startswith("streamzip ")
+    assert run("python", "-m", "streamzip", "--help").startswith("Usage: ")
+    run("python", "-c", USE)
+    (tmp_path / "note.txt").write_text("hello")
+    assert run("streamzip", "zip", "note.txt", "-o", "out.zip") == "out.zip\n"
+    assert "openapi" in run("streamzip", "openapi")
+    assert (home / "share" / "man" / "man1" / "streamzip.1").exists()

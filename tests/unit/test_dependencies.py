@@ -1,0 +1,76 @@
+"""The packages: each that is declared is used, and what may be replaced one day has one place."""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterable
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+# Used without an import: started by their commands, or by another package that finds them.
+BY_COMMAND = {
+    "coverage": "Makefile",
+    "import-linter": "scripts/lint",
+    "mypy": "scripts/lint",
+    "ruff": "scripts/lint",
+    "pytest-asyncio": "pyproject.toml",
+    "pytest-timeout": "pyproject.toml",
+    "pytest-xdist": "Makefile",
+    "schemathesis": "tests/security/test_fuzzed_create.py",
+    "types-jsonschema": "pyproject.toml",
+}
+BY_ANOTHER = {"psycopg", "python-multipart"}
+
+
+def name_of(requirement: str) -> str:
+    """Return the distribution's normalised name (PEP 503)."""
+    found = re.match(r"[A-Za-z0-9._-]+", requirement)
+    assert found is not None
+    return re.sub(r"[-_.]+", "-", found[0]).lower()
+
+
+def imported_by(paths: Iterable[Path]) -> set[str]:
+    """Return the distributions whose modules are imported."""
+    modules: set[str] = set()
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                modules.update(each.name.partition(".")[0] for each in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                modules.add(node.module.partition(".")[0])
+    homes = packages_distributions()
+    return {name_of(home) for module in modules for home in homes.get(module, ())}
+
+
+PRODUCT = imported_by((ROOT / "streamzip").rglob("*.py"))
+TESTS = imported_by(path for folder in ("tests", "examples", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
+
+
+@pytest.mark.parametrize("name", [name_of(each) for each in PROJECT["project"]["dependencies"]])
+def test_each_dependency_is_used_by_the_product(name: str) -> None:
+    """starlette, uvicorn, httpx, zipstream-ng, pydantic and all others: none is installed for show."""
+    assert name in PRODUCT | BY_ANOTHER
+
+
+@pytest.mark.parametrize("name", [name_of(each) for each in PROJECT["dependency-groups"]["dev"]])
+def test_each_tool_is_used_by_the_tests(name: str) -> None:
+    """respx, hypothesis and all others: imported by a test or an example, or called by a script."""
+    assert name in TESTS or BY_COMMAND[name]
+    if name in BY_COMMAND and name not in TESTS:
+        assert (ROOT / BY_COMMAND[name]).exists()
+
+
+def test_httpx_is_imported_in_one_place() -> None:
+    """Its successor is one line to change, in the product."""
+    importing = [
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "streamzip").rglob("*.py")
+        if re.search(r"^\s*(?:import httpx\b|from httpx\b)", path.read_text(), re.MULTILINE)
+    ]
+    assert importing == ["streamzip/httpx_.py"]
