@@ -44,7 +44,7 @@ def _read(setting: str, parse: Callable[[str], T], text: str) -> T:
 
 async def open_store(settings: Settings, secrets: Secrets | None) -> Repository:
     """Open the store; `secrets`: those of a gateway, which must be those of the store's other gateways."""
-    dialect = _dialect(settings)
+    dialect = dialect_for(settings)
     fingerprints = {}
     if settings.store_url is not None and secrets is not None:
         fingerprints["secret_keys"] = secrets.keys.fingerprints()
@@ -67,7 +67,7 @@ def prove(settings: Settings) -> Secrets:
     _prove_secret(settings)
     secrets = Secrets(settings)
     asyncio.run(try_store(settings, secrets))
-    with closing(Examination(_dialect(settings))) as store:
+    with closing(Examination(dialect_for(settings))) as store:
         wrong = store.wrong(within=_LOOK_WITHIN)
     if wrong is not None:
         raise SetupError(
@@ -82,7 +82,7 @@ def _prove_secret(settings: Settings) -> None:
     if settings.secret_keys is not None or path.exists():
         return
     try:
-        with closing(Examination(_dialect(settings))) as store:
+        with closing(Examination(dialect_for(settings))) as store:
             signed = store.has_archives()
     except FileNotFoundError:
         return
@@ -95,5 +95,6 @@ def _prove_secret(settings: Settings) -> None:
         )
 
 
-def _dialect(settings: Settings) -> Dialect:
+def dialect_for(settings: Settings) -> Dialect:
+    """Return the store's database."""
     return dialect_of(None if settings.store_url is None else settings.store_url.get_secret_value(), settings.data_dir)

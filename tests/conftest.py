@@ -37,6 +37,7 @@ PROGRAMS = {
     "cmp": "cmp",
     "chromium": "chromium",
     "postgresql": "initdb",
+    "systemd-analyze": "systemd-analyze",
 }
 
 # Debian keeps servers in /usr/sbin, which a user's PATH may lack, and PostgreSQL in a folder of its version.

@@ -39,6 +39,6 @@ app.command("zip")(zipping.zip_)
 for command in (serving.serve, remote.create, remote.status, remote.watch, remote.get, remote.rm):
     app.command()(command)
 app.command("list")(remote.list_archives)
-for command in (admin.sign, admin.verify, admin.migrate, admin.openapi):
+for command in (admin.sign, admin.verify, admin.doctor, admin.migrate, admin.openapi):
     app.command()(command)
 app.add_typer(admin.keys, name="keys")

@@ -1,15 +1,18 @@
 """Commands of the operator that need no running gateway: keys, links, a look at everything stored, the interface."""
 
 import json
+import os
 import re
 import time
 from contextlib import closing
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
 
-from streamzip.cli.ending import explain, stop
+from streamzip.cli.ending import explain, printable, stop
+from streamzip.cli.output import Json
 from streamzip.config import Settings, SetupError, variable
 from streamzip.data_folder import load_key_ring_text, prepare_data_dir
 
@@ -109,6 +112,38 @@ def verify(
     looked = f"{verification.archives} archives, {verification.copies} copies, {verification.files} uploaded files"
     typer.echo(f"streamzip: {looked}; damaged: {damages}", err=True)
     raise typer.Exit(1 if damages else 0)
+
+
+def doctor(
+    data: Annotated[str | None, typer.Option(metavar="DIR", help="The gateway's data folder.")] = None,
+    config: Annotated[str | None, typer.Option(metavar="FILE", help="The gateway's TOML file of settings.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Look what is wrong with this machine, the folder, the proxy, the clock.
+
+    Run it as the gateway's user, with its variables. Changes nothing; prints a line for each look, and what to do.
+    """
+    from streamzip.doctor import examine
+
+    named = (("data_dir", data), ("config", config))
+    given: dict[str, Any] = {name: value for name, value in named if value is not None}
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        stop(explain(error), code=2)
+    except SetupError as error:
+        stop(str(error), code=1)
+    found = []
+    for finding in examine(settings, os.environ):
+        found.append(finding)
+        if as_json:
+            typer.echo(json.dumps(asdict(finding), ensure_ascii=False))
+        else:
+            typer.echo(printable(f"{finding.level:<8} {finding.subject:<15} {finding.text}"))
+    failures = sum(finding.level == "failure" for finding in found)
+    warnings = sum(finding.level == "warning" for finding in found)
+    typer.echo(f"streamzip: failures: {failures}; warnings: {warnings}", err=True)
+    raise typer.Exit(1 if failures else 0)
 
 
 def migrate(

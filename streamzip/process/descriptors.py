@@ -45,3 +45,9 @@ def raise_limit() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         soft = wanted
     return MOST if soft == resource.RLIM_INFINITY else min(soft, MOST)
+
+
+def this_limit() -> int:
+    """Return what `raise_limit` would: how many descriptors this process may have."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST if hard == resource.RLIM_INFINITY else min(hard, MOST)
