@@ -38,8 +38,8 @@ from streamzip.archives.remove import Removal
 from streamzip.archives.status import Statuses
 from streamzip.archives.table import ArchiveTable, Limits
 from streamzip.archives.watching import Watches
-from streamzip.assembly.lookahead import Reach
 from streamzip.assembly.pulling import Pulling
+from streamzip.assembly.reach import Bound, Reaches
 from streamzip.assembly.reader import Reading
 from streamzip.config import (
     Settings,
@@ -138,7 +138,7 @@ class Parts:
         events = NotedEvents(repository, vault, shelf, announcements, pressure, builds_due)
         most_pulled = max(1, settings.max_archives // settings.workers)
         self.table = table = ArchiveTable(
-            *(shelf, pulling, Reading(pool=self.pool, reach=Reach(parts=settings.lookahead))),
+            *(shelf, pulling, Reading(pool=self.pool, reaches=Reaches(Bound(parts=settings.lookahead)))),
             *(Memory(settings.stream_memory_bytes // settings.workers), events),
             limits=Limits(opened=shares.archives, pulled=min(shares.archives, most_pulled)),
         )

@@ -280,7 +280,7 @@ class Settings(BaseSettings):
         default=30.0, description="Seconds that downloads under way get after SIGTERM; a second one cuts them."
     )
     lookahead: int = Field(
-        default=128, ge=1, description="Parts fetched ahead of a reader, at most; with many readers they are fewer."
+        default=128, ge=1, description="Parts fetched ahead of a reader, at most; as many as help it."
     )
     folders_dir: Annotated[DirectoryPath, AfterValidator(Path.absolute)] | None = Field(
         default=None,

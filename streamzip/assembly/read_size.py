@@ -5,8 +5,6 @@ from contextlib import contextmanager
 
 SMALLEST = 256 << 10  # bytes; of what was pulled just now, this much is still in the processor's cache
 LARGEST = 2 << 20
-FEWEST_AHEAD = 32  # parts
-ALL_AHEAD = 4096  # parts ahead of all readers together, about
 
 
 class ReadSize:
@@ -34,7 +32,3 @@ class ReadSize:
     def size(self) -> int:
         """Bytes of the next run."""
         return max(SMALLEST, min(LARGEST, self._total // max(1, self._readers)))
-
-    def ahead(self, most: int) -> int:
-        """Return how many parts are pulled ahead of a reader: with many readers fewer, for each costs memory."""
-        return max(min(most, FEWEST_AHEAD), min(most, ALL_AHEAD // max(1, self._readers)))

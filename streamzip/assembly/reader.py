@@ -7,10 +7,11 @@ still coming in are rendered; everything that is complete is read from the file 
 import asyncio
 from collections.abc import AsyncGenerator
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from streamzip.assembly.archive import Archive
-from streamzip.assembly.lookahead import Lookahead, Reach
+from streamzip.assembly.lookahead import Lookahead
+from streamzip.assembly.reach import Reach, Reaches
 from streamzip.assembly.read_size import ReadSize
 from streamzip.assembly.wants import Wants
 from streamzip.spans import Data, Span
@@ -25,7 +26,7 @@ class Reading:
     """What the readers of all archives share; `pool` waits for the disk."""
 
     pool: Executor
-    reach: Reach = field(default_factory=Reach)
+    reaches: Reaches
     size: ReadSize = field(default_factory=ReadSize)
 
 
@@ -36,14 +37,13 @@ class Reader:
         self._archive = archive
         self._ledger = archive.ledger
         self._reading = reading
-        reach = replace(reading.reach, parts=reading.size.ahead(reading.reach.parts))
-        self._lookahead = Lookahead(archive.ledger, wants, archive.spool, reach)
-        self._turn = 0  # the archive offset from which on another part is read
+        self._lookahead = Lookahead(archive.ledger, wants, archive.spool, Reach(reading.reaches))
 
     async def read(self, start: int, stop: int | None = None) -> AsyncGenerator[Data, None]:
         """Give the bytes, run by run; the reader wants nothing afterwards. Raises what ended a pull that it needed."""
         position, archive = start, self._archive
         self._bound(stop)
+        self._lookahead.begin()
         try:
             with self._reading.size.shared():
                 while stop is None or position < stop:
@@ -53,7 +53,7 @@ class Reader:
                     archive.check_cut()
                     run = await self._next(position, stop)
                     position += len(run)
-                    self._look_ahead(position)
+                    self._lookahead.passed(position, len(run))
                     yield run
                     archive.spool.passed(position)
         finally:
@@ -69,28 +69,7 @@ class Reader:
         if stop is not None and offsets.complete and 0 < stop <= offsets.directory_start:
             member = offsets.member_at(stop - 1)
             parts = offsets.parts_of(member)
-            self._lookahead.last = self._part_at(member, stop - 1) if parts else parts.start
-
-    def _look_ahead(self, position: int) -> None:
-        """Let the window move along with what is read, and not only with what must be waited for: where all of it has
-        come, nothing would be pulled while its reader takes it.
-        """
-        offsets = self._ledger.offsets
-        if position < self._turn or self._ledger.extents.missing == 0 or position >= offsets.offset(offsets.placed):
-            return
-        member = offsets.member_at(position)
-        self._turn = offsets.end(member)
-        if offsets.parts_of(member):
-            number = self._part_at(member, position)
-            if number < offsets.parts_of(member)[-1]:
-                self._turn = offsets.bytes_start(member) + offsets.part(number + 1).start
-            self._lookahead.move(number)
-
-    def _part_at(self, member: int, position: int) -> int:
-        """The member's part that holds this archive offset, or is needed for what lies beside its bytes."""
-        offsets = self._ledger.offsets
-        within = max(0, position - offsets.bytes_start(member))
-        return min(offsets.part_at(member, within).number, offsets.parts_of(member)[-1])
+            self._lookahead.last = self._lookahead.part_at(member, stop - 1)[0] if parts else parts.start
 
     async def _next(self, position: int, stop: int | None) -> Data:
         """Return at least one byte from `position` on."""
@@ -196,8 +175,11 @@ class Reader:
 
     async def everything(self) -> None:
         """Have all members there, proven and complete; pulled in order, as a reader of the whole archive would."""
-        ledger, member = self._ledger, 0
+        ledger, member, lookahead = self._ledger, 0, self._lookahead
+        lookahead.begin()
         while (member := ledger.complete.find(0, member)) >= 0:
-            if not await self._complete(member):
+            if await self._complete(member):
+                lookahead.took(ledger.offsets.end(member) - ledger.offsets.offset(member), 1)
+            else:
                 missing = ledger.extents.done.find(0, ledger.offsets.parts_of(member).start)
-                await self._lookahead.wait(missing, ledger.extents.filled[missing])
+                await lookahead.wait(missing, ledger.extents.filled[missing])

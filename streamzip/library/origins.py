@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from streamzip import config
 from streamzip.assembly.pulling import Pulling
+from streamzip.assembly.reach import Bound, Reaches
 from streamzip.assembly.reader import Reading
 from streamzip.clock import SystemClock
 from streamzip.httpx_ import httpx
@@ -44,6 +45,7 @@ class _Parts:
     http: HttpSource
     lanes: Lanes
     pool: ThreadPoolExecutor
+    reaches: Reaches
 
 
 class Origins:
@@ -132,7 +134,7 @@ class Origins:
         made = self._parts()
         source = LocalSource(local, made.pool)
         pulling = Pulling(Registry(made.http, {SCHEME: source}), made.lanes, SystemClock(), made.pool)
-        return pulling, Reading(pool=made.pool)
+        return pulling, Reading(pool=made.pool, reaches=made.reaches)
 
     def _parts(self) -> _Parts:
         loop = asyncio.get_running_loop()
@@ -142,7 +144,7 @@ class Origins:
             pace = Pace(SLOWEST, self._timeout)
             http = HttpSource(Fetcher(transport, allow=self.exempt, gate=gate), pace=pace)
             pool = ThreadPoolExecutor((os.cpu_count() or 1) + 2, thread_name_prefix="streamzip")
-            self._made = _Parts(loop, transport, http, Lanes(self._connections), pool)
+            self._made = _Parts(loop, transport, http, Lanes(self._connections), pool, Reaches(Bound()))
         if self._made.loop is not loop:
             raise RuntimeError(
                 "Origins belong to the event loop in which they were first used; make others for this one"

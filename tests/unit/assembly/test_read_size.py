@@ -29,14 +29,3 @@ def test_runs_are_shared_by_one_less_when_a_reader_fails() -> None:
             assert runs.size < LARGEST
             raise ConnectionError
         assert runs.size == LARGEST
-
-
-def test_runs_leave_fewer_parts_ahead_when_there_are_many_readers() -> None:
-    """All that is asked for while there are few; never less than 32, unless less is asked for."""
-    runs = ReadSize()
-    with ExitStack() as stack:
-        seen = []
-        for _ in range(200):
-            stack.enter_context(runs.shared())
-            seen.append((runs.ahead(128), runs.ahead(4)))
-    assert (seen[0], seen[31], seen[63], seen[-1]) == ((128, 4), (128, 4), (64, 4), (32, 4))

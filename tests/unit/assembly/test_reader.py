@@ -7,8 +7,8 @@ from typing import cast
 
 from streamzip.assembly.archive import Archive
 from streamzip.assembly.ledger import Ledger
-from streamzip.assembly.lookahead import Reach
-from streamzip.assembly.read_size import SMALLEST, ReadSize
+from streamzip.assembly.reach import SIZE, Bound, Reaches
+from streamzip.assembly.read_size import LARGEST, SMALLEST, ReadSize
 from streamzip.assembly.reader import Reader, Reading
 from streamzip.assembly.signals import Chunk
 from streamzip.assembly.wants import Wants
@@ -21,7 +21,6 @@ from streamzip.zip.layout import PART_SIZE
 from streamzip.zip.offsets import Offsets
 from tests.unit.zip.sparse import a_layout
 
-REACH = Reach(parts=32, size=3 * PART_SIZE)
 NO_POOL = cast(Executor, None)
 
 
@@ -42,7 +41,7 @@ class Site:
             on_all_there=lambda: None,
         )
         self.wants = Wants(self.archive, self, attempts=1)
-        self._reading = Reading(NO_POOL, REACH, size or ReadSize())
+        self._reading = Reading(NO_POOL, Reaches(Bound()), size or ReadSize())
 
     async def pull(self, part: int, *, urgent: Urgent, tries: Tries) -> None:
         self.pulls.append(part)
@@ -67,7 +66,7 @@ class Site:
         return self.pulls
 
 
-async def test_reader_wants_the_next_parts_while_it_takes_what_has_come() -> None:
+async def test_reader_wants_the_next_part_before_it_is_through_with_what_has_come() -> None:
     """Its window moved only when it had to wait: over a line as fast as its own, it took what had come while nothing
     was pulled, and then waited while nothing was sent.
     """
@@ -75,28 +74,31 @@ async def test_reader_wants_the_next_parts_while_it_takes_what_has_come() -> Non
     reader = site.reader()
     async with aclosing(reader.read(0, site.places.length)) as runs:
         begun = asyncio.ensure_future(anext(runs))
-        assert await site.pulled() == [0, 1, 2]
-        for part in range(3):
-            site.come(part)
-        await begun
-        taken = 0
-        while taken <= PART_SIZE:
+        assert await site.pulled() == [0]
+        site.come(0)
+        taken = len(await begun)
+        while taken < PART_SIZE - SIZE - LARGEST:
             taken += len(await anext(runs))
-        assert await site.pulled() == [0, 1, 2, 3]
+        assert await site.pulled() == [0]
+        while taken < PART_SIZE - SIZE // 2:
+            taken += len(await anext(runs))
+        assert await site.pulled() == [0, 1]
     reader.close()
 
 
 async def test_reader_of_a_range_wants_nothing_beyond_its_end() -> None:
     """A window's length was pulled for whoever asked for a byte."""
     site = Site(8)
-    start = site.places.bytes_start(0)
-    reader = site.reader()
-    async with aclosing(reader.read(start + PART_SIZE + 5, start + 2 * PART_SIZE + 5)) as runs:
-        waiting = asyncio.ensure_future(anext(runs))
-        assert await site.pulled() == [1, 2]
-        waiting.cancel()
-        await asyncio.gather(waiting, return_exceptions=True)
-    reader.close()
+    last = site.places.bytes_start(0) + 2 * PART_SIZE  # the first byte of part 2
+    for stop, wanted in ((last, [1]), (last + 1, [1, 2])):
+        site.pulls.clear()
+        reader = site.reader()
+        async with aclosing(reader.read(last - 100, stop)) as runs:
+            waiting = asyncio.ensure_future(anext(runs))
+            assert await site.pulled() == wanted
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+        reader.close()
 
 
 async def test_reader_wants_nothing_that_lies_behind_more_than_its_window_of_what_is_there() -> None:
@@ -107,10 +109,10 @@ async def test_reader_wants_nothing_that_lies_behind_more_than_its_window_of_wha
     reader = site.reader()
     async with aclosing(reader.read(site.places.bytes_start(0), site.places.length)) as runs:
         taken = 0
-        while taken < 4 * PART_SIZE:
+        while taken < 8 * PART_SIZE - SIZE - LARGEST:
             taken += len(await anext(runs))
         assert await site.pulled() == []
-        while taken < 6 * PART_SIZE + 5:
+        while taken < 8 * PART_SIZE - SIZE // 2:
             taken += len(await anext(runs))
         assert await site.pulled() == [8]
     reader.close()
@@ -118,22 +120,23 @@ async def test_reader_wants_nothing_that_lies_behind_more_than_its_window_of_wha
 
 async def test_reader_without_a_copy_wants_less_once_others_share_its_memory() -> None:
     """It went on as far ahead as when it had come: small members are held whole, and never ask for room."""
-    memory = Memory(4 * PART_SIZE)
-    site = Site(8, memory)
+    memory = Memory(9 * SIZE)
+    site = Site(8, memory, ReadSize(total=0))
     reader = site.reader()
     async with aclosing(reader.read(0, site.places.length)) as runs:
         begun = asyncio.ensure_future(anext(runs))
-        assert await site.pulled() == [0, 1, 2]
+        await site.pulled()
+        site.come(0)
+        taken = len(await begun)
         with ExitStack() as others:
-            for _ in range(4):
+            for _ in range(36):
                 others.enter_context(memory.shared())
-            for part in range(2):
-                site.come(part)
-            await begun
-            taken = 0
-            while taken <= PART_SIZE:
+            while taken < PART_SIZE - SIZE // 2:
                 taken += len(await anext(runs))
-            assert await site.pulled() == [0, 1, 2]
+            assert await site.pulled() == [0]
+        while taken < PART_SIZE - SIZE // 8:
+            taken += len(await anext(runs))
+        assert await site.pulled() == [0, 1]
     reader.close()
 
 
