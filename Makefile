@@ -1,7 +1,7 @@
 # Each target does its own set-up. The commands are in scripts/, which CI calls through `make test` (.ci/run).
 .DEFAULT_GOAL := help
 .PHONY: help run demo install test test-postgresql test-tools lint coverage prove bench screenshots docker-check manual lock
-.PHONY: clean
+.PHONY: clean docs
 
 RUN := .venv/.run
 DEV := .venv/.dev
@@ -50,6 +50,9 @@ bench: $(DEV) ## the speed claims beside nginx and a plain gateway (QUICK=1: two
 
 screenshots: $(DEV) ## the README's pictures anew, of the running pages (needs scripts/test-tools --slow)
 	.venv/bin/python -m tests.support.screenshots docs/images
+
+docs: $(DEV) ## docs/http-api.md's table of operations anew
+	.venv/bin/python -m tests.support.operations_table
 
 docker-check: ## builds and runs the Dockerfile without Docker or a registry (Debian, root)
 	scripts/docker-check

@@ -21,7 +21,7 @@ from streamzip.archives.documents import renamed_document
 from streamzip.archives.status import Asked
 from streamzip.clock import rfc3339
 from streamzip.config import Settings
-from streamzip.edge.bodies import HeldBodies
+from streamzip.edge.bodies import HeldBodies, body_limit
 from streamzip.edge.request_log import about
 from streamzip.errors import FieldError, Forbidden, InvalidRequest
 from streamzip.gateway import Gateway
@@ -50,7 +50,7 @@ class Archives:
 
     async def parse(self, request: Request, parser: Parser = parse_create) -> CreateRequest:
         """A create's body, in the form that `parser` reads. Raises what HeldBodies and the parser do."""
-        async with self.bodies.read(request, self.settings.max_body_bytes) as body:
+        async with self.bodies.read(request, body_limit(request)) as body:
             return await self.read(request, body, parser)
 
     async def read(self, request: Request, body: bytes | bytearray, parser: Parser = parse_create) -> CreateRequest:

@@ -1,4 +1,4 @@
-"""Who may do what: holds every request to its row in access.py, before anything else is done for it.
+"""Who may do what: holds every request to its operation's row, before anything else is done for it.
 
 Whose an archive is, is asked here alone: by the verbs that touch it, and before a signed link to it is given out. To a
 page's own requests a session counts as its key; to nothing else, so that a cookie can do no more than the pages' forms.
@@ -10,13 +10,12 @@ from functools import partial
 from typing import Protocol
 
 from starlette.requests import Request
-from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from streamzip.access.api_keys import ApiKeys
 from streamzip.access.sessions import Sessions, expiry
 from streamzip.access.signed_links import SignedLinks, signature_in
-from streamzip.api.access import ACCESS, Access
+from streamzip.api.access import Access
 from streamzip.api.pages import Session, login_page
 from streamzip.clock import Clock
 from streamzip.errors import Forbidden, Unauthorized
@@ -120,14 +119,12 @@ class Auth:
         self._ended = ended
         self._public_url = public_url
 
-    def guarded(self, route: Route) -> Route:
-        """Return the route, for those alone whom its row lets in. Raises KeyError where it has no row."""
-        (access,) = {ACCESS[method, route.path] for method in (route.methods or set()) - {"HEAD"}}
+    def guarded(self, app: ASGIApp, access: Access) -> ASGIApp:
+        """Return the app for those alone who may."""
         check = self._check_for(access)
-        if check is not None:
-            asks = access in (Access.PAGE, Access.PAGE_OWNER, Access.PAGE_DELETER)
-            route.app = _Guard(route.app, check, asks=asks)
-        return route
+        if check is None:
+            return app
+        return _Guard(app, check, asks=access in (Access.PAGE, Access.PAGE_OWNER, Access.PAGE_DELETER))
 
     def _check_for(self, access: Access) -> Check | None:
         match access:

@@ -1,15 +1,16 @@
 """The interface described by itself: for programs, for people."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
+from typing import Any
 
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from streamzip.api.docs_page import body
-from streamzip.api.openapi import document
 from streamzip.web.frame import render
 
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
@@ -17,17 +18,17 @@ _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
 
 @dataclass(frozen=True)
 class Described:
-    """The handlers. `server`: the base of the paths."""
+    """The handlers. `document` makes the OpenAPI document, when it is first asked for."""
 
-    server: str
+    document: Callable[[], dict[str, Any]]
 
     @cached_property
     def _document(self) -> Response:
-        return JSONResponse(document(self.server), headers=_HEADERS)
+        return JSONResponse(self.document(), headers=_HEADERS)
 
     @cached_property
     def _body(self) -> Markup:
-        return Markup(body(document(self.server)))  # noqa: S704 - docs_page.py escapes what is put into it
+        return Markup(body(self.document()))  # noqa: S704 - docs_page.py escapes what is put into it
 
     @cached_property
     def _style(self) -> Response:

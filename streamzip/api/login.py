@@ -11,12 +11,11 @@ from streamzip.api.auth import SESSION, Auth, cookie_name
 from streamzip.api.links import Links
 from streamzip.api.pages import PROOF, login_page
 from streamzip.clock import Clock
-from streamzip.edge.bodies import read_body
+from streamzip.edge.bodies import body_limit, read_body
 from streamzip.edge.sites import Sites
 from streamzip.errors import BadForm, FieldError, Forbidden, InvalidRequest, TooLarge, Unauthorized
 from streamzip.web.frame import is_browser
 
-MOST_BODY = 4 << 10  # bytes
 HOME = "."
 BACK_TO = frozenset({HOME, "upload"})  # the pages that ask for a key, relative to /login
 TO = "to"  # the form's field that says which of them did
@@ -83,9 +82,9 @@ class Login:
 async def _fields(request: Request) -> dict[str, list[str]]:
     """Read the fields of a small form. Raises TooLarge, BadForm."""
     try:
-        body = await read_body(request, MOST_BODY)
+        body = await read_body(request, body_limit(request))
     except TooLarge as error:
-        raise TooLarge(f"this form has at most {MOST_BODY} bytes", code=error.code) from error
+        raise TooLarge(f"this form has at most {body_limit(request)} bytes", code=error.code) from error
     try:
         return parse_qs(body.decode("latin-1"), keep_blank_values=True, max_num_fields=16)
     except ValueError as error:

@@ -1,7 +1,7 @@
-"""The OpenAPI 3.1 document, made of the operations in contract.py and the models of bodies and answers."""
+"""The OpenAPI 3.1 document, made of the table of operations and the models of bodies and answers."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
@@ -9,10 +9,10 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from streamzip.api.access import ACCESS, Access
+from streamzip.api.access import Access
 from streamzip.api.answers import ProblemDocument
 from streamzip.api.auth import COOKIE
-from streamzip.api.contract import HTML, JSON, OPERATIONS, Operation
+from streamzip.api.contract import HTML, JSON, Operation
 from streamzip.web.told import LINK_PATHS
 
 PROBLEM = "application/problem+json"
@@ -29,7 +29,6 @@ _REFUSALS: dict[Access, tuple[int, ...]] = {
     Access.PAGE_DELETER: (401, 403),
     Access.DELETER: (401, 403),
 }
-_ACCESS = {(method, re.sub(r":\w+}", "}", path)): access for (method, path), access in ACCESS.items()}
 
 _SECURITY = {
     "key": {"type": "http", "scheme": "bearer"},
@@ -52,11 +51,11 @@ _HEADERS = {
 }
 
 
-def document(server: str = "/") -> dict[str, Any]:
-    """The whole document. `server`: the base of its paths."""
+def document(operations: Sequence[Operation], server: str = "/") -> dict[str, Any]:
+    """Return the whole document. `server`: the base of its paths."""
     paths: dict[str, dict[str, Any]] = {}
-    for operation in OPERATIONS:
-        described = paths.setdefault(operation.path, {})
+    for operation in operations:
+        described = paths.setdefault(re.sub(r":\w+}", "}", operation.path), {})
         described[operation.method.lower()] = _operation(operation)
         if operation.method == "GET":
             described["head"] = _head(described["get"])
@@ -69,29 +68,29 @@ def document(server: str = "/") -> dict[str, Any]:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": server}],
-        "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in OPERATIONS)],
+        "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in operations)],
         "paths": paths,
-        "components": {"schemas": _schemas(), "securitySchemes": _SECURITY},
+        "components": {"schemas": _schemas(operations), "securitySchemes": _SECURITY},
     }
 
 
-def _models() -> Iterable[type[BaseModel]]:
+def _models(operations: Sequence[Operation]) -> Iterable[type[BaseModel]]:
     yield ProblemDocument
-    for operation in OPERATIONS:
+    for operation in operations:
         if operation.body is not None:
             yield operation.body
         yield from (answer.model for answer in operation.answers.values() if answer.model is not None)
 
 
-def _schemas() -> dict[str, Any]:
-    models = [(model, "validation") for model in dict.fromkeys(_models())]
+def _schemas(operations: Sequence[Operation]) -> dict[str, Any]:
+    models = [(model, "validation") for model in dict.fromkeys(_models(operations))]
     _, definitions = models_json_schema(models, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
     schemas: dict[str, Any] = definitions["$defs"]
     return dict(sorted(schemas.items()))
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
-    access = _ACCESS[operation.method, operation.path]
+    access = operation.access
     # Whatever is asked for: what the Host and the site that asks may be refused for.
     problems = {*operation.problems, *_REFUSALS[access], 400, 421, *(() if operation.method == "GET" else (403,))}
     described: dict[str, Any] = {

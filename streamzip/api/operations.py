@@ -1,35 +1,400 @@
-"""What operators and orchestrators ask."""
+"""Every operation of the HTTP interface, in one table. Routes, guards, limits and the OpenAPI document are made of it;
+a new one is a handler and a row. Of two paths that fit a request the first one counts.
+"""
 
-import asyncio
+from streamzip.api import answers
+from streamzip.api.access import Access
+from streamzip.api.archives import Archives
+from streamzip.api.contract import (
+    AFTER,
+    ANY,
+    CREATED,
+    CSS,
+    ERRORS_FROM,
+    EVENTS,
+    FILE_FORM,
+    FOLDER,
+    FORM,
+    HASH,
+    HELD,
+    HTML,
+    ID,
+    JSON,
+    KEY,
+    LAST_EVENT,
+    LIMIT,
+    MEMBERS,
+    MEMBERS_FROM,
+    NAME,
+    NOT_TAKEN,
+    PAGE,
+    REFUSED,
+    STATUS,
+    STORE,
+    TEXT,
+    TOKEN,
+    UPLOADED,
+    ZIP,
+    Answer,
+    Operation,
+    Tag,
+    fetched,
+    zipped,
+)
+from streamzip.api.described import Described
+from streamzip.api.download import Downloads
+from streamzip.api.download_now import DownloadNow
+from streamzip.api.folders import Folders
+from streamzip.api.health import Health
+from streamzip.api.key_value import KeyValue
+from streamzip.api.login import Login
+from streamzip.api.progress import Progress
+from streamzip.api.site import Site
+from streamzip.api.uploads import UploadDoor
+from streamzip.api.webpages import Webpages
+from streamzip.manifest.requests import CreateBody, KeyValueBody, PageBody
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+_NEW = ("links", "upload", "page", "filename", "on_error", "compression", "expires_in", "token")
 
-from streamzip.errors import Damaged, NotReady
-from streamzip.gateway import Gateway
-
-
-class Operations:
-    """The handlers, over one gateway. `leaving`: the process is to end."""
-
-    def __init__(self, gateway: Gateway, leaving: asyncio.Event) -> None:
-        self._gateway = gateway
-        self._leaving = leaving
-
-    async def healthz(self, _: Request) -> Response:
-        """GET /healthz: the process answers."""
-        return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
-
-    async def readyz(self, _: Request) -> Response:
-        """GET /readyz: the store and the disk take an archive too. Whatever is wrong is a 503: send no clients."""
-        if self._leaving.is_set():
-            raise NotReady("the gateway is ending; ask another one", code="leaving", retry_after=5)
-        try:
-            await self._gateway.statuses.ready()
-        except Damaged as damage:
-            raise NotReady(damage.detail, code=damage.code) from damage
-        return JSONResponse({"status": "ready"}, headers={"Cache-Control": "no-store"})
-
-    async def health_check(self, _: Request) -> Response:
-        """GET /health_check: the plain form."""
-        return PlainTextResponse("OK", headers={"Cache-Control": "no-store"})
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        *("POST", "/api/archive/create", "createArchive", Tag.ARCHIVES),
+        "Keep a list of files as an archive; the same list gives the same archive. Nothing of the files is pulled.",
+        Archives.create,
+        Access.KEY,
+        counted=True,
+        answers=CREATED,
+        problems=(*REFUSED, *STORE, 507),
+        body=CreateBody,
+    ),
+    Operation(
+        *("POST", "/api/archive/download", "downloadNow", Tag.ARCHIVES),
+        "Create, and answer with the archive itself.",
+        DownloadNow.post,
+        Access.KEY,
+        counted=True,
+        answers={200: Answer("The archive.", media=ZIP, headers=HELD)},
+        problems=(*REFUSED, 404, 409, 412, 416, 502, 505, *STORE, 507),
+        body=CreateBody,
+    ),
+    Operation(
+        *("GET", "/api/archive/status/{hash}", "archiveStatus", Tag.ARCHIVES),
+        "What is known of an archive's making.",
+        Archives.status,
+        Access.STATUS,
+        answers={200: STATUS},
+        problems=(404, 422, *STORE),
+        parameters=(HASH, MEMBERS, MEMBERS_FROM, ERRORS_FROM),
+    ),
+    Operation(
+        *("GET", "/api/archive/events/{hash}", "archiveEvents", Tag.ARCHIVES),
+        "The status as it changes, as server-sent events, until the archive is completed or failed.",
+        Progress.events,
+        Access.STATUS,
+        answers={
+            200: Answer("Events named `status`, each with a status document.", media=EVENTS),
+            204: Answer("Nothing follows the `Last-Event-ID`."),
+        },
+        problems=(404, 429, 505, *STORE),
+        parameters=(HASH, LAST_EVENT),
+    ),
+    Operation(
+        *("POST", "/api/archive/prefetch/{hash}", "prefetchArchive", Tag.ARCHIVES),
+        "Build it in the background now; it goes on after a restart.",
+        Archives.prefetch,
+        Access.OWNER,
+        answers={
+            202: STATUS,
+            200: Answer("The finished copy is there.", answers.ArchiveStatus),
+        },
+        problems=(404, 409, 422, *STORE),
+        parameters=(HASH,),
+    ),
+    Operation(
+        *("DELETE", "/api/archive/prefetch/{hash}", "cancelPrefetch", Tag.ARCHIVES),
+        "Stop the background build; what is there stays.",
+        Archives.cancel_prefetch,
+        Access.OWNER,
+        answers={204: Answer("It is stopped, or there was none.")},
+        problems=(404, *STORE),
+        parameters=(HASH,),
+    ),
+    Operation(
+        *("GET", "/api/archive", "listArchives", Tag.ARCHIVES),
+        "The archives of the API key that asks, the newest first.",
+        Archives.page,
+        Access.KEY,
+        answers={200: Answer("A page of them.", answers.ArchivePage)},
+        problems=(403, 422, *STORE),
+        parameters=(LIMIT, AFTER),
+    ),
+    Operation(
+        *("DELETE", "/api/archive/{hash}", "deleteArchive", Tag.ARCHIVES),
+        "Remove the archive, its copy and its list; its downloads are cut.",
+        Archives.delete,
+        Access.DELETER,
+        answers={204: Answer("It is gone.")},
+        problems=(403, 404, *STORE),
+        parameters=(HASH, TOKEN),
+    ),
+    Operation(
+        *("GET", "/archive/get/{hash}.zip", "getArchive", Tag.ARCHIVES),
+        "The archive, pulled from its origins as it is sent; whole or in ranges.",
+        Downloads.get,
+        Access.LINK,
+        **fetched(parameters=(HASH,)),
+    ),
+    Operation(
+        *("GET", "/archive/{folder}/", "getFolder", Tag.FOLDERS),
+        "A folder of the server's as an archive, made as it is sent.",
+        Folders.get,
+        Access.LINK,
+        **fetched(parameters=(FOLDER,)) | {"problems": (404, 409, 412, 413, 416, *STORE)},
+    ),
+    Operation(
+        *("GET", "/archive/{folder}", "getFolderWithoutSlash", Tag.FOLDERS),
+        "The same under its proper name.",
+        Folders.without_slash,
+        Access.LINK,
+        answers={307: Answer("To the same with a slash.", headers=("Location",))},
+        problems=(404,),
+        parameters=(FOLDER,),
+    ),
+    Operation(
+        *("POST", "/archive_img", "createByFilename", Tag.KEY_VALUE),
+        "Keep one named file, or a list of them, under a key.",
+        KeyValue.create,
+        Access.KEY,
+        counted=True,
+        answers={201: Answer("Kept.", answers.Key, headers=("Location",))},
+        problems=(*REFUSED, *STORE, 507),
+        body=KeyValueBody,
+    ),
+    Operation(
+        *("GET", "/archive_img/{key}", "getByKey", Tag.KEY_VALUE),
+        "The zip of the files under the key.",
+        KeyValue.get,
+        Access.LINK,
+        **fetched(parameters=(KEY,)),
+    ),
+    Operation(
+        *("POST", "/download", "downloadPage", Tag.PAGES),
+        "Collect the first images of a web page, in the background.",
+        Webpages.create,
+        Access.KEY,
+        counted=True,
+        most=16 << 10,  # one URL, of at most 8 KiB
+        answers={202: Answer("It is being done.", answers.DownloadAccepted, headers=("Location",))},
+        problems=(*REFUSED, *STORE, 507),
+        body=PageBody,
+    ),
+    Operation(
+        *("GET", "/download/{id:uuid}", "getPageImages", Tag.PAGES),
+        "The images as a zip, once they are there.",
+        Webpages.get,
+        Access.LINK,
+        **fetched(parameters=(ID,))
+        | {
+            "answers": {
+                **zipped("The images.")["answers"],
+                202: Answer("Not yet.", answers.DownloadPending, headers=("Retry-After",)),
+            },
+            "pages": (202,),
+        }
+        | {"problems": (404, 409, 412, 416, 422, 502, 505, *STORE)},
+    ),
+    Operation(
+        *("GET", "/login", "loginPage", Tag.SESSIONS),
+        "A form that asks for the API key.",
+        Login.page,
+        Access.OPEN,
+        answers={200: Answer("HTML.", media=HTML), 303: Answer("No keys are set.", headers=("Location",))},
+    ),
+    Operation(
+        *("POST", "/login", "login", Tag.SESSIONS),
+        "Begin a session of the pages with an API key.",
+        Login.enter,
+        Access.OPEN,
+        most=4 << 10,
+        answers={303: Answer("To the pages, with a cookie.", headers=("Location",))},
+        problems=(400, 401, 403, 408, 413, 422),
+        pages=(401,),
+        file=(FORM, {"type": "object", "properties": {"key": {"type": "string"}}, "required": ["key"]}),
+    ),
+    Operation(
+        *("POST", "/logout", "logout", Tag.SESSIONS),
+        "End the session.",
+        Login.leave,
+        Access.OPEN,
+        most=4 << 10,
+        answers={303: Answer("To the pages, without the cookie.", headers=("Location",))},
+        problems=(400, 403, 408, 413, 422),
+        file=(FORM, {"type": "object", "properties": {"token": {"type": "string"}}, "required": ["token"]}),
+    ),
+    Operation(
+        *("GET", "/upload", "uploadPage", Tag.UPLOADS),
+        "A page with a form and the files.",
+        UploadDoor.page,
+        Access.PAGE,
+        answers={200: Answer("HTML.", media=HTML)},
+        problems=(500,),
+        pages=(401,),
+    ),
+    Operation(
+        *("POST", "/upload", "uploadForm", Tag.UPLOADS),
+        "Keep a file, sent as a form; a browser is led back to the page.",
+        UploadDoor.form,
+        Access.PAGE,
+        answers=UPLOADED | {303: Answer("To the page.", headers=("Location",))},
+        problems=(403, *NOT_TAKEN),
+        pages=(401, 403, *NOT_TAKEN),
+        file=FILE_FORM,
+    ),
+    Operation(
+        *("POST", "/upload/{name}", "uploadRaw", Tag.UPLOADS),
+        "Keep a file; the body is it, whatever its type.",
+        UploadDoor.raw,
+        Access.KEY,
+        answers=UPLOADED,
+        problems=(404, *NOT_TAKEN),
+        file=("application/octet-stream", {"type": "string", "format": "binary"}),
+        parameters=(NAME,),
+    ),
+    Operation(
+        *("DELETE", "/upload/{name}", "deleteUpload", Tag.UPLOADS),
+        "Remove a file.",
+        UploadDoor.delete,
+        Access.KEY,
+        answers={204: Answer("It is gone.")},
+        problems=(404, 409, *STORE),
+        parameters=(NAME,),
+    ),
+    Operation(
+        *("GET", "/download", "listUploads", Tag.UPLOADS),
+        "The files.",
+        UploadDoor.listing,
+        Access.KEY,
+        answers={200: Answer("By name.", answers.UploadedFiles)},
+        problems=(422, 500),
+    ),
+    Operation(
+        *("GET", "/download/{name}", "getUpload", Tag.UPLOADS),
+        "A file, whole or in ranges.",
+        UploadDoor.download,
+        Access.LINK,
+        **fetched(parameters=(NAME,), says="The file.", media=ANY) | {"problems": (404, 412, 416, 500)},
+    ),
+    Operation(
+        *("GET", "/", "home", Tag.SITE),
+        "The form for a new archive.",
+        Site.home,
+        Access.PAGE,
+        answers={200: Answer("HTML.", media=HTML)},
+        pages=(401,),
+    ),
+    Operation(
+        *("POST", "/new", "newArchive", Tag.SITE),
+        "Create an archive from a form: `links`, names of uploads, or a web page whose images are wanted.",
+        Site.new,
+        Access.PAGE,
+        counted=True,
+        most=16 << 20,  # 100,000 links
+        answers={303: Answer("To the archive's page.", headers=("Location",))},
+        problems=(403, 404, 409, *REFUSED, *STORE, 507),
+        pages=(401, 404, 409, *REFUSED, *STORE, 507),
+        file=(FORM, {"type": "object", "properties": {name: {"type": "string"} for name in _NEW}}),
+    ),
+    Operation(
+        *("GET", "/assets/{name}", "getAsset", Tag.SITE),
+        "The pages' style and script, under names that change with their bytes.",
+        Site.asset,
+        Access.OPEN,
+        answers={200: Answer("CSS or JavaScript.", media=ANY)},
+        problems=(404,),
+        parameters=(NAME,),
+    ),
+    Operation(
+        *("GET", "/a/{hash}", "archivePage", Tag.SITE),
+        "An archive as people see it; its status document to who asks for JSON.",
+        Site.archive,
+        Access.LINK,
+        answers={200: Answer("HTML, or the status.", answers.ArchiveStatus)},
+        problems=(404, *STORE),
+        pages=(200,),
+        parameters=(HASH,),
+    ),
+    Operation(
+        *("GET", "/a/{hash}/files/{page}", "archiveFiles", Tag.SITE),
+        "The same page with 200 of the archive's files.",
+        Site.files,
+        Access.LINK,
+        answers={200: Answer("HTML.", media=HTML)},
+        problems=(404, *STORE),
+        parameters=(HASH, PAGE),
+    ),
+    Operation(
+        *("POST", "/a/{hash}/build", "archivePageBuild", Tag.SITE),
+        "Have the archive built, by its page's form.",
+        Site.build,
+        Access.PAGE_OWNER,
+        most=16 << 20,
+        answers={303: Answer("Back to its page.", headers=("Location",))},
+        problems=(400, 403, 404, 408, 409, 413, *STORE),
+        file=(FORM, {"type": "object", "properties": {"token": {"type": "string"}}}),
+        parameters=(HASH,),
+    ),
+    Operation(
+        *("POST", "/a/{hash}/delete", "archivePageDelete", Tag.SITE),
+        "Delete the archive, by its page's form.",
+        Site.delete,
+        Access.PAGE_DELETER,
+        most=16 << 20,
+        answers={200: Answer("HTML.", media=HTML)},
+        problems=(400, 403, 404, 408, 413, *STORE),
+        file=(FORM, {"type": "object", "properties": {"token": {"type": "string"}}}),
+        parameters=(HASH,),
+    ),
+    Operation(
+        *("GET", "/healthz", "healthz", Tag.HEALTH),
+        "That the process answers.",
+        Health.healthz,
+        Access.OPEN,
+        answers={200: Answer("It does.", answers.Health)},
+    ),
+    Operation(
+        *("GET", "/readyz", "readyz", Tag.HEALTH),
+        "That the store and the disk answer too.",
+        Health.readyz,
+        Access.OPEN,
+        answers={200: Answer("They do.", answers.Health)},
+        problems=STORE,
+    ),
+    Operation(
+        *("GET", "/health_check", "healthCheck", Tag.HEALTH),
+        "The plain form.",
+        Health.health_check,
+        Access.OPEN,
+        answers={200: Answer("`OK`.", media=TEXT)},
+    ),
+    Operation(
+        *("GET", "/openapi.json", "openapi", Tag.ITSELF),
+        "This document.",
+        Described.openapi,
+        Access.OPEN,
+        answers={200: Answer("OpenAPI 3.1.", media=JSON)},
+    ),
+    Operation(
+        *("GET", "/docs", "docs", Tag.ITSELF),
+        "The same as a page for people.",
+        Described.docs,
+        Access.OPEN,
+        answers={200: Answer("HTML.", media=HTML)},
+    ),
+    Operation(
+        *("GET", "/docs/style.css", "docsStyle", Tag.ITSELF),
+        "How the page looks.",
+        Described.style,
+        Access.OPEN,
+        answers={200: Answer("CSS.", media=CSS)},
+    ),
+)

@@ -5,16 +5,12 @@ from ipaddress import IPv4Address, IPv6Network
 from typing import Final
 
 from starlette.requests import Request
-from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from streamzip.api.auth import owner_of
 from streamzip.clock import Clock
 from streamzip.edge.proxies import parsed
 from streamzip.errors import TooMany
-
-# What keeps or builds something.
-CREATING: Final = frozenset({"/api/archive/create", "/api/archive/download", "/archive_img", "/download", "/new"})
 
 MOST_CLIENTS: Final = 100_000  # remembered; the one that came longest ago is forgotten
 
@@ -50,11 +46,9 @@ class Rate:
                 retry_after=int(early) + 1,
             )
 
-    def limited(self, route: Route) -> Route:
-        """The route, for clients that have creates left."""
-        if self._per_minute and route.path in CREATING and "POST" in (route.methods or ()):
-            route.app = _Limited(route.app, self)
-        return route
+    def limited(self, app: ASGIApp) -> ASGIApp:
+        """Return the app for clients that have some left, and count its requests."""
+        return _Limited(app, self) if self._per_minute else app
 
 
 class _Limited:
@@ -63,9 +57,7 @@ class _Limited:
         self._rate = rate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope)
-        if scope["method"] == "POST":
-            self._rate.check(client_of(request))
+        self._rate.check(client_of(Request(scope)))
         await self._app(scope, receive, send)
 
 

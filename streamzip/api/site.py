@@ -23,6 +23,7 @@ from streamzip.archives.create import Created
 from streamzip.archives.status import Asked
 from streamzip.clock import Clock
 from streamzip.config import Settings
+from streamzip.edge.bodies import body_limit
 from streamzip.edge.request_log import about
 from streamzip.errors import BadForm, FieldError, InvalidRequest, NotFound, Problem
 from streamzip.gateway import Gateway
@@ -35,7 +36,6 @@ from streamzip.web.told import said_page
 from streamzip.web.views import MEMBERS_EACH, Files, Links, archive_view, pages_of
 
 REMEMBERED = 30 * 86400  # seconds
-MOST_FORM = 16 << 20  # bytes: 100,000 links
 MOST_FIELDS = 2000
 MOST_SHOWN = 64 << 10  # characters of a field that is shown again
 MOST_FAULTS = 20
@@ -110,7 +110,7 @@ class Site:
     # -- the form ----------------------------------------------------------------------------------------
 
     async def _fields(self, request: Request) -> dict[str, list[str]]:
-        async with self.archives.bodies.read(request, min(MOST_FORM, self.settings.max_body_bytes)) as body:
+        async with self.archives.bodies.read(request, body_limit(request)) as body:
             fields = await self.archives.aside(partial(_fields_of, body), len(body))
         self.auth.check_form(request, fields.get(PROOF, [None])[-1])
         return fields

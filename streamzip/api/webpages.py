@@ -11,14 +11,12 @@ from streamzip.api.download import Downloads
 from streamzip.api.links import Links
 from streamzip.api.rates import Rate, client_of
 from streamzip.config import Settings
-from streamzip.edge.bodies import read_body
+from streamzip.edge.bodies import body_limit, read_body
 from streamzip.gateway import Gateway
 from streamzip.jobs.webpages import WebpageDownloads
 from streamzip.manifest.parse import Limits, parse_page
 from streamzip.web.frame import is_browser
 from streamzip.web.told import preparing_page
-
-MOST_BODY = 16 << 10  # bytes: it is one URL, of at most 8 KiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +33,7 @@ class Webpages:
     async def create(self, request: Request) -> Response:
         """POST /download"""
         self.links.base(request)  # without a Host it is refused before anything is stored
-        body = await read_body(request, min(MOST_BODY, self.settings.max_body_bytes))
+        body = await read_body(request, body_limit(request))
         url = parse_page(body, Limits(max_entries=1), allow=self.settings.exempt)
         self.entries.check(client_of(request), self.settings.page_images)
         id = await self.pages.add(url, owner=owner_of(request))

@@ -175,5 +175,6 @@ def openapi() -> None:
     """
     # Imported here: the other commands need not load the models.
     from streamzip.api.openapi import document
+    from streamzip.api.operations import OPERATIONS
 
-    typer.echo(json.dumps(document(), indent=2, ensure_ascii=False))
+    typer.echo(json.dumps(document(OPERATIONS), indent=2, ensure_ascii=False))

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from streamzip.errors import NotReady, Stalled, TooLarge
 
@@ -14,6 +15,26 @@ SILENT_FOR = 30.0  # seconds that a body may bring nothing
 SLOWEST: Final = 1000  # bytes a second, on the average from its beginning: who drips would hold a connection for days
 READ_OVER: Final = 64 << 20  # bytes of a refused body that are read, so that its client comes to read the answer
 UNCOUNTED: Final = 64 << 10  # bytes of each body that are not counted: its connection holds as many anyway
+
+_MOST = "body_limit"
+
+
+class BoundedBody:
+    """An ASGI app that is told how many bytes a request's body may have: handlers read no more of it."""
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        self._app = app
+        self._most = most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("state", {})[_MOST] = self._most
+        await self._app(scope, receive, send)
+
+
+def body_limit(request: Request) -> int:
+    """Return how many bytes the request's body may have."""
+    most: int = request.scope["state"][_MOST]
+    return most
 
 
 async def chunks_of(request: Request, *, silent_for: float, noun: str) -> AsyncGenerator[bytes, None]:

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from streamzip.access.api_keys import new_key
-from streamzip.api.access import ACCESS, Access
+from streamzip.api.access import Access
+from streamzip.api.operations import OPERATIONS
 from tests.support.fixtures import Launch
 from tests.support.gateway import Gateway
 from tests.support.origin import File, Origin
@@ -57,7 +58,7 @@ OPEN = (Access.OPEN, Access.LINK, Access.STATUS)  # without a key
 
 def needing_keys() -> list[tuple[str, str]]:
     """Method and path of every operation of the interface that nobody declared open."""
-    needing = [operation for operation, access in ACCESS.items() if access not in OPEN]
+    needing = [(each.method, each.path) for each in OPERATIONS if each.access not in OPEN]
     return [(method, path.replace("{name}", "a.txt").replace("{hash}", "0" * 32)) for method, path in needing]
 
 

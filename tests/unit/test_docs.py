@@ -29,6 +29,7 @@ from streamzip.jobs.webpages import WebpageDownloads
 from streamzip.manifest.parse import Limits, parse_create
 from streamzip.manifest.requests import CreateBody, EntryBody
 from streamzip.uploads.files import Uploads
+from tests.support.operations_table import page, table
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -235,6 +236,12 @@ def test_http_page_has_every_route() -> None:
     """Each route has a heading with its methods and path, and each such heading a route."""
     headings = re.findall(r"^### `((?:[A-Z]+ \| )*[A-Z]+ /.*)`$", text("docs/http-api.md"), re.MULTILINE)
     assert sorted(headings) == sorted(routes())
+
+
+def test_http_page_has_the_table_of_operations() -> None:
+    """What stands there is what the code is made of: `make docs` writes it anew."""
+    assert page(text("docs/http-api.md")) == text("docs/http-api.md")
+    assert table() in text("docs/http-api.md")
 
 
 def test_http_page_has_every_key_of_create() -> None:

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent.parent / "streamzip"
 
 # What is too large, and why it is: `path` or `path:Class.function`.
 EXCEPTIONS = {
-    "api/routes.py:build": "the table of routes and what each is handed, a line each",
+    "api/routes.py:build": "what the handlers are made of, a parameter each",
     "app.py:Parts.__init__": "every part is made here, once, in the order of what needs what",
     "assembly/ledger.py:Ledger": "all that is known of one archive has one owner; its questions are one line each",
     "cli/zipping.py:zip_": "a parameter for each of the command's options, with its help",
