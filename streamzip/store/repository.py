@@ -7,7 +7,7 @@ Every method may raise errors.NotReady (`store_unavailable`: disk full, locked) 
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
@@ -45,7 +45,6 @@ CRCS = "crcs"
 
 NO_WAKES = NoWakes()
 
-_PAGE = 1000
 ASK_TIME_EVERY = 15.0  # seconds; a server that was promoted may have another clock than the one before
 
 _ARCHIVE_COLUMNS = [archives.c[field.name] for field in dataclasses.fields(ArchiveRow)]
@@ -261,18 +260,6 @@ class Repository:
             return True
 
         return await self._writer.apply(change)
-
-    async def hashes(self) -> AsyncIterator[str]:
-        """Every archive's hash, in order, read in pages: archives that come or go meanwhile may be in it or not."""
-        after = ""
-        while True:
-            query = select(archives.c.hash).where(archives.c.hash > after).order_by(archives.c.hash).limit(_PAGE)
-            page = [row.hash for row in await self._reads.rows(query)]
-            for hash in page:
-                yield hash
-            if len(page) < _PAGE:
-                return
-            after = page[-1]
 
     # Plans
 

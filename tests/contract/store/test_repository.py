@@ -5,7 +5,6 @@ import asyncio
 import pytest
 
 from streamzip.errors import NotFound, NotReady
-from streamzip.store import repository as module
 from streamzip.store.repository import Repository
 from streamzip.store.rows import Documents, Sealed
 from tests.contract.store.conftest import Place
@@ -229,17 +228,6 @@ async def test_documents_and_errors_are_the_latest_when_they_were_learned_twice(
         await repository.set_errors(HASH, [{"index": 3, "code": "http_404", "message": round.decode()}])
     assert await repository.documents(HASH) == Documents(sealed(), sealed(b"layout"), sealed(b"2"))
     assert await repository.overview.left_out(HASH, most=9) == (1, [{"index": 3, "code": "http_404", "message": "2"}])
-
-
-async def test_hashes_gives_every_archive_once_when_there_are_several_pages(
-    repository: Repository, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Paging loses nothing at a page's edge and repeats nothing."""
-    monkeypatch.setattr(module, "_PAGE", 3)
-    for count in (0, 3, 7):
-        for number in range(count):
-            await repository.create(an_archive(f"{number:032x}"), sealed())
-        assert [hash async for hash in repository.hashes()] == [f"{number:032x}" for number in range(count)]
 
 
 async def test_reads_go_on_when_many_were_cancelled(repository: Repository) -> None:
