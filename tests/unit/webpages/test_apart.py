@@ -9,6 +9,7 @@ from streamzip.origins.http import Page
 from streamzip.urls.addresses import Exempt
 from streamzip.webpages import apart
 from streamzip.webpages.apart import images_of
+from streamzip.webpages.images import find_images
 
 NOBODY: frozenset[str] = frozenset()
 
@@ -88,3 +89,17 @@ async def test_images_of_keeps_the_settings_to_itself(monkeypatch: pytest.Monkey
         await images_of(a_page(b"<img src=a>"), most=50, allow=NOBODY)
     assert seen
     assert "STREAMZIP_SECRET_KEYS" not in seen
+
+
+async def test_images_of_finds_in_a_confined_process_what_it_finds_in_this_one() -> None:
+    """All that the parser, names and addresses load at their first use is loaded before files are given up."""
+    body = (
+        "<base href='/deep/'><img src=a srcset='b 1x, c 2x' data-src=d><picture><source srcset='e 100w'></picture>"
+        "<p style='background-image: url(&quot;f&quot;)'><img src=https://bücher.example/g><img src=//例え。テスト/h>"
+        "<img src=https://עברית.example/i><img src=http://[::1]/j><img src=http://0x7f.1/k><img src=data:image/png,l>"
+        "<meta property=og:image content=https://xn--bcher-kva.example/m><img src='https://a b/'><img src='ü ß.png'>"
+    ) * 3
+    page = a_page(body.encode())
+    here = find_images(body, page.url, most=50, allow=NOBODY)
+    assert len(here.urls) > 8
+    assert await images_of(page, most=50, allow=NOBODY) == here
