@@ -94,7 +94,7 @@ class Statuses:
 
     async def ready(self) -> None:
         """Raise a Problem where the store or the disk would refuse an archive."""
-        await self._repository.ping()
+        await self._repository.overview.ping()
         try:
             free = await asyncio.to_thread(self._shelf.free_space)
         except OSError as error:

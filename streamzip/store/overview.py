@@ -79,6 +79,10 @@ class Overview:
     def __init__(self, reads: Reads) -> None:
         self._reads = reads
 
+    async def ping(self) -> None:
+        """Read one row, or raise as any method does: the store answers."""
+        await self._reads.rows(select(archives.c.hash).limit(1))
+
     async def left_out(self, hash: str, *, first: int = 0, most: int) -> tuple[int, list[Mapping[str, Any]]]:
         """Return how many entries were left out, and the records of at most `most` of them, by their index from `first`
         on, as `set_errors` kept them.

@@ -146,10 +146,6 @@ class Repository:
         for engine in self._engines:
             engine.dispose()
 
-    async def ping(self) -> None:
-        """Read one row, or raise as any method does: the store answers."""
-        await self._reads.rows(select(archives.c.hash).limit(1))
-
     # Archives
 
     async def create(self, archive: ArchiveRow, manifest: Sealed, *, job: str | None = None) -> bool:

@@ -52,7 +52,7 @@ async def _until_it_works(repository: Repository) -> float:
 
 
 async def _is_refused(repository: Repository) -> None:
-    for ask in (repository.get("a"), repository.create(an_archive(), sealed()), repository.ping()):
+    for ask in (repository.get("a"), repository.create(an_archive(), sealed()), repository.overview.ping()):
         with pytest.raises(NotReady) as caught:
             await ask
         assert caught.value.code == "store_unavailable"

@@ -80,7 +80,7 @@ async def test_completion_is_noted_by_both_when_two_gateways_complete(place: Pla
 async def test_all_start_when_several_gateways_open_a_new_store_at_once(place: Place) -> None:
     """One makes the schema, the others find it made."""
     for gateway in await asyncio.gather(*(place.open() for _ in range(4))):
-        await gateway.ping()
+        await gateway.overview.ping()
 
 
 class Held(Postgresql):

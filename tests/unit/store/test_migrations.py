@@ -94,7 +94,7 @@ async def test_open_succeeds_for_all_when_several_open_a_new_store_at_once(tmp_p
     """The write lock lets one migrate; the others find the work done."""
     opened = await asyncio.gather(*(Repository.open(tmp_path / "db") for _ in range(4)))
     for repository in opened:
-        await repository.ping()
+        await repository.overview.ping()
         await repository.close()
 
 

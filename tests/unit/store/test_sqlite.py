@@ -61,13 +61,13 @@ async def test_open_makes_files_for_the_owner_alone_when_the_umask_is_wide(tmp_p
 
 async def test_ping_raises_when_the_store_cannot_be_read(repository: Repository, tmp_path: Path) -> None:
     """Readiness asks the store itself: one that works answers, one without its tables does not."""
-    await repository.ping()
+    await repository.overview.ping()
     readers, engine = Sqlite(tmp_path / "empty").open(1)
     empty = Repository(
         Reads(readers, 1, Availability()), Writer(engine, Availability()), (readers, engine), SystemClock()
     )
     with pytest.raises(NotReady):
-        await empty.ping()
+        await empty.overview.ping()
     await empty.close()
 
 
