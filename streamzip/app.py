@@ -1,6 +1,7 @@
 """The composition root: settings in, every part made and wired, the Starlette application out."""
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import multiprocessing
@@ -71,9 +72,10 @@ from streamzip.origins.http import HttpSource
 from streamzip.origins.lanes import Lanes
 from streamzip.origins.pull import Bounds, Patience
 from streamzip.origins.registry import Registry
-from streamzip.process import memory, sharing
+from streamzip.process import exposing, memory, sharing
 from streamzip.process.descriptors import Shares, raise_limit, share_out
 from streamzip.process.listening import listen
+from streamzip.process.sampling import UnderWay, sample
 from streamzip.process.server import Server
 from streamzip.process.workers import CANNOT_START, Workers
 from streamzip.spool.memory import Memory
@@ -137,9 +139,10 @@ class Parts:
         announcements = Announcements(repository, self.links, clock, events_due, predefined=secrets.receiver)
         events = NotedEvents(repository, vault, shelf, announcements, pressure, builds_due)
         most_pulled = max(1, settings.max_archives // settings.workers)
+        self.memory = Memory(settings.stream_memory_bytes // settings.workers)
         self.table = table = ArchiveTable(
             *(shelf, pulling, Reading(pool=self.pool, reaches=Reaches(Bound(parts=settings.lookahead)))),
-            *(Memory(settings.stream_memory_bytes // settings.workers), events),
+            *(self.memory, events),
             limits=Limits(opened=shares.archives, pulled=min(shares.archives, most_pulled)),
         )
         self.loader = loader = Loader(repository, vault, pulling, events, probe_wait=settings.probe_wait)
@@ -293,10 +296,20 @@ def serve(settings: Settings) -> None:
     if secrets.keys.weak:
         event(logger, logging.WARNING, "weak_secrets", ids=secrets.keys.weak, set=variable("secret_keys"))
     event(logger, logging.INFO, "listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}")
-    if settings.workers == 1:
-        _work(settings, not others, sockets)
-    else:
-        Workers(settings.workers, partial(_worker, settings), sockets, settings.stop_within).run()
+    with _exposed(settings):
+        if settings.workers == 1:
+            _work(settings, not others, 0, sockets)
+        else:
+            exposing.begin("supervisor")
+            Workers(settings.workers, partial(_worker, settings), sockets, settings.stop_within).run()
+
+
+def _exposed(settings: Settings) -> contextlib.AbstractContextManager[object]:
+    """Return what answers to Prometheus for as long as its context lasts, where the operator wants that."""
+    if settings.metrics is None:
+        return contextlib.nullcontext()
+    host, _, port = settings.metrics.rpartition(":")
+    return exposing.Exposition(host.strip("[]"), int(port))
 
 
 def _is_loopback(host: str) -> bool:
@@ -306,18 +319,19 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _work(settings: Settings, alone: bool, sockets: Sequence[socket.socket]) -> None:
+def _work(settings: Settings, alone: bool, place: int, sockets: Sequence[socket.socket]) -> None:
     """Run one process, from its first part to its last response. `alone`: no other one uses the data folder."""
     memory.settle()
     logs.configure(settings.log_level, settings.log_format)
+    exposing.begin(str(place))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, alone, sockets))
 
 
-def _worker(settings: Settings, sockets: Sequence[socket.socket]) -> None:
+def _worker(settings: Settings, place: int, sockets: Sequence[socket.socket]) -> None:
     """Run one of several processes, whose supervisor reads its exit status."""
     try:
-        _work(settings, False, sockets)
+        _work(settings, False, place, sockets)
     except SetupError as error:
         event(logger, logging.ERROR, "cannot_start", detail=str(error))
         sys.exit(CANNOT_START)
@@ -340,10 +354,14 @@ async def _serve(settings: Settings, alone: bool, sockets: Sequence[socket.socke
     except BaseException:
         await repository.close()
         raise
-    background = asyncio.create_task(parts.work())
     app = parts.application()
     # Downloads have their own watch, which sees more and says so: this one is for all other answers.
     door = Door(shares.clients, within=settings.request_timeout, untaken=2 * settings.write_timeout)
+    running = [parts.work()]
+    if settings.metrics is not None:
+        watches, memory_held = parts.gateway.watches, parts.memory
+        running.append(sample(UnderWay(door, watches, parts.gate, parts.table, memory_held, parts.queues)))
+    background = asyncio.gather(*running)
     parent = multiprocessing.parent_process()
     config = _uvicorn_config(app, door)
     server = Server(config, parts.leaving, stop_within=settings.stop_within, is_worker=parent is not None)

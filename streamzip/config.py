@@ -81,6 +81,13 @@ def _public_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _address(value: str) -> str:
+    match = _HOST_PORT.fullmatch(value)
+    if match is None or int(match[2]) > 65535:
+        raise ValueError(f"{value!r} is no host:port, as 127.0.0.1:9400 or [::1]:9400")
+    return value
+
+
 def _webhook_url(value: SecretStr) -> SecretStr:
     if re.fullmatch(r"https?://[^\s/?#@\\]+(/[^\s#]*)?", value.get_secret_value()) is None:
         raise ValueError("must be an absolute http or https URL without credentials or fragment")
@@ -258,6 +265,9 @@ class Settings(BaseSettings):
         description="How a line of the log looks: `json` or `text`. Default: text on a terminal, else JSON.",
     )
     access_log: bool = Field(default=True, description="Whether each request has a line in the log, at `info`.")
+    metrics: Annotated[str, AfterValidator(_address)] | None = Field(
+        default=None, description="host:port on which Prometheus is answered, as 127.0.0.1:9400; without it, nowhere."
+    )
     connections_per_origin: int = Field(
         default=128, ge=1, description="Connections at once to one origin, at most; it begins with 32."
     )

@@ -20,6 +20,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
+from streamzip import metrics
 from streamzip.config import LogFormat, LogLevel
 
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)  # in each line of that request
@@ -73,17 +74,27 @@ def configure(level: LogLevel, form: LogFormat | None = None) -> None:
     `error`: what it says below that, the gateway says itself.
     """
     handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(_LEVELS[level])
     for_a_person = form == "text" or (form is None and sys.stderr.isatty())
     handler.setFormatter(TextFormatter() if for_a_person else JsonFormatter())
     root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(max(_LEVELS[level], logging.WARNING))
+    root.handlers = [handler, _Counting(logging.WARNING)]  # counted are also those that are not shown
+    root.setLevel(logging.WARNING)
     for name in ("streamzip", "uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers = []
         logger.propagate = True
-        logger.setLevel(_LEVELS[level] if name == "streamzip" else max(_LEVELS[level], logging.ERROR))
+        logger.setLevel(min(_LEVELS[level], logging.WARNING) if name == "streamzip" else logging.ERROR)
     logging.captureWarnings(True)
+
+
+class _Counting(logging.Handler):
+    """Counts events by their name: what nobody foresaw as `unexpected`, a library's as `other`."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Count the record."""
+        name = "unexpected" if record.exc_info else record.msg if hasattr(record, "fields") else "other"
+        metrics.LOG_EVENTS.add(record.levelname.lower(), str(name))
 
 
 class JsonFormatter(logging.Formatter):

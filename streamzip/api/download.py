@@ -14,6 +14,7 @@ from streamzip.edge.disposition import attachment
 from streamzip.edge.problems import ProblemResponse
 from streamzip.edge.representation import Representation, respond
 from streamzip.edge.request_log import about
+from streamzip.edge.sending import HandedOver
 from streamzip.errors import AskedAnew, NotReady
 from streamzip.gateway import Gateway
 from streamzip.web.frame import is_browser
@@ -80,7 +81,7 @@ class Downloads:
         """
         self._gateway.downloads.hand_over(hash, lapses=lapses)
         told = {name: value for name, value in headers.items() if name != "Accept-Ranges"}  # it adds its own
-        return Response(headers=told | {"X-Accel-Redirect": f"/_spool/{hash[:2]}/{hash}.zip"})
+        return HandedOver(headers=told | {"X-Accel-Redirect": f"/_spool/{hash[:2]}/{hash}.zip"})
 
 
 def _headers(facts: Facts) -> dict[str, str]:

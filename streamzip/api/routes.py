@@ -99,7 +99,8 @@ def build(
     hosts = Hosts(None if auth.keys else {*settings.allowed_hosts, *([public.host] if public else [])})
     proxies = Proxies(settings.trusted_proxies)
     answered = Heads(shared(app, settings.cors_origins), hosts, proxies, sites)
-    return Connections(RequestLog(answered, proxies, lines=settings.access_log))
+    paths = {route.endpoint: route.path for route in routes}
+    return Connections(RequestLog(answered, proxies, paths, lines=settings.access_log))
 
 
 def _route(operation: Operation, doors: Sequence[object], settings: Settings, rate: Rate, auth: Auth) -> Route:

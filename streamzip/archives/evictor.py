@@ -7,6 +7,7 @@ import asyncio
 import logging
 import time
 
+from streamzip import metrics
 from streamzip.archives.table import ArchiveTable
 from streamzip.clock import Clock
 from streamzip.logs import event
@@ -84,5 +85,9 @@ class Evictor:
             event(logger, logging.WARNING, "shelf_unavailable", error=error.strerror)
             return
         self._looked_at = self._clock.monotonic()
+        metrics.COPIES.set(self._taken)
+        metrics.COPIES_LIMIT.set(self._shelf.room())
+        metrics.DISK_FREE.set(self._shelf.free_space())
         if gone:
+            metrics.EVICTED.add(amount=len(gone))
             event(logger, logging.INFO, "copies_evicted", archives=len(gone), bytes_left=self._taken)

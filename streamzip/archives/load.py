@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from streamzip import metrics
 from streamzip.archives.aside import aside
 from streamzip.archives.events import Events
 from streamzip.archives.opening import StoredArchive
@@ -194,6 +195,8 @@ class Loader:
 
     async def _freeze(self, hash: str, planning: Planning, *, new: bool) -> None:
         errors = [error.document() for error in planning.errors()]
+        for error in errors:
+            metrics.LEFT_OUT.add(str(error["code"]))
         if errors and not planning.may_skip:
             first = errors[0]
             refusal = f"entry {first['index']} ({first['name']}): {first['message']}"

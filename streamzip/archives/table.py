@@ -91,6 +91,10 @@ class ArchiveTable:
         self._pulling: Counter[str] = Counter()
         self._telling: set[asyncio.Task[None]] = set()
 
+    def counts(self) -> tuple[int, int]:
+        """Return how many archives are open here, and how many parts are being pulled for all their readers."""
+        return len(self._open), sum(opened.assembly.wants.pulling for opened in self._open.values())
+
     def promised(self) -> int:
         """Bytes that the open copies are still to take, as far as their length is known; from any thread."""
         everyone = list(self._open.values())

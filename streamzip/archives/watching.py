@@ -120,6 +120,11 @@ class Watches:
         self._looking: asyncio.Task[None] | None = None
         self._turns = asyncio.Semaphore(LOOKS_AT_ONCE)
 
+    @property
+    def count(self) -> int:
+        """How many watch."""
+        return self._clients.total()
+
     async def first(self, hash: str) -> Snapshot:
         """Return the archive's snapshot now. Raises NotFound, Damaged."""
         watched = self._watched.get(hash)

@@ -51,6 +51,11 @@ class Wants:
         self._stopping = False
 
     @property
+    def pulling(self) -> int:
+        """How many parts are being pulled."""
+        return len(self._pulls)
+
+    @property
     def any(self) -> bool:
         """Return whether anybody wants anything."""
         return bool(self._wanted)

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from streamzip import metrics
 from streamzip.edge.bodies import READ_OVER
 from streamzip.edge.problems import ProblemResponse
 from streamzip.framing import Framing, head_end
@@ -317,6 +318,7 @@ class DoorProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request, or too large a one."""
         status = 400 if self._head <= MOST_HEAD else 431
+        metrics.REFUSED.add(str(status))
         event(logger, logging.INFO, "request_refused", status=status, client=self.client and self.client[0])
         answer = self.cycle
         if self.pipeline or (
@@ -379,6 +381,7 @@ def behind(door: Door) -> type[DoorProtocol]:
 
 async def _busy(scope: Scope, receive: Receive, send: Send) -> None:
     client = scope["client"]
+    metrics.REFUSED.add("503")
     event(logger, logging.WARNING, "request_refused", status=503, code="too_busy", client=client and client[0])
     response = ProblemResponse(
         503, "too_busy", "Too busy", "too many requests at once; ask again", retry_after=RETRY_AFTER

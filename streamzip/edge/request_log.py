@@ -8,12 +8,13 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from streamzip import metrics
 from streamzip.edge.connection import Cut, connection_of
 from streamzip.edge.proxies import Proxies, parsed
 from streamzip.logs import REQUEST_ID, event
@@ -24,6 +25,7 @@ ASKED_KEY: Final = "streamzip.asked"
 LEFT: Final = 499  # as nginx logs it: the client had gone before there was an answer
 
 _GIVEN_ID = re.compile(rb"[\w.:/+=@-]{1,128}", re.ASCII)
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"})
 _PROBES: Final = frozenset({"/healthz", "/readyz", "/health_check"})
 
 
@@ -35,6 +37,7 @@ class Asked:
     method: str
     path: str
     archive: str | None = None
+    is_download: bool = False  # which counts its bytes itself, as its client takes them
 
 
 def about(scope: Scope, archive: str) -> None:
@@ -42,6 +45,13 @@ def about(scope: Scope, archive: str) -> None:
     asked: Asked | None = scope.get(ASKED_KEY)
     if asked is not None:
         asked.archive = archive
+
+
+def counts_itself(scope: Scope) -> None:
+    """Note that the answer counts its bytes itself, as its client takes them."""
+    asked: Asked | None = scope.get(ASKED_KEY)
+    if asked is not None:
+        asked.is_download = True
 
 
 def told_of(scope: Scope) -> dict[str, str]:
@@ -59,25 +69,28 @@ def shown_path(path: str) -> str:
 
 
 class RequestLog:
-    """An ASGI layer. `lines`: whether each request has a line, those of health checks at `debug`."""
+    """An ASGI layer. `routes`: the paths of the endpoints, as they are declared. `lines`: whether each request has a
+    line, those of health checks at `debug`.
+    """
 
-    def __init__(self, app: ASGIApp, proxies: Proxies, *, lines: bool) -> None:
+    def __init__(self, app: ASGIApp, proxies: Proxies, routes: Mapping[Any, str], *, lines: bool) -> None:
         self._app = app
         self._proxies = proxies
+        self._routes = routes
         self._lines = lines
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began, status, sent, ended = time.monotonic(), 0, 0, False
+        began, status, sent, ended, first = time.monotonic(), 0, 0, False, 0.0
         asked = scope[ASKED_KEY] = Asked(self._id(scope), scope["method"], shown_path(scope["path"]))
         REQUEST_ID.set(asked.id)
 
         def told(message: Message) -> Awaitable[None]:
-            nonlocal status, sent, ended
+            nonlocal status, sent, ended, first
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, first = message["status"], time.monotonic() - began
                 message["headers"] = [*message["headers"], (b"x-request-id", asked.id.encode())]
             else:
                 sent += len(message.get("body", b""))
@@ -93,8 +106,16 @@ class RequestLog:
             if not ended:  # a status was sent, and a client must not take what followed for the whole
                 await connection_of(scope, send).cut()
         finally:
+            self._count(scope, asked, status or LEFT, first, 0 if asked.is_download else sent)
             if self._lines:
                 _log(scope, asked, status, sent, time.monotonic() - began)
+
+    def _count(self, scope: Scope, asked: Asked, status: int, first: float, sent: int) -> None:
+        route = self._routes.get(scope.get("endpoint"), "other")
+        metrics.REQUESTS.add(route, asked.method if asked.method in _METHODS else "other", str(status))
+        metrics.SENT.add("other", amount=sent)
+        if first:
+            metrics.FIRST_BYTE.observe(first, route)
 
     def _id(self, scope: Scope) -> str:
         given: list[bytes] = [value for name, value in scope["headers"] if name == b"x-request-id"]

@@ -13,8 +13,9 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from streamzip import metrics
 from streamzip.edge.connection import Connection, connection_of
-from streamzip.edge.request_log import told_of
+from streamzip.edge.request_log import counts_itself, told_of
 from streamzip.errors import Problem
 from streamzip.logs import event
 from streamzip.spans import Data
@@ -51,11 +52,15 @@ class StreamedResponse(Response):
         self._length = int(headers["Content-Length"]) if "Content-Length" in headers else None
         self._resumable = self._length is not None and "ETag" in headers
         self._given = 0  # bytes handed to the server
+        self._counted = 0  # of those that its client took
         self._all_given = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         connection = connection_of(scope, send)
         began = time.monotonic()
+        if self._download:
+            counts_itself(scope)
+            metrics.DOWNLOADING.change(1)
         sending = asyncio.create_task(self._send(send, connection))
         # After a disconnect uvicorn's `send` returns at once and never waits: without this watch the whole archive
         # would be pulled for nobody.
@@ -88,6 +93,9 @@ class StreamedResponse(Response):
                 await self._break_off(connection, receive)
         finally:
             if self._download:
+                self._count(self._given - untaken)
+                metrics.DOWNLOADING.change(-1)
+                metrics.DOWNLOADS.add(outcome, str(self.status_code))
                 self._log_end(scope, outcome, taken=self._given - untaken, seconds=time.monotonic() - began)
 
     def _log_end(self, scope: Scope, outcome: str, *, taken: int, seconds: float) -> None:
@@ -109,6 +117,12 @@ class StreamedResponse(Response):
             client=None if client is None else client[0],
             **fields,
         )
+
+    def _count(self, taken: int) -> None:
+        """Count what the client took since this was called last."""
+        if self._download and taken > self._counted:
+            metrics.SENT.add("download", amount=taken - self._counted)
+            self._counted = taken
 
     async def _break_off(self, connection: Connection, receive: Receive) -> None:
         """End the connection so that nobody takes what was sent for the whole.
@@ -154,9 +168,21 @@ class StreamedResponse(Response):
             if self._all_given and not untaken:
                 return False
             taken = self._given - untaken
+            self._count(taken)
             idle = idle + every if untaken and taken == taken_before else 0.0
             taken_before = taken
         return True
+
+
+class HandedOver(Response):
+    """The answer that has the nginx in front send the bytes: how many, and whether all of them, its log tells."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await super().__call__(scope, receive, send)
+        metrics.DOWNLOADS.add("handed_over", str(self.status_code))
+        client, told = scope.get("client"), told_of(scope)
+        fields = {"status": self.status_code, "client": client and client[0], "archive": told.get("archive")}
+        event(logger, logging.INFO, "download_ended", outcome="handed_over", **fields)
 
 
 async def unless_left(receive: Receive, work: Awaitable[T]) -> T:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 
+from streamzip import metrics
 from streamzip.archives.evictor import Pressure
 from streamzip.archives.finishing import Finished
 from streamzip.errors import Problem
@@ -75,11 +76,13 @@ class NotedEvents:
             archive_hash, at=now, size=finished.size, crcs=sealed, event=told, rounds=finished.rounds
         )
         self._announcements.wake()
+        metrics.COMPLETED.add()
         event(logger, logging.INFO, "archive_completed", archive=archive_hash, size=finished.size)
         self._pressure.add(finished.size)
 
     async def failed(self, archive_hash: str, code: str, *, for_good: bool) -> None:
         """See Events."""
+        metrics.FAILED.add(code)
         if for_good:
             await self._announcements.failed(archive_hash, code)
         else:

@@ -77,6 +77,11 @@ class Queue(Generic[RowT]):
         self._waiting: Mapping[str, int] = {}
         self._counted_at = self._told_at = -TELL_EVERY
 
+    @property
+    def name(self) -> str:
+        """What its rows are, in the plural."""
+        return self._kind.name
+
     def counts(self) -> Counts:
         """Return how many rows are worked on here, and how many wait, by reason; none where another process works.
 

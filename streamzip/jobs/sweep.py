@@ -5,6 +5,7 @@ uploads' notes of archives that are gone, deliveries that nobody can look up any
 import asyncio
 import logging
 
+from streamzip import metrics
 from streamzip.archives.evictor import Evictor
 from streamzip.archives.remove import Removal
 from streamzip.clock import Clock
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 EVERY = 2.0  # seconds; what expires is 404 at once, and its disk is free so much later
 ORPHANS_EVERY = 3600.0  # a look at every file; there are none but after a kill -9 in the middle of a deletion
+COUNTED_EVERY = 60.0  # seconds; a query over all archives, and 1,000,000 of them take a second
 PAGES_KEPT = 7 * 24 * 3600.0  # seconds for which a page that failed says why; then its id is unknown
 
 TURN = 2  # the byte of the jobs' lock file that says which process sweeps
@@ -47,6 +49,7 @@ class Sweep:
         self._removal = removal
         self._evictor = evictor
         self._orphans_at = -ORPHANS_EVERY
+        self._counted_at = -COUNTED_EVERY
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -64,6 +67,10 @@ class Sweep:
         """Do what is to be done now."""
         await self._removal.expire()
         await self._evictor.make_room()
+        if metrics.counts() and self._clock.monotonic() - self._counted_at >= COUNTED_EVERY:
+            self._counted_at = self._clock.monotonic()
+            states = await self._repository.catalogue.states()
+            metrics.ARCHIVES.replace({(state,): count for state, count in states.items()})
         if self._clock.monotonic() - self._orphans_at >= ORPHANS_EVERY:
             self._orphans_at = self._clock.monotonic()
             await self._repository.deliveries.sweep()

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final
 
+from streamzip import metrics
 from streamzip.clock import Clock
 from streamzip.errors import Problem
 from streamzip.jobs.courier import LONGEST_RETRY_AFTER, Outcome
@@ -96,6 +97,7 @@ class Webhooks:
     async def _note(self, row: DeliveryRow, outcome: Outcome) -> None:
         now, wait, attempts = self._clock.wall(), None, row.attempts + 1
         facts = {"archive": row.hash, "id": row.id, "type": row.type, "outcome": outcome.code, "attempts": attempts}
+        metrics.DELIVERIES.add(outcome.fate)
         if outcome.fate == "again":
             wait = self._backoff.delay(attempts, outcome.retry_after)
         if wait is not None:

@@ -1,9 +1,12 @@
 """A body whose bytes are counted: it ends well only if as many came as its origin had promised, and in time."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import Final
 
+from streamzip import metrics
 from streamzip.errors import OriginError
 from streamzip.httpx_ import httpx
 from streamzip.spans import Data
@@ -19,6 +22,9 @@ class Pace:
 
     rate: float = 0.0
     window: float = 30.0
+
+
+_TELL_EVERY: Final = 8 << 20  # bytes: not each chunk is counted
 
 
 class CountedChunks(AsyncIterator[Data]):
@@ -37,6 +43,7 @@ class CountedChunks(AsyncIterator[Data]):
         self._chunks = aiter(stream)
         self._expected = expected
         self._received = 0
+        self._told = 0  # to the metrics
         self._pace = pace
         self._clock = clock
         self._waited = 0.0
@@ -47,18 +54,30 @@ class CountedChunks(AsyncIterator[Data]):
         try:
             chunk = await anext(self._chunks)
         except StopAsyncIteration:
+            self._tell()
             if self._expected is not None and self._received < self._expected:
                 raise OriginError("truncated", "the origin ended the file early", transient=True) from None
             raise
+        except asyncio.CancelledError:
+            self._tell()
+            raise
         except httpx.TimeoutException as error:
+            self._tell()
             raise OriginError("timed_out", str(error), transient=True) from error
         except httpx.TransportError as error:
+            self._tell()
             raise OriginError("truncated", str(error), transient=True) from error
         self._received += len(chunk)
+        if self._received - self._told >= _TELL_EVERY or self._received == self._expected:
+            self._tell()
         if self._expected is not None and self._received > self._expected:
             raise OriginError("too_long", "the origin sent more bytes than it had promised")
         self._keep_pace(len(chunk), self._clock() - asked)
         return chunk
+
+    def _tell(self) -> None:
+        metrics.ORIGIN_BYTES.add(amount=self._received - self._told)
+        self._told = self._received
 
     def _keep_pace(self, size: int, waited: float) -> None:
         self._waited += waited

@@ -17,6 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 from urllib.parse import quote, urljoin
 
+from streamzip import metrics
 from streamzip.errors import OriginError
 from streamzip.httpx_ import httpx
 from streamzip.logs import event
@@ -149,8 +150,10 @@ class Fetcher:
         try:
             head, stream = await self._ask(url, fields)
         except OriginError as error:
+            metrics.ORIGIN_REQUESTS.add(error.code)
             _log_asked(url, fields, began, code=error.code, detail=error.message)
             raise
+        metrics.ORIGIN_REQUESTS.add(str(head.status))
         _log_asked(url, fields, began, status=head.status)
         return head, stream
 

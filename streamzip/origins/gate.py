@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final, NamedTuple, TypeVar
 
+from streamzip import metrics
 from streamzip.errors import OriginError
 from streamzip.net.throttle import Throttle
 
@@ -102,6 +103,7 @@ class Gate:
                 if not self._waits(host, file, error, first=first, refusals=refusals, alone=alone):
                     error.waited = now - begun - asking
                     raise
+                metrics.ORIGIN_REFUSALS.add(error.code)
                 host.throttle.refused(now, file, error.code, began=began, wait=error.retry_after)
                 await self._pause(host, refusals, error.retry_after)
             except BaseException:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from isal import isal_zlib
 
+from streamzip import metrics
 from streamzip.clock import Clock
 from streamzip.errors import OriginError, UnusableRange
 from streamzip.logs import event
@@ -153,6 +154,7 @@ class Pull:
             delay = self.patience.delay(failures, failure.retry_after)
             if waited + delay > self.patience.seconds:
                 raise failure
+            metrics.ORIGIN_RETRIES.add(failure.code)
             _log_retry(self.url, failure, failures, gained=gained, wait=delay)
             await asyncio.sleep(delay)
 

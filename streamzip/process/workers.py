@@ -22,7 +22,7 @@ from streamzip.logs import event
 
 logger = logging.getLogger(__name__)
 
-Target = Callable[[Sequence[socket.socket]], None]
+Target = Callable[[int, Sequence[socket.socket]], None]
 
 CANNOT_START: Final = os.EX_CONFIG  # the exit status of a worker that will not start at the next attempt either
 
@@ -33,8 +33,8 @@ _HURRIED: Final = 6.0  # seconds that they have after a second signal
 
 
 class Workers:
-    """`count` processes that each run `target(sockets)`, until SIGINT or SIGTERM; `stop_within`: seconds that they give
-    to what is under way then.
+    """`count` processes that each run `target(place, sockets)`, until SIGINT or SIGTERM. `place`: its number among
+    them; one that is started for a dead one has the same. `stop_within`: seconds that they give to what is under way.
     """
 
     def __init__(self, count: int, target: Target, sockets: Sequence[socket.socket], stop_within: float) -> None:
@@ -53,7 +53,7 @@ class Workers:
         """
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._end)
-        self._running = [self._start() for _ in range(self._count)]
+        self._running = [self._start(place) for place in range(self._count)]
         try:
             while not self._ending.is_set():
                 # Not for ever: a signal that comes just before the wait would be noticed only at its end.
@@ -67,8 +67,8 @@ class Workers:
             self._hurried.set()
         self._ending.set()
 
-    def _start(self) -> tuple[BaseProcess, float]:
-        process = self._context.Process(target=self._target, args=(self._sockets,), daemon=False)
+    def _start(self, place: int) -> tuple[BaseProcess, float]:
+        process = self._context.Process(target=self._target, args=(place, self._sockets), daemon=False)
         process.start()
         return process, time.monotonic()
 
@@ -82,7 +82,7 @@ class Workers:
             if time.monotonic() - since < _SHORT_LIFE:
                 self._ending.wait(_PAUSE)
             if not self._ending.is_set():
-                self._running[index] = self._start()
+                self._running[index] = self._start(index)
 
     def _stop(self) -> None:
         for listening in self._sockets:

@@ -30,16 +30,16 @@ class Memory:
     SMALLEST: Final = 64 << 10
 
     def __init__(self, total: int) -> None:
-        self._total = total
+        self.total = total
         self._windows = 0
-        self._held = 0
+        self.held = 0
 
     @property
     def share(self) -> int:
         """A window's size now."""
-        if self._held >= self._total:
+        if self.held >= self.total:
             return self.SMALLEST
-        return max(self.SMALLEST, min(self.LARGEST, self._total // max(1, self._windows)))
+        return max(self.SMALLEST, min(self.LARGEST, self.total // max(1, self._windows)))
 
     @contextlib.contextmanager
     def shared(self) -> Iterator[None]:
@@ -52,7 +52,7 @@ class Memory:
 
     def hold(self, count: int) -> None:
         """A window holds so many bytes more, or fewer."""
-        self._held += count
+        self.held += count
 
 
 class MemorySpool:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, func, or_, select, tuple_, update
+from sqlalchemy import Connection, case, delete, func, or_, select, tuple_, update
 
 from streamzip.store.reading import Reads
 from streamzip.store.rows import ArchiveRow
@@ -44,6 +44,13 @@ class Catalogue:
         count, stored = func.count().label("archives"), func.sum(archives.c.stored).label("bytes")
         rows = await self._reads.rows(select(archives.c.owner, count, stored).group_by(archives.c.owner))
         return {row.owner: Usage(row.archives, int(row.bytes)) for row in rows}
+
+    async def states(self) -> dict[str, int]:
+        """Return how many archives are `completed`, `failed` and `unfinished`."""
+        failed, completed = archives.c.code.is_not(None), archives.c.completed_at.is_not(None)
+        column = case((failed, "failed"), (completed, "completed"), else_="unfinished").label("state")
+        rows = await self._reads.rows(select(column, func.count().label("archives")).group_by(column))
+        return {"completed": 0, "failed": 0, "unfinished": 0} | {row.state: row.archives for row in rows}
 
     async def keep(self, hash: str) -> None:
         """Let an archive stand that would have ended for want of readers: it has one."""

@@ -40,9 +40,9 @@ def kill_one(gateway: Gateway, chance: random.Random) -> None:
     os.kill(chance.choice(workers(gateway)), signal.SIGKILL)
 
 
-def connect(gateway: Gateway, worker: int, *, buffer: int | None = None) -> socket.socket:
+def connect(gateway: Gateway, worker: int, *, buffer: int | None = None, count: int = 2) -> socket.socket:
     """A connection that this worker has accepted: the others are stopped meanwhile."""
-    others = [pid for pid in workers(gateway) if pid != worker]
+    others = [pid for pid in workers(gateway, count) if pid != worker]
     client = socket.socket()
     if buffer is not None:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)

@@ -61,7 +61,7 @@ async def test_an_unexpected_error_is_logged_once_with_its_trace_and_told_withou
     app = Starlette(routes=[Route("/", cast(Any, Bare(endpoint)))], exception_handlers={Exception: on_unexpected})
     scope = {**REQUEST.scope, SCOPE_KEY: connection, "client": ("192.0.2.1", 1)}
     with caplog.at_level(logging.INFO):
-        await RequestLog(app, Proxies([]), lines=True)(scope, receive, send)
+        await RequestLog(app, Proxies([]), {}, lines=True)(scope, receive, send)
     failure, line = caplog.records
     assert failure.exc_info is not None
     assert failure.exc_info[1] is error

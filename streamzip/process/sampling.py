@@ -1,0 +1,76 @@
+"""What is looked at and not counted: how late the event loop is, what the process has open, what is under way."""
+
+import asyncio
+import os
+import resource
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from streamzip import metrics
+from streamzip.archives.table import ArchiveTable
+from streamzip.archives.watching import Watches
+from streamzip.edge.door import Door
+from streamzip.jobs.queue import Queue
+from streamzip.origins.gate import Gate
+from streamzip.spool.memory import Memory
+
+EVERY: Final = 1.0  # seconds
+_SELDOM: Final = 10  # times less often: what costs a look at each open file
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+
+
+def _look_at_process() -> None:
+    metrics.OPEN_FILES.set(len(os.listdir("/proc/self/fd")))  # noqa: PTH208 - names alone
+    metrics.MEMORY.set(int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE)
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """What this process has to do with now, as its parts tell."""
+
+    door: Door
+    watches: Watches
+    gate: Gate
+    table: ArchiveTable
+    memory: Memory
+    queues: Sequence[Queue[Any]]
+
+    def look(self) -> None:
+        """Set the gauges."""
+        metrics.CONNECTIONS.set(len(self.door.asking), "idle")
+        metrics.CONNECTIONS.set(len(self.door.busy), "busy")
+        metrics.CONNECTIONS_LIMIT.set(self.door.most)
+        metrics.WATCHERS.set(self.watches.count)
+        metrics.ORIGINS_WAITED_FOR.set(len(self.gate.waiting()))
+        opened, pulled = self.table.counts()
+        metrics.ARCHIVES_OPEN.set(opened)
+        metrics.PULLS.set(pulled)
+        metrics.STREAM_MEMORY.set(self.memory.held)
+        metrics.STREAM_MEMORY_LIMIT.set(self.memory.total)
+        for queue in self.queues:
+            counts = queue.counts()
+            metrics.QUEUE_RUNNING.set(counts.running, queue.name)
+            metrics.QUEUE_WAITING.replace({(queue.name, why): n for why, n in counts.waiting.items()}, queue.name)
+
+
+async def sample(under_way: UnderWay) -> None:
+    """Look every second, until cancelled."""
+    loop, turn, spent = asyncio.get_running_loop(), 0, 0.0
+    metrics.WORKERS.set(1)
+    metrics.STARTS.add()
+    metrics.BUILD.set(1, version("streamzip"))
+    metrics.OPEN_FILES_LIMIT.set(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    while True:
+        if turn % _SELDOM == 0:
+            _look_at_process()
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        metrics.CPU.add(amount=usage.ru_utime + usage.ru_stime - spent)
+        spent = usage.ru_utime + usage.ru_stime
+        under_way.look()
+        turn += 1
+        due = loop.time() + EVERY
+        await asyncio.sleep(EVERY)
+        metrics.LAG.observe(max(0.0, loop.time() - due))
