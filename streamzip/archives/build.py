@@ -16,6 +16,7 @@ from streamzip.spool.shelf import Shelf
 from streamzip.store.queues import NO_ROOM, WAITS
 from streamzip.store.repository import Repository
 from streamzip.store.rows import ArchiveRow, JobRow
+from streamzip.store.states import ArchiveState
 
 PREFETCH: Final = "prefetch"  # the kind of its job
 FOR_MEMBER: Final = 16 << 10  # bytes that a member counts for beside its own: small ones are many requests
@@ -54,7 +55,7 @@ class Builds:
         Raises NotFound, Stale, Conflict.
         """
         row = await self._leases.row(archive_hash)
-        if row.code == Stale.code:
+        if row.state is ArchiveState.STALE:
             raise Stale(STALE)
         if row.completed_at is not None and self._shelf.has_copy(archive_hash):
             return False

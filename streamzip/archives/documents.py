@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from streamzip.archives.load import UNBUILDABLE
 from streamzip.assembly.assembly import Assembly
 from streamzip.assembly.ledger import Ledger
 from streamzip.clock import rfc3339
-from streamzip.errors import Stale
 from streamzip.manifest.model import Manifest
 from streamzip.manifest.parse import Rename
 from streamzip.origins.gate import Waiting
 from streamzip.store.queues import QUEUED
 from streamzip.store.rows import ArchiveRow, DeliveryRow, JobRow
+from streamzip.store.states import ArchiveState
 
 MOST_LISTED: Final = 1000  # items of a list in one document
 MOST_TEXT: Final = 128 << 10  # characters of one list in one document: URLs may be long
@@ -121,7 +120,7 @@ def summary(row: ArchiveRow, *, active: bool, begun: bool) -> dict[str, Any]:
 
 
 def _state(row: ArchiveRow, ledger: Ledger | None, *, active: bool) -> str:
-    if row.code == Stale.code:
+    if row.state is ArchiveState.STALE:
         return "failed"
     if row.completed_at is not None:
         return "completed"
@@ -144,7 +143,7 @@ def _progress(row: ArchiveRow, ledger: Ledger | None, entries_done: int, *, skip
 
 
 def _members(row: ArchiveRow, members: Members) -> list[dict[str, Any]]:
-    frozen = row.code not in UNBUILDABLE
+    frozen = row.state is not ArchiveState.UNBUILDABLE
 
     def state(index: int) -> str:
         if index in members.left_out:

@@ -15,6 +15,7 @@ from streamzip.logs import event
 from streamzip.spans import Data
 from streamzip.spool.shelf import Shelf
 from streamzip.store.rows import ArchiveRow
+from streamzip.store.states import ArchiveState
 
 logger = logging.getLogger(__name__)
 
@@ -143,7 +144,7 @@ class Downloads:
         Damaged.
         """
         row = await self._leases.row(archive_hash)
-        if row.code == Stale.code:
+        if row.state is ArchiveState.STALE:
             problem = Stale(STALE)
             self._table.cut(archive_hash, problem)  # another process found it so
             raise problem

@@ -12,14 +12,14 @@ from typing import Final
 from streamzip.access.keyring import KeyRing
 from streamzip.archives.aside import aside
 from streamzip.archives.budget import Budget
-from streamzip.archives.planning import may_pass
 from streamzip.archives.remove import Removal
 from streamzip.clock import Clock
-from streamzip.errors import Stale
 from streamzip.manifest.model import Manifest
 from streamzip.manifest.parse import CreateRequest
+from streamzip.origins.kinds import may_pass
 from streamzip.store.repository import Repository
 from streamzip.store.rows import ArchiveRow
+from streamzip.store.states import ArchiveState
 from streamzip.store.vault import Vault
 from streamzip.urls.urls import origin_of
 
@@ -81,7 +81,7 @@ class Generations:
 
     async def _standing(self, keys: Sequence[str], until: float | None) -> ArchiveRow | None:
         """The newest generation of the manifest of these keys, which now stands `until` (epoch s) at least."""
-        while (row := await self._newest(keys)) is not None and row.code != Stale.code:
+        while (row := await self._newest(keys)) is not None and row.state is not ArchiveState.STALE:
             now, unread = self._clock.wall(), self._budget.unread_until()
             if await self._repository.catalogue.extend(row.hash, until, now=now, unread_until=unread):
                 return await self._repository.get(row.hash)
@@ -91,7 +91,7 @@ class Generations:
 
     async def _outlived(self, row: ArchiveRow) -> bool:
         """Whether a new create gets another snapshot: this one is stale, or lacks entries that may be there by now."""
-        if row.code == Stale.code:
+        if row.state is ArchiveState.STALE:
             return True
         codes = await self._repository.overview.codes(row.hash)
         # Without a layout nothing is decided yet: the origins are asked again under the same hash.

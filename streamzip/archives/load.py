@@ -15,15 +15,17 @@ from streamzip import metrics
 from streamzip.archives.aside import aside
 from streamzip.archives.events import Events
 from streamzip.archives.opening import StoredArchive
-from streamzip.archives.planning import Planning, may_pass
+from streamzip.archives.planning import Planning
 from streamzip.assembly.pulling import Pulling
 from streamzip.errors import BuildFailed, NotFound, NotReady, Stale
 from streamzip.files.aside import in_long_thread
 from streamzip.manifest.model import Manifest
 from streamzip.origins.gate import Waiting
+from streamzip.origins.kinds import may_pass
 from streamzip.origins.pull import too_long
 from streamzip.store.repository import CRCS, LAYOUT, Repository
 from streamzip.store.rows import ArchiveRow, Sealed
+from streamzip.store.states import ARCHIVE_TOO_LARGE, ENTRY_FAILED, NO_ENTRIES, SETTLED, UNBUILDABLE, ArchiveState
 from streamzip.store.vault import Vault
 from streamzip.zip.layout import Layout
 from streamzip.zip.offsets import is_longer
@@ -32,10 +34,6 @@ BACKGROUND_PLANS = 16  # archives whose origins are asked at once while nobody w
 MOST_EARLY, MOST_EARLY_ENTRIES = 64, 200_000  # archives whose origins are asked before anybody wants them
 MOST_PLANNED_ENTRIES = 1_000_000  # of all archives whose origins are being asked, each of 1 kB and more
 LONG_DOCUMENT = 64 << 10  # bytes; some thousand entries
-NO_ENTRIES = "no_entries"
-ENTRY_FAILED = "entry_failed"
-ARCHIVE_TOO_LARGE = "archive_too_large"
-UNBUILDABLE = frozenset({NO_ENTRIES, ENTRY_FAILED, ARCHIVE_TOO_LARGE})
 STALE = "an origin's file changed after bytes of this archive were given out; create it anew"
 
 T = TypeVar("T")
@@ -98,7 +96,7 @@ class Loader:
     async def waiting_for(self, row: ArchiveRow) -> list[Waiting]:
         """Return those of the archive's origins that requests of this process wait for, because they refuse some."""
         waiting = self.throttling()
-        if not waiting or row.completed_at is not None or row.code == Stale.code:
+        if not waiting or row.state in SETTLED:
             return []
         plan, origin = self._plans.get(row.hash), self._pulling.registry.origin
         manifest = await self.manifest(row.hash) if plan is None else plan.planning.manifest
@@ -115,7 +113,7 @@ class Loader:
         Damaged.
         """
         hash = row.hash
-        if row.code == Stale.code:
+        if row.state is ArchiveState.STALE:
             raise Stale(STALE)
         stored = await self._repository.documents(hash)
         manifest = await self._unsealed(hash, stored.manifest)

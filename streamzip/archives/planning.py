@@ -30,10 +30,6 @@ KEEP_TOTAL = 16 << 20  # bytes of such bodies that one archive may hold
 WORTH_COMPRESSING = 0.10  # `auto`: below this share of the known bytes, the archive stays stored and exact
 REPORT_NAME = "archive-report.json"
 
-# Of an entry that cannot be had: these may be over at the next attempt; all else is said by its origin, for good.
-_PASSING = frozenset({"unreachable", "timed_out", "too_slow", "bad_answer", "truncated", "changed"})
-_PASSING_STATUSES = ("http_408", "http_425", "http_429", "http_5")
-
 
 @dataclass(frozen=True, slots=True)
 class EntryError:
@@ -48,11 +44,6 @@ class EntryError:
     def document(self) -> dict[str, Any]:
         """As it stands in the status, the webhook and the report."""
         return {"index": self.index, "name": self.name, "url": self.url, "code": self.code, "message": self.message}
-
-
-def may_pass(code: str) -> bool:
-    """Whether an entry that cannot be had for this reason may be had later."""
-    return code in _PASSING or code.startswith(_PASSING_STATUSES)
 
 
 def public_url(url: str) -> str:

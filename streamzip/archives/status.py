@@ -25,12 +25,13 @@ from streamzip.archives.table import ArchiveTable
 from streamzip.assembly.assembly import Assembly
 from streamzip.assembly.ledger import Ledger
 from streamzip.clock import Clock
-from streamzip.errors import NotReady, Problem, Stale
+from streamzip.errors import NotReady, Problem
 from streamzip.files.aside import in_long_thread
 from streamzip.spool.shelf import Shelf
 from streamzip.store.queues import QUEUED
 from streamzip.store.repository import Repository
 from streamzip.store.rows import ArchiveRow
+from streamzip.store.states import SETTLED
 
 LONG: Final = 1000  # members; longer archives are counted in a thread
 LONG_AT_ONCE: Final = 2  # manifests of any length that are read for the sake of a status
@@ -107,7 +108,7 @@ class Statuses:
         """Whether the archive may still need its origins to be completed."""
         row = await self._repository.get(archive_hash)
         over = row is None or (row.expires_at is not None and row.expires_at <= self._clock.wall())
-        return not over and row is not None and row.completed_at is None and row.code != Stale.code
+        return not over and row is not None and row.state not in SETTLED
 
     async def page(
         self, owner: str, *, limit: int, before: tuple[float, str] | None

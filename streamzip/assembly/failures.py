@@ -2,9 +2,10 @@
 
 from streamzip.errors import BuildFailed, Mislearned, OriginError
 from streamzip.manifest.model import Manifest
+from streamzip.origins.kinds import TOLD, Kind, kind_of
 from streamzip.zip.offsets import Offsets
 
-LOST = frozenset({"changed", "http_404", "http_410"})
+LOST = frozenset({Kind.VERSION_CHANGED, Kind.GONE})
 
 
 def as_problem(error: Exception, part: int, manifest: Manifest, offsets: Offsets) -> Exception:
@@ -19,8 +20,7 @@ def as_problem(error: Exception, part: int, manifest: Manifest, offsets: Offsets
     entry = layout.entries[member]
     probed = manifest.entries[entry].size is None
     sentence = f"entry {entry} ({layout.names[member]}): {error.message}"
-    if error.code in LOST or (probed and error.code in ("size_mismatch", "too_long")):
+    kind = kind_of(error.code)
+    if kind in LOST or (probed and kind is Kind.OTHER_SIZE):
         return Mislearned(f"{sentence}. Create the archive anew to get the files as they are now.")
-    return BuildFailed(
-        sentence, code=error.code if error.code.endswith(("_mismatch", "_too_large")) else "origin_failed"
-    )
+    return BuildFailed(sentence, code=error.code if error.code in TOLD else BuildFailed.code)

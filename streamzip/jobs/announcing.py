@@ -7,12 +7,11 @@ from dataclasses import replace
 
 from streamzip.access.links import ArchiveLinks
 from streamzip.archives.documents import LeftOut, status_document
-from streamzip.archives.load import UNBUILDABLE
-from streamzip.archives.planning import may_pass
 from streamzip.clock import Clock, rfc3339
-from streamzip.errors import Stale
+from streamzip.origins.kinds import may_pass
 from streamzip.store.repository import Repository
 from streamzip.store.rows import ArchiveRow, Event
+from streamzip.store.states import ArchiveState
 
 COMPLETED = "archive.completed"
 FAILED = "archive.failed"
@@ -61,7 +60,7 @@ class Announcements:
         row = await self._repository.get(hash)
         if row is None:
             return
-        if row.completed_at is not None and row.code != Stale.code:
+        if row.state is ArchiveState.COMPLETED:
             event = await self._event(COMPLETED, row, self._clock.wall(), cached=cached)
         elif await self._failed_for_good(row):
             event = await self._event(FAILED, row, self._clock.wall(), cached=False)
@@ -71,9 +70,9 @@ class Announcements:
         self.wake()
 
     async def _failed_for_good(self, row: ArchiveRow) -> bool:
-        if row.code in UNBUILDABLE:
+        if row.state is ArchiveState.UNBUILDABLE:
             return _lasts(await self._repository.overview.codes(row.hash))
-        return row.code == Stale.code
+        return row.state is ArchiveState.STALE
 
     async def _event(self, type: str, row: ArchiveRow, at: float, *, cached: bool) -> Event:
         left_out = LeftOut.cut(*await self._repository.overview.left_out(row.hash, most=MOST_TOLD + 1), most=MOST_TOLD)

@@ -12,13 +12,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
-from sqlalchemy import Connection, Delete, Engine, Row, TextClause, Update, bindparam, case, delete, select, update
+from sqlalchemy import Connection, Delete, Engine, Row, TextClause, Update, bindparam, delete, select, update
 from sqlalchemy.exc import DBAPIError
 
 from streamzip.access.keyring import KeyRing
 from streamzip.clock import Clock, SystemClock
 from streamzip.config import SetupError
-from streamzip.errors import NotFound, NotReady, Problem, Stale
+from streamzip.errors import NotFound, NotReady, Problem
 from streamzip.store.catalogue import Catalogue
 from streamzip.store.deliveries import Deliveries
 from streamzip.store.dialects import READERS, Dialect
@@ -34,6 +34,7 @@ from streamzip.store.reading import Reads
 from streamzip.store.rows import ArchiveRow, Documents, Event, Sealed
 from streamzip.store.server_clock import ServerClock
 from streamzip.store.statements import InsertAbsent, changed, put
+from streamzip.store.states import FINAL, code_after
 from streamzip.store.tables import archives, documents, plans
 from streamzip.store.wakes import NoWakes, Wakes
 from streamzip.store.webpages import Webpages
@@ -215,8 +216,8 @@ class Repository:
         """
 
         def change(connection: Connection) -> bool:
-            where = (archives.c.hash == hash) & archives.c.code.is_distinct_from(Stale.code)
-            if not changed(connection, update(archives).where(where).values(code=code)):
+            where = (archives.c.hash == hash) & archives.c.code.is_distinct_from(FINAL)
+            if not changed(connection, update(archives).where(where).values(code=code_after(code))):
                 return False
             if event is not None:
                 self.deliveries.queue_event(connection, hash, event)
@@ -247,8 +248,9 @@ class Repository:
             if before is None:
                 return False
             first = at if before.completed_at is None else before.completed_at
-            over = case((archives.c.code == Stale.code, Stale.code))  # the one failure that is never over
-            connection.execute(update(archives).where(where).values(completed_at=first, size=size, code=over))
+            connection.execute(
+                update(archives).where(where).values(completed_at=first, size=size, code=code_after(None))
+            )
             if crcs is not None:
                 put(connection, documents, {"hash": hash, "kind": CRCS}, _sealed(crcs))
             if event is not None and before.completed_at is None:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from streamzip.store.states import ArchiveState, state_of
+
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
@@ -41,6 +43,11 @@ class ArchiveRow:
     lapses: bool = False
     origin: str | None = None
     rounds: int = 0
+
+    @property
+    def state(self) -> ArchiveState:
+        """Return where the archive stands, as far as the store knows."""
+        return state_of(self.code, self.completed_at)
 
 
 @dataclass(frozen=True, slots=True)

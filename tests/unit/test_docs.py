@@ -28,6 +28,8 @@ from streamzip.gateway import Gateway
 from streamzip.jobs.webpages import WebpageDownloads
 from streamzip.manifest.parse import Limits, parse_create
 from streamzip.manifest.requests import CreateBody, EntryBody
+from streamzip.origins.kinds import TOLD
+from streamzip.store.states import UNBUILDABLE
 from streamzip.uploads.files import Uploads
 from tests.support.operations_table import page, table
 
@@ -120,9 +122,7 @@ def problem_codes() -> set[str]:
             for keyword in call.keywords:
                 if keyword.arg == "code":
                     found.update(codes_in(keyword.value, names))
-    # `…endswith("_mismatch")`: an entry's codes that become the problem's own.
-    tails = {code for code in found if code.startswith("_")}
-    return (found - tails) | {code for code in entry_codes() if code.endswith(tuple(tails))}
+    return found | TOLD | UNBUILDABLE
 
 
 def events() -> set[str]:
