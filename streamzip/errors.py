@@ -252,7 +252,7 @@ class OriginError(Exception):
         self.message = message
         self.transient = transient
         self.retry_after = retry_after
-        self.waited = 0.0
+        self.waited: float = 0.0
 
 
 class UnusableRange(OriginError):

@@ -113,7 +113,7 @@ class Part:
         except BaseException:
             self._file.close()
             raise
-        self.size = self._file.seek(0, os.SEEK_END)
+        self.size: int = self._file.seek(0, os.SEEK_END)
         if not resume:
             self.restart()
 

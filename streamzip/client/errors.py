@@ -39,7 +39,7 @@ class ProblemError(GatewayError):
 
     def __init__(self, status: int, document: Mapping[str, Any], *, retry_after: float | None = None) -> None:
         self.status = status
-        self.code = str(document.get("code", "unknown"))
+        self.code: str = str(document.get("code", "unknown"))
         errors = document.get("errors")
         faults = errors[:MOST_FAULTS] if isinstance(errors, list) else []
         self.errors: list[dict[str, str]] = [fault for fault in faults if isinstance(fault, dict)]
@@ -68,7 +68,7 @@ class ArchiveFailed(GatewayError):
     """The archive cannot be built. `left_out`: the entries that could not be had."""
 
     def __init__(self, code: str, left_out: tuple[str, ...]) -> None:
-        self.code = code
+        self.code: str = code
         self.left_out = left_out
         super().__init__("; ".join([f"the archive failed ({code})", *left_out]))
 

@@ -23,10 +23,10 @@ class Sender:
             raise ValueError(f"{server!r} is no gateway's address; it begins with http:// or https://")
         if key is not None and not (key.isascii() and key.isprintable()):
             raise ValueError("the API key has letters that no key has; was it copied whole?")
-        self.server = server.rstrip("/")
+        self.server: str = server.rstrip("/")
         self._origin = (address.scheme, address.netloc)
         self._authorization = {} if key is None else {"Authorization": f"Bearer {key}"}
-        self.timeout = httpx.Timeout(ANSWERS_WITHIN, connect=CONNECTS_WITHIN)
+        self.timeout: httpx.Timeout = httpx.Timeout(ANSWERS_WITHIN, connect=CONNECTS_WITHIN)
 
     def arguments(self, request: Ask) -> dict[str, Any]:
         """Return what httpx's build_request takes. The key goes to the gateway alone, wherever a link may lead."""

@@ -21,7 +21,7 @@ from streamzip.edge.representation import Chosen, Representation, choose
 from streamzip.errors import NotFound, NotReady, Problem
 from streamzip.library import entries as listed
 from streamzip.library.bodies import Answer, BlockingBody, Body, HeaderFields, of_bytes
-from streamzip.library.entries import Item
+from streamzip.library.entries import Asked, Item
 from streamzip.library.errors import NothingToZip, ZipError, translated
 from streamzip.library.origins import Origins
 from streamzip.library.planned import LeftOut, Planned
@@ -60,13 +60,13 @@ class Zip:
         origins: Origins | None = None,
     ) -> None:
         self._own = origins is None
-        self.origins = Origins() if origins is None else origins
-        self.asked = listed.read(
+        self.origins: Origins = Origins() if origins is None else origins
+        self.asked: Asked = listed.read(
             entries, filename=filename, compression=compression, on_error=on_error, exempt=self.origins.exempt
         )
         self._planned: Planned | None = None
         self._read: set[Assembly] = set()
-        self.resumed_from = 0  # bytes that an earlier run had left, of what was saved
+        self.resumed_from: int = 0  # bytes that an earlier run had left, of what was saved
 
     # -- open and closed ---------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from streamzip.errors import BuildFailed, InvalidRequest, NotReady, Problem, Sta
 class ZipError(Exception):
     """Every error of the library; its text is one sentence, `code` is stable."""
 
-    code = "internal"
+    code: str = "internal"
 
     def __init__(self, sentence: str, *, code: str | None = None) -> None:
         super().__init__(sentence)
@@ -26,7 +26,7 @@ class ZipError(Exception):
 class InvalidEntries(ZipError, ValueError):
     """The list cannot be packed. `errors`: pairs of the place (JSON Pointer, RFC 6901) and what is wrong there."""
 
-    code = "invalid_entries"
+    code: str = "invalid_entries"
 
     def __init__(self, errors: list[tuple[str, str]]) -> None:
         self.errors = errors
@@ -36,7 +36,7 @@ class InvalidEntries(ZipError, ValueError):
 class NothingToZip(ZipError):
     """No entry can be had, or one cannot and `on_error` is "fail". `left_out`: a sentence for each."""
 
-    code = "no_entries"
+    code: str = "no_entries"
 
     def __init__(self, sentence: str, left_out: tuple[str, ...], *, code: str) -> None:
         self.left_out = left_out
@@ -46,19 +46,19 @@ class NothingToZip(ZipError):
 class SourceChanged(ZipError):
     """A file changed after bytes of it were used; another Zip of the same list may be made."""
 
-    code = "origin_changed"
+    code: str = "origin_changed"
 
 
 class SourceFailed(ZipError):
     """A file broke off for good, after the archive was begun."""
 
-    code = "origin_failed"
+    code: str = "origin_failed"
 
 
 class NotYet(ZipError):
     """Not now. `retry_after`: seconds after which to ask again."""
 
-    code = "not_ready"
+    code: str = "not_ready"
 
     def __init__(self, sentence: str, *, code: str, retry_after: int | None) -> None:
         self.retry_after = retry_after
@@ -68,7 +68,7 @@ class NotYet(ZipError):
 class CannotSave(ZipError):
     """The file cannot be written, or must not be."""
 
-    code = "cannot_save"
+    code: str = "cannot_save"
 
 
 def translated(problem: Problem) -> ZipError:

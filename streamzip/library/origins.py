@@ -86,7 +86,7 @@ class Origins:
         self._ca_file = ca_file
         self._made: _Parts | None = None
         self._thread: LoopThread | None = None
-        self.memory = Memory(memory)
+        self.memory: Memory = Memory(memory)
 
     @property
     def exempt(self) -> Exempt:

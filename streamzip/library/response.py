@@ -26,7 +26,7 @@ class ZipResponse(Response):
 
     def __init__(self, answer: Response) -> None:
         super().__init__(status_code=answer.status_code)
-        self.raw_headers = answer.raw_headers  # the same list: what a program adds is sent
+        self.raw_headers: list[tuple[bytes, bytes]] = answer.raw_headers  # the same list: what a program adds is sent
         self._answer = answer
 
     @classmethod

@@ -162,7 +162,7 @@ class Part:
 
     def __init__(self, target: Path) -> None:
         self.target = target
-        self.folder = target.with_name(f"{target.name}.part")
+        self.folder: Path = target.with_name(f"{target.name}.part")
         self._plan = self.folder / "plan"
         self._done = self.folder / "done"
         self._paths = Paths(self.folder, _NAME)

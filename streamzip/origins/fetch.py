@@ -93,7 +93,7 @@ class Fetcher:
         gate: Gate | None = None,
     ) -> None:
         self._transport = transport
-        self.gate = Gate(START) if gate is None else gate
+        self.gate: Gate = Gate(START) if gate is None else gate
         self._allow = allow
         self._wall = wall
         # All that an origin is told. Of the client that asked for the archive it learns nothing.

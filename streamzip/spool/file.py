@@ -86,7 +86,7 @@ class FileSpool:
         scratch: bytearray,
         most: int,
     ) -> None:
-        self.name = paths.name
+        self.name: str = paths.name
         self._most = most
         self.paths = paths
         self.locks = locks
@@ -99,6 +99,7 @@ class FileSpool:
         self._journal = Journal(paths.journal)
         try:
             self._open_journal(layout)
+            self.finished: bool
             self._fd, self.finished = self._open_file()
         except BaseException:
             self._journal.abandon()
@@ -106,16 +107,16 @@ class FileSpool:
         stat = os.fstat(self._fd)
         if size is not None and stat.st_size < size:
             os.ftruncate(self._fd, size)
-        self.sealed = self.finished and self._state.seal == Seal.of(stat)
+        self.sealed: bool = self.finished and self._state.seal == Seal.of(stat)
 
     def _open_journal(self, layout: bytes) -> None:
         self._left.extend(self._state.apply(self._journal.follow()))
         # Nothing of what earlier processes did is known (a first open, an eviction, a journal lost or of another one).
-        self.blank = self._state.layout != layout
+        self.blank: bool = self._state.layout != layout
         if self.blank:
             self._begin_anew()
         # A power loss may have taken the journal's last records: what they pinned is no longer known.
-        self.rebooted = self._state.boot not in (b"", boot_id())
+        self.rebooted: bool = self._state.boot not in (b"", boot_id())
         if self._state.boot != boot_id():
             self._journal.add(Boot(boot_id()))
             self._journal.flush()

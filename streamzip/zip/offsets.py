@@ -54,12 +54,12 @@ class Offsets:
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        self.traits = bytearray(layout.traits)
-        self.sizes = array("q", layout.sizes)
-        self.stored = array(
+        self.traits: bytearray = bytearray(layout.traits)
+        self.sizes: array[int] = array("q", layout.sizes)
+        self.stored: array[int] = array(
             "q", (UNKNOWN if t & Trait.OPEN else s for s, t in zip(layout.sizes, layout.traits, strict=True))
         )
-        self.crcs = array("q", layout.crcs)
+        self.crcs: array[int] = array("q", layout.crcs)
         self._offsets = array("q", [0])
         self._crcs_known = False
         self._directory: array[int] | None = None

@@ -1,5 +1,6 @@
 """The wheel as it is installed: built, put into an empty environment, and used there."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
+PYRIGHT = ROOT / ".venv" / "pyright" / "node_modules" / ".bin" / "pyright"
 VERSIONS = ["3.11", "3.12", "3.13", "3.14"]
 USE = """
 import asyncio, io, zipfile
@@ -43,6 +45,17 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
+def installed(wheel: Path, folder: Path, python: str) -> tuple[Path, dict[str, str]]:
+    """Install the wheel with what the lock says and nothing else; return where, and the variables of a shell there."""
+    home = folder / "venv"
+    subprocess.run([python, "-m", "venv", str(home)], check=True, timeout=120)
+    pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--require-hashes", "-r", str(ROOT / "requirements" / "run.lock")], check=True, timeout=600)
+    subprocess.run([*pip, "--no-deps", str(wheel)], check=True, timeout=120)
+    path = f"{home / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    return home, {"PATH": path, "HOME": str(folder), "VIRTUAL_ENV": str(home)}
+
+
 @pytest.mark.slow
 def test_wheel_holds_what_is_promised(wheel: Path) -> None:
     """The marker of its types, the pages' files, the manual page, the licence; no test and no secret."""
@@ -61,12 +74,7 @@ def test_wheel_holds_what_is_promised(wheel: Path) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_wheel_runs_in_an_empty_environment(wheel: Path, tmp_path: Path, version: str) -> None:
     """With its own requirements and nothing else: the commands, the library, and types that a checker finds."""
-    home = tmp_path / "venv"
-    subprocess.run([python_of(version), "-m", "venv", str(home)], check=True, timeout=120)
-    pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--require-hashes", "-r", str(ROOT / "requirements" / "run.lock")], check=True, timeout=600)
-    subprocess.run([*pip, "--no-deps", str(wheel)], check=True, timeout=120)
-    environment = {"PATH": f"{home / 'bin'}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path)}
+    home, environment = installed(wheel, tmp_path, python_of(version))
 
     def run(*command: str) -> str:
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
@@ -80,3 +88,16 @@ def test_wheel_runs_in_an_empty_environment(wheel: Path, tmp_path: Path, version
     assert run("streamzip", "zip", "note.txt", "-o", "out.zip") == "out.zip\n"
     assert "openapi" in run("streamzip", "openapi")
     assert (home / "share" / "man" / "man1" / "streamzip.1").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not PYRIGHT.exists(), reason="scripts/test-tools --slow brings pyright")
+def test_types_of_the_library_are_complete(wheel: Path, tmp_path: Path) -> None:
+    """pyright knows the type of all that `streamzip` and `streamzip.client` promise, as it is installed."""
+    _, environment = installed(wheel, tmp_path, sys.executable)
+    command = [str(PYRIGHT), "--verifytypes", "streamzip", "--ignoreexternal", "--outputjson"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, timeout=300, check=False)
+    symbols = json.loads(done.stdout)["typeCompleteness"]["symbols"]
+    promised = [each for each in symbols if each["name"].startswith(("streamzip.client.", "streamzip.library."))]
+    assert len(promised) > 200
+    assert not [each["name"] for each in promised if not each["isTypeKnown"] or each.get("isTypeAmbiguous")]
