@@ -63,8 +63,7 @@ from streamzip.jobs.webhooks import Webhooks
 from streamzip.jobs.webpages import PageSource, WebpageDownloads
 from streamzip.logs import event
 from streamzip.manifest.parse import CreateRequest
-from streamzip.net.addresses import DialGuard
-from streamzip.net.transport import OriginTransport
+from streamzip.net.way_out import direct, way_out
 from streamzip.origins.counting import Pace
 from streamzip.origins.fetch import Fetcher
 from streamzip.origins.gate import Gate
@@ -108,7 +107,7 @@ class Parts:
         self.repository = repository
         self.pool = ThreadPoolExecutor(max_workers=max(4, (os.cpu_count() or 1) + 2), thread_name_prefix="streamzip")
         self.disk = ThreadPoolExecutor(max_workers=DISK_THREADS, thread_name_prefix="disk")
-        self.transport = _transport(settings, settings.allow_hosts)
+        self.transport = way_out(settings)
         self.uploads = Uploads(
             settings.data_dir / "uploads",
             most=settings.upload_max_bytes,
@@ -171,7 +170,7 @@ class Parts:
             *(secrets.api_keys, signed, sessions, clock, owners, repository.ended_sessions), public_url=public_url
         )
         # The operator's own receiver may have a private address; no URL of a client gets that exemption.
-        self.to_receiver = _transport(settings, settings.allow_hosts | secrets.receivers)
+        self.to_receiver = direct(settings, settings.allow_hosts | secrets.receivers)
         pages_due, slots = asyncio.Event(), settings.job_slots
         prefetches = Prefetches(repository, builds, clock, events=events, slots=slots)
         deliveries = Webhooks(
@@ -261,15 +260,6 @@ def _close_to_others(shelf: Shelf) -> None:
 async def _create_for_page(creates: Creates, settings: Settings, asked: CreateRequest) -> str:
     created = await creates.create(asked, prefetch=True, lifetime=settings.default_ttl)
     return created.row.hash
-
-
-def _transport(settings: Settings, allow_hosts: frozenset[str]) -> OriginTransport:
-    return OriginTransport(
-        DialGuard(allow_hosts, settings.allow_networks),
-        connect_timeout=settings.connect_timeout,
-        read_timeout=settings.read_timeout,
-        ca_file=settings.ca_file,
-    )
 
 
 def migrate(settings: Settings) -> int:

@@ -94,6 +94,12 @@ def _webhook_url(value: SecretStr) -> SecretStr:
     return value
 
 
+def _proxy_url(value: SecretStr) -> SecretStr:
+    if re.fullmatch(r"(https?|socks5h?)://[^\s/?#\\]+/?", value.get_secret_value()) is None:
+        raise ValueError("must be a proxy's URL, as http://user:password@host:3128 or socks5://host:1080")
+    return value
+
+
 def _store_url(value: SecretStr) -> SecretStr:
     if re.match(r"postgres(ql)?://.", value.get_secret_value()) is None:
         raise ValueError("must be a PostgreSQL URL, as postgresql://user:password@host:5432/database")
@@ -158,6 +164,11 @@ class Settings(BaseSettings):
     )
     ca_file: FilePath | None = Field(
         default=None, description="PEM file of the authorities trusted for origins' certificates."
+    )
+    egress_proxy: Annotated[SecretStr, AfterValidator(_proxy_url)] | None = Field(
+        default=None,
+        description="Proxy that carries all requests to origins and to receivers that clients name; which addresses it "
+        "dials is its own word. A flag can be read by every user of the machine.",
     )
     cache_max_bytes: ByteSize = Field(
         default=ByteSize(10 * _GIB), ge=0, description="Disk for the copies, in bytes or as 20GiB; 0 keeps no copy."

@@ -11,9 +11,8 @@ from streamzip.access.standard_webhooks import WebhookSecrets
 from streamzip.clock import Clock
 from streamzip.httpx_ import httpx
 from streamzip.net.addresses import BlockedAddressError
-from streamzip.net.port import Stream
+from streamzip.net.port import Stream, Transport
 from streamzip.net.retry import retry_after
-from streamzip.net.transport import OriginTransport
 from streamzip.origins.fetch import own_name, written
 from streamzip.store.rows import DeliveryRow
 
@@ -43,8 +42,8 @@ class Courier:
 
     def __init__(
         self,
-        transport: OriginTransport,
-        trusted: OriginTransport,
+        transport: Transport,
+        trusted: Transport,
         secrets: WebhookSecrets,
         keys: KeyRing,
         clock: Clock,

@@ -7,10 +7,15 @@ its proxy.
 import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
 
 from streamzip.httpx_ import httpx
 from streamzip.net.port import Answer
 from streamzip.spans import Data
+
+KEPT_IDLE: Final = 128  # connections to the proxy that may wait for another request
+_AS_IT_IS: Final = ("Accept-Encoding", "identity")
 
 
 class HttpxTransport:
@@ -22,8 +27,17 @@ class HttpxTransport:
 
     async def get(self, url: str, fields: Iterable[tuple[str, str]]) -> Answer:
         """Send a GET; see Transport."""
+        return await self._exchange("GET", url, fields, None)
+
+    async def post(self, url: str, fields: Iterable[tuple[str, str]], content: bytes) -> Answer:
+        """Send a POST of `content`; see Transport."""
+        return await self._exchange("POST", url, (*fields, _AS_IT_IS), content)
+
+    async def _exchange(
+        self, method: str, url: str, fields: Iterable[tuple[str, str]], content: bytes | None
+    ) -> Answer:
         with _translated():
-            request = httpx.Request("GET", url, headers=list(fields))
+            request = httpx.Request(method, url, headers=list(fields), content=content)
             response = await self._client.send(request, stream=True, follow_redirects=False)
         named = tuple((name.lower(), value) for name, value in response.headers.raw)
         return Answer(response.status_code, named, _Body(response))
@@ -32,6 +46,21 @@ class HttpxTransport:
         """Close the client, where it is the transport's own."""
         if self._own:
             await self._client.aclose()
+
+
+def through_proxy(proxy: str, *, connect_timeout: float, read_timeout: float, ca_file: Path | None) -> HttpxTransport:
+    """Return a transport whose every request goes through the proxy at this URL: http:, https: or socks5:.
+
+    Nothing of the environment reaches it, as nothing reaches the fast transport. Who calls counts the connections.
+    """
+    client = httpx.AsyncClient(
+        proxy=proxy,
+        trust_env=False,
+        verify=ssl.create_default_context(cafile=ca_file),
+        timeout=httpx.Timeout(read_timeout, connect=connect_timeout),
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=KEPT_IDLE, keepalive_expiry=4.0),
+    )
+    return HttpxTransport(client, own=True)
 
 
 class _Body(AsyncIterator[Data]):

@@ -49,5 +49,8 @@ class Transport(Protocol):
         failed), ReadTimeout, ReadError (hung up), RemoteProtocolError (not HTTP, or a head over the limits).
         """
 
+    async def post(self, url: str, fields: Iterable[tuple[str, str]], content: bytes) -> Answer:
+        """Send a POST of `content`, else as `get`."""
+
     async def aclose(self) -> None:
         """Drop every connection that is the transport's own."""
