@@ -9,11 +9,12 @@ when all attempts failed with a reader waiting.
 import asyncio
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from streamzip.archives.aside import aside
 from streamzip.archives.types import compresses
 from streamzip.assembly.pulling import Pulling
 from streamzip.errors import OriginError
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 PROBES = 128  # probes of one archive at once; each origin has its own limit besides
 KEEP_SIZE = 64 << 10  # a body up to this size comes with its probe, where somebody waits
+UNAWAITED_ATTEMPTS = 2  # at an entry that nobody waits for: who does asks again
 KEEP_TOTAL = 16 << 20  # bytes of such bodies that one archive may hold
 WORTH_COMPRESSING = 0.10  # `auto`: below this share of the known bytes, the archive stays stored and exact
 REPORT_NAME = "archive-report.json"
@@ -76,13 +78,29 @@ class Planning:
 
     async def probe(self) -> bool:
         """Ask for what is not known yet; True once every entry's fate is settled."""
-        if next(self._open_entries(), None) is None:
+        files = await aside(self.manifest, self._open_files)
+        if not files:
             return True
-        indices = self._open_entries()
+        following = iter(files)
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(PROBES, len(self.manifest.entries))):
-                group.create_task(self._probe_some(indices))
+            for _ in range(min(PROBES, len(files))):
+                group.create_task(self._probe_some(following))
         return next(self._open_entries(), None) is None
+
+    def _open_files(self) -> list[Sequence[int]]:
+        """Return the open entries, those of one file together: a list that names it often asks for it once."""
+        files: dict[Hashable, tuple[int] | list[int]] = {}
+        for index in self._open_entries():
+            entry = self.manifest.entries[index]
+            file = (entry.url, entry.headers) if entry.headers else entry.url
+            known = files.get(file)
+            if known is None:
+                files[file] = (index,)  # of a million, a list each would be much
+            elif isinstance(known, list):
+                known.append(index)
+            else:
+                files[file] = [*known, index]
+        return list(files.values())
 
     def _open_entries(self) -> Iterator[int]:
         # A file whose size was given may be the one that made the last layout void: it is asked for as well.
@@ -93,12 +111,13 @@ class Planning:
             if entry.probe and not (trusted and entry.size) and index not in self._facts and index not in self._errors:
                 yield index
 
-    async def _probe_some(self, indices: Iterator[int]) -> None:
-        for index in indices:
-            await self._probe_one(index)
+    async def _probe_some(self, files: Iterator[Sequence[int]]) -> None:
+        for indices in files:
+            await self._probe_one(indices)
 
-    async def _probe_one(self, index: int) -> None:
-        entry, failures = self.manifest.entries[index], 0
+    async def _probe_one(self, indices: Sequence[int]) -> None:
+        """Ask for a file, for all entries that name it."""
+        entry, failures = self.manifest.entries[indices[0]], 0
         url = entry.url
         registry, lanes, patience = self._pulling.registry, self._pulling.lanes, self._pulling.patience
         origin, source = registry.origin(url), registry.for_entry(entry)
@@ -111,7 +130,8 @@ class Planning:
             except OriginError as error:
                 failure = error
             else:
-                self._note(index, facts)
+                for index in indices:
+                    self._note(index, facts)
                 return
             finally:
                 lanes.leave(origin)
@@ -119,9 +139,10 @@ class Planning:
             begun += failure.waited
             delay = patience.delay(failures, failure.retry_after)
             late = self._pulling.clock.monotonic() + delay - begun > patience.seconds
-            if not failure.transient or failures >= patience.fruitless or late:
+            most = patience.fruitless if self._waiting else UNAWAITED_ATTEMPTS
+            if not failure.transient or failures >= most or late:
                 if not failure.transient or self._waiting:
-                    self._errors[index] = failure
+                    self._errors.update(dict.fromkeys(indices, failure))
                 return
             await asyncio.sleep(delay)
 
