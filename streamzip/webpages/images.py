@@ -19,12 +19,14 @@ where the page was found at the end of its redirects. What a script adds to the 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin
-
-from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from streamzip.urls.addresses import Exempt
 from streamzip.urls.urls import check_url
+
+if TYPE_CHECKING:
+    from selectolax.lexbor import LexborNode
 
 MAX_URL = 8192  # bytes, as for the URLs of a create
 
@@ -68,6 +70,8 @@ class Images:
 
 def find_images(text: str, url: str, *, most: int, allow: Exempt = frozenset()) -> Images:
     """The first `most` image URLs of the HTML `text`, found at `url`. `allow`: see `check_url`."""
+    from selectolax.lexbor import LexborHTMLParser  # the process that reads pages needs it, and no other one
+
     document = LexborHTMLParser(text)
     named = document.css_first("base[href]")
     base = url if named is None else _joined(url, _attribute(named, "href")) or url
@@ -86,7 +90,7 @@ def find_images(text: str, url: str, *, most: int, allow: Exempt = frozenset()) 
     return Images(tuple(found), inline)
 
 
-def _references(node: LexborNode) -> Iterator[str]:
+def _references(node: "LexborNode") -> Iterator[str]:
     if node.tag == "meta":
         named = {_attribute(node, key).strip(_SPACE).lower() for key in ("property", "name")}
         if named & _OG_IMAGE:
@@ -134,7 +138,7 @@ def _candidates(srcset: str) -> Iterator[tuple[str, float, float]]:
             yield reference, width, density
 
 
-def _attribute(node: LexborNode, name: str) -> str:
+def _attribute(node: "LexborNode", name: str) -> str:
     return node.attributes.get(name) or ""
 
 
