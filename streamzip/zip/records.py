@@ -6,9 +6,10 @@ Field names and section numbers are those of PKWARE's APPNOTE.TXT 6.3.10.
 """
 
 import struct
+import threading
 import time
 from enum import IntEnum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from zipstream.ng import ZIP64_LIMIT, ZIP64_VERSION, ZIP_FILECOUNT_LIMIT, ZipStreamInfo
@@ -43,14 +44,31 @@ class Method(IntEnum):
     DEFLATED = 8
 
 
+class _Blank(threading.local):
+    """What each thread fills in anew for each record: making one takes as long as rendering it."""
+
+    def __init__(self) -> None:
+        self.info = ZipStreamInfo("x", _DOS_FIRST)
+        self.info.create_system = 3  # Unix, so that the mode below is read as one
+
+
+_blank = _Blank()
+
+
 def _info(*, name: str, mtime: int | None, method: Method, descriptor: bool) -> ZipStreamInfo:
-    info = ZipStreamInfo(name, _dos_date(mtime))
+    info = _blank.info
+    info.filename = name  # as names.py made it: without NUL, its folders parted by "/"
+    info.date_time, info.extra = _dates(mtime)
     info.compress_type = int(method)
-    info.create_system = 3  # Unix, so that the mode below is read as one
     info.external_attr = _FOLDER if name.endswith("/") else _REGULAR_FILE
     info.flag_bits = _DESCRIPTOR_FLAG if descriptor else 0
-    info.extra = _extended_timestamp(mtime)
+    info.create_version = info.extract_version = _VERSION
     return info
+
+
+@lru_cache(maxsize=256)
+def _dates(mtime: int | None) -> tuple[tuple[int, int, int, int, int, int], bytes]:
+    return _dos_date(mtime), _extended_timestamp(mtime)
 
 
 def _dos_date(mtime: int | None) -> tuple[int, int, int, int, int, int]:
