@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from streamzip.archives.aside import aside
 from streamzip.archives.events import Events
 from streamzip.archives.finishing import Finished, finish
 from streamzip.archives.opening import Opener, StoredArchive, measured
@@ -20,7 +21,6 @@ from streamzip.assembly.assembly import Assembly
 from streamzip.assembly.pulling import Pulling
 from streamzip.assembly.reader import Reading
 from streamzip.errors import AskedAnew, NotReady, Problem
-from streamzip.files.aside import in_long_thread
 from streamzip.logs import event
 from streamzip.spool.file import FileSpool
 from streamzip.spool.memory import Memory
@@ -203,8 +203,9 @@ class ArchiveTable:
     async def _open_now(self, hash: str, load: Callable[[], Awaitable[StoredArchive]]) -> None:
         try:
             stored = await load()
-            # Files are opened, a journal is read, 100,000 places are counted: not while every other reader waits.
-            offsets, size = await in_long_thread(partial(measured, stored))
+            # Files are opened, a journal is read, 100,000 places are counted: not while every other reader waits. What
+            # a thread would do sooner than it is begun needs none.
+            offsets, size = await aside(stored.manifest, partial(measured, stored))
             try:
                 kept = self._claim(hash, size)
                 if not kept and self._shelf.within_budget(size):
@@ -215,7 +216,8 @@ class ArchiveTable:
                     self.close_idle()
                     wanted = self.promised() + size
                     await asyncio.to_thread(self._shelf.make_room, time.time(), wanted=wanted)
-                self._open[hash] = await asyncio.to_thread(self._begin, stored, offsets, size, kept=kept)
+                begin = partial(self._begin, stored, offsets, size, kept=kept)
+                self._open[hash] = await asyncio.to_thread(begin) if kept else await aside(stored.manifest, begin)
             except OSError as error:
                 if error.errno in TOO_MANY_FILES:
                     raise _too_many() from error

@@ -16,7 +16,9 @@ PARTS: Final = 16
 SIZE: Final = 1 << 20  # bytes
 FIRST: Final = 4  # parts, until the first bytes have come: each that is begun before them delays them
 
-LOOK: Final = 0.002  # seconds of one wait after which it opens; then after twice as long, and so on
+LOOK: Final = (
+    0.003  # seconds of one wait after which it opens; then after twice as long, before the first bytes as long
+)
 ROUND: Final = 0.01  # seconds that a rate is measured for, at least
 PART_COST: Final = 64 << 10  # bytes that take as long as a part's exchange does, about
 WAITS: Final = 1 / 8  # of a round, from which on the reader waits for bytes
@@ -88,6 +90,7 @@ class Reach:
         self._waiting: float | None = None  # since then
         self._look_at = 0.0
         self._late = False
+        self._fed = False  # the first bytes have come
         self._left = SIZE  # work until the next look at the rate
         self._settling = True  # what comes was asked for by an earlier width
         self._began = 0.0  # this round
@@ -147,7 +150,8 @@ class Reach:
             # It is this process that comes late: what its reader waits for may be there, and is seen in a moment.
             self._late, self._look_at = True, now + LOOK / 4
             return False
-        self._late, self._look_at = False, now + (now - self._waiting)
+        # Before the first bytes it is the way to the origin; later it may be a stall, which this would not help.
+        self._late, self._look_at = False, now + (now - self._waiting if self._fed else LOOK)
         return self._try(2 * self.width, now)
 
     # -- rounds ------------------------------------------------------------------------------------------
@@ -156,6 +160,7 @@ class Reach:
         """Note that the reader was handed `size` bytes and has passed `parts` parts; return whether the reach is
         another one now.
         """
+        self._fed = True
         if not self.width:
             self._set(1)
             return True

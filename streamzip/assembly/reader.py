@@ -52,9 +52,12 @@ class Reader:
                         continue
                     archive.check_cut()
                     run = await self._next(position, stop)
-                    position += len(run)
-                    self._lookahead.passed(position, len(run))
+                    first, position = position == start, position + len(run)
+                    if not first:
+                        self._lookahead.passed(position, len(run))
                     yield run
+                    if first:  # the first bytes are on their way before anything else is begun
+                        self._lookahead.passed(position, len(run))
                     archive.spool.passed(position)
         finally:
             self.close()

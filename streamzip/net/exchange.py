@@ -52,8 +52,7 @@ class Body(AsyncIterator[Data]):
                 raise self._failure
             if self._connection is None:
                 raise StopAsyncIteration
-            self._waiter = asyncio.get_running_loop().create_future()
-            self._connection.expect_more()
+            self._waiter = self._connection.expect_more()
             try:
                 await self._waiter
             finally:
@@ -168,9 +167,10 @@ class Connection(asyncio.BufferedProtocol):
 
     # -- the body's side ---------------------------------------------------------------------------------
 
-    def expect_more(self) -> None:
-        """The body's reader waits from now on."""
+    def expect_more(self) -> "asyncio.Future[None]":
+        """The body's reader waits from now on, for what is returned."""
         self._expect(self._read_timeout)
+        return self._loop.create_future()
 
     def go_on(self) -> None:
         """The body's reader has taken everything: read on."""
