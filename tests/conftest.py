@@ -35,6 +35,7 @@ PROGRAMS = {
     "bash": "bash",
     "ps": "ps",
     "cmp": "cmp",
+    "jq": "jq",
     "chromium": "chromium",
     "postgresql": "initdb",
     "systemd-analyze": "systemd-analyze",
