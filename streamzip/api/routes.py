@@ -39,7 +39,7 @@ from streamzip.edge.connection import Connections
 from streamzip.edge.cors import shared
 from streamzip.edge.heads import Heads
 from streamzip.edge.hosts import Hosts, authority
-from streamzip.edge.problems import on_hang_up, on_http_error, on_problem, on_unexpected
+from streamzip.edge.problems import on_disk_error, on_hang_up, on_http_error, on_problem, on_unexpected
 from streamzip.edge.proxies import Proxies
 from streamzip.edge.request_log import RequestLog
 from streamzip.edge.sites import Sites
@@ -92,6 +92,7 @@ def build(
         Problem: on_problem,
         HTTPException: on_http_error,
         ClientDisconnect: on_hang_up,
+        OSError: on_disk_error,
         Exception: on_unexpected,
     }
     app = Starlette(routes=routes, exception_handlers=handlers)

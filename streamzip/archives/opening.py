@@ -3,6 +3,7 @@ memory. What can no longer be proven is refused.
 """
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ from streamzip.assembly.pulling import Pulling
 from streamzip.assembly.reader import Reading
 from streamzip.errors import NotReady, Stale
 from streamzip.files.locks import InUse
+from streamzip.logs import event
 from streamzip.manifest.model import Manifest
 from streamzip.spool.file import FileSpool
 from streamzip.spool.memory import Memory, MemorySpool
@@ -20,6 +22,8 @@ from streamzip.spool.shelf import Shelf
 from streamzip.zip.deflate import this_compressor
 from streamzip.zip.layout import Layout
 from streamzip.zip.offsets import Offsets
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,9 @@ class Opener:
             copy = self._shelf.open(stored.hash, size=size, layout=stored.layout.digest())
         except InUse as error:
             raise NotReady("the archive's copy is being removed; ask again", retry_after=1) from error
+        if copy.damaged or (copy.finished and not copy.sealed):
+            # It is compared with its checksums as it is read, and what does not agree is pulled again.
+            event(logger, logging.WARNING, "copy_altered", archive=stored.hash, journal_damaged=copy.damaged)
         try:
             _refuse_other_compressor(stored.layout, sealed=copy.sealed)
             ledger = Ledger(offsets, released=stored.released, rebuilt=stored.learned is not None)

@@ -149,6 +149,7 @@ class ArchiveTable:
             self.cut(hash, AskedAnew())
             opened = None
         if opened is not None and opened.copy is not None and opened.copy.removed:
+            event(logger, logging.WARNING, "copy_removed", archive=hash)
             del self._open[hash]  # deleted by another process, and perhaps created anew
         begun = False
         while (opened := self._open.get(hash)) is None:

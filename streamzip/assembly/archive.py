@@ -166,6 +166,7 @@ class Archive:
 
     def _drop(self, part: int, keep: int) -> None:
         """Forget, here and for later processes, what lies beyond the part's first `keep` bytes."""
+        event(logger, logging.WARNING, "copy_damaged", archive=self.spool.name, part=part, kept=keep)
         self.ledger.proved(part, keep)
         self.spool.unseal()
         self.append(Drop(part, keep))

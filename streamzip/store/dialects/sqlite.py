@@ -20,6 +20,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool, StaticPool
 
+from streamzip.errors import NotReady
 from streamzip.store.availability import Availability
 
 _PRAGMAS = (
@@ -32,6 +33,36 @@ _PRAGMAS = (
 )
 
 _STEPS_BETWEEN_LOOKS: Final = 10_000  # instructions of SQLite's machine, a millisecond or so
+
+
+class _Presence(Availability):
+    """Whether the file that was opened still is the one of its name. One that was removed takes all that is written to
+    it along as the process ends: nothing of that may be acknowledged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+        self._opened = self._found()
+
+    def _found(self) -> tuple[int, int] | None:
+        try:
+            stat = self._path.stat()
+        except OSError:
+            return None
+        return stat.st_dev, stat.st_ino
+
+    def check(self) -> None:
+        """See Availability."""
+        super().check()
+        if self._found() != self._opened:
+            raise NotReady(
+                "the store's database was removed or replaced while the gateway runs", code="store_unavailable"
+            )
+
+    def confirm(self) -> None:
+        """See Availability."""
+        self.check()
 
 
 class Sqlite:
@@ -77,7 +108,7 @@ class Sqlite:
 
     def availability(self) -> Availability:
         """Return no bounds but SQLite's own: it is here, or locked for as long as its busy timeout."""
-        return Availability()
+        return _Presence(self._path)
 
     def examine(self) -> Engine:
         """Return an engine on the file, opened read only. Raises FileNotFoundError."""

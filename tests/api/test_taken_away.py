@@ -1,0 +1,72 @@
+"""What is taken away beneath a running gateway: it says so, acknowledges nothing that is lost, never fails by 500."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.fixtures import Launch
+from tests.support.origin import File, Origin, Pattern
+
+SIZE = 3_000_000
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("replaced", [False, True])
+def test_no_create_is_acknowledged_once_the_database_is_gone(launch: Launch, origin: Origin, replaced: bool) -> None:
+    """A file that was removed takes all that is written to it along; a copy of it in its place is another file."""
+    gateway = launch()
+    origin.serve("/taken/a", File(b"content"))
+    gateway.create(urls=[origin.url("/taken/a")])
+    database = gateway.data / "streamzip.db"
+    moved = database.rename(gateway.data / "moved.db")
+    if replaced:
+        shutil.copy(moved, database)
+    ready = gateway.client.get("/readyz")
+    assert (ready.status_code, ready.json()["code"]) == (503, "store_unavailable")
+    refused = gateway.client.post("/api/archive/create", json={"urls": [origin.url("/taken/a?2")]})
+    assert (refused.status_code, refused.json()["code"]) == (503, "store_unavailable")
+    moved.replace(database)
+    assert gateway.client.get("/readyz").status_code == 200
+    gateway.create(urls=[origin.url("/taken/a?2")])
+
+
+def test_copies_that_were_altered_or_removed_are_told_of(launch: Launch, origin: Origin) -> None:
+    """One that is altered while the gateway is down, one that is removed while it is open: whole for the reader, and a
+    line for the operator.
+    """
+    gateway = launch()
+    origin.serve("/taken/copy", File(Pattern(SIZE)))
+    made = gateway.create(urls=[origin.url("/taken/copy")])["archive_hash"]
+    whole = gateway.download(made)
+    gateway.until(made)
+    gateway.stop()
+    copy = gateway.copy(made)
+    with copy.open("r+b") as file:
+        file.seek(1_000_000)
+        file.write(b"damage")
+    gateway.start()
+    assert gateway.download(made) == whole
+    assert gateway.logged("copy_altered")["archive"] == made
+    assert gateway.logged("copy_damaged")["archive"] == made
+    shutil.rmtree(copy.parent)
+    assert gateway.download(made) == whole
+    assert gateway.logged("copy_removed")["archive"] == made
+
+
+def test_a_disk_that_cannot_be_used_is_503(launch: Launch, origin: Origin) -> None:
+    """A file where the copies' folder is to be: the operator's to mend, and the client's to try again."""
+    gateway = launch()
+    origin.serve("/taken/spool", File(Pattern(SIZE)))
+    made = gateway.create(urls=[origin.url("/taken/spool")])["archive_hash"]
+    spool: Path = gateway.data / "spool"
+    shutil.rmtree(spool, ignore_errors=True)
+    spool.write_text("no folder")
+    answer = gateway.get(made)
+    assert (answer.status_code, answer.json()["code"]) == (503, "disk_unavailable")
+    problem = gateway.logged("problem")
+    assert (problem["code"], problem["archive"]) == ("disk_unavailable", made)
+    assert gateway.client.get("/readyz").status_code == 503
+    spool.unlink()
+    assert gateway.get(made).status_code == 200
+    assert not [line for line in gateway.log if line["event"] == "unexpected failure"]
