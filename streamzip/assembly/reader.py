@@ -15,8 +15,9 @@ from streamzip.assembly.reach import Reach, Reaches
 from streamzip.assembly.read_size import ReadSize
 from streamzip.assembly.wants import Wants
 from streamzip.spans import Data, Span
-from streamzip.zip.layout import UNKNOWN, Trait
+from streamzip.zip.layout import Trait
 from streamzip.zip.offsets import Kind, Piece
+from streamzip.zip.render import render
 
 PROOF_RUN = 64  # members that are completed in one go when an earlier process left them
 
@@ -122,11 +123,7 @@ class Reader:
         if piece.kind is Kind.BYTES and (not traits & Trait.OPEN or ledger.begun[member]):
             return await self._from_part(piece, position, limit)
         if piece.kind is Kind.DESCRIPTOR:
-            if offsets.crcs[member] == UNKNOWN:
-                await self._wait_for_rest_of(member)
-                return b""
-            record = offsets.descriptor(member, offsets.crcs[member])
-            return record[position - piece.span.start : limit - piece.span.start]
+            return await self._rendered(piece, position, limit)
         first = offsets.parts_of(member).start
         if traits & Trait.OPEN and not ledger.begun[member]:
             # What there is of its bytes cannot be used yet, where the record of its beginning was lost.
@@ -138,8 +135,15 @@ class Reader:
         # A header is worth nothing without what follows: an origin that fails first still gets its reader a status.
         if not ledger.extents.filled[first]:
             await self._lookahead.wait(first, 0)
-        header = offsets.header(member, max(offsets.crcs[member], 0))
-        return header[position - piece.span.start : limit - piece.span.start]
+        return await self._rendered(piece, position, limit)
+
+    async def _rendered(self, piece: Piece, position: int, limit: int) -> bytes:
+        """Return bytes of a header or a descriptor; none after a wait for what they need."""
+        rendered = render(self._ledger.offsets, piece, Span(position, limit))
+        if isinstance(rendered, bytes):
+            return rendered
+        await self._wait_for_rest_of(piece.member)
+        return b""
 
     async def _from_part(self, piece: Piece, position: int, limit: int) -> Data:
         ledger = self._ledger

@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import threading
-from bisect import bisect_left, bisect_right
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
@@ -17,8 +16,10 @@ from isal import isal_zlib
 
 from streamzip.folders.tree import Changed, Folder, Found, Identity, check
 from streamzip.manifest.names import unique_names
+from streamzip.spans import Span
 from streamzip.zip.layout import HELD_LIMIT, UNKNOWN, Planned, freeze
-from streamzip.zip.offsets import DIRECTORY_BLOCK, Kind, Offsets, Piece
+from streamzip.zip.offsets import Kind, Offsets, Piece
+from streamzip.zip.render import render
 
 RUN = 1 << 20  # bytes read at once
 ENOUGH = 256 << 10  # bytes worth handing on; smaller pieces are put together
@@ -100,45 +101,33 @@ class FolderArchive:
             yield b"".join(gathered)
 
     def _pieces(self, start: int, stop: int) -> Iterator[bytes]:
-        position = start
-        while position < stop:
-            piece = self._places.piece_at(position)
-            within, limit = position - piece.span.start, min(stop, piece.span.stop) - piece.span.start
-            for run in self._piece(piece, within, limit):
-                position += len(run)
+        while start < stop:
+            piece = self._places.piece_at(start)
+            for run in self._piece(piece, Span(start, min(stop, piece.span.stop))):
+                start += len(run)
                 yield run
 
-    def _piece(self, piece: Piece, within: int, limit: int) -> Iterator[bytes]:
-        """Bytes `[within, limit)` of a piece."""
-        if piece.kind is Kind.DIRECTORY:
-            yield from self._directory(within, limit)
-        elif piece.kind is Kind.DESCRIPTOR:
-            yield from self._learn(piece.member)
-            yield self._places.descriptor(piece.member, self._places.crcs[piece.member])[within:limit]
-        elif piece.kind is Kind.HEADER:
-            if self._is_held(piece.member):  # its CRC stands in its header
-                self._content(piece.member)
-            yield self._places.header(piece.member, self._places.crcs[piece.member])[within:limit]
-        elif self._is_held(piece.member):
-            yield self._content(piece.member)[within:limit]
-        elif piece.member == len(self._found):
+    def _piece(self, piece: Piece, span: Span) -> Iterator[bytes]:
+        """Give bytes of a piece from the beginning of the span on; an empty run while something is read for them."""
+        rendered = render(self._places, piece, span)
+        if isinstance(rendered, bytes):
+            yield rendered
+        elif rendered.own_bytes:
+            yield from self._own_bytes(piece.member, span.start - piece.span.start, span.stop - piece.span.start)
+        else:
+            for member in rendered.members:
+                if piece.kind is Kind.HEADER:  # its bytes come next
+                    self._content(member)
+                else:
+                    yield from self._learn(member)
+
+    def _own_bytes(self, member: int, within: int, limit: int) -> Iterator[bytes]:
+        if self._is_held(member):
+            yield self._content(member)[within:limit]
+        elif member == len(self._found):
             yield self._report[within:limit]
         else:
-            yield from self._bytes(piece.member, within, limit)
-
-    def _directory(self, within: int, limit: int) -> Iterator[bytes]:
-        """Records, a block at a time: a range that holds few of them needs the checksums of few members."""
-        offsets = self._places.directory_offsets()
-        while within < min(limit, offsets[-1]):
-            first = bisect_right(offsets, within) - 1
-            stop = min(bisect_left(offsets, limit), first + DIRECTORY_BLOCK, self._places.layout.members)
-            for member in range(first, stop):
-                yield from self._learn(member)
-            block = self._places.directory_block(first, stop)[within - offsets[first] : limit - offsets[first]]
-            yield block
-            within += len(block)
-        if within < limit:
-            yield self._places.end_records()[within - offsets[-1] : limit - offsets[-1]]
+            yield from self._bytes(member, within, limit)
 
     # -- files -------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ written; then it is as exact as the others. Pure arithmetic on columns; no bytes
 
 import zlib
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from enum import Enum
 from typing import NamedTuple
@@ -306,9 +306,18 @@ class Offsets:
         if start >= offsets[-1]:
             end = self.end_records()
             return end[start - offsets[-1] :][: span.length]
+        members = self.recorded_in(span)
+        return self.directory_block(members.start, members.stop)[start - offsets[members.start] :][: span.length]
+
+    def recorded_in(self, span: Span) -> range:
+        """Return the members whose directory records `directory(span)` gives, or parts of which it gives."""
+        offsets, start = self.directory_offsets(), span.start - self.directory_start
+        if start >= offsets[-1]:
+            return range(0)
         first = bisect_right(offsets, start) - 1
-        stop = min(first + DIRECTORY_BLOCK, self.layout.members)
-        return self.directory_block(first, stop)[start - offsets[first] :][: span.length]
+        return range(
+            first, min(bisect_left(offsets, start + span.length), first + DIRECTORY_BLOCK, self.layout.members)
+        )
 
 
 MOST_RECORDS = (

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from streamzip.spans import Span
 from streamzip.zip.layout import HELD_LIMIT, PART_SIZE, Layout, Planned, Trait, freeze
 from streamzip.zip.offsets import Kind, Offsets
+from streamzip.zip.render import render
 
 EDGES = (2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**32 + 1)
 SIZES = (0, 1, HELD_LIMIT, HELD_LIMIT + 1, PART_SIZE, PART_SIZE + 1, 3 * PART_SIZE, 5 << 30, 1 << 40, *EDGES)
@@ -126,12 +127,8 @@ class SparseArchive(io.RawIOBase):
         """The bytes of the span, as far as one piece has them."""
         places, piece = self._places, self._places.piece_at(span.start)
         stop = min(span.stop, piece.span.stop)
-        if piece.kind is Kind.DIRECTORY:
-            return places.directory(Span(span.start, stop))
-        if piece.kind is Kind.BYTES:
-            return bytes(stop - span.start)
-        crc = places.crcs[piece.member]
-        render = places.header if piece.kind is Kind.HEADER else places.descriptor
-        record = render(piece.member, crc)
-        assert len(record) == piece.span.length
-        return record[span.start - piece.span.start : stop - piece.span.start]
+        rendered = render(places, piece, Span(span.start, stop))
+        if isinstance(rendered, bytes):
+            return rendered
+        assert piece.kind is Kind.BYTES
+        return bytes(stop - span.start)
