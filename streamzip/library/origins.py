@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -86,6 +87,7 @@ class Origins:
         self._ca_file = ca_file
         self._made: _Parts | None = None
         self._thread: LoopThread | None = None
+        self._beginning = threading.Lock()
         self.memory: Memory = Memory(memory)
 
     @property
@@ -125,9 +127,10 @@ class Origins:
 
     def loop_thread(self) -> LoopThread:
         """Return the thread whose event loop serves programs that block."""
-        if self._thread is None:
-            self._thread = LoopThread()
-        return self._thread
+        with self._beginning:  # a server's threads may come at the same moment
+            if self._thread is None:
+                self._thread = LoopThread()
+            return self._thread
 
     def pulling(self, local: Sequence[Local]) -> tuple[Pulling, Reading]:
         """Return what one archive is pulled with, in the running loop. Raises RuntimeError in another loop."""

@@ -9,6 +9,7 @@ import sys
 import threading
 import zipfile
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -208,6 +209,19 @@ def test_programs_that_block_use_it_too(origin: Origin) -> None:
 
     assert unpacked(asyncio.run(within())) == {"a": b"a"}
     assert not [thread for thread in set(threading.enumerate()) - before if thread.name == "streamzip"]
+
+
+def test_threads_of_a_server_share_origins(origin: Origin) -> None:
+    """Requests that come at the same moment, each in a thread of its own, use one loop and its connections."""
+    origin.serve("/threads", File(Pattern(50_000)))
+    with Origins(allow_private=True) as origins, ThreadPoolExecutor(8) as pool:
+        together = threading.Barrier(8)
+
+        def request(_: int) -> bytes:
+            together.wait(10)
+            return b"".join(Zip([origin.url("/threads")], origins=origins).answer_blocking().body)
+
+        assert len({hash(content) for content in pool.map(request, range(8))}) == 1
 
 
 async def test_private_addresses_need_leave(origin: Origin) -> None:
