@@ -1,6 +1,6 @@
 # Each target does its own set-up. The commands are in scripts/, which CI calls through `make test` (.ci/run).
 .DEFAULT_GOAL := help
-.PHONY: help run demo install test test-postgresql test-tools lint coverage prove bench screenshots docker-check manual lock
+.PHONY: help run demo install test test-postgresql test-tools lint coverage prove bench screenshots docker-check manual lock audit
 .PHONY: clean docs
 
 RUN := .venv/.run
@@ -62,6 +62,9 @@ manual: $(DEV) ## the manual page anew, of the commands as they are
 
 lock: ## the lock files anew from pyproject.toml (ARGS=--upgrade takes the newest)
 	scripts/lock $(ARGS)
+
+audit: ## known holes in the locked packages; it says where it had no data (status 3)
+	scripts/audit
 
 clean: ## away with caches and .venv; ./data stays
 	rm -rf .venv dist .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
