@@ -54,9 +54,10 @@ from streamzip.gateway import Gateway
 from streamzip.jobs import prefetch, webhooks, webpages
 from streamzip.jobs.announcing import Announcements
 from streamzip.jobs.courier import Courier
+from streamzip.jobs.embedded import Embedded
 from streamzip.jobs.events import NotedEvents
+from streamzip.jobs.port import Dispatcher, Elsewhere, Work
 from streamzip.jobs.prefetch import Prefetches
-from streamzip.jobs.queue import Post, Queue
 from streamzip.jobs.sweep import Sweep
 from streamzip.jobs.turn_limit import TurnLimit
 from streamzip.jobs.webhooks import Webhooks
@@ -188,23 +189,15 @@ class Parts:
             slots=slots,
             jitter=lambda: random.uniform(0.8, 1.2),  # noqa: S311 - no secret
         )
-        lock, look_every = settings.data_dir / "jobs.lock", 60.0 if alone else 1.0
-        self.queues = (
-            Queue(
-                *(prefetches, Post(LockFile(lock), prefetch.TURN, builds_due, look_every), clock),
-                at_once=slots,
-                limit=TurnLimit(prefetches, clock, settings.job_patience),
-            ),
-            Queue(
-                *(self.webpages, Post(LockFile(lock), webpages.TURN, pages_due, look_every), clock),
-                at_once=slots,
-                limit=TurnLimit(self.webpages, clock, settings.job_patience),
-            ),
-            Queue(
-                *(deliveries, Post(LockFile(lock), webhooks.TURN, events_due, look_every), clock),
-                at_once=webhooks.AT_ONCE,
-            ),
+        lock, patience = settings.data_dir / "jobs.lock", settings.job_patience
+        self.works = (
+            Work(prefetches, slots, prefetch.TURN, builds_due, TurnLimit(prefetches, clock, patience)),
+            Work(self.webpages, slots, webpages.TURN, pages_due, TurnLimit(self.webpages, clock, patience)),
+            Work(deliveries, webhooks.AT_ONCE, webhooks.TURN, events_due),
         )
+        self.dispatcher: Dispatcher = Elsewhere()
+        if settings.jobs == "embedded":
+            self.dispatcher = Embedded(self.works, clock, lock, look_every=60.0 if alone else 1.0)
         self.sweep = Sweep(
             repository,
             shelf,
@@ -219,7 +212,7 @@ class Parts:
         """Do what survives restarts, until cancelled."""
         if self.secrets.receiver is not None:  # starting with one that wanted no more is asking for it anew
             await self.repository.deliveries.accept_again(self.secrets.receiver)
-        running = (*self.queues, self.sweep, self.evictor)
+        running = (self.dispatcher, self.sweep, self.evictor)
         await asyncio.gather(self.uploads.sweep(), *(each.run() for each in running))
 
     def application(self) -> ASGIApp:
@@ -273,7 +266,7 @@ def serve(settings: Settings) -> None:
     check_shared(settings)
     # A core file would hold every secret that the process has.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    _shares()
+    descriptor_shares()
     logs.configure(settings.log_level, settings.log_format)
     others = sharing.join(settings.data_dir / "gateway.lock")
     if others:
@@ -327,7 +320,8 @@ def _worker(settings: Settings, place: int, sockets: Sequence[socket.socket]) ->
         sys.exit(CANNOT_START)
 
 
-def _shares() -> Shares:
+def descriptor_shares() -> Shares:
+    """Return how many files each part may have open. Raises SetupError."""
     try:
         return share_out(raise_limit())
     except ValueError as error:
@@ -335,7 +329,7 @@ def _shares() -> Shares:
 
 
 async def _serve(settings: Settings, alone: bool, sockets: Sequence[socket.socket]) -> None:
-    shares = _shares()
+    shares = descriptor_shares()
     event(logger, logging.INFO, "descriptors", **dataclasses.asdict(shares))
     secrets = Secrets(settings)
     repository = await open_store(settings, secrets)
@@ -350,7 +344,7 @@ async def _serve(settings: Settings, alone: bool, sockets: Sequence[socket.socke
     running = [parts.work()]
     if settings.metrics is not None:
         watches, memory_held = parts.gateway.watches, parts.memory
-        running.append(sample(UnderWay(door, watches, parts.gate, parts.table, memory_held, parts.queues)))
+        running.append(sample(UnderWay(door, watches, parts.gate, parts.table, memory_held, parts.dispatcher)))
     background = asyncio.gather(*running)
     parent = multiprocessing.parent_process()
     config = _uvicorn_config(app, door)

@@ -205,6 +205,11 @@ class Settings(BaseSettings):
         default="off",
         description='Which creates are built at once without asking: none, the plain {"urls": […]} form, or all.',
     )
+    jobs: Literal["embedded", "procrastinate"] = Field(
+        default="embedded",
+        description="Who does prefetches, web pages and webhooks: one process of the gateway, or workers woken by "
+        "procrastinate, on the PostgreSQL of the store.",
+    )
     job_slots: int = Field(
         default=8, ge=1, le=256, description="Prefetches that are made at once, and web pages that are read at once."
     )
@@ -376,6 +381,8 @@ def check_shared(settings: Settings) -> None:
     """Raise SetupError where the store may be shared by several gateways, and a setting that they must have in common
     is left to each of them.
     """
+    if settings.jobs != "embedded" and settings.store_url is None:
+        raise SetupError(f"{variable('jobs')}={settings.jobs} needs a PostgreSQL server: set {variable('store_url')}")
     names = [name for name in ("secret_keys", "public_url") if getattr(settings, name) is None]
     if settings.webhook_url is not None and settings.webhook_secret is None:
         names.append("webhook_secret")

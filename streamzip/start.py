@@ -15,6 +15,7 @@ from streamzip.store.dialects import Dialect, dialect_of
 from streamzip.store.examining import Examination
 from streamzip.store.migrations import SchemaTooNewError
 from streamzip.store.repository import Repository
+from streamzip.store.wakes import NoWakes, Wakes
 from streamzip.urls.urls import origin_of
 
 T = TypeVar("T")
@@ -50,9 +51,23 @@ async def open_store(settings: Settings, secrets: Secrets | None) -> Repository:
         fingerprints["secret_keys"] = secrets.keys.fingerprints()
         fingerprints["webhook_secret"] = secrets.webhooks.fingerprints()
     try:
-        return await Repository.connect(dialect, None if secrets is None else secrets.keys, fingerprints=fingerprints)
+        keys = None if secrets is None else secrets.keys
+        return await Repository.connect(dialect, keys, fingerprints=fingerprints, wakes=_wakes(settings))
     except (SchemaTooNewError, Problem, OSError) as error:
         raise SetupError(dialect.refusal(error)) from error
+
+
+def _wakes(settings: Settings) -> Wakes:
+    """Return who is woken as work is queued. Raises SetupError where procrastinate is not installed."""
+    if settings.jobs == "embedded":
+        return NoWakes()
+    try:
+        from streamzip.store.engine import ProcrastinateWakes
+    except ImportError as error:
+        raise SetupError(
+            f"{variable('jobs')}={settings.jobs} needs procrastinate: install streamzip[cluster] ({error})"
+        ) from error
+    return ProcrastinateWakes()
 
 
 async def try_store(settings: Settings, secrets: Secrets | None) -> None:

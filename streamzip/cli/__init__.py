@@ -36,7 +36,7 @@ def streamzip(
 
 
 app.command("zip")(zipping.zip_)
-for command in (serving.serve, remote.create, remote.status, remote.watch, remote.get, remote.rm):
+for command in (serving.serve, serving.worker, remote.create, remote.status, remote.watch, remote.get, remote.rm):
     app.command()(command)
 app.command("list")(remote.list_archives)
 for command in (admin.sign, admin.verify, admin.doctor, admin.migrate, admin.openapi):

@@ -3,7 +3,8 @@
 import inspect
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
@@ -48,6 +49,28 @@ def _metavar(field: FieldInfo) -> str:
 @with_settings
 def serve(**flags: str | None) -> None:
     """Run the gateway. Each flag is also an environment variable, and wins over it."""
+    _run(_read(flags))
+
+
+@with_settings
+def worker(**flags: str | None) -> None:
+    """Do prefetches, web pages and webhooks of a store on PostgreSQL, in a process of its own.
+
+    With STREAMZIP_JOBS=procrastinate. `serve` runs one too; this is one without a gateway.
+    """
+    settings = _read(flags)
+    try:
+        from streamzip.worker import run
+
+        run(settings)
+    except ImportError as error:
+        stop(f"{variable('jobs')}=procrastinate needs procrastinate: install streamzip[cluster] ({error})", code=1)
+    except SetupError as error:
+        stop(str(error), code=1)
+
+
+def _read(flags: Mapping[str, str | None]) -> Settings:
+    """Return the settings, and have the data folder made."""
     try:
         given: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
         settings = Settings(**given)
@@ -58,7 +81,7 @@ def serve(**flags: str | None) -> None:
         stop(str(error), code=1)
     for name, meant in unknown_variables(os.environ).items():
         typer.echo(f"streamzip: {name} is no setting{f' (is {meant} meant?)' if meant else ''}", err=True)
-    _run(settings)
+    return settings
 
 
 def _run(settings: Settings) -> None:
@@ -69,10 +92,24 @@ def _run(settings: Settings) -> None:
     # of a container, Python would ignore SIGTERM until uvicorn listens for it.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        run(settings)
+        with _worker_beside(settings):
+            run(settings)
     except KeyboardInterrupt:
         pass
     except SetupError as error:
         stop(str(error), code=1)
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _worker_beside(settings: Settings) -> AbstractContextManager[None]:
+    """Have a worker run beside the gateway, where procrastinate has its work done."""
+    if settings.jobs != "procrastinate":
+        return nullcontext()
+    try:
+        from streamzip.worker import beside
+    except ImportError as error:
+        raise SetupError(
+            f"{variable('jobs')}=procrastinate needs procrastinate: install streamzip[cluster] ({error})"
+        ) from error
+    return beside(settings)

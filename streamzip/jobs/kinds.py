@@ -47,6 +47,12 @@ class Kind(Protocol[RowT]):
     async def next_due(self, left_out: LeftOut) -> float | None:
         """Return when the first of the others is due (epoch s, it may be past); None where nothing else is queued."""
 
+    def id_of(self, text: str) -> Any:
+        """Return the id of a row that is written so."""
+
+    async def claim(self, id: str, now: float) -> RowT | None:
+        """Take the row up, where several processes work; None where it is not to be done now."""
+
     async def withdrawn(self, ids: Collection[Any]) -> Collection[Any]:
         """Return those of the rows that are no longer to be done."""
 

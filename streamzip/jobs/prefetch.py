@@ -59,6 +59,14 @@ class Prefetches:
         """See Kind."""
         return await self._jobs.next_due(left_out)
 
+    def id_of(self, text: str) -> int:
+        """See Kind."""
+        return int(text)
+
+    async def claim(self, id: str, now: float) -> JobRow | None:
+        """See Kind."""
+        return await self._jobs.claim(id, now)
+
     async def withdrawn(self, ids: Collection[int]) -> Collection[int]:
         """See Kind: those that were cancelled."""
         return await self._jobs.withdrawn(ids)

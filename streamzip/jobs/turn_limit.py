@@ -1,6 +1,6 @@
 """A slot is for work that advances: what waits or drips gives its own up where another row waits for it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final, Generic
 
 from streamzip.clock import Clock
@@ -20,8 +20,9 @@ class TurnLimit(Generic[RowT]):
         self._clock = clock
         self.seconds = seconds
 
-    async def to_end(self, turns: Sequence[Turn[RowT]]) -> list[Turn[RowT]]:
-        """Return the turns, of those that run, whose slots other rows could have now.
+    async def to_end(self, turns: Sequence[Turn[RowT]], *, beside: Collection[Any] = ()) -> list[Turn[RowT]]:
+        """Return the turns, of those that run here, whose slots other rows could have now. `beside`: rows that other
+        processes work on.
 
         A row that had no turn yet waits no longer than the patience. Beside rows like itself a slow row gets a
         turn twice as long each time, so that also what must begin anew each time ends at last.
@@ -34,7 +35,7 @@ class TurnLimit(Generic[RowT]):
             if turn.ended or idle < self.seconds:
                 continue
             others = [other for other in turns if other is not turn and other not in ended]
-            left_out = LeftOut.of([each.row.id for each in turns] + rivals, full(self._kind, others))
+            left_out = LeftOut.of([*beside, *(each.row.id for each in turns), *rivals], full(self._kind, others))
             longer = min(LONGER, 2 ** min(self._kind.turns_in_vain(turn.row), 16))
             any_of_them = idle >= self.seconds * longer
             rival = await self._kind.rival(self._clock.wall(), left_out, turn.row, any_of_them=any_of_them)

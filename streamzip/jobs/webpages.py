@@ -139,6 +139,14 @@ class WebpageDownloads:
         """See Kind."""
         return await self._pages.next_due(left_out)
 
+    def id_of(self, text: str) -> str:
+        """See Kind."""
+        return text
+
+    async def claim(self, id: str, now: float) -> WebpageRow | None:
+        """See Kind."""
+        return await self._pages.claim(id, now)
+
     async def withdrawn(self, ids: Collection[str]) -> Collection[str]:
         """See Kind."""
         return await self._pages.withdrawn(ids)

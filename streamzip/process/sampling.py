@@ -3,17 +3,16 @@
 import asyncio
 import os
 import resource
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from streamzip import metrics
 from streamzip.archives.table import ArchiveTable
 from streamzip.archives.watching import Watches
 from streamzip.edge.door import Door
-from streamzip.jobs.queue import Queue
+from streamzip.jobs.port import Dispatcher
 from streamzip.origins.gate import Gate
 from streamzip.spool.memory import Memory
 
@@ -36,7 +35,7 @@ class UnderWay:
     gate: Gate
     table: ArchiveTable
     memory: Memory
-    queues: Sequence[Queue[Any]]
+    dispatcher: Dispatcher
 
     def look(self) -> None:
         """Set the gauges."""
@@ -50,10 +49,9 @@ class UnderWay:
         metrics.PULLS.set(pulled)
         metrics.STREAM_MEMORY.set(self.memory.held)
         metrics.STREAM_MEMORY_LIMIT.set(self.memory.total)
-        for queue in self.queues:
-            counts = queue.counts()
-            metrics.QUEUE_RUNNING.set(counts.running, queue.name)
-            metrics.QUEUE_WAITING.replace({(queue.name, why): n for why, n in counts.waiting.items()}, queue.name)
+        for queue, counts in self.dispatcher.counts().items():
+            metrics.QUEUE_RUNNING.set(counts.running, queue)
+            metrics.QUEUE_WAITING.replace({(queue, why): n for why, n in counts.waiting.items()}, queue)
 
 
 async def sample(under_way: UnderWay) -> None:

@@ -33,7 +33,7 @@ BLOCKED: Final = frozenset({NO_SLOT, SHARE})
 WAITS: Final = BLOCKED | {SLOW, NOT_READY, NO_ROOM, TOO_MANY, TOO_BUSY}
 
 
-EARLY: Final = 1.0  # seconds before its time in which a row may be taken up: clocks differ a little
+EARLY: Final = 0.25  # seconds before its time in which a row may be taken up: clocks differ a little
 
 
 class Queued(Protocol):

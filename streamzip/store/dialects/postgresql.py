@@ -51,7 +51,8 @@ _MISSING_RIGHTS = text(
 
 
 class Postgresql:
-    """The database that a connection URL names, as libpq reads it: several hosts, a service, certificates.
+    """The database that a connection URL names, as libpq reads it: several hosts, a service, certificates. `parameters`
+    are those of its connections, by libpq's names.
 
     Raises SetupError where it cannot be read; its text holds none of the URL, which may hold a password.
     """
@@ -69,7 +70,7 @@ class Postgresql:
         session = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
         # The last one of two counts: what the URL says of the session stands, too.
         given["options"] = f"{session} {given.get('options') or ''}".strip()
-        self._given: dict[str, Any] = {**_CONNECTION, **given}
+        self.parameters: dict[str, Any] = {**_CONNECTION, **given}
 
     def open(self, readers: int) -> tuple[Engine, Engine]:
         """Return the engines of the readers and of the writer."""
@@ -78,7 +79,7 @@ class Postgresql:
     def _engine(self, connections: int, **options: Any) -> Engine:
         engine = create_engine(
             "postgresql+psycopg://",
-            creator=partial(psycopg.connect, **self._given),
+            creator=partial(psycopg.connect, **self.parameters),
             poolclass=QueuePool,
             pool_size=connections,
             max_overflow=0,

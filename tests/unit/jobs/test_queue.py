@@ -107,6 +107,12 @@ class Rows:
     async def next_due(self, left_out: LeftOut) -> float | None:
         return min((row.not_before for row in self._free(0.0, left_out)), default=None)
 
+    def id_of(self, text: str) -> str:
+        return text
+
+    async def claim(self, id: str, now: float) -> Row | None:
+        raise NotImplementedError
+
     async def withdrawn(self, ids: Collection[str]) -> list[str]:
         return []
 

@@ -1,0 +1,1 @@
+"""What every dispatcher of queued work keeps to."""

@@ -1,0 +1,144 @@
+"""Queued work in processes of its own, woken by PostgreSQL: killed, stopped, and cut off from it."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import postgresql
+from tests.support.gateway import Gateway
+from tests.support.origin import File, Origin
+from tests.support.receiver import Receiver
+
+pytestmark = pytest.mark.needs("postgresql")
+
+BODY = bytes(range(256)) * 400
+SHARED = {
+    "secret_keys": f"k1:{'5e' * 32}",
+    "public_url": "https://zip.example",
+    "webhook_secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+    "jobs": "procrastinate",
+}
+
+
+def a_gateway(data: Path, origin: Origin, url: str, **settings: str) -> Gateway:
+    """A gateway with a worker beside it."""
+    return Gateway(data, allow=[origin.authority], store_url=url, **SHARED, **settings)
+
+
+def workers(gateway: Gateway) -> list[int]:
+    """The worker's process, which is the gateway's child."""
+    children = Path(f"/proc/{gateway.pid}/task").glob("*/children")
+    pids = [int(pid) for each in children for pid in each.read_text().split()]
+    return [pid for pid in pids if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
+
+
+def prefetch(gateway: Gateway, origin: Origin, name: str, **body: Any) -> str:
+    entries = [{"url": origin.url("/worked/file"), "name": name}]
+    return str(gateway.create(entries=entries, prefetch=True, compression="store", **body)["archive_hash"])
+
+
+@pytest.fixture
+def url() -> str:
+    return postgresql.shared().fresh_url()
+
+
+@pytest.fixture
+def running(tmp_path: Path, origin: Origin, url: str) -> Iterator[Gateway]:
+    origin.serve("/worked/file", File(BODY))
+    with a_gateway(tmp_path / "data", origin, url) as gateway:
+        gateway.logged("worker_begun")
+        yield gateway
+
+
+def test_worker_builds_for_the_gateway_beside_it(running: Gateway, origin: Origin) -> None:
+    """A prefetch is made by the worker, in the data folder that both have; both end in good order."""
+    hash = prefetch(running, origin, "first")
+    running.until(hash)
+    [worker] = workers(running)
+    made = next(line for line in running.log if line["event"] == "archive_completed")
+    assert made["archive"] == hash
+    assert running.copy(hash).exists()
+    assert running.stop() == 0
+    assert not Path(f"/proc/{worker}").exists()
+
+
+@pytest.mark.slow
+def test_work_is_taken_over_when_its_worker_is_killed(running: Gateway, origin: Origin) -> None:
+    """kill -9: the watchdog begins another one, and what the first one had in hand is made within 20 seconds."""
+    origin.serve("/worked/killed", File(BODY, hold_at=5000), File(BODY))
+    entries = [{"url": origin.url("/worked/killed"), "name": "a", "size": len(BODY)}]
+    held = running.create(entries=entries, prefetch=True, compression="store")["archive_hash"]
+    origin.until(lambda origin: origin.sent("/worked/killed") > 0)
+    [worker] = workers(running)
+    os.kill(worker, signal.SIGKILL)
+    running.logged("worker_died")
+    began = time.monotonic()
+    running.until(held)
+    assert time.monotonic() - began < 20.0
+    assert running.logged("job_rescued")["queue"] == "prefetches"
+
+
+@pytest.mark.slow
+def test_zombie_changes_nothing_when_it_wakes(tmp_path: Path, origin: Origin, url: str) -> None:
+    """A worker that was stopped, and whose work another one did meanwhile, ends its own without a trace."""
+    origin.serve("/worked/file", File(BODY))
+    with (
+        Receiver() as receiver,
+        a_gateway(tmp_path / "a", origin, url, webhook_url=receiver.url()) as first,
+        a_gateway(tmp_path / "b", origin, url, webhook_url=receiver.url()) as second,
+    ):
+        for gateway in (first, second):
+            gateway.logged("worker_begun")
+        origin.serve("/worked/stopped", File(BODY, hold_at=5000), File(BODY))
+        entries = [{"url": origin.url("/worked/stopped"), "name": "a", "size": len(BODY)}]
+        hash = first.create(entries=entries, prefetch=True, compression="store")["archive_hash"]
+        origin.until(lambda origin: origin.sent("/worked/stopped") > 0)
+        stopped = [pid for gateway in (first, second) for pid in workers(gateway)]
+        [[had]] = [postgresql.query(url, "SELECT claims FROM jobs")]
+        assert had == (1,)
+        holder = _holder(origin, stopped)
+        os.kill(holder, signal.SIGSTOP)
+        try:
+            first.until(hash, seconds=30)
+        finally:
+            os.kill(holder, signal.SIGCONT)
+        assert postgresql.query(url, "SELECT count(*) FROM jobs") == [(0,)]
+        told = receiver.next()
+        assert told.document["data"]["archive_hash"] == hash
+        first.until(prefetch(first, origin, "after"))
+        second.until(prefetch(second, origin, "after too"))
+
+
+def _holder(origin: Origin, pids: list[int]) -> int:
+    """Which of the processes has the connection to the origin."""
+    port = f":{origin.requests('/worked/stopped')[-1].port:04X} "
+    for pid in pids:
+        inodes = {os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir() if each.is_symlink()}
+        for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[1].endswith(port.strip()) and f"socket:[{fields[9]}]" in inodes:
+                return pid
+    raise AssertionError("no process has it")
+
+
+@pytest.mark.slow
+def test_worker_comes_back_when_postgresql_was_away(tmp_path: Path, origin: Origin) -> None:
+    """Killed and started again: the worker's loops end with it, and the watchdog begins another one."""
+    origin.serve("/worked/file", File(BODY))
+    with postgresql.running() as server, a_gateway(tmp_path / "data", origin, server.url()) as gateway:
+        gateway.logged("worker_begun")
+        gateway.until(prefetch(gateway, origin, "before"))
+        server.kill()
+        gateway.logged("worker_died")
+        before = len(gateway.log)
+        server.start()
+        gateway.logged("worker_begun", after=before)
+        deadline = time.monotonic() + 20.0
+        while gateway.client.get("/readyz").status_code != 200:
+            assert time.monotonic() < deadline
+        gateway.until(prefetch(gateway, origin, "after"), seconds=30)
