@@ -16,7 +16,7 @@ class Joined(Generic[K, T]):
     """
 
     def __init__(self, work: Callable[[K], Awaitable[T]]) -> None:
-        self._work = work
+        self._make = work
         self._runs: dict[K, list[asyncio.Task[T]]] = {}  # the one under way, and the one after it
 
     async def __call__(self, key: K) -> T:
@@ -31,7 +31,7 @@ class Joined(Generic[K, T]):
     async def _run(self, key: K, before: "asyncio.Task[T] | None") -> T:
         if before is not None:
             await asyncio.wait([before])
-        return await self._work(key)
+        return await self._make(key)
 
     def _ended(self, key: K, task: "asyncio.Task[T]") -> None:
         self._runs[key].remove(task)
