@@ -72,6 +72,15 @@ class EntryFault(BaseModel):
     message: str
 
 
+class EntryWarning(BaseModel):
+    """What is odd about an entry that is in the archive."""
+
+    index: int = Field(description="Which entry, counted from 0.")
+    name: str = Field(description="As it stands in the archive.")
+    code: str = Field(examples=["html_page"])
+    message: str
+
+
 class Member(BaseModel):
     """One entry's state."""
 
@@ -121,6 +130,7 @@ class ArchiveStatus(ArchiveLinks):
     progress: Progress
     errors: list[EntryFault] = Field(description="The entries left out, by index; a page of them.")
     errors_total: int = Field(description="How many entries were left out.")
+    warnings: list[EntryWarning] = Field(description="What is odd about entries that are there; the first 100.")
     errors_next: Maybe[int] = Field(None, description="Only where there are more: what `errors_from` goes on with.")
     waiting_for: list[WaitingFor] = Field(description="The origins that are waited for because they throttle.")
     created_at: str = Time

@@ -27,15 +27,23 @@ MOST_OF_NAME: Final = 1000  # characters of a name in a list: each may have 64 K
 class LeftOut:
     """Entries that were left out: how many in all, and the records of some of them, by index.
 
-    `next`: the index from which on there are more.
+    `next`: the index from which on there are more. `warnings`: what is odd about entries that were not.
     """
 
     total: int = 0
     records: Sequence[Mapping[str, Any]] = ()
     next: int | None = None
+    warnings: Sequence[Mapping[str, Any]] = ()
 
     @classmethod
-    def cut(cls, total: int, records: Sequence[Mapping[str, Any]], *, most: int = MOST_LISTED) -> "LeftOut":
+    def cut(
+        cls,
+        total: int,
+        records: Sequence[Mapping[str, Any]],
+        *,
+        most: int = MOST_LISTED,
+        warnings: Sequence[Mapping[str, Any]] = (),
+    ) -> "LeftOut":
         """Take as many of the records as one document may hold, and at least one. The list of records is longer than
         `most`, or holds all that there are.
         """
@@ -43,8 +51,8 @@ class LeftOut:
         for count, record in enumerate(records):
             text += sum(len(value) for value in record.values() if isinstance(value, str))
             if count == most or (count and text > MOST_TEXT):
-                return cls(total, records[:count], record["index"])
-        return cls(total, records)
+                return cls(total, records[:count], record["index"], warnings)
+        return cls(total, records, None, warnings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,7 @@ class Members:
     stop: int
     done: frozenset[int]
     left_out: frozenset[int]
+    names: Mapping[int, str]  # as they stand in the archive, where that is decided
 
 
 def status_document(
@@ -83,6 +92,7 @@ def status_document(
         "progress": _progress(row, ledger, entries_done, skipped=left_out.total),
         "errors": list(left_out.records),
         "errors_total": left_out.total,
+        "warnings": list(left_out.warnings),
         "waiting_for": [{"origin": each.origin, "until": rfc3339(each.until), "why": each.why} for each in waiting],
         "created_at": rfc3339(row.created_at),
         "expires_at": None if row.expires_at is None else rfc3339(row.expires_at),
@@ -150,8 +160,11 @@ def _members(row: ArchiveRow, members: Members) -> list[dict[str, Any]]:
             return "skipped" if frozen else "failed"
         return "completed" if row.completed_at is not None or index in members.done else "pending"
 
+    def name(index: int) -> str:
+        return members.names.get(index) or members.manifest.entries[index].name
+
     return [
-        {"index": index, "name": members.manifest.entries[index].name[:MOST_OF_NAME], "state": state(index)}
+        {"index": index, "name": name(index)[:MOST_OF_NAME], "state": state(index)}
         for index in range(members.start, members.stop)
     ]
 

@@ -85,6 +85,13 @@ class Loader:
         """The archive's manifest, its signature verified. Raises NotFound, Damaged."""
         return await self._unsealed(hash, await self._repository.manifest(hash))
 
+    async def layout(self, hash: str) -> Layout | None:
+        """Return the archive's layout, its signature verified; None where it is not frozen yet. Raises Damaged."""
+        sealed = (await self._repository.documents(hash, LAYOUT)).layout
+        if sealed is None:
+            return None
+        return await _aside(len(sealed.body), lambda: Layout.decode(self._vault.unseal("layout", hash, sealed)))
+
     def throttling(self) -> tuple[Waiting, ...]:
         """Return all origins that requests of this process wait for, because they refuse some."""
         return tuple(self._pulling.registry.waiting())
@@ -192,12 +199,11 @@ class Loader:
                 turn.cancel()
 
     async def _freeze(self, hash: str, planning: Planning, *, new: bool) -> None:
-        errors = [error.document() for error in planning.errors()]
+        errors, refused = [error.document() for error in planning.errors()], planning.refused()
         for error in errors:
             metrics.LEFT_OUT.add(str(error["code"]))
-        if errors and not planning.may_skip:
-            first = errors[0]
-            refusal = f"entry {first['index']} ({first['name']}): {first['message']}"
+        if refused is not None:
+            refusal = f"entry {refused.index} ({refused.name}): {refused.message}"
             raise await self._unbuildable(hash, errors, BuildFailed(refusal, code=ENTRY_FAILED))
         # Becomes Last-Modified, which may not lie after Date (RFC 9110 §8.8.2.1), and Date may be a second old.
         now = int(self._pulling.clock.wall()) - 1
@@ -209,12 +215,12 @@ class Loader:
         if await aside(planning.manifest, lambda: is_longer(layout, most)):
             raise await self._unbuildable(hash, errors, BuildFailed(too_long(most), code=ARCHIVE_TOO_LARGE))
         body = layout.encode()
-        sealed = self._vault.seal("layout", hash, body)
-        if new and not errors:  # nothing was said of it yet
+        sealed, warnings = self._vault.seal("layout", hash, body), planning.warnings()
+        if new and not errors and not warnings:  # nothing was said of it yet
             winner = await self._repository.set_layout(hash, sealed)
         else:
             winner = await self._repository.set_layout(
-                hash, sealed, errors=errors, over=UNBUILDABLE, rounds=layout.rounds
+                hash, sealed, errors=errors, warnings=warnings, over=UNBUILDABLE, rounds=layout.rounds
             )
         if winner.body == body and planning.bodies:
             self._bodies[hash] = planning.bodies_in(layout)

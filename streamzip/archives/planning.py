@@ -15,10 +15,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from streamzip.archives.aside import aside
-from streamzip.archives.types import compresses
+from streamzip.archives.types import compresses, is_page_in_its_place
 from streamzip.assembly.pulling import Pulling
 from streamzip.errors import OriginError
+from streamzip.manifest.learned_names import learned_name
 from streamzip.manifest.model import Manifest
+from streamzip.manifest.names import unique_names
 from streamzip.origins.port import Facts
 from streamzip.zip.deflate import this_compressor
 from streamzip.zip.layout import Layout, Planned, freeze
@@ -31,6 +33,9 @@ UNAWAITED_ATTEMPTS = 2  # at an entry that nobody waits for: who does asks again
 KEEP_TOTAL = 16 << 20  # bytes of such bodies that one archive may hold
 WORTH_COMPRESSING = 0.10  # `auto`: below this share of the known bytes, the archive stays stored and exact
 REPORT_NAME = "archive-report.json"
+MOST_WARNINGS = 100
+PAGE = "html_page"
+_PAGE_CAME = "a web page came where the name says another kind of file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,8 @@ class Planning:
         self._pulling = pulling
         self._facts: dict[int, Facts] = {}
         self._errors: dict[int, OriginError] = {}
+        self._names: dict[int, str] = {}  # that origins give to files for which the client named none
+        self._pages: set[int] = set()  # entries in whose place a web page came
         for index, entry in enumerate(manifest.entries):
             if entry.size and entry.size > pulling.bounds.entry:
                 self._judge(index, entry.size)
@@ -159,7 +166,20 @@ class Planning:
         if facts.body is not None and self._kept + len(facts.body) <= KEEP_TOTAL:
             self.bodies[index] = facts.body
             self._kept += len(facts.body)
-        self._facts[index] = facts
+        self._facts[index] = facts._replace(body=None, disposition=None)
+        self._judge_page(index, facts)
+
+    def _judge_page(self, index: int, facts: Facts) -> None:
+        """Learn the file's name, and whether it is the file at all: login walls and the like answer 200 with a page."""
+        entry = self.manifest.entries[index]
+        name = entry.name if entry.named else learned_name(entry.name, facts.disposition, facts.content_type)
+        if name != entry.name:
+            self._names[index] = name
+        if is_page_in_its_place(name, facts.content_type):
+            if (entry.on_html or self.manifest.on_html) == "keep":
+                self._pages.add(index)
+            else:
+                self._errors[index] = OriginError(PAGE, _PAGE_CAME)
 
     def _judge(self, index: int, size: int) -> bool:
         """Whether the entry may be as large as it is said to be."""
@@ -177,17 +197,37 @@ class Planning:
             for index, error in sorted(self._errors.items())
         ]
 
-    @property
-    def may_skip(self) -> bool:
-        """Whether the archive is to be made without the entries that cannot be had."""
-        return self.manifest.on_error == "skip"
+    def warnings(self) -> list[dict[str, Any]]:
+        """Return what is odd about entries that are in the archive, in order, as the status and the report have it."""
+        entries = self.manifest.entries
+        return [
+            {"index": index, "name": self._names.get(index, entries[index].name), "code": PAGE, "message": _PAGE_CAME}
+            for index in sorted(self._pages)[:MOST_WARNINGS]
+        ]
+
+    def refused(self) -> EntryError | None:
+        """Return the first entry without which there is to be no archive; None: it is made without those that cannot
+        be had.
+        """
+        archive = self.manifest
+        for error in self.errors():
+            on_html = archive.entries[error.index].on_html or archive.on_html
+            if (on_html if error.code == PAGE else archive.on_error) == "fail":
+                return error
+        return None
 
     def freeze(self, *, now: int) -> Layout:
-        """The layout of the entries that can be had; the others stand in a report at its end. `now`: epoch seconds."""
-        errors = self.errors()
+        """The layout of the entries that can be had; the others stand in a report at its end, and warnings about those
+        that are there. `now`: epoch seconds.
+        """
+        self._number()
+        errors, warnings = self.errors(), self.warnings()
         report = None
-        if errors and len(errors) < len(self.manifest.entries):
-            body = json.dumps({"skipped": [error.document() for error in errors]}, indent=2, ensure_ascii=False)
+        if (errors or warnings) and len(errors) < len(self.manifest.entries):
+            told: dict[str, Any] = {"skipped": [error.document() for error in errors]}
+            if warnings:
+                told["warnings"] = warnings
+            body = json.dumps(told, indent=2, ensure_ascii=False)
             report = (_free_name({row.name.casefold() for row in self._rows()}), body.encode())
         deflate = self._deflated()
         compressor = this_compressor() if deflate else ""
@@ -198,6 +238,17 @@ class Planning:
         members = {entry: member for member, entry in enumerate(layout.entries)}
         return {members[entry]: content for entry, content in self.bodies.items()}
 
+    def _number(self) -> None:
+        """Make the names that were learned unique among all: what the client named keeps its name."""
+        entries = self.manifest.entries
+        learned = [index for index in self._names if index not in self._errors]
+        if not learned:
+            return
+        others = [index for index in range(len(entries)) if index not in self._names and index not in self._errors]
+        folders = [at for at, index in enumerate(others) if entries[index].is_folder]
+        wished = [entries[index].name for index in others] + [self._names[index] for index in learned]
+        self._names = dict(zip(learned, unique_names(wished, folders)[len(others) :], strict=True))
+
     def _rows(self, deflate: frozenset[int] = frozenset()) -> Iterator[Planned]:
         for index in range(len(self.manifest.entries)):
             if index not in self._errors:
@@ -205,6 +256,7 @@ class Planning:
 
     def _row(self, index: int, deflate: bool) -> Planned:
         entry, facts = self.manifest.entries[index], self._facts.get(index)
+        name = self._names.get(index, entry.name)
         if entry.is_folder:
             return Planned(index, entry.name, entry.mtime, 0, 0)
         if facts is None:
@@ -212,7 +264,7 @@ class Planning:
         mtime = facts.mtime if entry.mtime is None else entry.mtime
         validator = "" if facts.validator is None else ("s" if facts.validator.strong else "w") + facts.validator.value
         size = entry.size if facts.size is None else facts.size
-        return Planned(index, entry.name, mtime, size, entry.crc32, deflate, facts.ranges, validator)
+        return Planned(index, name, mtime, size, entry.crc32, deflate, facts.ranges, validator)
 
     def _deflated(self) -> frozenset[int]:
         if self.manifest.compression == "store":

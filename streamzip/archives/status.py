@@ -32,6 +32,7 @@ from streamzip.store.queues import QUEUED
 from streamzip.store.repository import Repository
 from streamzip.store.rows import ArchiveRow
 from streamzip.store.states import SETTLED
+from streamzip.zip.layout import Layout
 
 LONG: Final = 1000  # members; longer archives are counted in a thread
 LONG_AT_ONCE: Final = 2  # manifests of any length that are read for the sake of a status
@@ -142,7 +143,7 @@ class Statuses:
         document = status_document(
             row,
             assembly,
-            left_out=LeftOut.cut(*found),
+            left_out=LeftOut.cut(*found, warnings=await store.overview.warnings(hash)),
             active=here or elsewhere,
             cached=cached,
             entries_done=0 if row.completed_at is not None or ledger is None else await _entries_done(ledger),
@@ -161,9 +162,11 @@ class Statuses:
             done: frozenset[int] = frozenset()
             if ledger is not None and row.completed_at is None:
                 done = await in_long_thread(lambda: _done_between(ledger, start, stop))
+            layout = await self._loader.layout(row.hash) if ledger is None else ledger.layout
+            names = {} if layout is None else await in_long_thread(lambda: _names_between(layout, start, stop))
         _, records = await self._repository.overview.left_out(row.hash, first=start, most=max(1, stop - start))
         left_out = frozenset(record["index"] for record in records if record["index"] < stop)
-        return Members(manifest, start, stop, done, left_out)
+        return Members(manifest, start, stop, done, left_out, names)
 
     async def _peek(self, row: ArchiveRow) -> Assembly | None:
         """What is there of an archive that is not completed, where anything is."""
@@ -187,3 +190,9 @@ def _done_between(ledger: Ledger, start: int, stop: int) -> frozenset[int]:
     """Which of the entries `[start, stop)` are there; for a thread."""
     members = (each for each in enumerate(ledger.layout.entries) if start <= each[1] < stop)
     return frozenset(entry for member, entry in members if ledger.done(member))
+
+
+def _names_between(layout: Layout, start: int, stop: int) -> dict[int, str]:
+    """Return the names of the entries `[start, stop)` as they stand in the archive; for a thread."""
+    rows = zip(layout.entries, layout.names, strict=True)
+    return {entry: name for entry, name in rows if start <= entry < stop}

@@ -1,4 +1,4 @@
-"""Which files are worth compressing: by their name's extension, else by the type that their origin gives."""
+"""What names and types tell of files: which are worth compressing, and where a web page came in place of one."""
 
 from posixpath import splitext
 
@@ -16,8 +16,16 @@ _COMPRESSED = _words("""
     7z aac apk avif bin br bz2 dat deb dmg docx epub flac gif gz heic heif img iso jar jpeg jpg lz4 lzma m4a m4v mkv mov
     mp3 mp4 mpeg mpg odt ods ogg opus parquet pdf png pptx rar rpm tgz webm webp whl woff woff2 wmv xlsx xz zip zst
 """)
+_NO_PAGES = _COMPRESSED | _words("bmp csv doc ico json odp ppt rtf svg tif tiff txt vcf wav xls xml")
+_PAGES = frozenset({"text/html", "application/xhtml+xml"})
 _TYPES = ("text/", "image/svg", "image/bmp", "audio/wav", "audio/x-wav")
 _APPLICATION = _words("json javascript xml sql x-sh x-ndjson wasm rtf yaml toml x-yaml geo+json ld+json")
+
+
+def is_page_in_its_place(name: str, content_type: str | None) -> bool:
+    """Return whether an origin gives a web page where the name says another kind of file: PDF, image, archive …"""
+    kind = (content_type or "").partition(";")[0].strip().lower()
+    return kind in _PAGES and splitext(name)[1][1:].lower() in _NO_PAGES
 
 
 def compresses(name: str, content_type: str | None) -> bool:

@@ -75,7 +75,9 @@ class Announcements:
         return row.state is ArchiveState.STALE
 
     async def _event(self, type: str, row: ArchiveRow, at: float, *, cached: bool) -> Event:
-        left_out = LeftOut.cut(*await self._repository.overview.left_out(row.hash, most=MOST_TOLD + 1), most=MOST_TOLD)
+        overview = self._repository.overview
+        found, warnings = await overview.left_out(row.hash, most=MOST_TOLD + 1), await overview.warnings(row.hash)
+        left_out = LeftOut.cut(*found, most=MOST_TOLD, warnings=warnings)
         document = status_document(row, None, left_out=left_out, active=False, cached=cached)
         # Never the Host that it was created by: another one could be told to the receiver by whoever knows the list.
         # With a signature, for receivers are the owner's and the operator's.

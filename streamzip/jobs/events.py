@@ -58,11 +58,11 @@ class NotedEvents:
         """See Events."""
         if row.released and row.rounds == rounds:
             return True
-        return await self._repository.mark_released(row.hash, rounds=rounds)
+        return await self._repository.rounds.mark_released(row.hash, rounds=rounds)
 
     async def asked_anew(self, archive_hash: str, *, rounds: int) -> bool:
         """See Events."""
-        begun = await self._repository.begin_round(archive_hash, rounds=rounds, most=MOST_ROUNDS)
+        begun = await self._repository.rounds.begin(archive_hash, rounds=rounds, most=MOST_ROUNDS)
         if begun:
             event(logger, logging.INFO, "origins_asked_anew", archive=archive_hash)
         return begun

@@ -71,7 +71,8 @@ class PageSource:
             raise OriginError("unreachable", "the gateway has no means to read it now", transient=True) from error
         names = unique_names([name_from_url(image) for image in images.urls])
         entries = tuple(
-            Entry(image, name, headers=_fields(page.url, image)) for image, name in zip(images.urls, names, strict=True)
+            Entry(image, name, headers=_fields(page.url, image), named=False)
+            for image, name in zip(images.urls, names, strict=True)
         )
         return Manifest(entries=entries, filename=clean_filename(urlsplit(page.url).hostname or ""), owner=owner)
 

@@ -130,8 +130,9 @@ class Zip:
         while not await planning.probe():
             pass
         left_out = tuple(map(LeftOut.of, planning.errors()))
-        if left_out and not planning.may_skip:
-            raise NothingToZip(str(left_out[0]), tuple(map(str, left_out)), code="entry_failed")
+        refused = planning.refused()
+        if refused is not None:
+            raise NothingToZip(str(LeftOut.of(refused)), tuple(map(str, left_out)), code="entry_failed")
         # No time of its own is in it: the same files give the same bytes, and the same ETag.
         layout = await aside(self.asked.manifest, lambda: planning.freeze(now=0))
         if not layout.members:

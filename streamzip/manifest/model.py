@@ -17,6 +17,7 @@ from streamzip.manifest.strict_json import read_lists
 
 Compression = Literal["auto", "store", "deflate"]
 OnError = Literal["skip", "fail"]
+OnHtml = Literal["keep", "skip", "fail"]
 
 # Entries rendered at a time: a million of them as dicts at once would be 300 MB, a batch is 0.3.
 _BATCH = 1000
@@ -30,7 +31,8 @@ class Entry:
     client signs its URLs anew each time. `size` in bytes and `crc32` as a number are the client's claims, verified as
     bytes pass; `mtime` is in seconds since the epoch, UTC. `headers` are secrets, for the url's own origin alone.
     `probe`: the origin may be asked for the file before it is pulled; one-time links are good for one request.
-    An empty folder has no url, and a name that ends in a slash.
+    `named`: by the client; else the origin may give it another name. `on_html`: what becomes of it where a web page
+    comes in its place; None: as the archive has it. An empty folder has no url, and a name that ends in a slash.
     """
 
     url: str
@@ -41,6 +43,8 @@ class Entry:
     mtime: int | None = None
     headers: Fields = field(default=(), repr=False)
     probe: bool = True
+    named: bool = True
+    on_html: OnHtml | None = None
 
     @property
     def is_folder(self) -> bool:
@@ -59,6 +63,7 @@ class Manifest:
     filename: str = "archive.zip"
     compression: Compression = "auto"
     on_error: OnError = "skip"
+    on_html: OnHtml = "keep"
     generation: int = 1
     owner: str | None = None
 
@@ -87,7 +92,8 @@ class Manifest:
             manifest = cls(entries=entries, **stored["archive"])
         except (ValueError, TypeError, KeyError, RecursionError, NotJson) as error:
             raise Damaged("The stored manifest cannot be read") from error
-        if manifest.compression not in get_args(Compression) or manifest.on_error not in get_args(OnError):
+        options = ((manifest.compression, Compression), (manifest.on_error, OnError), (manifest.on_html, OnHtml))
+        if any(value not in get_args(known) for value, known in options):
             raise Damaged("The stored manifest holds an option that this version does not know")
         return manifest
 
@@ -134,6 +140,10 @@ def _everything(entry: Entry) -> dict[str, Any]:
         row["headers"] = entry.headers
     if not entry.probe:
         row["probe"] = False
+    if not entry.named:
+        row["named"] = False
+    if entry.on_html is not None:
+        row["on_html"] = entry.on_html
     return row
 
 

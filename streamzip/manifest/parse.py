@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from streamzip.errors import FieldError, InvalidRequest, TooLarge
 from streamzip.manifest.fields import read_fields
-from streamzip.manifest.model import Compression, Entry, Manifest, OnError
+from streamzip.manifest.model import Compression, Entry, Manifest, OnError, OnHtml
 from streamzip.manifest.names import clean_filename, name_from_url, unique_names
 from streamzip.manifest.strict_json import Take, quoted, read_json
 from streamzip.manifest.uploads import SCHEME, name_in
@@ -20,6 +20,7 @@ _Reader = Callable[[Any], Any]  # the value as the manifest has it; ValueError w
 
 _COMPRESSIONS: tuple[str, ...] = get_args(Compression)
 _ON_ERROR: tuple[str, ...] = get_args(OnError)
+_ON_HTML: tuple[str, ...] = get_args(OnHtml)
 
 _VALUES_PER_ENTRY = 16  # seven members, the object, some header fields, and room to say what is wrong with one
 _MAX_ID = 1024
@@ -97,7 +98,7 @@ def parse_create(
     if sum(entry.size or 0 for entry in wished) > _MAX_TOTAL:
         raise InvalidRequest([FieldError("/entries", f"the sizes add up to more than {_MAX_TOTAL} bytes")])
     entries, renamed = _named(wished)
-    chosen = {key: options[key] for key in ("filename", "compression", "on_error") if key in options}
+    chosen = {key: options[key] for key in ("filename", "compression", "on_error", "on_html") if key in options}
     manifest = Manifest(entries=entries, owner=owner, **chosen)
     return CreateRequest(
         manifest,
@@ -182,7 +183,7 @@ def _plain(limits: Limits, allow: Exempt, errors: _Errors) -> Take:
         except ValueError as error:
             errors.add(f"/urls/{index}", str(error))
             return None
-        return Entry(url, name_from_url(url))
+        return Entry(url, name_from_url(url), named=url.startswith(SCHEME))
 
     return take
 
@@ -205,7 +206,7 @@ def _full(limits: Limits, allow: Exempt, errors: _Errors) -> Take:
                 errors.add(f"{pointer}/url", "the file's URL is required; an empty folder has a `name/` and no more")
             return Entry("", **fields) if _is_folder(fields) else None
         if "name" not in fields:
-            fields["name"] = name_from_url(fields["url"])
+            fields["name"], fields["named"] = name_from_url(fields["url"]), fields["url"].startswith(SCHEME)
         return Entry(**fields)
 
     return take
@@ -286,6 +287,7 @@ def _option_readers(limits: Limits, allow: Exempt) -> dict[str, _Reader]:
         "filename": lambda value: clean_filename(_text(value, limits.max_name)),
         "compression": lambda value: _one_of(_COMPRESSIONS, value),
         "on_error": lambda value: _one_of(_ON_ERROR, value),
+        "on_html": lambda value: _one_of(_ON_HTML, value),
         "prefetch": _flag,
         "refresh": _flag,
         "webhook": lambda value: _url(value, limits, allow),
@@ -303,6 +305,7 @@ def _entry_readers(limits: Limits, allow: Exempt) -> dict[str, _Reader]:
         "mtime": _mtime,
         "headers": read_fields,
         "probe": _flag,
+        "on_html": lambda value: _one_of(_ON_HTML, value),
     }
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
-from streamzip.manifest.model import Compression, OnError
+from streamzip.manifest.model import Compression, OnError, OnHtml
 
 _Url = Annotated[
     str,
@@ -49,7 +49,8 @@ class EntryBody(BaseModel):
     name: str | None = Field(
         None,
         description="The file's path in the archive. Made safe and unique where it is not; the answer lists what "
-        "was renamed. Default: the last path segment of the URL.",
+        "was renamed. Default: what the origin calls it (Content-Disposition), else the last path segment of the "
+        "URL, with an extension for its type where it has none.",
         examples=["holiday/a.png"],
     )
     size: int | None = Field(
@@ -81,6 +82,10 @@ class EntryBody(BaseModel):
         None,
         description="false: the file is not asked for before it is pulled, for links that are good for one request. "
         "Default: true.",
+    )
+    on_html: OnHtml | None = Field(
+        None,
+        description="What becomes of it where a web page comes in its place: see the archive's. Default: as there.",
     )
 
     @model_validator(mode="after")
@@ -114,6 +119,11 @@ class CreateBody(BaseModel):
         None,
         description="`skip` (default): an entry that cannot be had is left out, and named in the status and in "
         "archive-report.json at the end of the archive; `fail`: the archive fails.",
+    )
+    on_html: OnHtml | None = Field(
+        None,
+        description="A web page comes where an entry's name says PDF, image, archive …, as of login walls: `keep` "
+        "(default) packs it, and says so in `warnings`; `skip` leaves it out; `fail`: the archive fails.",
     )
     prefetch: bool | None = Field(
         None, description="Build the archive in the background now. Default: as the gateway is configured."

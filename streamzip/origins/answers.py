@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from streamzip.errors import OriginError, UnusableRange
+from streamzip.manifest.dispositions import MOST_LONG
 from streamzip.net.retry import http_date
 from streamzip.origins.port import Facts, Validator
 
@@ -107,13 +108,14 @@ class Head:
         """What it tells of the whole file. Raises OriginError where its size is none."""
         if size is not None and size > MOST_BYTES:
             raise bad_answer("no file is that large")
-        modified = self.field(b"last-modified")
+        modified, disposition = self.field(b"last-modified"), self.field(b"content-disposition")
         return Facts(
             size,
             self._validator(modified),
             ranges,
             None if modified is None else http_date(modified),
             self.field(b"content-type"),
+            disposition=disposition if disposition is None or len(disposition) <= MOST_LONG else None,
         )
 
     @property

@@ -19,7 +19,7 @@ class Kind(Enum):
 
 
 _KINDS: Final[Mapping[str, Kind]] = {
-    **dict.fromkeys(("unreachable", "timed_out", "too_slow", "bad_answer", "truncated"), Kind.PASSING),
+    **dict.fromkeys(("unreachable", "timed_out", "too_slow", "bad_answer", "truncated", "html_page"), Kind.PASSING),
     **dict.fromkeys(("http_408", "http_425"), Kind.PASSING),
     **dict.fromkeys(("http_429", "http_503"), Kind.THROTTLED),
     **dict.fromkeys(("http_404", "http_410"), Kind.GONE),

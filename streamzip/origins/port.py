@@ -31,7 +31,7 @@ class Facts(NamedTuple):
     """What an answer tells of the whole file, whichever part of it was asked for.
 
     `size` in bytes, None where the origin did not say; `ranges`: it answers ranges with parts; `mtime` in seconds since
-    the epoch; `body` only where a probe was given all of it.
+    the epoch; `body` only where a probe was given all of it. `disposition`: the Content-Disposition field.
     """
 
     size: int | None
@@ -40,6 +40,7 @@ class Facts(NamedTuple):
     mtime: int | None
     content_type: str | None
     body: bytes | None = None
+    disposition: str | None = None
 
 
 class Opened(NamedTuple):

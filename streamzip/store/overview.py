@@ -34,6 +34,7 @@ _of = plans.c.hash == bindparam("hash")
 _count = select(func.json_array_length(plans.c.errors)).where(_of)
 _page = select(cast(_item.c.value, Text)).select_from(plans, _item).where(_of, _index >= bindparam("first"))
 _page = _page.order_by(_index).limit(bindparam("most"))
+_warnings = select(plans.c.warnings).where(_of)
 _codes = select(_item.c.value.op("->>")("code")).select_from(plans, _item).where(_of).distinct()
 
 
@@ -92,6 +93,11 @@ class Overview:
             return 0, []
         found = await self._reads.rows(_page, hash=hash, first=first, most=most)
         return counted[0][0], [json.loads(row[0]) for row in found]
+
+    async def warnings(self, hash: str) -> list[Mapping[str, Any]]:
+        """Return what is odd about entries that are in the archive."""
+        rows = await self._reads.rows(_warnings, hash=hash)
+        return list(rows[0][0] or ()) if rows else []
 
     async def codes(self, hash: str) -> frozenset[str]:
         """Return the codes of the entries that were left out."""

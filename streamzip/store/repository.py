@@ -31,6 +31,7 @@ from streamzip.store.jobs import Jobs
 from streamzip.store.migrations import migrate
 from streamzip.store.overview import Overview
 from streamzip.store.reading import Reads
+from streamzip.store.rounds import Rounds
 from streamzip.store.rows import ArchiveRow, Documents, Event, Sealed
 from streamzip.store.server_clock import ServerClock
 from streamzip.store.statements import InsertAbsent, changed, put
@@ -91,6 +92,7 @@ class Repository:
         self.catalogue = Catalogue(reads, writer)
         self.webpages = Webpages(reads, writer, hiding, wakes)
         self.overview = Overview(reads)
+        self.rounds = Rounds(writer)
         self.ended_sessions = EndedSessions(reads, writer)
 
     @classmethod
@@ -183,31 +185,6 @@ class Repository:
         """Remove the archive, its documents, plan and jobs; False where it was gone already."""
         return await self._changed(delete(archives).where(archives.c.hash == hash))
 
-    async def mark_released(self, hash: str, *, rounds: int) -> bool:
-        """Note that bytes of the body are about to be given out, by the layout of that round.
-
-        False where that is not the archive's layout any more, or the archive is gone.
-        """
-        standing = (archives.c.hash == hash) & (archives.c.rounds == rounds)
-        return await self._changed(update(archives).where(standing).values(released=True))
-
-    async def begin_round(self, hash: str, *, rounds: int, most: int) -> bool:
-        """Forget the layout of that round, so that the origins are asked anew.
-
-        False where bytes were given out by it, where it is forgotten already, or where that was done `most` times.
-        """
-        unused = ~archives.c.released & archives.c.completed_at.is_(None)
-        standing = (archives.c.hash == hash) & (archives.c.rounds == rounds) & (archives.c.rounds < most)
-
-        def change(connection: Connection) -> bool:
-            if not changed(connection, update(archives).where(standing & unused).values(rounds=rounds + 1, code=None)):
-                return False
-            learned = (documents.c.hash == hash) & documents.c.kind.in_([LAYOUT, CRCS])
-            connection.execute(delete(documents).where(learned))
-            return True
-
-        return await self._writer.apply(change)
-
     async def set_code(self, hash: str, code: str | None, *, event: Event | None = None) -> bool:
         """Why the archive failed; None takes it back, for a fresh try. False where the archive is gone, or stale, which
         it is for ever, whatever other readers and processes come to.
@@ -277,13 +254,15 @@ class Repository:
         layout: Sealed,
         *,
         errors: Sequence[Mapping[str, Any]] | None = None,
+        warnings: Sequence[Mapping[str, Any]] = (),
         over: Collection[str] = (),
         rounds: int = 0,
     ) -> Sealed:
         """Freeze the layout, once: returns the one that stands, the first to come. Raises NotFound: archive gone;
         NotReady where the origins are asked anew, and this is not the layout of that round.
 
-        Where it is this one, `errors` are kept as by `set_errors` (None: there are none, and there were none), and a
+        Where it is this one, `errors` are kept as by `set_errors` (None: there are none, and there were none) with the
+        `warnings` about other entries, and a
         failure whose code is in `over` has ended.
         """
 
@@ -297,7 +276,7 @@ class Repository:
                     raise NotFound("No such archive.")
                 return _to_sealed(standing)
             if errors is not None:
-                _put_errors(connection, hash, errors)
+                _put_errors(connection, hash, errors, warnings)
             if over:
                 connection.execute(_over, {"of": hash, "codes": list(over)})
             return layout
@@ -341,8 +320,11 @@ async def _ask_time(reads: Reads, now: TextClause, clock: ServerClock) -> None:
     clock.learn(told[0][0], asked, clock.monotonic())
 
 
-def _put_errors(connection: Connection, hash: str, errors: Sequence[Mapping[str, Any]]) -> None:
-    put(connection, plans, {"hash": hash}, {"errors": [dict(error) for error in errors]})
+def _put_errors(
+    connection: Connection, hash: str, errors: Sequence[Mapping[str, Any]], warnings: Sequence[Mapping[str, Any]] = ()
+) -> None:
+    told = {"errors": [dict(error) for error in errors], "warnings": [dict(warning) for warning in warnings]}
+    put(connection, plans, {"hash": hash}, told)
 
 
 def _to_archive(rows: Sequence[Row[Any]]) -> ArchiveRow | None:

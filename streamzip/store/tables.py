@@ -68,6 +68,7 @@ plans = Table(
     metadata,
     Column("hash", ForeignKey("archives.hash", ondelete="CASCADE"), primary_key=True),
     Column("errors", JSON, nullable=False),
+    Column("warnings", JSON),
 )
 
 jobs = Table(

@@ -271,7 +271,7 @@ def test_download_is_gone_with_its_archive(gateway: Gateway, origin: Origin) -> 
     id = ask(gateway, origin.url("/gone/page"))
     await_answer(gateway, id)
     headers = {"Referer": origin.url("/gone/page")}  # as the page's images are asked for
-    entries = [{"name": "a.png", "url": origin.url("/gone/a.png"), "headers": headers}]
+    entries = [{"url": origin.url("/gone/a.png"), "headers": headers}]
     created = gateway.create(entries=entries, filename="127.0.0.1.zip")
     token = {"X-Delete-Token": created["delete_token"]}
     assert call(gateway, "DELETE", f"/api/archive/{created['archive_hash']}", headers=token).status_code == 204

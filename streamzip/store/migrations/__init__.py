@@ -19,6 +19,7 @@ from streamzip.store.migrations import (
     m0008_claims,
     m0009_ended_sessions,
     m0010_learned_anew,
+    m0011_warnings,
 )
 
 STEPS: tuple[Callable[[Connection], None], ...] = (
@@ -32,6 +33,7 @@ STEPS: tuple[Callable[[Connection], None], ...] = (
     m0008_claims.apply,
     m0009_ended_sessions.apply,
     m0010_learned_anew.apply,
+    m0011_warnings.apply,
 )
 
 versions = Table("schema", MetaData(), Column("version", Integer, primary_key=True, autoincrement=False))

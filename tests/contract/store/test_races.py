@@ -56,8 +56,8 @@ async def test_layout_is_used_or_forgotten_when_two_gateways_do_one_of_them_each
         hash = f"{number:032x}"
         await gateways[0].create(an_archive(hash), sealed())
         won = await asyncio.gather(
-            gateways[number % 2].mark_released(hash, rounds=0),
-            gateways[1 - number % 2].begin_round(hash, rounds=0, most=3),
+            gateways[number % 2].rounds.mark_released(hash, rounds=0),
+            gateways[1 - number % 2].rounds.begin(hash, rounds=0, most=3),
         )
         assert sum(won) == 1
 

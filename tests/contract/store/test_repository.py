@@ -102,7 +102,7 @@ async def test_delete_takes_documents_plan_and_jobs_when_the_archive_goes(reposi
 async def test_facts_change_when_they_are_set(repository: Repository) -> None:
     """Released and the failure's code are kept, and a code can be taken back."""
     await repository.create(an_archive(), sealed())
-    await repository.mark_released(HASH, rounds=0)
+    await repository.rounds.mark_released(HASH, rounds=0)
     assert await repository.set_code(HASH, "origin_failed")
     assert await repository.get(HASH) == an_archive(released=True, code="origin_failed")
     assert await repository.set_code(HASH, None)
@@ -114,28 +114,29 @@ async def test_layout_of_which_nothing_was_given_out_can_be_forgotten(repository
     await repository.create(an_archive(), sealed())
     await repository.set_layout(HASH, sealed(b"first"))
     await repository.set_code(HASH, "origin_failed")
-    assert await repository.begin_round(HASH, rounds=0, most=2)
+    assert await repository.rounds.begin(HASH, rounds=0, most=2)
     assert await repository.documents(HASH) == Documents(sealed())
     assert await repository.get(HASH) == an_archive(rounds=1)
-    assert not await repository.mark_released(HASH, rounds=0)
+    assert not await repository.rounds.mark_released(HASH, rounds=0)
     assert not await repository.set_completed(HASH, at=1.0, size=1)
     with pytest.raises(NotReady):
         await repository.set_layout(HASH, sealed(b"late"))
     await repository.set_layout(HASH, sealed(b"second"), rounds=1)
-    assert await repository.mark_released(HASH, rounds=1)
+    assert await repository.rounds.mark_released(HASH, rounds=1)
     assert await repository.get(HASH) == an_archive(rounds=1, released=True)
 
 
 async def test_layout_stands_for_ever_once_it_was_used(repository: Repository) -> None:
     """Bytes given out, a full pass, as many rounds as there may be: no other layout takes its place."""
     await repository.create(an_archive(), sealed())
-    assert await repository.mark_released(HASH, rounds=0)
-    assert not await repository.begin_round(HASH, rounds=0, most=2)
+    assert await repository.rounds.mark_released(HASH, rounds=0)
+    assert not await repository.rounds.begin(HASH, rounds=0, most=2)
     for number in range(1, 3):
         await repository.create(an_archive(str(number) * 32), sealed())
     assert await repository.set_completed("1" * 32, at=1.0, size=1)
-    assert not await repository.begin_round("1" * 32, rounds=0, most=2)
-    assert [await repository.begin_round("2" * 32, rounds=number, most=2) for number in range(3)] == [True, True, False]
+    assert not await repository.rounds.begin("1" * 32, rounds=0, most=2)
+    begun = [await repository.rounds.begin("2" * 32, rounds=number, most=2) for number in range(3)]
+    assert begun == [True, True, False]
 
 
 async def test_one_of_giving_out_and_forgetting_wins(repository: Repository) -> None:
@@ -143,7 +144,8 @@ async def test_one_of_giving_out_and_forgetting_wins(repository: Repository) -> 
     for number in range(10):
         hash = f"{number:032x}"
         await repository.create(an_archive(hash), sealed())
-        marking, beginning = repository.mark_released(hash, rounds=0), repository.begin_round(hash, rounds=0, most=3)
+        rounds = repository.rounds
+        marking, beginning = rounds.mark_released(hash, rounds=0), rounds.begin(hash, rounds=0, most=3)
         won = await asyncio.gather(*((marking, beginning) if number % 2 else (beginning, marking)))
         assert sorted(won) == [False, True]
 
@@ -162,8 +164,8 @@ async def test_stale_is_for_ever(repository: Repository) -> None:
 
 async def test_setters_say_so_when_the_archive_is_gone(repository: Repository) -> None:
     """A setter that finds no archive is answered False; what hangs on an archive raises NotFound."""
-    assert not await repository.mark_released(HASH, rounds=0)
-    assert not await repository.begin_round(HASH, rounds=0, most=3)
+    assert not await repository.rounds.mark_released(HASH, rounds=0)
+    assert not await repository.rounds.begin(HASH, rounds=0, most=3)
     assert not await repository.set_code(HASH, "no_entries")
     assert not await repository.set_completed(HASH, at=1.0, size=1, crcs=sealed())
     with pytest.raises(NotFound):

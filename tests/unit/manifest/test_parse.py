@@ -35,7 +35,9 @@ def test_parse_create_reads_the_plain_form() -> None:
     """A list of URLs is a whole request; its names come from the URLs, and clashes are reported."""
     request = create({"urls": [URL, "https://example.org/a.png?x=1"]})
     assert request == CreateRequest(
-        Manifest((Entry(URL, "a.png"), Entry("https://example.org/a.png?x=1", "a (2).png"))),
+        Manifest(
+            (Entry(URL, "a.png", named=False), Entry("https://example.org/a.png?x=1", "a (2).png", named=False)),
+        ),
         renamed=(Rename(1, "a.png", "a (2).png"),),
         prefetch=None,
         plain=True,
@@ -57,7 +59,7 @@ def test_parse_create_reads_the_full_form() -> None:
         Manifest(
             (
                 Entry(URL, "holiday/a.png", id="photo-17@3", size=5242880, crc32=0x0A1B2C3D, mtime=1777629600),
-                Entry(URL, "a.png"),
+                Entry(URL, "a.png", named=False),
             ),
             filename="holiday.zip",
             compression="store",
