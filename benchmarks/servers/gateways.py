@@ -68,6 +68,7 @@ def streamzip(
         "STREAMZIP_ALLOW_HOSTS": ",".join(f"127.0.0.1:{origin.port}" for origin in origins),
         "STREAMZIP_CACHE_MAX_BYTES": cache,
         "STREAMZIP_SENDFILE": sendfile,
+        "STREAMZIP_TRUSTED_PROXIES": "127.0.0.1",
         "STREAMZIP_LOG_LEVEL": "warning",
         "STREAMZIP_WORKERS": str(workers),
     }

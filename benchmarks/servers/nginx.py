@@ -73,7 +73,10 @@ def front(folder: Path, gateway_url: str, spool: Path) -> Process:
         f"""
         server {{
             listen 127.0.0.1:{port};
-            location / {{ proxy_pass {gateway_url}; proxy_http_version 1.1; proxy_buffering off; }}
+            location / {{
+                proxy_pass {gateway_url}; proxy_http_version 1.1; proxy_buffering off;
+                proxy_set_header X-Sendfile-Type X-Accel-Redirect;
+            }}
             location /_spool/ {{ internal; alias {spool}/; }}
             location /file/ {{ alias {spool}/; }}
         }}""",

@@ -1,5 +1,6 @@
 """GET and HEAD of the archive, in every state: never pulled, growing, finished; whole or in ranges."""
 
+import logging
 from contextlib import AsyncExitStack
 from email.utils import formatdate
 from functools import partial
@@ -10,6 +11,7 @@ from starlette.responses import Response
 from streamzip.archives.download import Facts
 from streamzip.clock import Clock
 from streamzip.config import Settings
+from streamzip.edge.accel import ANNOUNCED_KEY
 from streamzip.edge.disposition import attachment
 from streamzip.edge.problems import ProblemResponse
 from streamzip.edge.representation import Representation, respond
@@ -17,8 +19,11 @@ from streamzip.edge.request_log import about
 from streamzip.edge.sending import HandedOver
 from streamzip.errors import AskedAnew, NotReady
 from streamzip.gateway import Gateway
+from streamzip.logs import event
 from streamzip.web.frame import is_browser
 from streamzip.web.told import preparing_page
+
+logger = logging.getLogger(__name__)
 
 
 class Downloads:
@@ -28,6 +33,7 @@ class Downloads:
         self._gateway = gateway
         self._settings = settings
         self._clock = clock
+        self._told_unannounced = False
 
     async def get(self, request: Request) -> Response:
         """GET | HEAD /archive/get/{hash}.zip"""
@@ -52,8 +58,7 @@ class Downloads:
             download = await stack.enter_async_context(self._gateway.downloads.open(hash))
             facts = download.facts
             headers = _headers(facts)
-            missed = request.headers.get("x-accel-missing")  # nginx found no copy there
-            by_nginx = facts.finished and self._settings.sendfile == "x-accel" and not missed
+            by_nginx = facts.finished and self._settings.sendfile == "x-accel" and self._may_hand_over(request)
             if facts.length is None and request.scope["http_version"] == "1.0":
                 # Without a length only chunks can tell the end from a break, and HTTP/1.0 has none (RFC 9112 §7.1).
                 wanted = (
@@ -74,6 +79,17 @@ class Downloads:
             return await respond(
                 request, selected, stack, now=self._clock.wall(), write_timeout=self._settings.write_timeout
             )
+
+    def _may_hand_over(self, request: Request) -> bool:
+        """Return whether a trusted proxy says that it sends copies. Where none does, the log says so once."""
+        if request.headers.get("x-accel-missing"):  # it found no copy there
+            return False
+        announced = bool(request.scope.get(ANNOUNCED_KEY))
+        if not announced and not self._told_unannounced:
+            self._told_unannounced = True
+            client = request.client
+            event(logger, logging.WARNING, "copies_not_handed_over", client=client and client.host)
+        return announced
 
     def _hand_over(self, hash: str, headers: dict[str, str], lapses: bool) -> Response:
         """What has nginx send the copy. It finds the range and compares If-Range by itself: our ETag is the one that it

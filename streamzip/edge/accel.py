@@ -11,8 +11,18 @@ from typing import Final
 
 from streamzip.spans import Span
 
+ANNOUNCED_KEY: Final = "streamzip.hand_over"  # of the scope: whether a trusted proxy can be handed copies
+
 _PRECONDITIONS: Final = frozenset({"if-match", "if-none-match", "if-modified-since", "if-unmodified-since"})
 _ONE_RANGE = re.compile(r"bytes=(?:[0-9]{1,18}-[0-9]{0,18}|-[0-9]{1,18})", re.IGNORECASE)  # 63 bits hold 18 digits
+
+
+def announces(fields: Mapping[str, str]) -> bool:
+    """Return whether a request says that the proxy that passed it on sends what X-Accel-Redirect names.
+
+    Whoever comes past that proxy would get 200 and no bytes. The field's name is Rack's (Rack::Sendfile).
+    """
+    return fields.get("x-sendfile-type", "").lower() == "x-accel-redirect"
 
 
 def nginx_agrees(fields: Mapping[str, str], spans: Sequence[Span] | None) -> bool:

@@ -3,6 +3,7 @@
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from streamzip.edge.accel import ANNOUNCED_KEY, announces
 from streamzip.edge.hosts import Hosts
 from streamzip.edge.problems import respond
 from streamzip.edge.proxies import Proxies, parsed
@@ -33,6 +34,7 @@ class Heads:
         self._hosts.check([value for name, value in fields.raw if name == b"host"], scope["http_version"])
         self._sites.check(scope["method"], fields)
         peer = None if scope["client"] is None else parsed(scope["client"][0])
+        scope[ANNOUNCED_KEY] = announces(fields) and self._proxies.trusts(peer)
         scope["scheme"] = self._proxies.scheme(peer, scope["scheme"], fields.getlist("x-forwarded-proto"))
         client = self._proxies.client(peer, fields.getlist("x-forwarded-for"))
         scope["client"] = None if client is None else (str(client), scope["client"][1] if client == peer else 0)

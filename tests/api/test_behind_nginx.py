@@ -50,7 +50,9 @@ def stack(request: pytest.FixtureRequest, origin: Origin, tmp_path_factory: pyte
     """Both running, under each setting."""
     folder = tmp_path_factory.mktemp("front")
     allow, copies = [origin.authority], str(request.param)
-    with Gateway(folder / "data", allow=allow, sendfile=copies, max_attempts="1") as gateway:
+    with Gateway(
+        folder / "data", allow=allow, sendfile=copies, max_attempts="1", trusted_proxies="127.0.0.1"
+    ) as gateway:
         address, spool = f"127.0.0.1:{gateway.port}", folder / "data" / "spool"
         with NginxFront(folder / "nginx", gateway=address, spool=spool) as front:
             limits = httpx.Limits(max_keepalive_connections=0)
@@ -160,8 +162,10 @@ def test_a_finished_copy_has_the_live_answers_headers(stack: Stack, origin: Orig
     live = stack.client.get(path)
     stack.gateway.until(hash)
 
-    direct = stack.gateway.client.get(path)
+    told = {"X-Sendfile-Type": "X-Accel-Redirect"}
+    direct = stack.gateway.client.get(path, headers=told)
     assert ("x-accel-redirect" in direct.headers) == (stack.copies == "x-accel")
+    assert stack.gateway.client.get(path).content == live.content  # whoever comes past nginx
     finished = stack.client.get(path)
     assert "x-accel-redirect" not in finished.headers
     assert finished.content == live.content

@@ -246,7 +246,8 @@ def site(request: pytest.FixtureRequest, origin: Origin, tmp_path_factory: pytes
     for number, file in enumerate(FILES.values()):
         origin.serve(f"/matrix/{number}.png", file)
     folder = tmp_path_factory.mktemp("matrix")
-    with Gateway(folder / "data", allow=[origin.authority], sendfile=SENDFILE[request.param]) as gateway:
+    settings = {"sendfile": SENDFILE[request.param], "trusted_proxies": "127.0.0.1"}
+    with Gateway(folder / "data", allow=[origin.authority], **settings) as gateway:
         if request.param == "direct":
             yield Site(gateway, origin, gateway.port, through_nginx=False)
             return
