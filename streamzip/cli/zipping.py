@@ -73,7 +73,7 @@ def zip_(
     from streamzip import Origins, Zip
 
     filename = "archive.zip" if output == "-" else Path(output).name
-    with _ending(resumes=output != "-" and not dry_run):
+    with _ending(resumes=output != "-" and not dry_run, piped=output == "-" and not dry_run):
         origins = Origins(allow_private=allow_private, connections=jobs)
         options: dict[str, Any] = {"compression": compression, "on_error": on_error}
         archive = Zip(items, filename=filename, origins=origins, **options)
@@ -136,11 +136,11 @@ async def _to_stdout(archive: "Zip", shown: Meter) -> None:
 
 
 @contextmanager
-def _ending(*, resumes: bool) -> Iterator[None]:
+def _ending(*, resumes: bool, piped: bool) -> Iterator[None]:
     """End the command with one sentence where the work cannot be done."""
     from streamzip import CannotSave, InvalidEntries, SourceChanged, ZipError
 
-    again = "; run it again to go on" if resumes else "; what was written is no whole zip"
+    again = "; run it again to go on" if resumes else "; what was written is no whole zip" if piped else ""
     try:
         yield
     except KeyboardInterrupt:
@@ -156,7 +156,8 @@ def _ending(*, resumes: bool) -> Iterator[None]:
     except SourceChanged as error:
         stop(f"{error}{'; run it again to begin anew' if resumes else again}", code=FAILED)
     except ZipError as error:
-        stop(f"{error}{'' if error.code in _BEFORE_THE_FIRST_BYTE else again}", code=FAILED)
+        anew = ", or delete its .part to begin anew" if resumes else ""
+        stop(f"{error}{'' if error.code in _BEFORE_THE_FIRST_BYTE else again + anew}", code=FAILED)
 
 
 def _items(

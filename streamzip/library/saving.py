@@ -69,6 +69,7 @@ async def save(archive: "Zip", target: Path, *, replace: bool, told: Told | None
     with _spoken(target), part.held():
         if part.is_done(digest):
             size = part.size()
+            archive.go_on(part.planned(digest, replace=replace))
             part.remove()
             return size
         part.check_target(replace=replace)

@@ -23,10 +23,6 @@ def test_everything_goes_through_the_proxy(launch: Launch) -> None:
         (asked,) = {request.fields["proxy-authorization"] for request in proxy.requests()}
         assert asked.startswith("Basic ")
         assert gateway.status(created["archive_hash"])["errors"][0]["code"] == "http_404"
-
-
-def test_private_addresses_stay_closed_by_their_letters(launch: Launch, origin: Origin) -> None:
-    """What a URL says itself is judged before the proxy is asked."""
-    gateway = launch(egress_proxy=f"http://{origin.authority}")
-    refused = gateway.client.post("/api/archive/create", json={"urls": ["http://10.0.0.1/x", "http://[::1]/x"]})
-    assert (refused.status_code, len(refused.json()["errors"])) == (422, 2)
+        # What a URL says itself is judged before the proxy is asked.
+        refused = gateway.client.post("/api/archive/create", json={"urls": ["http://10.0.0.1/x", "http://[::1]/x"]})
+        assert (refused.status_code, len(refused.json()["errors"])) == (422, 2)

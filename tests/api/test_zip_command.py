@@ -16,10 +16,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from streamzip.cli import app
+from streamzip.library.saving import Part
 from tests.support.gateway import COMMAND, POLL
 from tests.support.origin import File, Origin, Pattern, Status
 
-LARGE = 24_000_000
+LARGE = 17_000_000
 HELD = 4 << 20  # of each part
 LISTED = 150  # bytes of a journal that lists some of it
 
@@ -178,6 +179,22 @@ def test_a_changed_origin_is_begun_anew(origin: Origin, tmp_path: Path) -> None:
     assert left(tmp_path) == ["out.zip"]
 
 
+def test_a_run_that_ended_before_it_cleared_up_is_done(
+    origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between the archive's name and the part's removal, the next run clears up and says the same."""
+    origin.serve("/done/gone", Status(404))
+    arguments = ["README.md", origin.url("/done/gone"), "-o", str(tmp_path / "out.zip"), "--json"]
+    with monkeypatch.context() as patched:
+        patched.setattr(Part, "remove", lambda _: os.kill(os.getpid(), signal.SIGINT))
+        assert run(*arguments).exit_code == 130
+    assert left(tmp_path) == ["out.zip", "out.zip.part"]
+    again = run(*arguments)
+    assert (again.exit_code, json.loads(again.stdout)["left_out"][0]["code"]) == (3, "http_404")
+    assert left(tmp_path) == ["out.zip"]
+    assert set(members((tmp_path / "out.zip").read_bytes())) == {"README.md", "archive-report.json"}
+
+
 @pytest.mark.needs("bsdtar")
 def test_a_zip_goes_through_a_pipe(origin: Origin, tmp_path: Path) -> None:
     """`-o -` gives the zip and nothing else to the next program; one that leaves ends the command quietly."""
@@ -200,7 +217,7 @@ def test_a_zip_goes_through_a_pipe(origin: Origin, tmp_path: Path) -> None:
 
 def test_a_terminal_sees_how_far_it_is(origin: Origin, tmp_path: Path) -> None:
     """On a terminal a bar with the rate and the file under way; through a pipe nothing but the path."""
-    origin.serve("/shown.bin", File(Pattern(6_000_000), pause=0.01))
+    origin.serve("/shown.bin", File(Pattern(2_500_000), pause=0.01))
     reading, writing = pty.openpty()
     process = begin(origin.url("/shown.bin"), "-o", str(tmp_path / "out.zip"), stderr=writing, stdout=subprocess.PIPE)
     os.close(writing)
