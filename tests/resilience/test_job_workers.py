@@ -48,21 +48,34 @@ def url() -> str:
 
 
 @pytest.fixture
-def running(tmp_path: Path, origin: Origin, url: str) -> Iterator[Gateway]:
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def running(tmp_path: Path, origin: Origin, url: str, receiver: Receiver) -> Iterator[Gateway]:
     origin.serve("/worked/file", File(BODY))
-    with a_gateway(tmp_path / "data", origin, url) as gateway:
+    with a_gateway(tmp_path / "data", origin, url, webhook_url=receiver.url()) as gateway:
         gateway.logged("worker_begun")
         yield gateway
 
 
-def test_worker_builds_for_the_gateway_beside_it(running: Gateway, origin: Origin) -> None:
-    """A prefetch is made by the worker, in the data folder that both have; both end in good order."""
+def test_worker_works_for_the_gateway_beside_it(running: Gateway, origin: Origin, receiver: Receiver) -> None:
+    """It makes prefetches in the data folder that both have, reads pages, and tells receivers; both end in good order."""
     hash = prefetch(running, origin, "first")
+    origin.serve("/worked/page", File(b'<img src="/worked/file">', fields=(("Content-Type", "text/html"),)))
+    page = running.client.post("/download", json={"url": origin.url("/worked/page")}).headers["location"]
+    path = page.removeprefix(SHARED["public_url"])
     running.until(hash)
-    [worker] = workers(running)
-    made = next(line for line in running.log if line["event"] == "archive_completed")
-    assert made["archive"] == hash
     assert running.copy(hash).exists()
+    deadline = time.monotonic() + 20.0
+    while running.client.get(path).status_code == 202:
+        assert time.monotonic() < deadline
+    assert running.client.get(path).status_code == 200
+    told = {receiver.next().document["data"]["archive_hash"] for _ in range(2)}
+    assert hash in told
+    [worker] = workers(running)
     assert running.stop() == 0
     assert not Path(f"/proc/{worker}").exists()
 
