@@ -187,6 +187,7 @@ class DownloadPending(DownloadAccepted):
     """Not yet: ask again after `Retry-After` seconds."""
 
     status: Literal["pending", "in-progress"]
+    reason: Maybe[str] = Field(None, description="Why the page waits to be read, where it does.", examples=["no_slot"])
 
 
 class UploadedFile(BaseModel):

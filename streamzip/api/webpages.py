@@ -49,4 +49,6 @@ class Webpages:
         state = "pending" if hash is None else "in-progress"
         if is_browser(request):
             return preparing_page(request, status=202, wait=1, title="collecting_title")
-        return JSONResponse({"download_id": id, "status": state}, 202, NO_STORE | {"Retry-After": "1"})
+        reason = await self.pages.reason(id) if hash is None else None
+        waits = {} if reason is None else {"reason": reason}
+        return JSONResponse({"download_id": id, "status": state} | waits, 202, NO_STORE | {"Retry-After": "1"})

@@ -25,7 +25,7 @@ from streamzip.manifest.names import clean_filename, name_from_url, unique_names
 from streamzip.manifest.parse import CreateRequest
 from streamzip.net.retry import LONGEST_RETRY_AFTER, Backoff
 from streamzip.origins.http import HttpSource
-from streamzip.store.queues import PAGES, SLOW, LeftOut
+from streamzip.store.queues import PAGES, QUEUED, SLOW, LeftOut
 from streamzip.store.repository import Repository
 from streamzip.store.rows import WebpageRow
 from streamzip.store.webpages import BUILT, FAILED
@@ -120,12 +120,21 @@ class WebpageDownloads:
 
     async def archive(self, id: str) -> str | None:
         """The hash of the images' archive; None while the page is being read. Raises NotFound, and why it failed."""
-        row = await self._pages.get(id)
-        if row is None:
-            raise NotFound("no such download")
+        row = await self._row(id)
         if row.state == FAILED:
             raise _KINDS.get(row.code or "", UnusablePage)(row.detail or "", code=row.code)
         return row.hash if row.state == BUILT else None
+
+    async def reason(self, id: str) -> str | None:
+        """Why the page waits; None where it is being read. Raises NotFound."""
+        row = await self._row(id)
+        return row.reason if row.state == QUEUED else None
+
+    async def _row(self, id: str) -> WebpageRow:
+        row = await self._pages.get(id)
+        if row is None:
+            raise NotFound("no such download")
+        return row
 
     def shares(self, row: WebpageRow) -> Mapping[Share, int]:
         """See Kind: one owner's pages, and one origin's, leave a slot to others."""
@@ -154,7 +163,7 @@ class WebpageDownloads:
 
     async def waiting(self, now: float, left_out: LeftOut, *, no_room: bool) -> Mapping[str, int]:
         """See Kind."""
-        return await self._pages.waiting(left_out)
+        return await self._pages.waiting(now, longest=LONGEST_RETRY_AFTER, left_out=left_out, no_room=no_room)
 
     def turns_in_vain(self, row: WebpageRow) -> int:
         """See Yielding."""
@@ -180,6 +189,8 @@ class WebpageDownloads:
         """See Kind."""
         row = turn.row
         try:
+            if row.reason is not None:
+                await self._pages.begun(row)
             await self._read(row)
         except Problem as problem:  # the store's: nothing was noted, and the page is read anew
             event(logger, logging.WARNING, "page_not_noted", download=row.id, code=problem.code)

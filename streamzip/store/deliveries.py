@@ -25,6 +25,7 @@ from streamzip.store.queues import (
     is_waiting,
     next_due,
     take_up,
+    withdrawn,
 )
 from streamzip.store.reading import Reads
 from streamzip.store.rows import DeliveryRow, Event
@@ -141,9 +142,7 @@ class Deliveries:
 
     async def withdrawn(self, ids: Collection[str]) -> list[str]:
         """Return those that are no longer to be made."""
-        query = select(deliveries.c.id).where(deliveries.c.id.in_(ids), deliveries.c.state == QUEUED)
-        there = {row.id for row in await self._reads.rows(query)}
-        return [id for id in ids if id not in there]
+        return await withdrawn(self._reads, deliveries, ids)
 
     async def ended(self, row: DeliveryRow, *, state: str, at: float, outcome: str) -> None:
         """It was delivered or given up."""

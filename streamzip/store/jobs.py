@@ -9,15 +9,14 @@ import dataclasses
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, case, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, select, update
 
 from streamzip.store.queues import (
-    NO_SLOT,
     NOTHING,
     PREFETCHES,
     QUEUED,
-    SHARE,
     LeftOut,
+    blocked,
     by_reason,
     in_shares,
     is_due,
@@ -25,6 +24,7 @@ from streamzip.store.queues import (
     is_waiting,
     next_due,
     take_up,
+    withdrawn,
 )
 from streamzip.store.reading import Reads
 from streamzip.store.rows import JobRow
@@ -90,24 +90,17 @@ class Jobs:
 
     async def withdrawn(self, ids: Collection[int]) -> list[int]:
         """Return those of the jobs that are no longer to be done."""
-        query = select(jobs.c.id).where(jobs.c.id.in_(ids), jobs.c.state == QUEUED)
-        there = {row.id for row in await self._reads.rows(query)}
-        return [id for id in ids if id not in there]
+        return await withdrawn(self._reads, jobs, ids)
 
     async def waiting(self, now: float, *, longest: float, left_out: LeftOut, no_room: bool) -> Mapping[str, int]:
         """Note why jobs wait that are due, and return how many wait, by reason. `left_out`: those that are worked on,
         and the shares of the slots that are taken; `no_room`: all slots are.
         """
-        shared, due = in_shares(_SHARED, left_out), is_due(jobs, now, longest)
-        blocked: ColumnElement[Any] = case((shared, SHARE), else_=NO_SLOT if no_room else None)
-        waiting = is_waiting(jobs, left_out.ids)
-        found = select(jobs.c.id, jobs.c.reason, blocked.label("blocked")).join_from(jobs, archives)
-        told = found.where(waiting, due).subquery()
-        other = select(told.c.id).where(told.c.reason.is_distinct_from(told.c.blocked), told.c.blocked.is_not(None))
-        if await self._reads.rows(other.limit(1)):
-            mine = select(told.c.blocked).where(told.c.id == jobs.c.id).scalar_subquery()
-            change = update(jobs).where(jobs.c.id.in_(other)).values(reason=mine)
-            await self._writer.apply(lambda connection: changed(connection, change))
+        waiting, shared = is_waiting(jobs, left_out.ids), in_shares(_SHARED, left_out)
+        due, source = waiting & is_due(jobs, now, longest), jobs.join(archives)
+        unsaid, note = blocked(jobs, source, due, shared, no_room=no_room)
+        if await self._reads.rows(unsaid):
+            await self._writer.apply(lambda connection: changed(connection, note))
         counted = select(jobs.c.reason, func.count()).where(waiting).group_by(jobs.c.reason)
         return by_reason(await self._reads.rows(counted))
 

@@ -8,7 +8,21 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, Self
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, false, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Row,
+    Select,
+    Table,
+    Update,
+    case,
+    false,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from streamzip.store.reading import Reads
 from streamzip.store.statements import changed
@@ -111,3 +125,28 @@ async def next_due(reads: Reads, queue: Table, which: ColumnElement[bool]) -> fl
 def by_reason(rows: Sequence[Row[Any]]) -> dict[str, int]:
     """Return counts by reason, of rows of both; what has none is about to begin."""
     return {reason or "due": count for reason, count in (tuple(row) for row in rows)}
+
+
+async def withdrawn(reads: Reads, queue: Table, ids: Collection[Any]) -> list[Any]:
+    """Return those of the rows that are no longer to be done."""
+    there = {row.id for row in await reads.rows(select(queue.c.id).where(queue.c.id.in_(ids), queue.c.state == QUEUED))}
+    return [id for id in ids if id not in there]
+
+
+def blocked(
+    queue: Table,
+    source: FromClause,
+    due: ColumnElement[bool],
+    shared: ColumnElement[bool],
+    *,
+    no_room: bool,
+) -> tuple[Select[Any], Update]:
+    """Return how to find out whether a row that is `due` does not say yet why it gets no slot, and how to note it.
+
+    `source`: the queue, joined to what says whose its rows are; `shared`: whether a row's share is full.
+    """
+    why: ColumnElement[Any] = case((shared, SHARE), else_=NO_SLOT if no_room else None)
+    rows = select(queue.c.id, queue.c.reason, why.label("why")).select_from(source).where(due).subquery()
+    unsaid = select(rows.c.id).where(rows.c.why.is_not(None), rows.c.reason.is_distinct_from(rows.c.why))
+    mine = select(rows.c.why).where(rows.c.id == queue.c.id).scalar_subquery()
+    return unsaid.limit(1), update(queue).where(queue.c.id.in_(unsaid)).values(reason=mine)

@@ -15,8 +15,8 @@ from streamzip.store.hiding import Hiding
 from streamzip.store.queues import (
     NOTHING,
     PAGES,
-    QUEUED,
     LeftOut,
+    blocked,
     by_reason,
     in_shares,
     is_due,
@@ -24,6 +24,7 @@ from streamzip.store.queues import (
     is_waiting,
     next_due,
     take_up,
+    withdrawn,
 )
 from streamzip.store.reading import Reads
 from streamzip.store.rows import WebpageRow
@@ -90,15 +91,21 @@ class Webpages:
 
     async def withdrawn(self, ids: Collection[str]) -> list[str]:
         """Return those that are no longer to be read."""
-        query = select(webpages.c.id).where(webpages.c.id.in_(ids), webpages.c.state == QUEUED)
-        there = {row.id for row in await self._reads.rows(query)}
-        return [id for id in ids if id not in there]
+        return await withdrawn(self._reads, webpages, ids)
 
-    async def waiting(self, left_out: LeftOut) -> Mapping[str, int]:
-        """Return how many wait, by what became of their last turn."""
-        which = is_waiting(webpages, left_out.ids)
+    async def waiting(self, now: float, *, longest: float, left_out: LeftOut, no_room: bool) -> Mapping[str, int]:
+        """Note why pages wait that are due, and return how many wait, by reason; see Jobs.waiting."""
+        which, shared = is_waiting(webpages, left_out.ids), in_shares(_SHARED, left_out)
+        due = which & is_due(webpages, now, longest)
+        unsaid, note = blocked(webpages, webpages, due, shared, no_room=no_room)
+        if await self._reads.rows(unsaid):
+            await self._writer.apply(lambda connection: changed(connection, note))
         counted = select(webpages.c.reason, func.count()).where(which).group_by(webpages.c.reason)
         return by_reason(await self._reads.rows(counted))
+
+    async def begun(self, row: WebpageRow) -> None:
+        """Note that it waits for nothing more."""
+        await self._set(row, reason=None)
 
     async def again(self, row: WebpageRow, *, not_before: float, reason: str) -> None:
         """An attempt failed: try again from `not_before` (epoch s) on."""

@@ -59,9 +59,8 @@ def test_prefetch_gets_through_when_hostile_ones_hold_every_slot(crowded: Gatewa
 def test_page_gets_through_when_pages_that_hang_hold_every_slot(crowded: Gateway, origin: Origin) -> None:
     """The others are read later, in their turn."""
     origin.serve("/hostile/silent-page", Silence())
-    for _ in range(SLOTS + 1):
-        url = origin.url("/hostile/silent-page")
-        assert crowded.client.post("/download", json={"url": url}).status_code == 202
+    silent = {"url": origin.url("/hostile/silent-page")}
+    paths = [crowded.client.post("/download", json=silent).headers["location"] for _ in range(SLOTS + 1)]
     html = b'<img src="/hostile/image.png">'
     origin.serve("/hostile/page", File(html, fields=(("Content-Type", "text/html"),)))
     origin.serve("/hostile/image.png", File(BODY, fields=(("Content-Type", "image/png"),)))
@@ -71,6 +70,8 @@ def test_page_gets_through_when_pages_that_hang_hold_every_slot(crowded: Gateway
         assert time.monotonic() < deadline
     assert crowded.client.get(path).status_code == 200
     assert crowded.logged("page_put_off")["reason"] == "slow"
+    reasons = {crowded.client.get(path).json().get("reason") for path in paths}
+    assert reasons & {"slow", "no_slot", "share"}
 
 
 @pytest.mark.slow

@@ -62,7 +62,7 @@ def running(tmp_path: Path, origin: Origin, url: str, receiver: Receiver) -> Ite
 
 
 def test_worker_works_for_the_gateway_beside_it(running: Gateway, origin: Origin, receiver: Receiver) -> None:
-    """It makes prefetches in the data folder that both have, reads pages, and tells receivers; both end in good order."""
+    """It makes prefetches in the folder that both have, reads pages, and tells receivers; both end in good order."""
     hash = prefetch(running, origin, "first")
     origin.serve("/worked/page", File(b'<img src="/worked/file">', fields=(("Content-Type", "text/html"),)))
     page = running.client.post("/download", json={"url": origin.url("/worked/page")}).headers["location"]

@@ -1,8 +1,11 @@
 """Web pages in the store: due until they are built or have failed, and gone with their archive."""
 
+from dataclasses import replace
+
 import pytest
 
 from streamzip.errors import NotFound
+from streamzip.store.queues import LeftOut
 from streamzip.store.repository import Repository
 from streamzip.store.rows import WebpageRow
 from tests.unit.store.builders import an_archive, sealed
@@ -72,3 +75,19 @@ async def test_page_that_failed_goes_when_it_is_old(repository: Repository) -> N
     assert await pages.get("failed") is not None
     await pages.sweep(10.5)
     assert [await pages.get(id) is None for id in ("failed", "queued", "built")] == [True, False, False]
+
+
+async def test_waiting_says_of_each_page_why_it_waits(repository: Repository) -> None:
+    """For a slot, or for its origin's share; one that is read waits for nothing."""
+    pages = repository.webpages
+    for row in (replace(a_page("a"), origin="x"), replace(a_page("b"), origin="x"), replace(a_page("c"), origin="y")):
+        await pages.add(row)
+    left_out = LeftOut.of(["a"], [("origin", "x")])
+    counts = await pages.waiting(12.0, longest=1e12, left_out=left_out, no_room=True)
+    assert counts == {"share": 1, "no_slot": 1}
+    assert [row.id for row in await pages.due(12.0, longest=1e12, limit=9, left_out=left_out)] == ["c"]
+    blocked = await pages.get("b")
+    assert blocked is not None
+    assert blocked.reason == "share"
+    await pages.begun(blocked)
+    assert [row.reason for row in await pages.due(12.0, longest=1e12, limit=9)] == [None, None, "no_slot"]
