@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from streamzip.config import Settings, SetupError, variable
+from streamzip.files.durable import sync_folder
 
 
 def prepare_data_dir(settings: Settings) -> None:
@@ -19,7 +20,7 @@ def prepare_data_dir(settings: Settings) -> None:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in missing:  # else a power loss could take all that is promised below it
-            _fsync_folder(folder.parent)
+            sync_folder(folder.parent)
         for name in ("spool", "uploads"):
             if (path / name).exists() and not (path / name).is_dir():
                 raise SetupError(f"{path / name} is a file, and a folder is needed there: move it away")
@@ -59,7 +60,7 @@ def _kept(path: Path, fresh: str, lost: str) -> str:
         if not path.exists():
             _generate(path, fresh)
         # Also where another process made it: its own fsync may still be on the way.
-        _fsync_folder(path.parent)
+        sync_folder(path.parent)
         text = path.read_text("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise SetupError(f"cannot use the secret in {path} as uid {os.getuid()}: {error}") from error
@@ -83,11 +84,3 @@ def _generate(path: Path, text: str) -> None:
             return
     finally:
         aside.unlink()
-
-
-def _fsync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

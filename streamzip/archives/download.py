@@ -9,8 +9,8 @@ from streamzip.archives.events import Events
 from streamzip.archives.leases import Leases
 from streamzip.archives.load import STALE
 from streamzip.archives.table import ArchiveTable, Lease
-from streamzip.assembly.archive import DISK_FULL
 from streamzip.errors import AskedAnew, NotReady, Problem, Stale
+from streamzip.files.durable import DISK_FULL
 from streamzip.logs import event
 from streamzip.spans import Data
 from streamzip.spool.shelf import Shelf

@@ -16,11 +16,11 @@ from streamzip.archives.aside import aside
 from streamzip.archives.events import Events
 from streamzip.archives.finishing import Finished, finish
 from streamzip.archives.opening import Opener, StoredArchive, measured
-from streamzip.assembly.archive import DISK_FULL
 from streamzip.assembly.assembly import Assembly
 from streamzip.assembly.pulling import Pulling
 from streamzip.assembly.reader import Reading
 from streamzip.errors import AskedAnew, NotReady, Problem
+from streamzip.files.durable import DISK_FULL
 from streamzip.logs import event
 from streamzip.spool.file import FileSpool
 from streamzip.spool.memory import Memory

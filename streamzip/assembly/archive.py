@@ -14,6 +14,7 @@ from streamzip.assembly.ledger import Ledger
 from streamzip.assembly.proof import Proofs
 from streamzip.assembly.signals import Signals
 from streamzip.errors import NotFound, OriginError, Problem, Stale
+from streamzip.files.durable import DISK_FULL
 from streamzip.logs import event
 from streamzip.manifest.model import Entry, Manifest
 from streamzip.spool.journal import ArchiveRecord, Begun, Drop, Ended
@@ -22,7 +23,6 @@ from streamzip.zip.layout import Trait
 
 logger = logging.getLogger(__name__)
 
-DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 FOLLOW_INTERVAL = 0.02  # seconds between looks into the journal while another process pulls what is wanted
 

@@ -9,10 +9,11 @@ import logging
 from functools import partial
 from typing import Protocol
 
-from streamzip.assembly.archive import DISK_FULL, Archive
+from streamzip.assembly.archive import Archive
 from streamzip.assembly.failures import as_problem
 from streamzip.assembly.signals import NOTHING, Chunk
 from streamzip.errors import OriginError, Problem
+from streamzip.files.durable import DISK_FULL
 from streamzip.origins.lanes import Urgent
 from streamzip.origins.pull import Tries
 

@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from streamzip.archives.finishing import finish
-from streamzip.assembly.archive import DISK_FULL
 from streamzip.assembly.assembly import Assembly, assemble
 from streamzip.assembly.ledger import Ledger
 from streamzip.errors import Damaged, Problem
+from streamzip.files.durable import DISK_FULL, sync_folder
 from streamzip.files.locks import USE, LockFile
 from streamzip.library.errors import CannotSave, SourceChanged, translated
 from streamzip.library.planned import LeftOut, Planned
@@ -256,7 +256,7 @@ class Part:
         os.utime(whole)
         self._write(self._done, _identity(whole.stat()).encode())
         whole.replace(self.target)
-        _sync(self.target.parent)
+        sync_folder(self.target.parent)
         self.remove()
 
     def remove(self) -> None:
@@ -276,19 +276,11 @@ class Part:
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
-        _sync(self.folder)
+        sync_folder(self.folder)
 
 
 def _identity(found: os.stat_result) -> str:
     return hashlib.sha256(f"{found.st_ino} {found.st_size} {found.st_mtime_ns}".encode()).hexdigest()
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager

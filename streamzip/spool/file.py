@@ -21,6 +21,7 @@ from pathlib import Path
 
 from isal import isal_zlib
 
+from streamzip.files.durable import sync_folder
 from streamzip.files.locks import FINISH, USE, InUse, LockFile
 from streamzip.spans import Data
 from streamzip.spool.journal import ArchiveRecord, Boot, Extent, FileState, Head, Journal, Seal
@@ -289,11 +290,7 @@ class FileSpool:
         self._journal.add(seal)
         self._journal.flush()
         self._journal.sync()
-        folder = os.open(self.paths.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(self.paths.folder)
         self._state.seal, self.sealed = seal, True
         return seal
 

@@ -12,7 +12,6 @@ synced; what a killed process left aside is recognised by its lock, which died w
 
 import asyncio
 import contextlib
-import errno
 import fcntl
 import hashlib
 import json
@@ -32,6 +31,7 @@ from typing import Self
 from isal import isal_zlib
 
 from streamzip.errors import Conflict, NoRoom, NotFound, TooLarge
+from streamzip.files.durable import DISK_FULL, sync_folder
 from streamzip.logs import event
 from streamzip.manifest.uploads import key
 
@@ -44,7 +44,6 @@ _NEEDED = "needed"
 _NEW = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _ASK_EVERY = 0.01  # seconds
 _BLOCK = 256 << 10  # bytes written at once; each upload that is coming holds as many
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -248,7 +247,7 @@ class Uploads:
         needed = self._place(name) / _NEEDED
         with _told_when_full(), contextlib.suppress(FileExistsError):
             os.close(os.open(needed / hash, os.O_WRONLY | _NEW, 0o600))
-            _sync(needed)
+            sync_folder(needed)
 
     async def forget(self, is_known: Callable[[str], Awaitable[bool]]) -> None:
         """Remove the notes of archives that are gone: those of which `is_known` says no."""
@@ -322,7 +321,7 @@ class Arriving:
             with FileIO(os.open(self._folder / _ABOUT, os.O_WRONLY | _NEW, 0o600), "wb") as about:
                 about.write(json.dumps(asdict(upload)).encode())
                 os.fsync(about.fileno())
-            _sync(self._folder)
+            sync_folder(self._folder)
 
     async def __aenter__(self) -> Self:
         return self
@@ -343,7 +342,7 @@ def _told_when_full() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _FULL:
+        if error.errno not in DISK_FULL:
             raise
         raise NoRoom("the disk is full; try again later", code="storage_full") from error
 
@@ -353,16 +352,8 @@ def _unlink(paths: Iterable[Path]) -> None:
         path.unlink(missing_ok=True)
 
 
-def _sync(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
 def _move(place: Path, to: Path) -> None:
     """Rename, durably, for both folders that have changed."""
     place.rename(to)
-    _sync(to.parent)
-    _sync(place.parent)
+    sync_folder(to.parent)
+    sync_folder(place.parent)
