@@ -68,11 +68,13 @@ class Head:
         text = self.field(b"content-encoding")
         return frozenset() if text is None else frozenset(token.strip().lower() for token in text.split(","))
 
-    def check_file(self) -> None:
-        """Raise OriginError unless this is the answer of a file's own bytes, whole or in part."""
+    def check_file(self, decodable: frozenset[str] = frozenset()) -> None:
+        """Raise OriginError unless this is the answer of a file's own bytes, whole or in part. `decodable`: codings
+        that may be undone, where there is one alone.
+        """
         if self.status not in (200, 203, 206):
             raise self._refusal()
-        if self.codings & _COMPRESSIONS:
+        if self.codings & _COMPRESSIONS and not (len(self.codings) == 1 and self.codings <= decodable):
             raise OriginError("content_encoded", "the origin compressed the file although it was asked not to")
         if (self.field(b"transfer-encoding") or "chunked").lower() != "chunked":
             raise bad_answer("its Transfer-Encoding is not one that was asked for")

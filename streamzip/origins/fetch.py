@@ -102,11 +102,15 @@ class Fetcher:
             ("Accept", "*/*"),
             ("Accept-Encoding", "identity"),
         )
+        self.decodable: frozenset[str] = frozenset()
         self.at_home: Fields = self._fields  # what the URL's own origin is told, and none that it redirects to
 
-    def with_fields(self, fields: Fields) -> "Fetcher":
-        """Return a fetcher for one entry, whose header fields go to its own origin."""
+    def with_fields(self, fields: Fields, *, decodable: frozenset[str] = frozenset()) -> "Fetcher":
+        """Return a fetcher for one entry, whose header fields go to its own origin. `decodable`: codings that its
+        caller undoes.
+        """
         bound = copy.copy(self)
+        bound.decodable = decodable
         names = {name.lower() for name, _ in fields}
         bound.at_home = (*(each for each in self._fields if each[0].lower() not in names), *fields)
         return bound
@@ -138,7 +142,7 @@ class Fetcher:
         else:
             raise OriginError("too_many_redirects", f"the origin redirected more than {MAX_REDIRECTS} times")
         try:
-            head.check_file()
+            head.check_file(self.decodable)
         except OriginError as error:
             error.retry_after = self._asked_wait(head)
             await discard(head, stream)

@@ -16,6 +16,7 @@ from streamzip.manifest.fields import Fields
 from streamzip.net.port import Stream
 from streamzip.origins.answers import Head, unusable
 from streamzip.origins.counting import CountedChunks, Pace
+from streamzip.origins.encoded import DECODABLE, decoded
 from streamzip.origins.fetch import Fetched, Fetcher
 from streamzip.origins.gate import Waiting
 from streamzip.origins.port import Facts, Opened, Validator
@@ -154,7 +155,7 @@ class HttpSource:
 
     async def page(self, url: str, *, most: int) -> Page:
         """What is found at `url` at the end of the redirects, its first `most` bytes at least. Raises OriginError."""
-        fetched = await self._fetcher.with_fields(_PAGE_FIELDS).fetch(url)
+        fetched = await self._fetcher.with_fields(_PAGE_FIELDS, decodable=DECODABLE).fetch(url)
         body = bytearray()
         try:
             async for chunk in self.counted(fetched.stream, fetched.head.length):
@@ -163,7 +164,9 @@ class HttpSource:
                     break
         finally:
             await fetched.aclose()
-        return Page(fetched.url, fetched.head.field(b"content-type"), bytes(body))
+        coding = next(iter(fetched.head.codings & DECODABLE), None)
+        whole = bytes(body) if coding is None else decoded(bytes(body), coding, most=most)
+        return Page(fetched.url, fetched.head.field(b"content-type"), whole)
 
     def counted(self, stream: Stream, expected: int | None) -> CountedChunks:
         """The body, its bytes and their pace watched."""

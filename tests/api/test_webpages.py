@@ -1,11 +1,14 @@
 """The images of a web page, by its clients' own calls: post the page's URL, ask with the id until the zip is there."""
 
+import gzip
 import io
 import sqlite3
 import time
 import uuid
 import zipfile
+import zlib
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -28,6 +31,23 @@ def page(*references: str, **options: Any) -> File:
     """A page with these images."""
     html = "<!doctype html><title>Bilder</title>" + "".join(f'<p><img src="{each}">' for each in references)
     return File(html.encode(), etag=None, modified=None, ranges=False, fields=(HTML,), **options)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "raw"])
+def test_page_that_was_compressed_unasked_is_read(coding: str, gateway: Gateway, origin: Origin) -> None:
+    """Hosts compress pages whatever they are asked; a page's bytes are nobody's archive."""
+    serve_images(origin, f"/packed/{coding}/a.png")
+    html = page("a.png").body[:]
+    packer = zlib.compressobj(wbits=-15)
+    packed = {
+        "gzip": gzip.compress(html),
+        "deflate": zlib.compress(html),
+        "raw": packer.compress(html) + packer.flush(),
+    }
+    told = "deflate" if coding == "raw" else coding
+    origin.serve(f"/packed/{coding}/page", replace(page(), body=packed[coding], encoding=told))
+    got = await_answer(gateway, ask(gateway, origin.url(f"/packed/{coding}/page")))
+    assert got.status_code == 200, got.text
 
 
 def image(name: str) -> bytes:
