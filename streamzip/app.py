@@ -70,6 +70,7 @@ from streamzip.origins.fetch import Fetcher
 from streamzip.origins.gate import Gate
 from streamzip.origins.http import HttpSource
 from streamzip.origins.lanes import Lanes
+from streamzip.origins.passes import Passes
 from streamzip.origins.pull import Bounds, Patience
 from streamzip.origins.registry import Registry
 from streamzip.process import exposing, memory, sharing
@@ -117,7 +118,8 @@ class Parts:
         )
         pace = Pace(settings.min_rate, settings.read_timeout)
         at_once = max(1, settings.connections_per_origin // settings.workers)
-        self.gate = Gate(at_once, patience=settings.throttle_wait)
+        passes = Passes(settings.data_dir / "passes")
+        self.gate = Gate(at_once, patience=settings.throttle_wait, passes=passes)
         http = HttpSource(Fetcher(self.transport, allow=settings.exempt, gate=self.gate), pace=pace)
         pulling = Pulling(
             registry=Registry(http, {"upload": UploadSource(self.uploads, self.pool)}),

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple, TypeVar
 from streamzip import metrics
 from streamzip.errors import OriginError
 from streamzip.net.throttle import Throttle
+from streamzip.origins.passes import Passes
 
 T = TypeVar("T")
 
@@ -38,6 +39,7 @@ class Waiting(NamedTuple):
 @dataclass(slots=True)
 class _Host:
     throttle: Throttle
+    place: int
     waiters: list[tuple[int, "asyncio.Future[None]"]] = field(default_factory=list)  # a heap, the eldest first
     timer: asyncio.TimerHandle | None = None
     begun: int = 0  # exchanges, ever
@@ -50,7 +52,7 @@ class _Host:
 
 class Gate:
     """`ceiling`: exchanges at once with one origin; `patience`: seconds that a request waits while nothing at all gets
-    through.
+    through. `passes`: what this and the other workers know of origins that let some through.
     """
 
     def __init__(
@@ -58,11 +60,13 @@ class Gate:
         ceiling: int,
         *,
         patience: float = 90.0,
+        passes: Passes | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._ceiling = ceiling
         self._patience = patience
+        self._passes = Passes() if passes is None else passes
         self._clock = clock
         self._wall = wall
         self._hosts: dict[str, _Host] = {}
@@ -113,6 +117,7 @@ class Gate:
                 now = self._clock()
                 host.blocked_since = None
                 host.throttle.answered(now, file)
+                self._passes.note(host.place, now)
                 return answer, began - begun - asking
 
     def leave(self, origin: str) -> None:
@@ -140,7 +145,7 @@ class Gate:
         if throttle.is_about_file(file, first):
             throttle.note_refusal(now, file)
             return False
-        if not throttle.lets_through(now, LATELY):
+        if not throttle.lets_through(now, LATELY) and not self._passes.lately(host.place, now, LATELY):
             host.blocked_since = first if host.blocked_since is None else host.blocked_since
             if not explicit:
                 throttle.relax()  # it is down; to ask more slowly would only take longer to find that out
@@ -173,7 +178,7 @@ class Gate:
         host = self._hosts.get(origin)
         if host is None:
             self._forget_idle()
-            host = self._hosts[origin] = _Host(Throttle(self._ceiling))
+            host = self._hosts[origin] = _Host(Throttle(self._ceiling), Passes.place(origin))
         return host
 
     def _forget_idle(self) -> None:
