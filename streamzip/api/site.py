@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qs, quote
+from urllib.parse import quote
 
 import segno
 from starlette.requests import Request
@@ -24,8 +24,9 @@ from streamzip.archives.status import Asked
 from streamzip.clock import Clock
 from streamzip.config import Settings
 from streamzip.edge.bodies import body_limit
+from streamzip.edge.forms import urlencoded
 from streamzip.edge.request_log import about
-from streamzip.errors import BadForm, FieldError, InvalidRequest, NotFound, Problem
+from streamzip.errors import FieldError, InvalidRequest, NotFound, Problem
 from streamzip.gateway import Gateway
 from streamzip.jobs.webpages import WebpageDownloads
 from streamzip.manifest.lists import ListError, parse
@@ -111,7 +112,7 @@ class Site:
 
     async def _fields(self, request: Request) -> dict[str, list[str]]:
         async with self.archives.bodies.read(request, body_limit(request)) as body:
-            fields = await self.archives.aside(partial(_fields_of, body), len(body))
+            fields = await self.archives.aside(partial(urlencoded, body, MOST_FIELDS), len(body))
         self.auth.check_form(request, fields.get(PROOF, [None])[-1])
         return fields
 
@@ -213,14 +214,6 @@ def _faults(problem: Problem) -> list[str]:
     if isinstance(problem, InvalidRequest):
         return [f"{error.pointer.lstrip('/')}: {error.detail}" for error in problem.errors[:MOST_FAULTS]]
     return [problem.detail]
-
-
-def _fields_of(body: bytes | bytearray) -> dict[str, list[str]]:
-    """Return a form's fields. Raises BadForm."""
-    try:
-        return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS)
-    except (UnicodeDecodeError, ValueError) as error:
-        raise BadForm("the form cannot be read") from error
 
 
 def _body_of(fields: Mapping[str, list[str]], most: int) -> bytearray:

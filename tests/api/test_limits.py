@@ -190,6 +190,14 @@ def test_header_of_a_request_has_its_time(launch: Launch) -> None:
             assert received.count(b"HTTP/1.1 ") == sent.count(b"\r\n\r\n")
 
 
+@pytest.mark.parametrize("length", [8 << 10, (8 << 10) + 1, 60_000])
+def test_target_of_a_request_has_its_length(gateway: Gateway, length: int) -> None:
+    """8 KiB are taken, as RFC 9112 asks; more is 414, before anything is made of it."""
+    with connected(gateway, b"GET /" + b"x" * (length - 1) + b" HTTP/1.1\r\nHost: a\r\n\r\n") as client:
+        answer = client.recv(1 << 16)
+    assert answer.startswith(b"HTTP/1.1 404 " if length <= 8 << 10 else b"HTTP/1.1 414 ")
+
+
 @pytest.mark.parametrize(
     "head",
     [b"X-Large: " + b"x" * 80_000 + b"\r\n", b"X-Field: 1\r\n" * 300, b"X-Endless: " + b"x" * 300_000],

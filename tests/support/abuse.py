@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import Any
 
 from tests.support.origin import Answer, Raw
 
@@ -22,6 +24,59 @@ class Abuse:
     again: bytes
     step: int = 1 << 16
 
+
+FORM = b"application/x-www-form-urlencoded"
+PARTS = b"multipart/form-data; boundary=b"
+
+
+def post(path: bytes, content: bytes, kind: bytes = b"application/json") -> bytes:
+    """A whole request."""
+    head = b"POST %b HTTP/1.1\r\nHost: a\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n"
+    return head % (path, kind, len(content)) + content
+
+
+def create(document: Any) -> bytes:
+    """A create of this document."""
+    return post(b"/api/archive/create", json.dumps(document, ensure_ascii=False).encode())
+
+
+def hostile_names(count: int) -> dict[str, Any]:
+    """A list whose names are as slow to clean as names can be; no origin is asked, for each size is given."""
+    names = ["\u0f73" * 5000, "../" * 5000, "con." * 5000, "a\u0301" * 5000, "\u202e" * 5000]
+    return {
+        "entries": [{"url": f"https://files.example/{at}", "name": names[at % 5], "size": 1} for at in range(count)]
+    }
+
+
+# Documents, names, forms and lists: each as long as the tests' gateway takes it, or nearly.
+CONTENTS: dict[str, Abuse] = {
+    "document of hostile names": Abuse(b"", create(hostile_names(200))),
+    "document of other hosts each": Abuse(
+        b"", create({"urls": [f"https://{'.'.join(['é' * 18] * 8)}.é{at}.example/" for at in range(4000)] + ["x"]})
+    ),
+    "document of keys": Abuse(b"", create({f"{at}": at for at in range(100_000)})),
+    "document that is deep": Abuse(b"", post(b"/api/archive/create", b'{"urls":' + b"[" * 3_000_000)),
+    "document of long numbers": Abuse(b"", post(b"/api/archive/create", b"[" + b"9" * 399 + b",9" * 1_000_000 + b"]")),
+    "document of escapes": Abuse(b"", post(b"/api/archive/create", b'{"urls":["' + b"\\u0041" * 500_000 + b'"]}')),
+    "document that is wrong": Abuse(b"", create({"entries": [{"url": 5, "nmae": at} for at in range(50_000)]})),
+    "pasted columns": Abuse(b"", post(b"/new", b"links=url" + b"," * 20_000 + b"%0a" + b"a%0a" * 20_000, FORM)),
+    "pasted quotes": Abuse(b"", post(b"/new", b"links=" + b'"' * 3_000_000, FORM)),
+    "pasted lines": Abuse(b"", post(b"/new", b"links=" + b"a%0a" * 700_000, FORM)),
+    "pasted JSON": Abuse(b"", post(b"/new", b"links=[" + b"{}," * 1_000_000, FORM)),
+    "form of fields": Abuse(b"", post(b"/new", b"a=&" * 1_000_000, FORM)),
+    "form of escapes": Abuse(b"", post(b"/new", b"links=" + b"%25" * 1_000_000, FORM)),
+    "login of fields": Abuse(b"", post(b"/login", b"a=&" * 1300, FORM) * 20),
+    "upload of parts": Abuse(
+        b"", post(b"/upload", b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n' * 40_000, PARTS)
+    ),
+    "upload of an endless head": Abuse(b"", post(b"/upload", b"--b\r\n" + b"X: y\r\n" * 400_000, PARTS)),
+    "upload of boundaries": Abuse(b"", post(b"/upload", b"--b\r\n\r\n" + b"\r\n--" * 700_000, PARTS)),
+    "upload of a long name": Abuse(b"", post(b"/upload/" + b"%CC%96%CC%81" * 4000, b"x") * 20),
+    "page that is none": Abuse(b"", post(b"/download", b'{"url": "' + b"x" * 16_000 + b'"}') * 50),
+    "hashes": Abuse(
+        b"", b"".join(b"GET /api/archive/status/%032x HTTP/1.1\r\nHost: a\r\n\r\n" % at for at in range(500))
+    ),
+}
 
 CLIENTS: dict[str, Abuse] = {
     "head of one endless field": Abuse(LINE + b"X: ", b"x" * 65536),

@@ -1,8 +1,14 @@
 """A form's file, however the network cuts the body."""
 
-import pytest
+import tracemalloc
+from urllib.parse import parse_qs, urlencode
 
-from streamzip.edge.forms import FileForm
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamzip.edge import forms
+from streamzip.edge.forms import FileForm, urlencoded
 from streamzip.errors import BadForm, InvalidRequest
 
 TYPE = "multipart/form-data; boundary=xyz"
@@ -112,3 +118,45 @@ def test_form_of_too_many_parts_is_refused() -> None:
 def test_form_gives_the_name_that_the_sender_meant(disposition: str) -> None:
     """Each library writes a name beyond ASCII in a way of its own."""
     assert read(part(disposition, b"") + b"--xyz--")[0] == ["ф.png"]
+
+
+@given(st.lists(st.tuples(st.text(max_size=30), st.text(max_size=30)), max_size=6), st.integers(1, 40))
+def test_urlencoded_reads_what_browsers_write(pairs: list[tuple[str, str]], window: int) -> None:
+    """The same fields as any parser's, wherever its windows part the text."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(forms, "_WINDOW", window + 2)
+        fields = urlencoded(urlencode(pairs, errors="replace").encode(), 10)
+    assert fields == parse_qs(urlencode(pairs, errors="replace"), keep_blank_values=True)
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        (b"", {}),
+        (b"&&a", {"a": [""]}),
+        (b"a=1&a=2&b=x=y", {"a": ["1", "2"], "b": ["x=y"]}),
+        (b"a=%zz%4&%=%", {"a": ["%zz%4"], "%": ["%"]}),
+        (b"a+b=c%2Bd", {"a b": ["c+d"]}),
+    ],
+)
+def test_urlencoded_takes_odd_forms_as_others_do(body: bytes, fields: dict[str, list[str]]) -> None:
+    """What is no escape stands for itself."""
+    assert urlencoded(body, 10) == fields
+
+
+def test_urlencoded_refuses_what_is_no_text_or_too_much() -> None:
+    """More fields than it may have, or bytes that are no UTF-8."""
+    for body in (b"a=%ff", b"a=1" + b"&b=2" * 10):
+        with pytest.raises(BadForm):
+            urlencoded(body, 10)
+
+
+def test_urlencoded_makes_little_of_many_escapes() -> None:
+    """A form of nothing else took eighty times its length."""
+    body = b"links=" + b"%25" * 300_000
+    tracemalloc.start()
+    try:
+        assert urlencoded(body, 10) == {"links": ["%" * 300_000]}
+        assert tracemalloc.get_traced_memory()[1] < 4 * len(body)
+    finally:
+        tracemalloc.stop()
