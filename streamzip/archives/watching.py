@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -118,6 +118,9 @@ class Watches:
         self._watched: dict[str, Watched] = {}
         self._clients: Counter[str] = Counter()
         self._looking: asyncio.Task[None] | None = None
+        self._stamps: Mapping[str, Stamp] = {}
+        self._stamped: list[str] = []  # the archives that they are of
+        self._stamped_at: object = None  # the store's version
         self._turns = asyncio.Semaphore(LOOKS_AT_ONCE)
 
     @property
@@ -182,7 +185,7 @@ class Watches:
     async def _look_at_all(self) -> None:
         hashes = list(self._watched)
         try:
-            stamps = await self._overview.stamps(hashes)
+            stamps = await self._stamps_of(hashes)
             journals = await asyncio.to_thread(self._journals, hashes)
         except (Problem, OSError) as error:  # what is watched is told later
             event(logger, logging.WARNING, "watching_waits", error=str(error))
@@ -196,6 +199,14 @@ class Watches:
             if watched.elsewhere or watched.marks != marks:
                 looks.append(self._look_at(watched, marks))
         await asyncio.gather(*looks)
+
+    async def _stamps_of(self, hashes: list[str]) -> Mapping[str, Stamp]:
+        """Return the archives' stamps. Nobody is asked where nothing was written to the store since they were."""
+        version = self._overview.version()
+        if version is None or (version, hashes) != (self._stamped_at, self._stamped):
+            self._stamps = await self._overview.stamps(hashes)
+            self._stamped_at, self._stamped = version, hashes
+        return self._stamps
 
     def _marks(
         self,
@@ -219,15 +230,7 @@ class Watches:
 
     def _journals(self, hashes: Collection[str]) -> dict[str, tuple[int, int] | None]:
         """When each archive's journal was last written, and its size; for a thread."""
-        found: dict[str, tuple[int, int] | None] = {}
-        for hash in hashes:
-            try:
-                stat = self._shelf.paths(hash).journal.stat()
-            except FileNotFoundError:
-                found[hash] = None
-            else:
-                found[hash] = stat.st_mtime_ns, stat.st_size
-        return found
+        return {hash: self._shelf.written(hash) for hash in hashes}
 
     async def _look_at(self, watched: Watched, marks: _Marks) -> None:
         try:

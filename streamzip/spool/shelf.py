@@ -47,6 +47,7 @@ class Shelf:
 
     def __init__(self, root: Path, *, budget: int, grace: float = 60.0, shared: bool = False) -> None:
         self.root = root
+        self._place = str(root)
         self._shared = shared
         self.budget = budget
         self.grace = grace
@@ -135,6 +136,14 @@ class Shelf:
     def has_copy(self, name: str) -> bool:
         """Whether the finished copy lies on disk."""
         return self.paths(name).finished.exists()
+
+    def written(self, name: str) -> tuple[int, int] | None:
+        """Return when the archive's journal was last written (ns), and its size; None where there is none."""
+        try:  # many are asked for each second, and a Path costs five times the call
+            stat = os.stat(f"{self._place}/{name[:2]}/{name}.journal")  # noqa: PTH116
+        except FileNotFoundError:
+            return None
+        return stat.st_mtime_ns, stat.st_size
 
     def begun(self, name: str) -> bool:
         """Whether a pass over the archive has left something on disk."""

@@ -26,6 +26,10 @@ class Availability:
         if time.monotonic() < self._until:
             raise away()
 
+    def version(self) -> object | None:
+        """Return what is another after any commit, of any process; None where that cannot be told without asking."""
+        return None
+
     def confirm(self) -> None:
         """Raise NotReady where what was just committed is lost, because the database was taken away beneath it."""
 

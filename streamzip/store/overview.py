@@ -103,6 +103,10 @@ class Overview:
         """Return the codes of the entries that were left out."""
         return frozenset(row[0] for row in await self._reads.rows(_codes, hash=hash))
 
+    def version(self) -> object | None:
+        """Return what is another after any commit; None where that cannot be told without asking."""
+        return self._reads.version()
+
     async def stamps(self, hashes: Collection[str]) -> dict[str, Stamp]:
         """Return the stamps of those archives that there are."""
         every = list(hashes)

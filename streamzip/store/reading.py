@@ -31,6 +31,10 @@ class Reads:
         except DBAPIError as error:
             raise public_fault(error) from error
 
+    def version(self) -> object | None:
+        """Return what is another after any commit; None where that cannot be told without asking."""
+        return self._availability.version()
+
     def close(self) -> None:
         """Let the threads end."""
         self._threads.shutdown(cancel_futures=True)

@@ -35,6 +35,9 @@ _PRAGMAS = (
 _STEPS_BETWEEN_LOOKS: Final = 10_000  # instructions of SQLite's machine, a millisecond or so
 
 
+_SETTLED: Final = 1_000_000_000  # ns
+
+
 class _Presence(Availability):
     """Whether the file that was opened still is the one of its name. One that was removed takes all that is written to
     it along as the process ends: nothing of that may be acknowledged.
@@ -59,6 +62,21 @@ class _Presence(Availability):
             raise NotReady(
                 "the store's database was removed or replaced while the gateway runs", code="store_unavailable"
             )
+
+    def version(self) -> object | None:
+        """See Availability: when the files were last written. A clock's tick may hold two commits, so that what was
+        written just now tells nothing yet.
+        """
+        found = []
+        for path in (self._path, self._path.with_name(f"{self._path.name}-wal")):
+            try:
+                stat = path.stat()
+            except OSError:
+                return None
+            if stat.st_mtime_ns > time.time_ns() - _SETTLED:
+                return None
+            found.append((stat.st_ino, stat.st_size, stat.st_mtime_ns))
+        return tuple(found)
 
     def confirm(self) -> None:
         """See Availability."""

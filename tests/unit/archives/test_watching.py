@@ -26,11 +26,13 @@ class World:
         self.stamp: Stamp | None = STAMP
         self.waiting: tuple[Waiting, ...] = ()
         self.elsewhere = False
-        self.looks = 0
+        self.looks = self.asked = 0
+        self.version: object | None = None
         self.shelf = Shelf(folder, budget=1, grace=0.0)
         everything: Any = SimpleNamespace(
             look=self._look,
             stamps=self._stamps,
+            version=lambda: self.version,
             throttling=lambda: self.waiting,
             is_planning=lambda _: True,
             peek=lambda _: None,
@@ -44,6 +46,7 @@ class World:
         return Look({"status": "in-progress", "seen": self.looks}, self.elsewhere)
 
     async def _stamps(self, hashes: list[str]) -> dict[str, Stamp]:
+        self.asked += 1
         return {} if self.stamp is None else dict.fromkeys(hashes, self.stamp)
 
     async def round(self) -> int:
@@ -71,3 +74,24 @@ async def test_watched_archive_is_looked_at_only_when_something_of_it_changed(tm
 
         world.waiting = (Waiting("files.example:443", 1000.0, "http_429"),)
         assert [await world.round(), await world.round()] == [1, 0]
+
+
+async def test_store_is_asked_only_when_it_was_written_to(tmp_path: Path, monkeypatch: Any) -> None:
+    """Its files tell: as long as they are as they were, and the same archives are watched, no query is made."""
+    monkeypatch.setattr(watching, "LOOK_EVERY", 3600.0)
+    world = World(tmp_path)
+    first = await world.watches.first(HASH)
+    with world.watches.watch(HASH, "client", first):
+        await world.round()
+        await world.round()
+        assert world.asked == 2  # it was written to just now, and may be again within the same tick
+        world.version = 1
+        await world.round()
+        await world.round()
+        assert world.asked == 3
+        with world.watches.watch("b" * 32, "client", first):
+            await world.round()
+            assert world.asked == 4
+        world.version, world.stamp = 2, STAMP._replace(code="entry_failed")
+        assert await world.round() == 1
+        assert world.asked == 5
