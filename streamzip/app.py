@@ -266,8 +266,7 @@ def migrate(settings: Settings) -> int:
 def serve(settings: Settings) -> None:
     """Listen and answer until SIGINT or SIGTERM. Raises SetupError where a part cannot be made."""
     check_shared(settings)
-    # A core file would hold every secret that the process has.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    forbid_core_files()
     descriptor_shares()
     logs.configure(settings.log_level, settings.log_format)
     others = sharing.join(settings.data_dir / "gateway.lock")
@@ -283,10 +282,15 @@ def serve(settings: Settings) -> None:
     event(logger, logging.INFO, "listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}")
     with _exposed(settings):
         if settings.workers == 1:
-            _work(settings, not others, 0, sockets)
+            _work(settings, not others and settings.jobs == "embedded", 0, sockets)
         else:
             exposing.begin("supervisor")
             Workers(settings.workers, partial(_worker, settings), sockets, settings.stop_within).run()
+
+
+def forbid_core_files() -> None:
+    """Let this process and its children leave no core file: it would hold every secret that they have."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def _exposed(settings: Settings) -> contextlib.AbstractContextManager[object]:

@@ -18,11 +18,11 @@ from typing import Final
 import uvloop
 
 from streamzip import logs
-from streamzip.app import Parts, descriptor_shares
+from streamzip.app import Parts, descriptor_shares, forbid_core_files
 from streamzip.config import Settings, SetupError, check_shared, variable
 from streamzip.jobs.on_procrastinate import OnProcrastinate
 from streamzip.logs import event
-from streamzip.process import memory
+from streamzip.process import memory, sharing
 from streamzip.process.watchdog import Watchdog
 from streamzip.process.workers import CANNOT_START
 from streamzip.start import Secrets, open_store, prove
@@ -39,6 +39,8 @@ def run(settings: Settings) -> None:
     if settings.jobs != "procrastinate":
         raise SetupError(f"set {variable('jobs')}=procrastinate: without it the gateway does its work itself")
     check_shared(settings)
+    forbid_core_files()
+    sharing.join(settings.data_dir / "gateway.lock")  # so that a gateway on the folder knows that it is not alone
     logs.configure(settings.log_level, settings.log_format)
     prove(settings)
     ending = threading.Event()
@@ -90,8 +92,10 @@ async def _work(settings: Settings, beats: Connection) -> None:
         await repository.close()
         raise
     dispatcher = OnProcrastinate(parts.works, parts.clock, _connection(settings))
-    tasks = [asyncio.create_task(dispatcher.run()), asyncio.create_task(_beat(dispatcher, beats))]
-    loop, task = asyncio.get_running_loop(), tasks[0]
+    task = asyncio.create_task(dispatcher.run())
+    # Copies that are made here need room, and there may be no gateway beside this process that makes it.
+    others = asyncio.gather(parts.work(), _beat(dispatcher, beats))
+    loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, task.cancel)
     parent = multiprocessing.parent_process()
     if parent is not None:  # whose watchdog was killed ends as well: nobody would begin it anew
@@ -101,8 +105,8 @@ async def _work(settings: Settings, beats: Connection) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await task
     finally:
-        tasks[1].cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        others.cancel()
+        await asyncio.gather(task, others, return_exceptions=True)
         await parts.close()
 
 

@@ -19,6 +19,7 @@ from streamzip.store.queues import LeftOut
 logger = logging.getLogger(__name__)
 
 PAUSE = 5.0  # seconds, after a failure that does not say when to try again
+COUNT_EVERY = 10.0  # seconds
 SHARE_PAUSE = 2.0  # seconds, until a row is tried again whose owner or origin has its share
 
 
@@ -31,6 +32,7 @@ class Bench(Generic[RowT]):
         self._clock = clock
         self._running: dict[asyncio.Task[None], Turn[RowT]] = {}
         self._waiting: Mapping[str, int] = {}
+        self._counted_at = -COUNT_EVERY
 
     def counts(self) -> Counts:
         """Return how many rows are worked on here, and how many waited at the last look, by reason."""
@@ -75,15 +77,20 @@ class Bench(Generic[RowT]):
 
         `elsewhere`: rows that are worked on, here or in other processes.
         """
-        tasks = list(self._running.items())
-        gone = await self._kind.withdrawn([turn.row.id for _, turn in tasks]) if tasks else ()
-        limit = self.work.limit
+        if self._running:
+            await self._end_some(elsewhere)
+        shares, now = full(self._kind, self._running.values()), self._clock.monotonic()
+        no_room = len(self._running) >= self.work.at_once
+        if no_room or shares or now - self._counted_at >= COUNT_EVERY:
+            self._counted_at = now
+            left_out = LeftOut.of([*elsewhere, *(turn.row.id for turn in self._running.values())], shares)
+            self._waiting = await self._kind.waiting(self._clock.wall(), left_out, no_room=no_room)
+
+    async def _end_some(self, elsewhere: Collection[Any]) -> None:
+        tasks, limit = list(self._running.items()), self.work.limit
+        gone = await self._kind.withdrawn([turn.row.id for _, turn in tasks])
         ended = [] if limit is None else await limit.to_end([turn for _, turn in tasks], beside=elsewhere)
         for task, turn in tasks:
             turn.ended = turn.ended or turn in ended
             if turn.ended or turn.row.id in gone:
                 task.cancel()
-        shares = full(self._kind, self._running.values())
-        left_out = LeftOut.of([*elsewhere, *(turn.row.id for turn in self._running.values())], shares)
-        no_room = len(self._running) >= self.work.at_once
-        self._waiting = await self._kind.waiting(self._clock.wall(), left_out, no_room=no_room)

@@ -21,7 +21,7 @@ from streamzip.jobs.bench import Bench
 from streamzip.jobs.kinds import Counts
 from streamzip.jobs.port import Works
 from streamzip.logs import event
-from streamzip.store.engine import TASK
+from streamzip.store.engine import TASK, lock_of
 from streamzip.store.queues import NOTHING
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ ENDS_WITHIN: Final = 2.0  # seconds that work gets to end when its process does
 
 _KNOWN: Final = """SELECT args->>'id' AS id FROM procrastinate_jobs
 WHERE queue_name = %(queue)s AND status IN ('todo', 'doing') AND args->>'id' = ANY(%(ids)s)"""
-_DOING: Final = "SELECT args->>'id' AS id FROM procrastinate_jobs WHERE queue_name = %(queue)s AND status = 'doing'"
+_DOING: Final = "SELECT queue_name, args->>'id' AS id FROM procrastinate_jobs WHERE status = 'doing'"
 
 
 class OnProcrastinate:
@@ -108,14 +108,15 @@ class OnProcrastinate:
 
     async def _wake(self, queue: str, id: str, after: float) -> None:
         at = datetime.fromtimestamp(self._clock.wall() + after, UTC) if after else None
-        await self._app.configure_task(TASK, queue=queue, schedule_at=at).defer_async(id=id)
+        await self._app.configure_task(TASK, queue=queue, lock=lock_of(queue, id), schedule_at=at).defer_async(id=id)
 
     async def _look_on(self) -> None:
         """Look after the rows of this process, until cancelled, or the database does not answer."""
         while True:
             await asyncio.sleep(LOOK_EVERY)
+            rows = await self._app.connector.execute_query_all_async(_DOING)
             for queue, bench in self._benches.items():
-                doing = {row["id"] for row in await self._app.connector.execute_query_all_async(_DOING, queue=queue)}
+                doing = [row["id"] for row in rows if row["queue_name"] == queue]
                 try:
                     await bench.look([bench.work.kind.id_of(id) for id in doing])
                 except Problem as problem:

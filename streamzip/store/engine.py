@@ -17,10 +17,15 @@ TASK: Final = "streamzip"
 _IS_THERE = text("SELECT to_regclass('procrastinate_jobs') IS NOT NULL")
 # What is due within a moment is not put off: a worker is told of it now, and would look again only later.
 _DEFER = text(
-    "SELECT procrastinate_defer_jobs_v1(ARRAY[ROW(:queue, :task, 0, NULL, NULL, CAST(:args AS jsonb), "
+    "SELECT procrastinate_defer_jobs_v1(ARRAY[ROW(:queue, :task, 0, :lock, NULL, CAST(:args AS jsonb), "
     "CASE WHEN :at > extract(epoch FROM clock_timestamp()) + :early THEN to_timestamp(:at) END"
     ")::procrastinate_job_to_defer_v1])"
 )
+
+
+def lock_of(queue: str, id: str) -> str:
+    """Return what keeps two wakes for one row, as of one that is queued anew, from being worked on at once."""
+    return f"{queue}/{id}"
 
 
 class ProcrastinateWakes:
@@ -34,4 +39,6 @@ class ProcrastinateWakes:
     def wake(self, connection: Connection, queue: str, id: str, at: float) -> None:
         """Have a worker woken for the row."""
         args = json.dumps({"id": id})
-        connection.execute(_DEFER, {"queue": queue, "task": TASK, "args": args, "at": at, "early": EARLY})
+        connection.execute(
+            _DEFER, {"queue": queue, "task": TASK, "args": args, "lock": lock_of(queue, id), "at": at, "early": EARLY}
+        )

@@ -99,3 +99,24 @@ async def test_a_slot_goes_to_what_waits_when_its_holder_brings_nothing(world: W
         assert hung is not None
         assert (hung.reason, hung.waits) == ("not_ready", 1)
         await world.until(lambda: dispatcher.counts()["prefetches"].running == 0)
+
+
+async def test_work_is_done_once_at_a_time_when_it_is_queued_again(world: World) -> None:
+    """Whoever asks anew for what is under way, in whatever process, has it neither doubled nor lost."""
+    repository, other = await world.open(), await world.open()
+    go_on = asyncio.Event()
+
+    async def held() -> None:
+        await go_on.wait()
+
+    world.answers = {A: held}
+    await world.queue(repository, A)
+    async with world.running(repository), world.running(other):
+        await world.until(lambda: world.begun[A] == 1)
+        for _ in range(5):
+            await repository.jobs.add(PREFETCH, A, now=repository.clock.wall())
+        await world.queue(repository, B)
+        await world.until_done(repository, B)
+        assert (world.begun[A], world.ended[A]) == (1, 0)
+        go_on.set()
+        await world.until_done(repository, A)
