@@ -20,7 +20,7 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
-from streamzip import logs
+from streamzip import dropins, logs
 from streamzip.access.links import ArchiveLinks
 from streamzip.access.sessions import Sessions
 from streamzip.access.signed_links import SignedLinks
@@ -121,8 +121,14 @@ class Parts:
         passes = Passes(settings.data_dir / "passes")
         self.gate = Gate(at_once, patience=settings.throttle_wait, passes=passes)
         http = HttpSource(Fetcher(self.transport, allow=settings.exempt, gate=self.gate), pace=pace)
+        # What the operator named may be private, for what it was named for alone.
+        self._to_own = direct(settings, settings.allow_hosts | dropins.hosts(settings))
+        allow_own = settings.exempt | dropins.hosts(settings)
+        own = HttpSource(Fetcher(self._to_own, allow=allow_own, gate=self.gate), pace=pace)
         pulling = Pulling(
-            registry=Registry(http, {"upload": UploadSource(self.uploads, self.pool)}),
+            registry=Registry(
+                http, {"upload": UploadSource(self.uploads, self.pool), **dropins.sources(settings, own)}
+            ),
             lanes=Lanes(at_once, shares.origins),
             clock=clock,
             pool=self.pool,
@@ -172,6 +178,7 @@ class Parts:
         self.auth = Auth(
             *(secrets.api_keys, signed, sessions, clock, owners, repository.ended_sessions), public_url=public_url
         )
+        self._layers = dropins.layers(settings, dropins.Ways(http, own, self._to_own, pace), repository.links, clock)
         # The operator's own receiver may have a private address; no URL of a client gets that exemption.
         self.to_receiver = direct(settings, settings.allow_hosts | secrets.receivers)
         pages_due, slots = asyncio.Event(), settings.job_slots
@@ -221,7 +228,7 @@ class Parts:
         """Return the HTTP interface."""
         return build(
             *(self.gateway, self.uploads, self.settings, self.links, self.auth, self.webpages, self.clock),
-            *(self.gateway.watches, self.leaving, self.disk),
+            *(self.gateway.watches, self.leaving, self.disk, self._layers),
         )
 
     async def close(self) -> None:
@@ -230,6 +237,7 @@ class Parts:
         await self.table.close()
         await self.transport.aclose()
         await self.to_receiver.aclose()
+        await self._to_own.aclose()
         await self.repository.close()
         self.pool.shutdown()
         self.disk.shutdown()

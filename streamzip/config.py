@@ -9,10 +9,25 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ByteSize, DirectoryPath, Field, FilePath, SecretStr
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ByteSize,
+    DirectoryPath,
+    Field,
+    FilePath,
+    SecretStr,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from streamzip.settings_sources import FILE_SUFFIX, SecretFiles, SettingsFile, secret_names
+from streamzip.settings_sources import (
+    FILE_SUFFIX,
+    SecretFiles,
+    SettingsFile,
+    ZipstreamerVariables,
+    secret_names,
+)
 from streamzip.settings_sources import SetupError as SetupError
 
 ENV_PREFIX = "STREAMZIP_"
@@ -88,6 +103,22 @@ def _address(value: str) -> str:
     return value
 
 
+def _own_site(value: str) -> str:
+    if re.fullmatch(r"https?://[^\s/?#@\\]+/?", value) is None:
+        raise ValueError("must be scheme and host, as http://app:8000")
+    return value.rstrip("/")
+
+
+def _list_prefix(value: str) -> str:
+    if re.fullmatch(r"https?://[^\s/?#@\\]+/[^\s#]*", value) is None:
+        raise ValueError("must be an absolute http or https URL with a path, as https://lists.example/")
+    return value
+
+
+def _compat(value: Any) -> frozenset[str]:
+    return frozenset(str(name).lower() for name in _split(value))
+
+
 def _webhook_url(value: SecretStr) -> SecretStr:
     if re.fullmatch(r"https?://[^\s/?#@\\]+(/[^\s#]*)?", value.get_secret_value()) is None:
         raise ValueError("must be an absolute http or https URL without credentials or fragment")
@@ -115,6 +146,7 @@ Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
 Names = Annotated[frozenset[str], NoDecode, BeforeValidator(_names)]
 Sites = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_sites)]
 Extensions = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_extensions)]
+Compat = Annotated[frozenset[Literal["zipstreamer", "mod_zip"]], NoDecode, BeforeValidator(_compat)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 LogLevel = Literal["off", "error", "warning", "info", "debug"]
 LogFormat = Literal["json", "text"]
@@ -332,6 +364,40 @@ class Settings(BaseSettings):
         ge=0,
         description="All uploaded files together, in bytes or as 20GiB; 0 takes none.",
     )
+    compat: Compat = Field(
+        default=frozenset(),
+        description="Other programs whose interface is answered too, comma-separated: zipstreamer, mod_zip.",
+    )
+    compat_url_prefix: str = Field(
+        default="",
+        description="What each file's URL in a zipstreamer descriptor begins with; other files are left out.",
+    )
+    compat_list_prefix: Annotated[str, AfterValidator(_list_prefix)] | None = Field(
+        default=None, description="URL that the zsid of zipstreamer's GET /download is put behind; it may be private."
+    )
+    compat_compression: Literal["store", "deflate", "auto"] = Field(
+        default="store", description="Compression of the archives of zipstreamer's descriptors."
+    )
+    compat_link_ttl: Seconds = Field(
+        default=60.0, description="Seconds that a link of zipstreamer's POST /create_download_link is good for."
+    )
+    upstream: Annotated[str, AfterValidator(_own_site)] | None = Field(
+        default=None, description="Where the lists of mod_zip come from, as http://app:8000; it may be private."
+    )
+    upstream_files: Annotated[str, AfterValidator(_public_url)] | None = Field(
+        default=None, description="File server that those lists' locations are on; it may be private."
+    )
+    upstream_sizes: Literal["listed", "asked"] = Field(
+        default="listed",
+        description="listed: files have the sizes that the list says, or the archive fails; asked: the file server is "
+        "asked for each.",
+    )
+
+    @model_validator(mode="after")
+    def _has_upstream(self) -> "Settings":
+        if "mod_zip" in self.compat and (self.upstream is None or self.upstream_files is None):
+            raise ValueError("STREAMZIP_COMPAT=mod_zip needs STREAMZIP_UPSTREAM and STREAMZIP_UPSTREAM_FILES")
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -343,7 +409,8 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return where settings are looked for; the first that has one wins."""
-        return init_settings, env_settings, SecretFiles(settings_cls), SettingsFile(settings_cls)
+        ours = (init_settings, env_settings, SecretFiles(settings_cls), SettingsFile(settings_cls))
+        return (*ours, ZipstreamerVariables(settings_cls))
 
     @property
     def exempt(self) -> frozenset[str | Network]:

@@ -1,4 +1,6 @@
-"""Where settings come from beside flags and variables: a TOML file, and files that hold a secret each."""
+"""Where settings come from beside flags and variables: a TOML file, files that hold a secret each, and another
+program's variables.
+"""
 
 import difflib
 import os
@@ -12,6 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 FILE_SUFFIX = "_FILE"
+_ZIPSTREAMERS = {"PORT": "port", "ZS_URL_PREFIX": "compat_url_prefix", "ZS_LISTFILE_URL_PREFIX": "compat_list_prefix"}
 _LONGEST = 1 << 20  # bytes of a file
 
 
@@ -64,6 +67,23 @@ class SecretFiles(PydanticBaseSettingsSource):
                 raise SetupError(f"{plain} and {plain}{FILE_SUFFIX} are both set: unset one of them")
             found[name] = read_text(Path(path)).strip()
         return found
+
+
+class ZipstreamerVariables(PydanticBaseSettingsSource):
+    """The variables of scosman/zipstreamer, where `compat` names it: they stand for settings that nothing else sets."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Return one setting: the port asks for it; all are read at once here."""
+        return self().get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Return what they say."""
+        if "zipstreamer" not in str(self.current_state.get("compat", "")).lower():
+            return {}
+        said = {setting: os.environ[name] for name, setting in _ZIPSTREAMERS.items() if os.environ.get(name)}
+        if os.environ.get("ZS_COMPRESSION") == "DEFLATE":
+            said["compat_compression"] = "deflate"
+        return said
 
 
 def secret_names(settings: type[BaseSettings]) -> Iterator[str]:

@@ -126,6 +126,12 @@ class Auth:
             return app
         return _Guard(app, check, asks=access in (Access.PAGE, Access.PAGE_OWNER, Access.PAGE_DELETER))
 
+    async def check(self, request: Request, access: Access) -> None:
+        """Hold a request to a kind of access. Raises Unauthorized, Forbidden."""
+        check = self._check_for(access)
+        if check is not None:
+            await check(request)
+
     def _check_for(self, access: Access) -> Check | None:
         match access:
             case Access.LINK if self.signed is not None:

@@ -9,8 +9,8 @@ from functools import partial
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.routing import Match, Route
+from starlette.types import ASGIApp, Scope
 
 from streamzip.access.links import ArchiveLinks
 from streamzip.api.archives import Archives
@@ -21,6 +21,7 @@ from streamzip.api.download import Downloads
 from streamzip.api.download_now import DownloadNow
 from streamzip.api.folders import Folders
 from streamzip.api.health import Health
+from streamzip.api.interface import Interface, Layer
 from streamzip.api.key_value import KeyValue
 from streamzip.api.links import Links
 from streamzip.api.login import Login
@@ -62,9 +63,10 @@ def build(
     watches: Watches,
     leaving: asyncio.Event,
     disk: Executor,
+    layers: Sequence[Layer] = (),
 ) -> ASGIApp:
     """The application: routes, error handlers, and the connection beneath them. `leaving`: the process is to end;
-    `disk`: what reads folders and uploads.
+    `disk`: what reads folders and uploads; `layers`: other interfaces, which are asked before the gateway's own.
     """
     entries = Rate(settings.entries_per_minute, clock, "entries")
     bodies = HeldBodies(BODIES * settings.max_body_bytes)
@@ -99,7 +101,11 @@ def build(
     app.router.redirect_slashes = False  # it would mend what was signed otherwise
     hosts = Hosts(None if auth.keys else {*settings.allowed_hosts, *([public.host] if public else [])})
     proxies = Proxies(settings.trusted_proxies)
-    answered = Heads(shared(app, settings.cors_origins), hosts, proxies, sites)
+    interface = Interface(archives, downloads, auth, rate, partial(_has_route, app))
+    inner: ASGIApp = app
+    for layer in layers:
+        inner = layer.over(inner, interface)
+    answered = Heads(shared(inner, settings.cors_origins), hosts, proxies, sites)
     paths = {route.endpoint: route.path for route in routes}
     return Connections(RequestLog(answered, proxies, paths, lines=settings.access_log))
 
@@ -118,3 +124,7 @@ def _route(operation: Operation, doors: Sequence[object], settings: Settings, ra
     app: ASGIApp = BoundedBody(route.app, most)
     route.app = auth.guarded(rate.limited(app) if operation.counted else app, operation.access)
     return route
+
+
+def _has_route(app: Starlette, scope: Scope) -> bool:
+    return any(route.matches(scope)[0] is not Match.NONE for route in app.routes)

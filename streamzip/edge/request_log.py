@@ -64,7 +64,9 @@ def told_of(scope: Scope) -> dict[str, str]:
 
 
 def shown_path(path: str) -> str:
-    """Return the path as a log may show it: a folder's name is its secret."""
+    """Return the path as a log may show it: a folder's name is its secret, and so is a short-lived link's id."""
+    if path.startswith("/download_link/"):
+        return "/download_link/[redacted]"
     return "/archive/[redacted]" if path.startswith("/archive/") and not path.startswith("/archive/get/") else path
 
 

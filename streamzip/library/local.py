@@ -14,6 +14,7 @@ from typing import ClassVar, Final
 
 from streamzip.errors import OriginError
 from streamzip.files.aside import in_threads
+from streamzip.manifest.fields import Fields
 from streamzip.origins.port import Facts, Opened, Validator
 from streamzip.spans import Data
 
@@ -71,6 +72,10 @@ class LocalSource:
     def __init__(self, items: Sequence[Local], pool: Executor) -> None:
         self._items = items
         self._pool = pool
+
+    def with_fields(self, fields: Fields) -> "LocalSource":
+        """Return the source itself: nobody is asked."""
+        return self
 
     async def probe(self, url: str, *, keep: int = 0) -> Facts:
         """Return the facts; see Source. Raises OriginError (`unreadable`)."""

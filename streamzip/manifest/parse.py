@@ -97,7 +97,7 @@ def parse_create(
     wished: list[Entry] = options["urls" if plain else "entries"]
     if sum(entry.size or 0 for entry in wished) > _MAX_TOTAL:
         raise InvalidRequest([FieldError("/entries", f"the sizes add up to more than {_MAX_TOTAL} bytes")])
-    entries, renamed = _named(wished)
+    entries, renamed = named(wished)
     chosen = {key: options[key] for key in ("filename", "compression", "on_error", "on_html") if key in options}
     manifest = Manifest(entries=entries, owner=owner, **chosen)
     return CreateRequest(
@@ -134,7 +134,7 @@ def parse_key_value(
         if fields is not None:
             wished.append(Entry(fields["url"], fields["filename"]))
     errors.raise_any()
-    entries, renamed = _named(wished)
+    entries, renamed = named(wished)
     return CreateRequest(Manifest(entries=entries, owner=owner), renamed, prefetch=None, plain=False)
 
 
@@ -177,7 +177,7 @@ def _plain(limits: Limits, allow: Exempt, errors: _Errors) -> Take:
     """What makes an entry of each of `urls`; None where it is wrong."""
 
     def take(index: int, value: Any) -> Entry | None:
-        _count(index, limits)
+        check_count(index, limits)
         try:
             url = _file_url(value, limits, allow)
         except ValueError as error:
@@ -193,7 +193,7 @@ def _full(limits: Limits, allow: Exempt, errors: _Errors) -> Take:
     readers = _entry_readers(limits, allow)
 
     def take(index: int, row: Any) -> Entry | None:
-        _count(index, limits)
+        check_count(index, limits)
         pointer = f"/entries/{index}"
         if not isinstance(row, dict):
             errors.add(pointer, "an object is expected, with at least a `url`")
@@ -216,15 +216,15 @@ def _is_folder(fields: Mapping[str, Any]) -> bool:
     return fields.keys() <= {"name", "mtime"} and fields.get("name", "").endswith("/")
 
 
-def _count(index: int, limits: Limits) -> None:
+def check_count(index: int, limits: Limits) -> None:
+    """Raise TooLarge for an entry, counted from 0, that is one too many."""
     if index >= limits.max_entries:
         raise TooLarge(f"more entries than this gateway takes: at most {limits.max_entries} in one archive")
 
 
-def _named(wished: list[Entry]) -> tuple[tuple[Entry, ...], tuple[Rename, ...]]:
-    """The entries under names that may stand in one archive, and which of them were asked for under other ones."""
-    folders = [index for index, entry in enumerate(wished) if entry.is_folder]
-    names = unique_names([entry.name for entry in wished], folders)
+def named(wished: list[Entry]) -> tuple[tuple[Entry, ...], tuple[Rename, ...]]:
+    """Return the entries under names that may stand in one archive, and which were asked for under other ones."""
+    names = unique_names([each.name for each in wished], [at for at, each in enumerate(wished) if each.is_folder])
     renamed = []
     for index, name in enumerate(names):
         entry = wished[index]
@@ -314,7 +314,7 @@ def _rows(value: Any, limits: Limits) -> list[Any]:
         raise _BadValueError("a list is expected")
     if not value:
         raise _BadValueError("the list is empty")
-    _count(len(value) - 1, limits)
+    check_count(len(value) - 1, limits)
     return value
 
 

@@ -53,6 +53,11 @@ class Head:
         return [value.decode("latin-1").strip() for each, value in self._lines if each == name]
 
     @property
+    def lines(self) -> Sequence[tuple[bytes, bytes]]:
+        """Return the fields as they came."""
+        return self._lines
+
+    @property
     def length(self) -> int | None:
         """How many bytes the body has, where its framing says so."""
         text = self.field(b"content-length")

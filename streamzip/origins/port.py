@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol
 
+from streamzip.manifest.fields import Fields
 from streamzip.spans import Data
 
 
@@ -59,6 +60,9 @@ class Opened(NamedTuple):
 
 class Source(Protocol):
     """Where the bytes of an entry come from. Raises OriginError, with its code, and whether it is worth another try."""
+
+    def with_fields(self, fields: Fields) -> "Source":
+        """Return this source for one entry, whose own header fields go to its origin, where it is one on the web."""
 
     async def probe(self, url: str, *, keep: int = 0) -> Facts:
         """The facts of the file at `url`, and its body where it has at most `keep` bytes."""

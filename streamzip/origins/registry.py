@@ -11,7 +11,7 @@ from streamzip.urls.urls import origin_of
 
 
 class Registry:
-    """The sources by their schemes. `own`: those of schemes whose files lie on this machine."""
+    """The sources by their schemes. `own`: those of schemes that are this gateway's own."""
 
     def __init__(self, http: HttpSource, own: Mapping[str, Source]) -> None:
         self._http = http
@@ -29,7 +29,7 @@ class Registry:
     def for_entry(self, entry: Entry) -> Source:
         """The source of the entry's URL, which sends along the entry's own header fields. Raises OriginError."""
         source = self.for_url(entry.url)
-        return source.with_fields(entry.headers) if entry.headers and isinstance(source, HttpSource) else source
+        return source.with_fields(entry.headers) if entry.headers else source
 
     def origin(self, url: str) -> str:
         """The origin that owns `url`, as `host:port`: what connections are counted by. Raises OriginError."""

@@ -28,6 +28,7 @@ from streamzip.store.faults import public_fault
 from streamzip.store.fingerprints import agree
 from streamzip.store.hiding import Hiding
 from streamzip.store.jobs import Jobs
+from streamzip.store.links import Links
 from streamzip.store.migrations import migrate
 from streamzip.store.overview import Overview
 from streamzip.store.reading import Reads
@@ -67,7 +68,7 @@ _over = _over.where(archives.c.code.in_(bindparam("codes", expanding=True)))
 class Repository:
     """One store; `jobs` is its queue of work, `deliveries` what its archives' receivers are still to be told,
     `webpages` whose images are wanted, `overview` what statuses are made of, `ended_sessions` the sessions of people
-    who left, `clock` the time that all gateways of the store agree on.
+    who left, `links` short-lived names of archives, `clock` the time that all gateways of the store agree on.
 
     Made by `await Repository.open(path)` or `connect(dialect)`, ended by `close()`.
     """
@@ -94,6 +95,7 @@ class Repository:
         self.overview = Overview(reads)
         self.rounds = Rounds(writer)
         self.ended_sessions = EndedSessions(reads, writer)
+        self.links = Links(reads, writer)
 
     @classmethod
     async def open(cls, path: Path, keys: KeyRing | None = None) -> Self:

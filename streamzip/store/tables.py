@@ -152,6 +152,17 @@ ended_sessions = Table(
     Column("expires_at", Double, nullable=False),
 )
 
+# Short-lived names of archives, given out by the gateway's stand-ins for others.
+links = Table(
+    "links",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("hash", ForeignKey("archives.hash", ondelete="CASCADE"), nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Index("links_expiry", "expires_at"),
+    Index("links_hash", "hash"),  # what the cascade from `archives` looks up
+)
+
 # Of the secrets that gateways of this store sign with: never the secrets.
 fingerprints = Table(
     "fingerprints",

@@ -17,6 +17,7 @@ from mimetypes import MimeTypes
 
 from streamzip.errors import FieldError, InvalidRequest, NotFound, OriginError
 from streamzip.files.aside import in_long_thread, in_threads
+from streamzip.manifest.fields import Fields
 from streamzip.manifest.model import Entry, Manifest
 from streamzip.manifest.parse import CreateRequest
 from streamzip.manifest.uploads import SCHEME, name_and_digest, name_in, pinned_url
@@ -77,6 +78,10 @@ class UploadSource:
     def __init__(self, uploads: Uploads, pool: Executor) -> None:
         self._uploads = uploads
         self._pool = pool
+
+    def with_fields(self, fields: Fields) -> "UploadSource":
+        """Return the source itself: nobody is asked."""
+        return self
 
     async def probe(self, url: str, *, keep: int = 0) -> Facts:
         """The facts of the file. Raises OriginError (`http_404`, `unsafe_url`)."""

@@ -20,6 +20,7 @@ from streamzip.store.migrations import (
     m0009_ended_sessions,
     m0010_learned_anew,
     m0011_warnings,
+    m0012_links,
 )
 
 STEPS: tuple[Callable[[Connection], None], ...] = (
@@ -34,6 +35,7 @@ STEPS: tuple[Callable[[Connection], None], ...] = (
     m0009_ended_sessions.apply,
     m0010_learned_anew.apply,
     m0011_warnings.apply,
+    m0012_links.apply,
 )
 
 versions = Table("schema", MetaData(), Column("version", Integer, primary_key=True, autoincrement=False))

@@ -56,6 +56,7 @@ def test_steps_build_what_tables_declare_when_all_are_applied() -> None:
         "webpages",
         "fingerprints",
         "ended_sessions",
+        "links",
     }
     assert set(schema(migrated)) == tables
     migrated.dispose()

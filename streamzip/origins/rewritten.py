@@ -1,0 +1,48 @@
+"""Files under URLs of the gateway's own kind, which stand for addresses on the web that only the gateway knows."""
+
+import contextlib
+import copy
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from streamzip.manifest.fields import Fields
+from streamzip.origins.http import HttpSource
+from streamzip.origins.port import Facts, Opened, Validator
+
+
+class Rewriter(Protocol):
+    """Knows the addresses."""
+
+    async def address(self, url: str) -> str:
+        """Return the http or https URL that `url` stands for at this attempt. Raises OriginError."""
+
+
+class RewrittenSource:
+    """One scheme's source, over the web's. `http`: its transport may dial what the addresses name."""
+
+    def __init__(self, http: HttpSource, rewriter: Rewriter) -> None:
+        self._http = http
+        self._rewriter = rewriter
+
+    def with_fields(self, fields: Fields) -> "RewrittenSource":
+        """Return this source for one entry, whose header fields go to its own origin."""
+        bound = copy.copy(self)
+        bound._http = self._http.with_fields(fields)
+        return bound
+
+    async def probe(self, url: str, *, keep: int = 0) -> Facts:
+        """Return the facts of the file, as Source.probe does."""
+        return await self._http.probe(await self._rewriter.address(url), keep=keep)
+
+    def open(
+        self, url: str, *, start: int = 0, stop: int | None = None, pin: Validator | None = None
+    ) -> AbstractAsyncContextManager[Opened]:
+        """Give the bytes `[start, stop)`, as Source.open does."""
+        return self._opened(url, start, stop, pin)
+
+    @contextlib.asynccontextmanager
+    async def _opened(self, url: str, start: int, stop: int | None, pin: Validator | None) -> AsyncIterator[Opened]:
+        address = await self._rewriter.address(url)
+        async with self._http.open(address, start=start, stop=stop, pin=pin) as opened:
+            yield opened
