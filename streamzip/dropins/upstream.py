@@ -4,6 +4,7 @@ A GET or HEAD of a path that is none of the gateway's own goes to the upstream. 
 a list: its archive is sent instead. Any other answer passes as it is.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
@@ -34,6 +35,9 @@ from streamzip.origins.fetch import written
 from streamzip.spans import Data
 
 logger = logging.getLogger(__name__)
+
+MOST: Final = 16 << 20  # bytes of a list: 100,000 lines
+AT_ONCE: Final = 8  # lists in memory, in one process
 
 # Never Range, If-* or Accept-Encoding: they are about the zip, and the upstream is asked for its list.
 _PASSED: Final = ("accept", "accept-language", "authorization", "cookie", "referer", "user-agent")
@@ -112,10 +116,11 @@ class _Layer:
         self._own = own
         self._app = app
         self._interface = interface
+        self._lists = asyncio.Semaphore(AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        ours = scope["type"] != "http" or scope["method"] not in ("GET", "HEAD") or self._interface.is_own(scope)
-        if ours:
+        asked = scope["type"] == "http" and scope["method"] in ("GET", "HEAD") and scope["raw_path"].startswith(b"/")
+        if not asked or self._interface.is_own(scope):
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
@@ -135,10 +140,11 @@ class _Layer:
         if kind is None:
             return self._passed(request, head, stream)
         try:
-            body = await self._list(head, stream)
+            async with self._lists:
+                archive_hash = await self._kept(request, kind, head, await self._list(head, stream))
         finally:
             await stream.aclose()
-        return await self._zip(request, kind, head, body)
+        return await self._interface.downloads.send(request, archive_hash)
 
     async def _ask(self, request: Request) -> tuple[Head, Stream]:
         scope = request.scope
@@ -172,27 +178,27 @@ class _Layer:
 
     async def _list(self, head: Head, stream: Stream) -> bytes:
         """Return the list. Raises BuildFailed."""
-        most, body = self._interface.archives.settings.max_body_bytes, bytearray()
+        body = bytearray()
         if head.codings - {"identity"}:
             raise _bad_list("the upstream's list is encoded, which it was asked not to be")
         try:
             async for chunk in CountedChunks(stream, head.length, self._own.pace):
                 body += chunk
-                if len(body) > most:
-                    raise _bad_list(f"the upstream's list is longer than {most} bytes")
+                if len(body) > MOST:
+                    raise _bad_list(f"the upstream's list is longer than {MOST >> 20} MiB")
         except OriginError as error:
             raise BuildFailed("the upstream's list did not come whole", code="upstream_failed") from error
         return bytes(body)
 
-    async def _zip(self, request: Request, kind: Listed, head: Head, body: bytes) -> Response:
+    async def _kept(self, request: Request, kind: Listed, head: Head, body: bytes) -> str:
+        """Keep the list's archive, and return its hash. Raises BuildFailed."""
         archives = self._interface.archives
         try:
             made = partial(_asked, kind, head, body, _kept_fields(request, head), archives.settings.max_entries)
             asked = await archives.aside(made, len(body))
         except mod_zip.ListError as error:
             raise _bad_list(f"the upstream's list cannot be read: {error}") from error
-        created = await archives.store(asked, prefetch=False)
-        return await self._interface.downloads.send(request, created.row.hash)
+        return (await archives.store(asked, prefetch=False)).row.hash
 
 
 def _asked(kind: Listed, head: Head, body: bytes, fields: Fields, most: int) -> CreateRequest:

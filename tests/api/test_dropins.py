@@ -3,6 +3,7 @@
 What zipstreamer answers was recorded of its program (commit 1fe4904, built with Go 1.19) with these very calls.
 """
 
+import hashlib
 import json
 import uuid
 import zipfile
@@ -178,6 +179,33 @@ def test_link_expires(origin: Origin, tmp_path: Any, descriptor: bytes) -> None:
         assert members(answer) == MEMBERS
         with zipfile.ZipFile(BytesIO(answer.content)) as archive:
             assert archive.getinfo("in-a-sub-folder/b.txt").compress_type == zipfile.ZIP_DEFLATED
+
+
+def test_keys_guard_what_makes_archives_and_a_link_is_for_whoever_has_it(
+    origin: Origin, tmp_path: Any, descriptor: bytes
+) -> None:
+    """An application with a key makes the link, and a browser without one downloads."""
+    settings = {
+        "compat": "zipstreamer",
+        "api_keys": f"app:{hashlib.sha256(b'secret').hexdigest()}",
+        "signed_links": "on",
+    }
+    with Gateway(tmp_path / "data", allow=[origin.authority], **settings) as gateway:
+        for method, target in (
+            ("POST", "/download"),
+            ("POST", "/create_download_link"),
+            ("GET", f"/download?zsurl={origin.url('/x')}"),
+        ):
+            refused = gateway.client.request(method, target, content=descriptor if method == "POST" else None)
+            assert (refused.status_code, refused.json()["status"], refused.json()["code"]) == (
+                401,
+                "error",
+                "unauthorized",
+            )
+        key = {"Authorization": "Bearer secret"}
+        link = gateway.client.post("/create_download_link", content=descriptor, headers=key).json()["link_id"]
+        check_documented_zip(gateway.client.get(f"/download_link/{link}"))
+        assert not [line for line in gateway.log if link in json.dumps(line)]
 
 
 def test_nothing_of_it_is_there_by_default(tmp_path: Any) -> None:

@@ -56,6 +56,42 @@ def test_settings_read_a_variable_when_it_is_set(
     assert getattr(settings(), name) == value
 
 
+def test_zipstreamers_variables_stand_for_settings_where_its_interface_is_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever switches keeps the environment; what is set by its own name wins, and by default they mean nothing."""
+    monkeypatch.setenv("PORT", "4008")
+    monkeypatch.setenv("ZS_URL_PREFIX", "https://files.example/")
+    monkeypatch.setenv("ZS_LISTFILE_URL_PREFIX", "https://lists.example/")
+    monkeypatch.setenv("ZS_COMPRESSION", "DEFLATE")
+    off = settings()
+    assert (off.port, off.compat_url_prefix, off.compat_list_prefix, off.compat_compression) == (
+        8000,
+        "",
+        None,
+        "store",
+    )
+    monkeypatch.setenv(variable("compat"), "Zipstreamer")
+    on = settings()
+    assert (on.port, on.compat_url_prefix, on.compat_compression) == (4008, "https://files.example/", "deflate")
+    assert on.compat_list_prefix == "https://lists.example/"
+    monkeypatch.setenv(variable("port"), "9000")
+    assert settings().port == 9000
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"compat": "mod_zip"}, "needs STREAMZIP_UPSTREAM"),
+        ({"compat": "modzip"}, "zipstreamer"),
+        ({"upstream": "http://app:8000/path"}, "scheme and host"),
+        ({"compat_list_prefix": "https://lists.example"}, "with a path"),
+    ],
+)
+def test_settings_of_other_programs_interfaces_are_checked_at_the_start(given: dict[str, str], why: str) -> None:
+    """A prefix without a path would let an id choose the host."""
+    with pytest.raises(ValidationError, match=why):
+        settings(**given)
+
+
 def test_settings_prefer_what_was_given_when_a_variable_is_set_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """A flag wins over the environment."""
     monkeypatch.setenv("STREAMZIP_PORT", "1")
