@@ -121,7 +121,7 @@ class Parts:
         passes = Passes(settings.data_dir / "passes")
         self.gate = Gate(at_once, patience=settings.throttle_wait, passes=passes)
         http = HttpSource(Fetcher(self.transport, allow=settings.exempt, gate=self.gate), pace=pace)
-        # What the operator named may be private, for what it was named for alone.
+        # What the operator named for other programs' interfaces may be private; no URL of a client is asked for so.
         self._to_own = direct(settings, settings.allow_hosts | dropins.hosts(settings))
         allow_own = settings.exempt | dropins.hosts(settings)
         own = HttpSource(Fetcher(self._to_own, allow=allow_own, gate=self.gate), pace=pace)
