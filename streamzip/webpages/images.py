@@ -20,10 +20,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urljoin
 
 from streamzip.urls.addresses import Exempt
 from streamzip.urls.urls import check_url
+from streamzip.webpages.references import resolved
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
@@ -34,8 +34,6 @@ _LAZY = ("", "data-", "data-lazy-")
 _LONGEST_REFERER = 4096  # the Referrer Policy standard's: what is longer becomes its origin
 _OG_IMAGE = frozenset({"og:image", "og:image:url"})
 _SPACE = "\t\n\f\r "
-_BREAKS = re.compile(r"[\t\n\r]")
-_HTTP = re.compile(r"(https?)://([^/?#]+)", re.IGNORECASE)
 _ORIGIN = re.compile(r"(https?)://[^/?#@]+", re.IGNORECASE)
 _CANDIDATE = re.compile(r"[\s,]*([^\s]+)([^,]*)(?:,|\Z)")
 # A property's name, or a url(…), which has no bare parenthesis (CSS Syntax, "consume a url token").
@@ -74,7 +72,7 @@ def find_images(text: str, url: str, *, most: int, allow: Exempt = frozenset()) 
 
     document = LexborHTMLParser(text)
     named = document.css_first("base[href]")
-    base = url if named is None else _joined(url, _attribute(named, "href")) or url
+    base = url if named is None else resolved(url, _attribute(named, "href")) or url
     found: dict[str, None] = {}
     inline = 0
     for node in document.css("img, picture > source, meta[content], [style]"):
@@ -82,7 +80,7 @@ def find_images(text: str, url: str, *, most: int, allow: Exempt = frozenset()) 
             if reference[:5].lower() == "data:":
                 inline += 1
                 continue
-            image = _joined(base, reference)
+            image = resolved(base, reference)
             if image is not None and _is_fetchable(image, allow):
                 found[image] = None
                 if len(found) == most:
@@ -146,23 +144,6 @@ def _filled(reference: str) -> Iterator[str]:
     reference = reference.strip(_SPACE)
     if reference:
         yield reference
-
-
-def _joined(base: str, reference: str) -> str | None:
-    """The absolute URL without its fragment; None where there is none that could be fetched."""
-    reference = _BREAKS.sub("", reference.strip(_SPACE)).partition("#")[0]
-    if not reference:  # the page itself
-        return None
-    path, mark, query = reference.partition("?")
-    try:
-        url = urljoin(base, path.replace("\\", "/") + mark + query)
-    except ValueError:  # brackets that hold no IPv6 address
-        return None
-    match = _HTTP.match(url)
-    if match is None:
-        return None
-    # Already escaped or allowed letters stay as they are: a signature may cover each of them.
-    return url[: match.end()] + quote(url[match.end() :], safe="%/?:@!$&'()*+,;=-._~[]", errors="replace")
 
 
 def _is_fetchable(url: str, allow: Exempt) -> bool:

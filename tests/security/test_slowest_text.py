@@ -39,7 +39,8 @@ from streamzip.origins.cookies import Cookies
 from streamzip.origins.fetch import _redirected, written
 from streamzip.urls.urls import check_url, target_of
 from streamzip.webpages.charset import decoded, media_type
-from streamzip.webpages.images import _candidates, _joined
+from streamzip.webpages.images import _candidates
+from streamzip.webpages.references import resolved
 from tests.support.fixtures import Launch
 from tests.support.gateway import Gateway
 from tests.support.origin import File, Origin
@@ -165,7 +166,7 @@ READERS: dict[str, tuple[Callable[[str], Any], tuple[str, ...], int]] = {
     "logged": (logs.clean, ("", "https://h/"), 16 * KIB),
     "page's encoding": (page, ("", "text/html; charset=", "<meta charset="), 16 * KIB),
     "srcset": (lambda text: list(_candidates(text)), ("", "a 1x, "), 16 * KIB),
-    "reference": (lambda text: _joined("https://h/a", text), ("", "//"), 16 * KIB),
+    "reference": (lambda text: resolved("https://h/a", text), ("", "//"), 16 * KIB),
 }
 
 

@@ -42,7 +42,7 @@ def images(html: str, *, url: str = PAGE, most: int = 50, allow: frozenset[str] 
         ("\\images\\a.png", "https://example.com/images/a.png"),
         (
             "a.png?X-Amz-Signature=ab%2Fcd==&x=~!*'()",
-            "https://example.com/blog/a.png?X-Amz-Signature=ab%2Fcd==&x=~!*'()",
+            "https://example.com/blog/a.png?X-Amz-Signature=ab%2Fcd==&x=~!*%27()",
         ),
         ("https://bücher.example/a.png", "https://bücher.example/a.png"),
     ],
@@ -67,7 +67,6 @@ def test_find_images_resolves_as_browsers_do(reference: str, url: str) -> None:
         "file:///etc/passwd",
         "upload:a.png",
         "http://",
-        "http:///a.png",
         "http://[::1/a.png",
         "https://user:pass@example.com/a.png",
         "http://127.0.0.1/a.png",
