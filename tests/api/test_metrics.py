@@ -134,6 +134,20 @@ def test_metrics_are_what_clients_and_origins_counted(counting: Gateway, origin:
     assert died.sum("streamzip_worker_starts_total") == 4
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_metrics_add_up_over_many_deaths(counting: Gateway, origin: Origin) -> None:
+    """Ten times: a script, kill -9 of a worker that has nothing under way, and all that was counted is there."""
+    for turn in range(10):
+        processes = workers(counting, 3)
+        script(counting, origin, f"turn-{turn}", processes)
+        check(counting)
+        before = len(counting.log)
+        os.kill(processes[turn % 3], signal.SIGKILL)
+        counting.logged("worker_died", after=before)
+        check(counting)
+
+
 def test_metrics_of_one_process_add_up_too(launch: Launch, origin: Origin) -> None:
     """As with workers; and every metric has its explanation, none a hash, a host or a path in a label."""
     gateway = launch(metrics="127.0.0.1:0", max_attempts="1")
