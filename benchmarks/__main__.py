@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=0, help="runs of each contender; default 5, quick 1")
     parser.add_argument("--memory", type=Path, default=Path("/dev/shm"), help="where the origin's files go (tmpfs)")
     parser.add_argument("--disk", type=Path, default=Path("/var/tmp"), help="where copies go (a real disk)")
+    parser.add_argument("--against", type=Path, help="another checkout, whose gateway is measured in the same rounds")
     asked = parser.parse_args()
     unknown = set(asked.workloads) - WORKLOADS.keys()
     if unknown:
@@ -48,7 +49,7 @@ def main() -> None:
         Path(tempfile.mkdtemp(prefix="streamzip-bench-", dir=folder)) for folder in (asked.memory, asked.disk)
     )
     try:
-        bench = Bench(root, data, asked.rounds or (1 if asked.quick else 5), asked.quick)
+        bench = Bench(root, data, asked.rounds or (1 if asked.quick else 5), asked.quick, asked.against)
         print(f"{describe(data)} Medians of {bench.rounds} interleaved rounds.\n")
         for name in asked.workloads or WORKLOADS:
             began = time.monotonic()

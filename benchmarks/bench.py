@@ -45,12 +45,15 @@ class Result:
 
 @dataclass(slots=True)
 class Bench:
-    """`root`: the origin's files, in memory; `data`: the disk that copies go to; `quick`: an eighth of the bytes."""
+    """`root`: the origin's files, in memory; `data`: the disk that copies go to; `quick`: an eighth of the bytes.
+    `against`: another checkout, where its gateway is to be measured too.
+    """
 
     root: Path
     data: Path
     rounds: int
     quick: bool
+    against: Path | None = None
     _folders: int = 0
 
     def scaled(self, number: int) -> int:

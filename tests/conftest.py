@@ -15,7 +15,7 @@ from collections.abc import Iterable
 import pytest
 from hypothesis import settings
 
-from tests.support import postgresql
+from tests.support import lookahead, postgresql
 
 # A machine that is busy is no fault of the code: what must be fast is measured where that is the requirement.
 settings.register_profile("streamzip", deadline=None)
@@ -60,6 +60,9 @@ def needed(item: pytest.Item) -> list[str]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--postgresql", action="store_true", help="run the gateways on PostgreSQL instead of SQLite")
+    parser.addoption(
+        "--lookahead", help="parts that gateways fetch ahead: a number, or `random` for each gateway's own"
+    )
     parser.addoption("--slow", action="store_true", help="run the slow proofs too (alone: -m slow)")
 
 
@@ -70,6 +73,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(postgresql.end_shared)
     if config.getoption("--postgresql"):
         postgresql.choose()
+    if (parts := config.getoption("--lookahead")) is not None:
+        lookahead.choose(parts)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -60,8 +60,11 @@ def streamzip(
     ca: Path | None = None,
     prefix: Sequence[str] = (),
     workers: int = 1,
+    checkout: Path | None = None,
 ) -> Gateway:
-    """`cache`: STREAMZIP_CACHE_MAX_BYTES. `prefix`: a command to start it by, such as taskset."""
+    """`cache`: STREAMZIP_CACHE_MAX_BYTES. `prefix`: a command to start it by, such as taskset. `checkout`: whose
+    gateway, instead of this one's.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     env = {
@@ -74,6 +77,8 @@ def streamzip(
     }
     if ca is not None:
         env["STREAMZIP_CA_FILE"] = str(ca)
+    if checkout is not None:
+        env |= {"PYTHONPATH": str(checkout.absolute()), "PYTHONSAFEPATH": "1"}
     start = "from streamzip.cli import main; main()"
     command = [*prefix, sys.executable, "-c", start, "serve", "--port", str(port), "--data", str(folder)]
     return Gateway(Process(command, port, folder / "log", env), folder / "spool")

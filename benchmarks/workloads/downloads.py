@@ -94,6 +94,14 @@ def _compared(
         if unit == "ms/file":
             name = f"{COPY}, from create"
             contenders.append(Contender(name, partial(runs.from_create, copying, urls, keeps=True)))
+        for cache, name in () if bench.against is None else (("40GiB", COPY), ("0", NO_COPY)):
+            other = gateways.streamzip(bench.folder(), [origin], cache=cache, ca=ca, checkout=bench.against)
+            running(stack, other)
+            archive = other.create(urls)
+            check(archive.url, files, bench.root)
+            other.delete(archive)
+            label = f"{name}, the other"
+            contenders.append(Contender(label, partial(runs.download, other, urls, keeps=cache != "0")))
         result = bench.interleaved(title, unit, units, contenders)
         if without is not None:
             result.notes.append(f"{NO_COPY}: {without}")

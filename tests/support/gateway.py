@@ -26,7 +26,7 @@ from typing import Any, Self
 
 import httpx
 
-from tests.support import postgresql
+from tests.support import lookahead, postgresql
 
 COMMAND = Path(sys.executable).with_name("streamzip")  # of the environment that runs the tests
 # sd_listen_fds(3): the socket is descriptor 3, and the variables name the process that it is for.
@@ -62,6 +62,9 @@ class Gateway:
         self._env = {f"STREAMZIP_{name.upper()}": value for name, value in env.items()}
         self._env["STREAMZIP_ALLOW_HOSTS"] = ",".join(allow)
         self._env.setdefault("STREAMZIP_ALLOWED_HOSTS", "a")  # what tests that write their own requests say as Host
+        parts = lookahead.for_gateway(data)
+        if parts is not None:
+            self._env.setdefault("STREAMZIP_LOOKAHEAD", parts)
         self.store_url = postgresql.url_for(data) if postgresql.chosen() else None
         self._process: subprocess.Popen[str] | None = None
         self._reading: threading.Thread | None = None
