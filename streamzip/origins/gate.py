@@ -118,6 +118,8 @@ class Gate:
                 host.blocked_since = None
                 host.throttle.answered(now, file)
                 self._passes.note(host.place, now)
+                if host.waiters:  # it may be asked for more now: none of those that are open need end
+                    self._give_out(host)
                 return answer, began - begun - asking
 
     def leave(self, origin: str) -> None:
