@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from streamzip.net.addresses import DialGuard
+from streamzip.net.throttle import START
 from streamzip.net.transport import OriginTransport
 from streamzip.origins.fetch import Fetcher
+from streamzip.origins.gate import Gate
 from streamzip.origins.http import HttpSource
 from tests.support.origin import Origin
 
@@ -25,4 +27,5 @@ async def source(origin: Origin) -> AsyncIterator[HttpSource]:
     allow = frozenset({origin.authority})
     transport = OriginTransport(DialGuard(allow), connect_timeout=5, read_timeout=0.5)
     async with contextlib.aclosing(transport):
-        yield HttpSource(Fetcher(transport, allow=allow, user_agent="streamzip/test", wall=lambda: 0.0))
+        gate = Gate(START, patience=0.1)  # what waits for an origin that refuses has tests of its own
+        yield HttpSource(Fetcher(transport, allow=allow, user_agent="streamzip/test", wall=lambda: 0.0, gate=gate))

@@ -30,7 +30,7 @@ def test_put_writes_the_row_whether_it_is_there_or_not(engine: Engine) -> None:
     with engine.begin() as connection:
         for errors in ([{"index": 1}], []):
             put(connection, plans, {"hash": "a"}, {"errors": errors})
-            assert connection.execute(select(plans)).all() == [("a", errors)]
+            assert connection.execute(select(plans.c.hash, plans.c.errors)).all() == [("a", errors)]
     engine.dispose()
 
 
