@@ -18,6 +18,7 @@ class Leases:
         self._loader = loader
         self._table = table
         self._events = events
+        self._unnoted: set[str] = set()  # archives of which bytes are given out though the store could not note it
 
     async def row(self, archive_hash: str) -> ArchiveRow:
         """Return the archive's facts. Raises NotFound."""
@@ -38,6 +39,10 @@ class Leases:
                 raise await self.failed(row, problem) from problem
             yield lease
 
+    def gave_out_unnoted(self, archive_hash: str) -> None:
+        """Remember that bytes of an archive are given out, where the store takes no note of it now."""
+        self._unnoted.add(archive_hash)
+
     async def failed(self, row: ArchiveRow, problem: Problem) -> Problem:
         """Note why the archive failed, where it did: not what is the reader's own affair, or the store's. Return what
         its reader is told.
@@ -45,7 +50,7 @@ class Leases:
         One that is stale is so for ever, and its readers are cut. Where nothing was given out by a layout that does not
         hold, the origins are asked anew instead, and its readers are to begin again.
         """
-        if isinstance(problem, Mislearned):
+        if isinstance(problem, Mislearned) and row.hash not in self._unnoted:
             if await self._events.asked_anew(row.hash, rounds=row.rounds):
                 self._loader.forget(row.hash)
                 self._table.cut(row.hash, AskedAnew())

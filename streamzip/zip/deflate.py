@@ -8,7 +8,6 @@ input was fed (tried: five cuts, five outputs); the blocks cost 0.1 % in size an
 import asyncio
 import hashlib
 import zlib
-from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from concurrent.futures import Executor
 from functools import cache
@@ -52,9 +51,37 @@ def this_compressor() -> str:
 
 
 async def deflated(chunks: AsyncIterator[Data], pool: Executor, *, ahead: int) -> AsyncGenerator[bytes, None]:
-    """The chunks as one raw deflate stream; up to `ahead` blocks are compressed at the same time."""
+    """The chunks as one raw deflate stream; up to `ahead` blocks are compressed at the same time.
+
+    A block is given as soon as it is compressed, also while the next chunk is long in coming.
+    """
+    running: asyncio.Queue[asyncio.Future[bytes] | None] = asyncio.Queue()
+    free = asyncio.Semaphore(ahead)
+    feeding = asyncio.create_task(_feed(chunks, pool, running, free))
+    try:
+        while (block := await running.get()) is not None:
+            compressed = await block
+            free.release()
+            yield compressed
+        await feeding  # what it raised comes after all that was whole before it
+    finally:
+        feeding.cancel()
+        await asyncio.gather(feeding, return_exceptions=True)
+        while not running.empty():
+            if (block := running.get_nowait()) is not None:
+                block.cancel()
+
+
+async def _feed(
+    chunks: AsyncIterator[Data],
+    pool: Executor,
+    running: asyncio.Queue[asyncio.Future[bytes] | None],
+    free: asyncio.Semaphore,
+) -> None:
+    """Have the chunks compressed in blocks, each as soon as one is `free`, and put them into `running`, in order; None
+    at the end.
+    """
     loop = asyncio.get_running_loop()
-    running: deque[asyncio.Future[bytes]] = deque()
     held: list[Data] = []
     size = 0
     try:
@@ -64,16 +91,11 @@ async def deflated(chunks: AsyncIterator[Data], pool: Executor, *, ahead: int) -
             while size + len(rest) > BLOCK:
                 block = b"".join((*held, rest[: BLOCK - size]))
                 rest, held, size = rest[BLOCK - size :], [], 0
-                running.append(loop.run_in_executor(pool, deflate_block, block, False))
-                while len(running) >= ahead:  # within a chunk too: one of many blocks must not queue them all
-                    yield await running.popleft()
+                await free.acquire()
+                running.put_nowait(loop.run_in_executor(pool, deflate_block, block, False))
             held.append(rest)
             size += len(rest)
-            while running and running[0].done():
-                yield await running.popleft()
-        running.append(loop.run_in_executor(pool, deflate_block, b"".join(held), True))
-        while running:
-            yield await running.popleft()
+        await free.acquire()
+        running.put_nowait(loop.run_in_executor(pool, deflate_block, b"".join(held), True))
     finally:
-        for future in running:
-            future.cancel()
+        running.put_nowait(None)

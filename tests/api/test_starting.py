@@ -46,7 +46,7 @@ def lost_secret(data: Path) -> None:
     (data / "secret.keys").unlink()
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", [pytest.param("1", marks=pytest.mark.slow), "2"])
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [

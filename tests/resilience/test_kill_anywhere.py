@@ -183,7 +183,7 @@ def pause(seconds: float) -> None:
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
     ("workers", "kills"),
-    [(1, 32), (2, 18), pytest.param(1, 130, marks=pytest.mark.slow), pytest.param(2, 70, marks=pytest.mark.slow)],
+    [(1, 24), (2, 12), pytest.param(1, 130, marks=pytest.mark.slow), pytest.param(2, 70, marks=pytest.mark.slow)],
 )
 def test_no_promise_is_broken_when_the_gateway_is_killed_anywhere(
     launch: Launch, origin: Origin, workers: int, kills: int

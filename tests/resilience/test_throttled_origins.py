@@ -33,7 +33,7 @@ def check(gateway: Gateway, origin: Origin, limits: Limits, files: int, *, secon
         assert [opened.read(name) for name in opened.namelist()] == bodies
 
 
-CONNECTIONS = [(1, 503), (2, 403), (4, 429)]
+CONNECTIONS = [pytest.param(1, 503, marks=pytest.mark.slow), (2, 403), pytest.param(4, 429, marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize(("connections", "code"), CONNECTIONS)
@@ -44,7 +44,9 @@ def test_host_of_few_connections_gives_every_entry(connections: int, code: int, 
         check(launch(allow=[origin.authority]), origin, limits, 40, seconds=60, pause=0.005)
 
 
-@pytest.mark.parametrize(("rate", "after", "date"), [(20, None, None), (20, "1", None), (20, None, 1.0)])
+@pytest.mark.parametrize(
+    ("rate", "after", "date"), [pytest.param(20, None, None, marks=pytest.mark.slow), (20, "1", None), (20, None, 1.0)]
+)
 def test_host_of_a_rate_gives_every_entry(rate: int, after: str | None, date: float | None, launch: Launch) -> None:
     """429 beyond so many requests a second, without Retry-After, with seconds, with a date."""
     with Origin() as origin:

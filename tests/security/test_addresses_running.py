@@ -142,7 +142,11 @@ def test_a_blocked_port_looks_alike_whether_somebody_listens_or_not(gateway: Gat
         failed = gateway.get(named)
         errors = gateway.status(named)["errors"]
         took = time.monotonic() - begun
-        said = re.sub(rf"{named}|:{port}", "…", " ".join([refused.text, failed.text, json.dumps(errors)]))
+        said = re.sub(
+            rf'{named}|:{port}|"request_id": ?"[0-9a-f]+"',
+            "…",
+            " ".join([refused.text, failed.text, json.dumps(errors)]),
+        )
         seen.append(([refused.status_code, failed.status_code], said, took))
     assert seen[0][:2] == seen[1][:2]
     assert seen[0][0] == [422, 502]
@@ -155,7 +159,7 @@ def test_a_blocked_port_looks_alike_whether_somebody_listens_or_not(gateway: Gat
     reason="a network namespace needs root, unshare and ip",
 )
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("step", [10, pytest.param(1, marks=pytest.mark.slow)], ids=["quick", "all"])
+@pytest.mark.parametrize("step", [30, pytest.param(1, marks=pytest.mark.slow)], ids=["quick", "all"])
 @pytest.mark.alone
 def test_nothing_but_public_addresses_is_dialled_in_a_network_where_all_of_them_answer(
     tmp_path: Path, step: int
@@ -182,7 +186,7 @@ def test_nothing_but_public_addresses_is_dialled_in_a_network_where_all_of_them_
     assert seen["public"] > 0
     assert archives["named"]["good"]
     assert archives["redirected"]["good"]
-    assert archives["redirected"]["errors"] == archives["redirected"]["asked"] - 1 >= 2500
+    assert archives["redirected"]["errors"] == archives["redirected"]["asked"] - 1 >= 25_000 // step
     assert archives["imaged"]["good"]
     # Some of what is no URL is a relative one, and leads back to the origin.
     assert archives["turned"]["archives"] >= 400 // step

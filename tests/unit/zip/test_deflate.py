@@ -1,6 +1,7 @@
 """Deflate: the same bytes however the input is cut and however many threads there are."""
 
 import asyncio
+import contextlib
 import hashlib
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from hypothesis import strategies as st
 
 from streamzip.zip import deflate as compression
 from streamzip.zip.deflate import BLOCK, compressor_identity, deflate, deflate_block, deflated, shrinks
+
+CONTENT = bytes(range(256)) * (2 * BLOCK // 256) + b"!"
 
 
 @cache
@@ -198,3 +201,20 @@ def test_compressor_identity_changes_with_the_compressor(
     before = compressor_identity()
     monkeypatch.setattr(compression, name, value)
     assert compressor_identity() != before
+
+
+async def test_deflated_gives_what_is_compressed_while_the_next_chunk_is_long_in_coming() -> None:
+    """Four blocks that came at once, from an origin that then fell silent, were with no reader until it spoke again."""
+    silent = asyncio.Event()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield CONTENT
+        await silent.wait()
+
+    with ThreadPoolExecutor(2) as pool:
+        async with contextlib.aclosing(deflated(chunks(), pool, ahead=3)) as blocks:
+            async with asyncio.timeout(10):
+                given = [await anext(blocks), await anext(blocks)]
+            silent.set()
+            given += [block async for block in blocks]
+    assert zlib.decompress(b"".join(given), -zlib.MAX_WBITS) == CONTENT
