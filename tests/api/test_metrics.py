@@ -71,10 +71,16 @@ def script(gateway: Gateway, origin: Origin, name: str, processes: list[int]) ->
     gone = Status(404)
     origin.serve(f"/metrics/{name}/gone", gone)
     gateway.create(urls=[origin.url(f"/metrics/{name}/gone"), origin.url(whole)], on_error="skip", prefetch=True)
-    origin.serve(f"/metrics/{name}/cut", File(Pattern(SIZE)), *[File(Pattern(SIZE), cut_at=1_000_000)] * 50)
-    cut = gateway.create(urls=[origin.url(f"/metrics/{name}/cut")])["archive_hash"]
+    breaking = f"/metrics/{name}/cut"
+    origin.serve(breaking, File(Pattern(SIZE)), *[File(Pattern(SIZE), hold_at=900_000, cut_at=1_000_000)] * 50)
+    cut = gateway.create(urls=[origin.url(breaking)])["archive_hash"]
     gateway.client.head(f"/archive/get/{cut}.zip")
-    ask(gateway, f"/archive/get/{cut}.zip", processes[-1])
+    with closing(connect_to(gateway, processes[-1])) as client:
+        client.sendall(f"GET /archive/get/{cut}.zip HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+        assert client.recv(1000)  # it has begun: without a byte it would be a problem, and no download
+        origin.release(breaking)
+        while client.recv(1 << 18):
+            pass
     ended = until(
         gateway,
         lambda now: (
