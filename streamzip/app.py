@@ -13,7 +13,6 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from ipaddress import ip_address
 from typing import TypeVar
 
 import uvicorn
@@ -87,7 +86,7 @@ from streamzip.store.repository import Repository
 from streamzip.store.vault import Vault
 from streamzip.uploads.files import Uploads
 from streamzip.uploads.source import UploadSource
-from streamzip.urls.addresses import unmapped
+from streamzip.urls.addresses import is_loopback
 
 logger = logging.getLogger(__name__)
 
@@ -283,7 +282,7 @@ def serve(settings: Settings) -> None:
     secrets = prove(settings)  # before anybody is let in: workers that cannot start would be started again and again
     sockets = listen(settings.host, settings.port)
     host, port = sockets[0].getsockname()[:2]
-    if not secrets.api_keys and not _is_loopback(host):
+    if not secrets.api_keys and not is_loopback(host):
         event(logger, logging.WARNING, "open_to_all", host=host, set=variable("api_keys"))
     if secrets.keys.weak:
         event(logger, logging.WARNING, "weak_secrets", ids=secrets.keys.weak, set=variable("secret_keys"))
@@ -307,13 +306,6 @@ def _exposed(settings: Settings) -> contextlib.AbstractContextManager[object]:
         return contextlib.nullcontext()
     host, _, port = settings.metrics.rpartition(":")
     return exposing.Exposition(host.strip("[]"), int(port))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return unmapped(ip_address(host)).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _work(settings: Settings, alone: bool, place: int, sockets: Sequence[socket.socket]) -> None:

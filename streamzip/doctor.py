@@ -29,9 +29,10 @@ from streamzip.config import Settings, SetupError, unknown_variables, variable
 from streamzip.files.locks import LockFile
 from streamzip.process.descriptors import share_out, this_limit
 from streamzip.settings_sources import secret_names
-from streamzip.start import Secrets, dialect_for
+from streamzip.start import Secrets, dialect_for, prove_secret
 from streamzip.store.examining import Examination
 from streamzip.store.migrations import SchemaTooNewError
+from streamzip.urls.addresses import is_loopback
 
 Level = Literal["ok", "warning", "failure"]
 
@@ -178,9 +179,9 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
 
 def _store(settings: Settings) -> Iterator[Finding]:
     try:
+        prove_secret(settings)
         with closing(Examination(dialect_for(settings))) as store:
             wrong = store.wrong(within=_WITHIN)
-            has_archives = store.has_archives()
     except FileNotFoundError:
         yield Finding("ok", "store", "it is made by the first start")
     except SchemaTooNewError as error:
@@ -192,9 +193,6 @@ def _store(settings: Settings) -> Iterator[Finding]:
     else:
         if wrong is not None:
             yield Finding("failure", "store", f"it is damaged ({wrong}): `streamzip verify` tells what of it is whole")
-        elif has_archives and settings.secret_keys is None and not (settings.data_dir / "secret.keys").exists():
-            lost = settings.data_dir / "secret.keys"
-            yield Finding("failure", "store", f"its archives were signed with {lost}, which is missing: restore it")
         else:
             yield Finding("ok", "store", "it can be read, and nothing wrong was found with it")
 
@@ -262,7 +260,7 @@ def _is_address(host: str) -> bool:
 
 
 def _access(settings: Settings) -> Iterator[Finding]:
-    local = settings.host == "localhost" or (_is_address(settings.host) and ip_address(settings.host).is_loopback)
+    local = is_loopback(settings.host)
     if settings.api_keys is None and (not local or settings.public_url is not None):
         yield Finding(
             "warning",

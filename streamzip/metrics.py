@@ -9,6 +9,7 @@ Labels are words of a fixed set: never a host, a hash, a key or a URL, of which 
 """
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -21,7 +22,7 @@ _PRESENT: Final = ("gauge_livesum", "gauge_livemostrecent")
 _every: "list[_Metric]" = []
 
 
-class _Metric:
+class _Metric(ABC):
     """`labels`: the names of what each count is told apart by; their values are given in this order."""
 
     def __init__(self, name: str, help: str, labels: Sequence[str] = ()) -> None:
@@ -37,9 +38,9 @@ class _Metric:
         """Return whether it is kept."""
         return self._bound is not None
 
+    @abstractmethod
     def bind(self, client: Any, registry: Any) -> None:
         """Count from now on. `client`: the module prometheus_client."""
-        raise NotImplementedError
 
     def _child(self, labels: tuple[str, ...]) -> Any:
         child = self._children.get(labels)

@@ -79,7 +79,7 @@ def prove(settings: Settings) -> Secrets:
     """Return the secrets of a store that can be used. Raises SetupError where one of them is lost, or the store is
     damaged, of a later release, or cannot be reached.
     """
-    _prove_secret(settings)
+    prove_secret(settings)
     secrets = Secrets(settings)
     asyncio.run(try_store(settings, secrets))
     with closing(Examination(dialect_for(settings))) as store:
@@ -91,7 +91,7 @@ def prove(settings: Settings) -> Secrets:
     return secrets
 
 
-def _prove_secret(settings: Settings) -> None:
+def prove_secret(settings: Settings) -> None:
     """Raise SetupError where the secret is lost that the store's archives were signed with: a new one opens none."""
     path = settings.data_dir / "secret.keys"
     if settings.secret_keys is not None or path.exists():

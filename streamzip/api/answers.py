@@ -73,7 +73,7 @@ class EntryFault(BaseModel):
 
 
 class EntryWarning(BaseModel):
-    """What is odd about an entry that is in the archive."""
+    """An entry that is in the archive, and odd."""
 
     index: int = Field(description="Which entry, counted from 0.")
     name: str = Field(description="As it stands in the archive.")

@@ -1,4 +1,4 @@
-"""What is said of an operation of the HTTP interface: where it is, who may, what it takes, what it answers."""
+"""An operation of the HTTP interface as it is declared: its path, who may call it, what it takes, what it answers."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ NOT_TAKEN = (400, 408, 409, 413, 415, 422, 500, 507)  # a file that is sent in
 
 
 class Tag(StrEnum):
-    """What operations belong together."""
+    """A group of operations, under its heading in the documentation."""
 
     ARCHIVES = "Archives"
     KEY_VALUE = "Key–value form"

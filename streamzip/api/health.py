@@ -1,4 +1,4 @@
-"""What operators and orchestrators ask."""
+"""The health checks of operators and orchestrators."""
 
 import asyncio
 

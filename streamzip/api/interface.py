@@ -1,4 +1,4 @@
-"""What stands before the gateway's own interface and answers some requests itself: the interfaces of other programs."""
+"""The port for other programs' interfaces: each stands before the gateway's own and answers some requests itself."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -124,5 +124,5 @@ class Builds:
 
 
 def is_under_way(job: JobRow, now: float) -> bool:
-    """Whether the queued job is worked on, or waits for a reason other than that it failed."""
+    """Return whether the queued job is worked on, or waits for a reason other than that it failed."""
     return job.not_before <= now or job.reason in WAITS

@@ -100,15 +100,7 @@ class Download:
         archive = self._lease.shared.archive
         if self._row.completed_at is not None or self._noted:
             return
-        try:
-            stands = await self._events.released(self._row, rounds=archive.layout.rounds)
-        except NotReady:
-            if not archive.layout.provable:
-                raise
-            # A store that takes nothing holds up no download whose bytes prove themselves: this process remembers it.
-            self._leases.gave_out_unnoted(self._row.hash)
-            stands = True
-        if not stands:
+        if not await self._leases.released(self._row, archive.layout):
             raise AskedAnew
         self._noted = True
         if self._lease.kept and not (archive.spool.sealed or archive.layout.provable):

@@ -7,8 +7,9 @@ from functools import partial
 from streamzip.archives.events import Events
 from streamzip.archives.load import Loader
 from streamzip.archives.table import ArchiveTable, Lease
-from streamzip.errors import AskedAnew, BuildFailed, Mislearned, Problem, Stale
+from streamzip.errors import AskedAnew, BuildFailed, Mislearned, NotReady, Problem, Stale
 from streamzip.store.rows import ArchiveRow
+from streamzip.zip.layout import Layout
 
 
 class Leases:
@@ -39,9 +40,22 @@ class Leases:
                 raise await self.failed(row, problem) from problem
             yield lease
 
-    def gave_out_unnoted(self, archive_hash: str) -> None:
-        """Remember that bytes of an archive are given out, where the store takes no note of it now."""
-        self._unnoted.add(archive_hash)
+    async def released(self, row: ArchiveRow, layout: Layout) -> bool:
+        """Take note, before bytes of the archive are given out, that they are. Return False where that layout stands no
+        more.
+
+        A store that takes nothing (NotReady) holds up no archive whose bytes prove themselves: this process remembers
+        it until a later reader has it noted.
+        """
+        try:
+            stands = await self._events.released(row, rounds=layout.rounds)
+        except NotReady:
+            if not layout.provable:
+                raise
+            self._unnoted.add(row.hash)
+            return True
+        self._unnoted.discard(row.hash)
+        return stands
 
     async def failed(self, row: ArchiveRow, problem: Problem) -> Problem:
         """Note why the archive failed, where it did: not what is the reader's own affair, or the store's. Return what

@@ -1,4 +1,4 @@
-"""What names and types tell of files: which are worth compressing, and where a web page came in place of one."""
+"""Judge files by names and types: which are worth compressing, and where a web page came in place of one."""
 
 from posixpath import splitext
 

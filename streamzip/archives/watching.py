@@ -125,7 +125,7 @@ class Watches:
 
     @property
     def count(self) -> int:
-        """How many watch."""
+        """Return how many watch."""
         return self._clients.total()
 
     async def first(self, hash: str) -> Snapshot:

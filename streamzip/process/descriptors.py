@@ -40,7 +40,7 @@ def share_out(limit: int) -> Shares:
 def raise_limit() -> int:
     """Raise the soft limit to the hard one, as far as that is of use, and say what it is then."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST if hard == resource.RLIM_INFINITY else min(hard, MOST)
+    wanted = this_limit()
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         soft = wanted

@@ -5,7 +5,7 @@ addresses for global, and versions differ. So IPv4 is judged by a table, and IPv
 """
 
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -76,3 +76,11 @@ def lies_in(ip: Address, networks: Iterable[Network]) -> bool:
     """Whether `ip` is in one of the networks. An IPv4-mapped address counts as the IPv4 address inside."""
     inner = unmapped(ip)
     return any(inner.version == network.version and inner in network for network in networks)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host to listen on, an address or `localhost`, is reached from this machine alone."""
+    try:
+        return unmapped(ip_address(host)).is_loopback
+    except ValueError:
+        return host == "localhost"

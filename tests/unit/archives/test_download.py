@@ -38,7 +38,8 @@ class Bench:
         self.memory = opened(self._from_memory, provable=provable)
         shared = opened(self._from_copy, provable=provable, rounds=rounds)
         fields = {"shared": shared, "kept": True, "alone": self._alone, "pulling": contextlib.nullcontext}
-        leases = cast(Leases, SimpleNamespace(failed=self._failed))
+        noting = Leases(cast(Any, None), cast(Any, None), self.events)
+        leases = cast(Leases, SimpleNamespace(failed=self._failed, released=noting.released))
         row, lease = an_archive(lapses=True), cast(Lease, SimpleNamespace(**fields))
         self.download = Download(row, lease, leases, self.events)
 
