@@ -9,13 +9,14 @@ Under CI=true a missing program fails the test: CI must not pass for want of its
 
 import os
 import shutil
+import sys
 from collections import defaultdict
 from collections.abc import Iterable
 
 import pytest
 from hypothesis import settings
 
-from tests.support import lookahead, postgresql
+from tests.support import lookahead, postgresql, seaweedfs
 
 # A machine that is busy is no fault of the code: what must be fast is measured where that is the requirement.
 settings.register_profile("streamzip", deadline=None)
@@ -38,11 +39,14 @@ PROGRAMS = {
     "jq": "jq",
     "chromium": "chromium",
     "postgresql": "initdb",
+    "seaweedfs": "weed",
     "systemd-analyze": "systemd-analyze",
 }
 
-# Debian keeps servers in /usr/sbin, which a user's PATH may lack, and PostgreSQL in a folder of its version.
+# Debian keeps servers in /usr/sbin, which a user's PATH may lack, and PostgreSQL in a folder of its version. Some
+# programs come from PyPI, into the virtual environment, which need not be active.
 _PLACES = [os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin", str(postgresql.find_programs() or "")]
+_PLACES.append(f"{sys.prefix}/bin")
 SEARCH_PATH = os.pathsep.join(filter(None, _PLACES))
 
 MISSING = "missing program"
@@ -71,6 +75,8 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["PATH"] = SEARCH_PATH
     if postgresql.prepare_shared():
         config.add_cleanup(postgresql.end_shared)
+    if seaweedfs.prepare_shared():
+        config.add_cleanup(seaweedfs.end_shared)
     if config.getoption("--postgresql"):
         postgresql.choose()
     if (parts := config.getoption("--lookahead")) is not None:

