@@ -1,29 +1,20 @@
-"""The composition root: settings in, every part made and wired, the Starlette application out."""
+"""The composition root: settings in, every part made and wired, the HTTP application out."""
 
 import asyncio
-import contextlib
-import dataclasses
 import logging
-import multiprocessing
 import os
 import random
-import resource
-import socket
-import sys
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
-import uvicorn
-import uvloop
 from starlette.types import ASGIApp
 
-from streamzip import dropins, logs
+from streamzip import dropins
 from streamzip.access.links import ArchiveLinks
 from streamzip.access.sessions import Sessions
 from streamzip.access.signed_links import SignedLinks
-from streamzip.api.auth import Auth
+from streamzip.api.download import Downloads as Served
 from streamzip.api.routes import build
 from streamzip.archives.budget import Budget, Keeping
 from streamzip.archives.build import Builds
@@ -43,24 +34,20 @@ from streamzip.assembly.reach import Bound, Reaches
 from streamzip.assembly.reader import Reading
 from streamzip.config import (
     Settings,
-    SetupError,
-    check_shared,
-    variable,
 )
-from streamzip.edge.door import Door, behind
 from streamzip.files.locks import LockFile
+from streamzip.folders.door import Folders
 from streamzip.gateway import Gateway
-from streamzip.jobs import prefetch, webhooks, webpages
-from streamzip.jobs.announcing import Announcements
-from streamzip.jobs.courier import Courier
+from streamzip.guards.auth import Auth
+from streamzip.guards.links import Links
+from streamzip.guards.rates import Rate
+from streamzip.jobs import prefetch
 from streamzip.jobs.embedded import Embedded
 from streamzip.jobs.events import NotedEvents
 from streamzip.jobs.port import Dispatcher, Elsewhere, Work
 from streamzip.jobs.prefetch import Prefetches
 from streamzip.jobs.sweep import Sweep
 from streamzip.jobs.turn_limit import TurnLimit
-from streamzip.jobs.webhooks import Webhooks
-from streamzip.jobs.webpages import PageSource, WebpageDownloads
 from streamzip.logs import event
 from streamzip.manifest.parse import CreateRequest
 from streamzip.net.way_out import direct, way_out
@@ -72,21 +59,23 @@ from streamzip.origins.lanes import Lanes
 from streamzip.origins.passes import Passes
 from streamzip.origins.pull import Bounds, Patience
 from streamzip.origins.registry import Registry
-from streamzip.process import exposing, memory, sharing
-from streamzip.process.descriptors import Shares, raise_limit, share_out
-from streamzip.process.listening import listen
-from streamzip.process.sampling import UnderWay, sample
-from streamzip.process.server import Server
-from streamzip.process.workers import CANNOT_START, Workers
+from streamzip.process.descriptors import Shares
 from streamzip.spool.memory import Memory
 from streamzip.spool.shelf import Shelf
-from streamzip.start import Secrets, open_store, prove, try_store
-from streamzip.store.migrations import STEPS
+from streamzip.start import Secrets, open_store
 from streamzip.store.repository import Repository
 from streamzip.store.vault import Vault
+from streamzip.uploads.door import UploadDoor
 from streamzip.uploads.files import Uploads
+from streamzip.uploads.pins import UploadPins
 from streamzip.uploads.source import UploadSource
-from streamzip.urls.addresses import is_loopback
+from streamzip.webhooks import deliveries as webhooks
+from streamzip.webhooks.announcing import Announcements
+from streamzip.webhooks.courier import Courier
+from streamzip.webhooks.deliveries import Webhooks
+from streamzip.webpages import downloads as webpages
+from streamzip.webpages.door import Webpages
+from streamzip.webpages.downloads import PageSource, WebpageDownloads
 
 logger = logging.getLogger(__name__)
 
@@ -161,7 +150,7 @@ class Parts:
         owners = Owners(loader, secrets.keys)
         budget = Budget(repository, clock, _keeping(settings))
         creates = Creates(
-            Kept(repository, self.uploads, shelf, secrets.keys, vault, budget),
+            Kept(repository, UploadPins(self.uploads), shelf, secrets.keys, vault, budget),
             Generations(repository, vault, secrets.keys, clock, budget, removal),
             *(loader, builds, statuses, owners, announcements, events),
         )
@@ -225,9 +214,22 @@ class Parts:
 
     def application(self) -> ASGIApp:
         """Return the HTTP interface."""
+        settings, gateway, clock = self.settings, self.gateway, self.clock
+        links, downloads = Links(self.links), Served(gateway, settings, clock)
+        entries = Rate(settings.entries_per_minute, clock, "entries")
+        features = (
+            UploadDoor(self.uploads, gateway, settings, links, self.auth, clock, self.disk),
+            Folders(settings, clock, self.disk),
+            Webpages(self.webpages, gateway, downloads, links, settings, entries),
+        )
         return build(
-            *(self.gateway, self.uploads, self.settings, self.links, self.auth, self.webpages, self.clock),
-            *(self.gateway.watches, self.leaving, self.disk, self._layers),
+            *(gateway, settings, links, self.auth, clock),
+            downloads=downloads,
+            entries=entries,
+            pages=self.webpages,
+            features=features,
+            leaving=self.leaving,
+            layers=self._layers,
         )
 
     async def close(self) -> None:
@@ -264,117 +266,12 @@ async def _create_for_page(creates: Creates, settings: Settings, asked: CreateRe
     return created.row.hash
 
 
-def migrate(settings: Settings) -> int:
-    """Bring the store's schema up to date, and return its number. Raises SetupError."""
-    asyncio.run(try_store(settings, None))
-    return len(STEPS)
-
-
-def serve(settings: Settings) -> None:
-    """Listen and answer until SIGINT or SIGTERM. Raises SetupError where a part cannot be made."""
-    check_shared(settings)
-    forbid_core_files()
-    descriptor_shares()
-    logs.configure(settings.log_level, settings.log_format)
-    others = sharing.join(settings.data_dir / "gateway.lock")
-    if others:
-        event(logger, logging.WARNING, "data_folder_shared", folder=str(settings.data_dir))
-    secrets = prove(settings)  # before anybody is let in: workers that cannot start would be started again and again
-    sockets = listen(settings.host, settings.port)
-    host, port = sockets[0].getsockname()[:2]
-    if not secrets.api_keys and not is_loopback(host):
-        event(logger, logging.WARNING, "open_to_all", host=host, set=variable("api_keys"))
-    if secrets.keys.weak:
-        event(logger, logging.WARNING, "weak_secrets", ids=secrets.keys.weak, set=variable("secret_keys"))
-    event(logger, logging.INFO, "listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}")
-    with _exposed(settings):
-        if settings.workers == 1:
-            _work(settings, not others and settings.jobs == "embedded", 0, sockets)
-        else:
-            exposing.begin("supervisor")
-            Workers(settings.workers, partial(_worker, settings), sockets, settings.stop_within).run()
-
-
-def forbid_core_files() -> None:
-    """Let this process and its children leave no core file: it would hold every secret that they have."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-
-
-def _exposed(settings: Settings) -> contextlib.AbstractContextManager[object]:
-    """Return what answers to Prometheus for as long as its context lasts, where the operator wants that."""
-    if settings.metrics is None:
-        return contextlib.nullcontext()
-    host, _, port = settings.metrics.rpartition(":")
-    return exposing.Exposition(host.strip("[]"), int(port))
-
-
-def _work(settings: Settings, alone: bool, place: int, sockets: Sequence[socket.socket]) -> None:
-    """Run one process, from its first part to its last response. `alone`: no other one uses the data folder."""
-    memory.settle()
-    logs.configure(settings.log_level, settings.log_format)
-    exposing.begin(str(place))
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, alone, sockets))
-
-
-def _worker(settings: Settings, place: int, sockets: Sequence[socket.socket]) -> None:
-    """Run one of several processes, whose supervisor reads its exit status."""
-    try:
-        _work(settings, False, place, sockets)
-    except SetupError as error:
-        event(logger, logging.ERROR, "cannot_start", detail=str(error))
-        sys.exit(CANNOT_START)
-
-
-def descriptor_shares() -> Shares:
-    """Return how many files each part may have open. Raises SetupError."""
-    try:
-        return share_out(raise_limit())
-    except ValueError as error:
-        raise SetupError(str(error)) from error
-
-
-async def _serve(settings: Settings, alone: bool, sockets: Sequence[socket.socket]) -> None:
-    shares = descriptor_shares()
-    event(logger, logging.INFO, "descriptors", **dataclasses.asdict(shares))
+async def made(settings: Settings, shares: Shares, *, alone: bool) -> Parts:
+    """Open the store and make every part over it. `alone`: no other process uses the data folder. Raises SetupError."""
     secrets = Secrets(settings)
     repository = await open_store(settings, secrets)
     try:
-        parts = Parts(settings, secrets, repository, shares, alone=alone)
+        return Parts(settings, secrets, repository, shares, alone=alone)
     except BaseException:
         await repository.close()
         raise
-    app = parts.application()
-    # Downloads have their own watch, which sees more and says so: this one is for all other answers.
-    door = Door(shares.clients, within=settings.request_timeout, untaken=2 * settings.write_timeout)
-    running = [parts.work()]
-    if settings.metrics is not None:
-        watches, memory_held = parts.gateway.watches, parts.memory
-        running.append(sample(UnderWay(door, watches, parts.gate, parts.table, memory_held, parts.dispatcher)))
-    background = asyncio.gather(*running)
-    parent = multiprocessing.parent_process()
-    config = _uvicorn_config(app, door)
-    server = Server(config, parts.leaving, stop_within=settings.stop_within, is_worker=parent is not None)
-    memory.keep_what_is_loaded()
-    if parent is not None:  # a worker whose supervisor was killed ends as well: nobody would start it again
-        asyncio.get_running_loop().add_reader(parent.sentinel, setattr, server, "should_exit", True)
-    try:
-        await server.serve(sockets=list(sockets))
-    finally:
-        background.cancel()
-        await asyncio.gather(background, return_exceptions=True)
-        await parts.close()
-
-
-def _uvicorn_config(app: ASGIApp, door: Door) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        loop="none",
-        http=behind(door),
-        ws="none",
-        lifespan="off",  # the parts are made before the server listens, and closed after its last response
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,  # edge/proxies.py judges them
-    )

@@ -200,7 +200,7 @@ def _store(settings: Settings) -> Iterator[Finding]:
 def _descriptors(_: Settings) -> Iterator[Finding]:
     try:
         shares = share_out(this_limit())
-    except ValueError as error:
+    except SetupError as error:
         yield Finding("failure", "open files", str(error))
         return
     sizes = f"{shares.clients} clients, {shares.origins} connections to origins, {shares.archives} archives at once"

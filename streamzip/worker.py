@@ -18,14 +18,15 @@ from typing import Final
 import uvloop
 
 from streamzip import logs
-from streamzip.app import Parts, descriptor_shares, forbid_core_files
+from streamzip.app import made
 from streamzip.config import Settings, SetupError, check_shared, variable
 from streamzip.jobs.on_procrastinate import OnProcrastinate
 from streamzip.logs import event
 from streamzip.process import memory, sharing
+from streamzip.process.descriptors import shared_out
 from streamzip.process.watchdog import Watchdog
 from streamzip.process.workers import CANNOT_START
-from streamzip.start import Secrets, open_store, prove
+from streamzip.start import prove
 from streamzip.store.dialects.postgresql import Postgresql
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ def run(settings: Settings) -> None:
     if settings.jobs != "procrastinate":
         raise SetupError(f"set {variable('jobs')}=procrastinate: without it the gateway does its work itself")
     check_shared(settings)
-    forbid_core_files()
+    memory.forbid_core_files()
     sharing.join(settings.data_dir / "gateway.lock")  # so that a gateway on the folder knows that it is not alone
     logs.configure(settings.log_level, settings.log_format)
     prove(settings)
@@ -84,13 +85,7 @@ def _process(settings: Settings, beats: Connection) -> None:
 
 
 async def _work(settings: Settings, beats: Connection) -> None:
-    secrets = Secrets(settings)
-    repository = await open_store(settings, secrets)
-    try:
-        parts = Parts(settings, secrets, repository, descriptor_shares(), alone=False)
-    except BaseException:
-        await repository.close()
-        raise
+    parts = await made(settings, shared_out(), alone=False)
     dispatcher = OnProcrastinate(parts.works, parts.clock, _connection(settings))
     task = asyncio.create_task(dispatcher.run())
     # Copies that are made here need room, and there may be no gateway beside this process that makes it.

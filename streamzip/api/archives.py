@@ -13,18 +13,19 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from streamzip.api.auth import Auth, owner_of, until_of
-from streamzip.api.links import Links
-from streamzip.api.rates import Rate, client_of
 from streamzip.archives.create import Created
 from streamzip.archives.documents import renamed_document
 from streamzip.archives.status import Asked
 from streamzip.clock import rfc3339
 from streamzip.config import Settings
 from streamzip.edge.bodies import HeldBodies, body_limit
+from streamzip.edge.fields import NO_STORE
 from streamzip.edge.request_log import about
 from streamzip.errors import FieldError, Forbidden, InvalidRequest
 from streamzip.gateway import Gateway
+from streamzip.guards.auth import Auth, owner_of, until_of
+from streamzip.guards.links import Links
+from streamzip.guards.rates import Rate, client_of
 from streamzip.manifest.parse import CreateRequest, Limits, parse_create
 
 T = TypeVar("T")
@@ -33,7 +34,6 @@ Parser = Callable[..., CreateRequest]  # as parse_create
 
 MOST_LISTED = 1000  # archives on one page
 LONG_BODY = 64 << 10  # bytes
-NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from streamzip.api import answers
-from streamzip.api.access import Access
+from streamzip.guards.access import Access
 
 Handler = Callable[[Any, Request], Awaitable[Response]]  # a method of one of the interface's classes
 

@@ -44,12 +44,12 @@ class Downloads:
                 return preparing_page(request, status=503, wait=problem.retry_after or 2)
             raise
 
-    async def send(self, request: Request, hash: str) -> Response:
-        """The archive as the request wants it. Raises Problem while nothing has been sent."""
-        about(request.scope, hash)
+    async def send(self, request: Request, archive_hash: str) -> Response:
+        """Return the archive as the request wants it. Raises Problem while nothing has been sent."""
+        about(request.scope, archive_hash)
         while True:
             try:
-                return await self._send(request, hash)
+                return await self._send(request, archive_hash)
             except AskedAnew:  # so often at most: each begins another round of asking, and those are bounded
                 continue
 

@@ -7,9 +7,9 @@ from typing import Protocol
 from starlette.types import ASGIApp, Scope
 
 from streamzip.api.archives import Archives
-from streamzip.api.auth import Auth
 from streamzip.api.download import Downloads
-from streamzip.api.rates import Rate
+from streamzip.guards.auth import Auth
+from streamzip.guards.rates import Rate
 
 
 @dataclass(frozen=True, slots=True)

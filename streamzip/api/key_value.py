@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from streamzip.api.archives import NO_STORE, Archives
+from streamzip.api.archives import Archives
 from streamzip.api.download import Downloads
+from streamzip.edge.fields import NO_STORE
 from streamzip.manifest.parse import parse_key_value
 
 

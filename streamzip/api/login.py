@@ -7,13 +7,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from streamzip.access.sessions import LIFETIME
-from streamzip.api.auth import SESSION, Auth, cookie_name
-from streamzip.api.links import Links
-from streamzip.api.pages import PROOF, login_page
 from streamzip.clock import Clock
 from streamzip.edge.bodies import body_limit, read_body
 from streamzip.edge.sites import Sites
 from streamzip.errors import BadForm, FieldError, Forbidden, InvalidRequest, TooLarge, Unauthorized
+from streamzip.guards.auth import SESSION, Auth, cookie_name
+from streamzip.guards.links import Links
+from streamzip.guards.login_page import PROOF, login_page
 from streamzip.web.frame import is_browser
 
 HOME = "."

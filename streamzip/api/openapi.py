@@ -9,10 +9,10 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from streamzip.api.access import Access
 from streamzip.api.answers import ProblemDocument
-from streamzip.api.auth import COOKIE
 from streamzip.api.contract import HTML, JSON, Operation
+from streamzip.guards.access import Access
+from streamzip.guards.auth import COOKIE
 from streamzip.web.told import LINK_PATHS
 
 PROBLEM = "application/problem+json"

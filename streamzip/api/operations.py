@@ -3,7 +3,6 @@ a new one is a handler and a row. Of two paths that fit a request the first one 
 """
 
 from streamzip.api import answers
-from streamzip.api.access import Access
 from streamzip.api.archives import Archives
 from streamzip.api.contract import (
     AFTER,
@@ -44,15 +43,16 @@ from streamzip.api.contract import (
 from streamzip.api.described import Described
 from streamzip.api.download import Downloads
 from streamzip.api.download_now import DownloadNow
-from streamzip.api.folders import Folders
 from streamzip.api.health import Health
 from streamzip.api.key_value import KeyValue
 from streamzip.api.login import Login
 from streamzip.api.progress import Progress
 from streamzip.api.site import Site
-from streamzip.api.uploads import UploadDoor
-from streamzip.api.webpages import Webpages
+from streamzip.folders.door import Folders
+from streamzip.guards.access import Access
 from streamzip.manifest.requests import CreateBody, KeyValueBody, PageBody
+from streamzip.uploads.door import UploadDoor
+from streamzip.webpages.door import Webpages
 
 _NEW = ("links", "upload", "page", "filename", "on_error", "compression", "expires_in", "token")
 

@@ -8,13 +8,14 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from streamzip.api.archives import NO_STORE, Archives
-from streamzip.api.rates import client_of
+from streamzip.api.archives import Archives
 from streamzip.archives.watching import Snapshot, Watches
+from streamzip.edge.fields import NO_STORE
 from streamzip.edge.problems import ProblemResponse
 from streamzip.edge.representation import bodyless
 from streamzip.edge.sending import StreamedResponse
 from streamzip.errors import NotFound, TooMany
+from streamzip.guards.rates import client_of
 
 SPEAK_EVERY: Final = 15.0  # seconds; proxies take a silent connection for a dead one, nginx after 60
 

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from starlette.applications import Starlette
@@ -12,27 +12,19 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Scope
 
-from streamzip.access.links import ArchiveLinks
 from streamzip.api.archives import Archives
-from streamzip.api.auth import Auth
 from streamzip.api.contract import Operation
 from streamzip.api.described import Described
 from streamzip.api.download import Downloads
 from streamzip.api.download_now import DownloadNow
-from streamzip.api.folders import Folders
 from streamzip.api.health import Health
 from streamzip.api.interface import Interface, Layer
 from streamzip.api.key_value import KeyValue
-from streamzip.api.links import Links
 from streamzip.api.login import Login
 from streamzip.api.openapi import document
 from streamzip.api.operations import OPERATIONS
 from streamzip.api.progress import Progress
-from streamzip.api.rates import Rate
-from streamzip.api.site import Site
-from streamzip.api.uploads import UploadDoor
-from streamzip.api.webpages import Webpages
-from streamzip.archives.watching import Watches
+from streamzip.api.site import Pages, Site
 from streamzip.clock import Clock
 from streamzip.config import Settings
 from streamzip.edge.bodies import BoundedBody, HeldBodies
@@ -46,47 +38,44 @@ from streamzip.edge.request_log import RequestLog
 from streamzip.edge.sites import Sites
 from streamzip.errors import Problem
 from streamzip.gateway import Gateway
-from streamzip.jobs.webpages import WebpageDownloads
-from streamzip.uploads.files import Uploads
+from streamzip.guards.auth import Auth
+from streamzip.guards.links import Links
+from streamzip.guards.rates import Rate
 
 BODIES = 2  # of the largest size, that creates may have in memory at once
 
 
 def build(
     gateway: Gateway,
-    uploads: Uploads,
     settings: Settings,
-    links: ArchiveLinks,
+    links: Links,
     auth: Auth,
-    pages: WebpageDownloads,
     clock: Clock,
-    watches: Watches,
+    *,
+    downloads: Downloads,
+    entries: Rate,
+    pages: Pages,
+    features: Sequence[object],
     leaving: asyncio.Event,
-    disk: Executor,
     layers: Sequence[Layer] = (),
 ) -> ASGIApp:
-    """The application: routes, error handlers, and the connection beneath them. `leaving`: the process is to end;
-    `disk`: what reads folders and uploads; `layers`: other interfaces, which are asked before the gateway's own.
+    """Return the application: routes, error handlers, and the connection beneath them.
+
+    `entries`: what each client has left; `pages`: what the form for a page's images calls; `features`: the handlers of
+    each; `leaving`: the process is to end; `layers`: other interfaces, which are asked before the gateway's own.
     """
-    entries = Rate(settings.entries_per_minute, clock, "entries")
     bodies = HeldBodies(BODIES * settings.max_body_bytes)
     parsing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="parsing")
-    archives = Archives(gateway, settings, Links(links), auth, bodies, entries, parsing)
-    downloads = Downloads(gateway, settings, clock)
-    progress = Progress(archives, watches)
-    webpages = Webpages(pages, gateway, downloads, archives.links, settings, entries)
-    health = Health(gateway, leaving)
-    described = Described(partial(document, OPERATIONS, settings.public_url or "/"))
-    folders = Folders(settings, clock, disk)
-    door = UploadDoor(uploads, gateway, settings, archives.links, auth, clock, disk)
+    archives = Archives(gateway, settings, links, auth, bodies, entries, parsing)
     public = None if settings.public_url is None else authority(settings.public_url.split("/")[2])
     sites = Sites(public, settings.cors_origins)
-    site = Site(archives, gateway, pages, auth, settings, clock)
-    login = Login(auth, archives.links, sites, clock)
-
     doors = (
-        *(archives, downloads, DownloadNow(archives, downloads), progress, KeyValue(archives, downloads), webpages),
-        *(health, described, folders, door, site, login),
+        *(archives, downloads, DownloadNow(archives, downloads), Progress(archives, gateway.watches)),
+        *(KeyValue(archives, downloads), Health(gateway, leaving)),
+        Described(partial(document, OPERATIONS, settings.public_url or "/")),
+        Site(archives, gateway, pages, auth, settings, clock),
+        Login(auth, links, sites, clock),
+        *features,
     )
     rate = Rate(settings.creates_per_minute, clock)
     routes = [_route(operation, doors, settings, rate, auth) for operation in OPERATIONS]

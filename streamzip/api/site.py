@@ -8,27 +8,27 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 import segno
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from streamzip.api.archives import NO_STORE, Archives
-from streamzip.api.auth import DELETE_COOKIE, Auth, owner_of
-from streamzip.api.pages import PROOF
-from streamzip.api.rates import client_of
+from streamzip.api.archives import Archives
 from streamzip.archives.create import Created
 from streamzip.archives.status import Asked
 from streamzip.clock import Clock
 from streamzip.config import Settings
 from streamzip.edge.bodies import body_limit
+from streamzip.edge.fields import NO_STORE
 from streamzip.edge.forms import urlencoded
 from streamzip.edge.request_log import about
 from streamzip.errors import FieldError, InvalidRequest, NotFound, Problem
 from streamzip.gateway import Gateway
-from streamzip.jobs.webpages import WebpageDownloads
+from streamzip.guards.auth import DELETE_COOKIE, Auth, owner_of
+from streamzip.guards.login_page import PROOF
+from streamzip.guards.rates import client_of
 from streamzip.manifest.lists import ListError, parse
 from streamzip.manifest.parse import Limits, parse_page
 from streamzip.web import assets
@@ -44,13 +44,20 @@ OPTIONS = ("filename", "on_error", "compression", "expires_in")
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
 
 
+class Pages(Protocol):
+    """Collects the images of web pages."""
+
+    async def add(self, url: str, *, owner: str | None) -> str:
+        """Have the page's images made into an archive, and return the id under which it is had."""
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """The handlers."""
 
     archives: Archives
     gateway: Gateway
-    webpages: WebpageDownloads
+    webpages: Pages
     auth: Auth
     settings: Settings
     clock: Clock

@@ -3,6 +3,7 @@ background.
 """
 
 import contextlib
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
@@ -24,8 +25,6 @@ from streamzip.spool.shelf import Shelf
 from streamzip.store.repository import Repository
 from streamzip.store.rows import ArchiveRow
 from streamzip.store.vault import Vault
-from streamzip.uploads.files import Uploads
-from streamzip.uploads.source import note_needs, pinned
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +48,25 @@ class Receivers(Protocol):
         """Tell `url` of the archive. Raises NotFound, InvalidRequest."""
 
 
+class Pins(Protocol):
+    """Pins entries that name files of the gateway's own, as uploads are."""
+
+    def pinned(self, request: CreateRequest) -> AbstractAsyncContextManager[CreateRequest]:
+        """Hold those files while the context lasts, and give the request with its entries pinned to their content.
+
+        Raises InvalidRequest.
+        """
+
+    async def note_needs(self, manifest: Manifest, archive_hash: str) -> None:
+        """Note that the archive needs its pinned files, before there is one; while they are held."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """Where a new archive is kept."""
 
     repository: Repository
-    uploads: Uploads
+    pins: Pins
     shelf: Shelf
     keys: KeyRing
     vault: Vault
@@ -89,7 +101,7 @@ class Creates:
 
         `lifetime`: seconds that the archive stands from now on, at least; None: for ever.
         """
-        async with pinned(self._kept.uploads, request) as fixed:
+        async with self._kept.pins.pinned(request) as fixed:
             return await self._create(fixed, prefetch=prefetch, lifetime=lifetime)
 
     async def _create(self, request: CreateRequest, *, prefetch: bool, lifetime: float | None) -> Created:
@@ -117,7 +129,7 @@ class Creates:
     async def _keep(self, manifest: Manifest, row: ArchiveRow) -> bool:
         """Keep a new generation; False where another create has made it meanwhile. Raises NoRoom."""
         kept = self._kept
-        await note_needs(kept.uploads, manifest, row.hash)
+        await kept.pins.note_needs(manifest, row.hash)
         sealed = await aside(manifest, partial(kept.vault.seal_manifest, row.hash, manifest))
         await kept.budget.take(row.owner, len(sealed.body))
         row = replace(row, stored=len(sealed.body))

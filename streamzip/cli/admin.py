@@ -154,7 +154,7 @@ def migrate(
     As each start of a gateway does; STREAMZIP_STORE_URL names another store.
     """
     # Imported here: the other commands need not load the server.
-    from streamzip.app import migrate as run
+    from streamzip.serving import migrate as run
 
     given: dict[str, Any] = {} if data is None else {"data_dir": data}
     try:

@@ -86,7 +86,7 @@ def _read(flags: Mapping[str, str | None]) -> Settings:
 
 def _run(settings: Settings) -> None:
     # Imported here: `--help` and a refused setting need not load the server.
-    from streamzip.app import serve as run
+    from streamzip.serving import serve as run
 
     # uvicorn ends in good order and then raises the signal again: an end that was asked for is no failure. As process 1
     # of a container, Python would ignore SIGTERM until uvicorn listens for it.

@@ -20,16 +20,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from streamzip.api.access import Access
-from streamzip.api.archives import NO_STORE
-from streamzip.api.auth import owner_of
 from streamzip.api.interface import Interface
-from streamzip.api.rates import client_of
 from streamzip.clock import Clock
 from streamzip.dropins.descriptor import Descriptor, Terms, read
 from streamzip.dropins.fetching import Lists
+from streamzip.edge.fields import NO_STORE
 from streamzip.edge.problems import on_unexpected
 from streamzip.errors import NotJson, OriginError, Problem
+from streamzip.guards.access import Access
+from streamzip.guards.auth import owner_of
+from streamzip.guards.rates import client_of
 from streamzip.manifest.parse import Limits
 from streamzip.store.links import Links
 

@@ -3,21 +3,34 @@
 import asyncio
 import contextlib
 import logging
+from typing import Protocol
 
 from streamzip import metrics
 from streamzip.archives.evictor import Pressure
 from streamzip.archives.finishing import Finished
 from streamzip.errors import Problem
-from streamzip.jobs.announcing import Announcements
 from streamzip.logs import event
 from streamzip.spool.shelf import Shelf
 from streamzip.store.repository import Repository
-from streamzip.store.rows import ArchiveRow
+from streamzip.store.rows import ArchiveRow, Event
 from streamzip.store.vault import Vault
 
 logger = logging.getLogger(__name__)
 
 MOST_ROUNDS = 3  # an origin that says something else each time is not asked for ever
+
+
+class Announcing(Protocol):
+    """Tells receivers of archives."""
+
+    async def completed(self, archive_hash: str, *, at: float, size: int, cached: bool) -> Event | None:
+        """Return the event of the archive's first full pass, to be stored with it; None where that was made before."""
+
+    async def failed(self, archive_hash: str, code: str) -> None:
+        """Keep that the archive failed for good, and why, and tell its receivers."""
+
+    def wake(self) -> None:
+        """Have the events that were queued delivered."""
 
 
 class NotedEvents:
@@ -28,7 +41,7 @@ class NotedEvents:
         repository: Repository,
         vault: Vault,
         shelf: Shelf,
-        announcements: Announcements,
+        announcements: Announcing,
         pressure: Pressure,
         builds_due: asyncio.Event,
     ) -> None:

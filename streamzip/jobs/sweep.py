@@ -4,6 +4,8 @@ uploads' notes of archives that are gone, deliveries that nobody can look up any
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from streamzip import metrics
 from streamzip.archives.evictor import Evictor
@@ -15,7 +17,6 @@ from streamzip.jobs.queue import leading
 from streamzip.logs import event
 from streamzip.spool.shelf import Shelf
 from streamzip.store.repository import Repository
-from streamzip.uploads.files import Uploads
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,13 @@ PAGES_KEPT = 7 * 24 * 3600.0  # seconds for which a page that failed says why; t
 TURN = 2  # the byte of the jobs' lock file that says which process sweeps
 
 
+class Notes(Protocol):
+    """Notes of which archives need what, as uploads keep them."""
+
+    async def forget(self, known: Callable[[str], Awaitable[bool]]) -> None:
+        """Drop the notes of archives that are not `known` any more."""
+
+
 class Sweep:
     """Runs until cancelled, in one of several processes."""
 
@@ -34,7 +42,7 @@ class Sweep:
         self,
         repository: Repository,
         shelf: Shelf,
-        uploads: Uploads,
+        notes: Notes,
         clock: Clock,
         *,
         leader: LockFile,
@@ -43,7 +51,7 @@ class Sweep:
     ) -> None:
         self._repository = repository
         self._shelf = shelf
-        self._uploads = uploads
+        self._notes = notes
         self._clock = clock
         self._leader = leader
         self._removal = removal
@@ -76,7 +84,7 @@ class Sweep:
             await self._repository.deliveries.sweep()
             await self._repository.webpages.sweep(self._clock.wall() - PAGES_KEPT)
             await self._remove_orphans()
-            await self._uploads.forget(self._is_known)
+            await self._notes.forget(self._is_known)
 
     async def _is_known(self, hash: str) -> bool:
         return await self._repository.get(hash) is not None

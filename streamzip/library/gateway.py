@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,14 +10,14 @@ from typing import Any
 from pydantic import ValidationError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from streamzip.api.links import PREFIX
-from streamzip.app import Parts
-from streamzip.config import Settings, SetupError, check_shared, variable
+from streamzip.app import made
+from streamzip.config import Settings, check_shared, variable
 from streamzip.data_folder import prepare_data_dir
 from streamzip.edge.problems import respond
 from streamzip.errors import NotReady
-from streamzip.process.descriptors import MOST, share_out
-from streamzip.start import open_store, prove
+from streamzip.guards.links import PREFIX
+from streamzip.process.descriptors import given_limit, share_out
+from streamzip.start import prove
 
 
 class Gateway:
@@ -46,19 +45,9 @@ class Gateway:
         """Run the gateway for as long as the context lasts. Raises SetupError where a part of it cannot be made."""
         settings = self._settings
         check_shared(settings)
-        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        try:
-            shares = share_out(MOST if soft == resource.RLIM_INFINITY else min(soft, MOST))
-        except ValueError as error:
-            raise SetupError(str(error)) from error
         await asyncio.to_thread(prepare_data_dir, settings)
-        secrets = await asyncio.to_thread(prove, settings)
-        repository = await open_store(settings, secrets)
-        try:
-            parts = Parts(settings, secrets, repository, shares, alone=False)
-        except BaseException:
-            await repository.close()
-            raise
+        await asyncio.to_thread(prove, settings)
+        parts = await made(settings, share_out(given_limit()), alone=False)
         background = asyncio.create_task(parts.work())
         self._app = parts.application()
         try:

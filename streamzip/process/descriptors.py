@@ -8,6 +8,8 @@ import resource
 from dataclasses import dataclass
 from typing import Final
 
+from streamzip.config import SetupError
+
 # The store's connections (3 files each), the loop, the locks of the jobs, the listener: 31 when idle. The rest is for
 # what is open for a moment: a name being looked up, a folder being synced, a page being read apart.
 KEPT: Final = 40
@@ -26,15 +28,20 @@ class Shares:
 
 
 def share_out(limit: int) -> Shares:
-    """The shares of a process that may have `limit` descriptors. Raises ValueError where they are too few."""
+    """Return the shares of a process that may have `limit` descriptors. Raises SetupError where they are too few."""
     if limit < SMALLEST:
-        raise ValueError(
+        raise SetupError(
             f"{SMALLEST} open files are needed at least, and this process may have {limit}: "
             "raise the limit (ulimit -n, LimitNOFILE of systemd, --ulimit nofile of Docker)"
         )
     rest = limit - KEPT
     clients, archives = rest // 2, max(2, rest // 12)
     return Shares(clients, rest - clients - archives * AN_ARCHIVE, archives)
+
+
+def shared_out() -> Shares:
+    """Raise this process's limit, and return how many files each part may have open. Raises SetupError."""
+    return share_out(raise_limit())
 
 
 def raise_limit() -> int:
@@ -44,6 +51,12 @@ def raise_limit() -> int:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         soft = wanted
+    return MOST if soft == resource.RLIM_INFINITY else min(soft, MOST)
+
+
+def given_limit() -> int:
+    """Return how many descriptors this process may have where nobody raises its limit."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return MOST if soft == resource.RLIM_INFINITY else min(soft, MOST)
 
 

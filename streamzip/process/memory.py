@@ -6,6 +6,7 @@ to 256 KiB for every 256 KiB that pass, and tens of thousands of small objects a
 
 import ctypes
 import gc
+import resource
 
 # mallopt(3). By default glibc takes 128 KiB and more from the kernel each time, and gives it back: every page of every
 # chunk was faulted in and zeroed anew, which was a third of what a large download cost.
@@ -30,3 +31,8 @@ def keep_what_is_loaded() -> None:
     """What there is now stays for the process's life: the collector need not look at it again."""
     gc.collect()
     gc.freeze()
+
+
+def forbid_core_files() -> None:
+    """Let this process and its children leave no core file: it would hold every secret that they have."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))

@@ -249,16 +249,16 @@ class Uploads:
             os.close(os.open(needed / hash, os.O_WRONLY | _NEW, 0o600))
             sync_folder(needed)
 
-    async def forget(self, is_known: Callable[[str], Awaitable[bool]]) -> None:
-        """Remove the notes of archives that are gone: those of which `is_known` says no."""
+    async def forget(self, known: Callable[[str], Awaitable[bool]]) -> None:
+        """Remove the notes of archives that are gone: those of which `known` says no."""
         needs = await asyncio.to_thread(self._needs)
-        gone = {hash for hash in needs if not await is_known(hash)}
+        gone = {hash for hash in needs if not await known(hash)}
         if not gone:
             return
         # An archive notes its need before there is one, while it keeps its files: asked again, it is there, or gone.
         async with self._changing():
             for hash in gone:
-                if not await is_known(hash):
+                if not await known(hash):
                     await asyncio.to_thread(_unlink, needs[hash])
 
     def _needs(self) -> dict[str, list[Path]]:

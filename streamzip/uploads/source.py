@@ -8,68 +8,21 @@ import asyncio
 import contextlib
 import errno
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Generator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from concurrent.futures import Executor
-from dataclasses import replace
-from functools import partial
 from http import HTTPStatus
 from mimetypes import MimeTypes
 
-from streamzip.errors import FieldError, InvalidRequest, NotFound, OriginError
-from streamzip.files.aside import in_long_thread, in_threads
+from streamzip.errors import NotFound, OriginError
+from streamzip.files.aside import in_threads
 from streamzip.manifest.fields import Fields
-from streamzip.manifest.model import Entry, Manifest
-from streamzip.manifest.parse import CreateRequest
-from streamzip.manifest.uploads import SCHEME, name_and_digest, name_in, pinned_url
+from streamzip.manifest.uploads import name_and_digest
 from streamzip.origins.port import Facts, Opened, Validator
 from streamzip.uploads.files import Upload, Uploads
 
 RUN = 1 << 20  # bytes read at once
 
 _TYPES = MimeTypes()  # Python's own table: the same on every machine
-
-
-@contextlib.asynccontextmanager
-async def pinned(uploads: Uploads, request: CreateRequest) -> AsyncIterator[CreateRequest]:
-    """The request with its uploaded files pinned to their content; none of them is deleted meanwhile.
-
-    Raises InvalidRequest where one is not there.
-    """
-    entries = request.manifest.entries
-    if not any(entry.url.startswith(SCHEME) for entry in entries):
-        yield request
-        return
-    pointer = "/urls/{}" if request.plain else "/entries/{}/url"
-    async with uploads.kept():
-        fixed = await in_long_thread(partial(_fixed, uploads, entries, pointer))
-        yield replace(request, manifest=replace(request.manifest, entries=fixed))
-
-
-def _fixed(uploads: Uploads, entries: Sequence[Entry], pointer: str) -> tuple[Entry, ...]:
-    fixed = list(entries)
-    for index, entry in enumerate(entries):
-        if not entry.url.startswith(SCHEME):
-            continue
-        try:
-            upload = uploads.find(name_in(entry.url))
-        except NotFound as error:
-            raise InvalidRequest([FieldError(pointer.format(index), error.detail)]) from error
-        crc32 = upload.crc32 if entry.crc32 is None else entry.crc32
-        # An id would stand in the hash instead of the digest, and stay the same when the file is another.
-        fixed[index] = replace(entry, url=pinned_url(upload.name, upload.sha256), id=None, crc32=crc32)
-    return tuple(fixed)
-
-
-async def note_needs(uploads: Uploads, manifest: Manifest, hash: str) -> None:
-    """Note that the archive `hash` needs its uploaded files, before there is one; while they are `pinned`."""
-    names = {name_and_digest(entry.url)[0] for entry in manifest.entries if entry.url.startswith(SCHEME)}
-    if names:
-        await in_long_thread(partial(_note, uploads, names, hash))
-
-
-def _note(uploads: Uploads, names: Collection[str], hash: str) -> None:
-    for name in names:
-        uploads.need(name, hash)
 
 
 class UploadSource:

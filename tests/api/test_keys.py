@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from streamzip.access.api_keys import new_key
-from streamzip.api.access import Access
 from streamzip.api.operations import OPERATIONS
+from streamzip.guards.access import Access
 from tests.support.fixtures import Launch
 from tests.support.gateway import Gateway
 from tests.support.origin import File, Origin

@@ -11,8 +11,8 @@ import pytest
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from streamzip.access.api_keys import new_key
-from streamzip.app import serve
 from streamzip.config import Settings, SetupError
+from streamzip.serving import serve
 from tests.support.fixtures import Launch
 from tests.support.gateway import Gateway
 from tests.support.origin import File, Origin, Status

@@ -17,7 +17,6 @@ from starlette.requests import Request
 
 from streamzip import logs
 from streamzip.access.api_keys import new_key
-from streamzip.api.auth import COOKIE, cookie_of
 from streamzip.archives.planning import public_url
 from streamzip.edge.accel import nginx_agrees
 from streamzip.edge.conditionals import combined, decide
@@ -27,6 +26,7 @@ from streamzip.edge.hosts import authority, authority_of
 from streamzip.edge.proxies import Proxies
 from streamzip.edge.ranges import parse_range
 from streamzip.errors import OriginError, Problem
+from streamzip.guards.auth import COOKIE, cookie_of
 from streamzip.manifest.dispositions import MOST_LONG, filename, parameters
 from streamzip.manifest.fields import read_fields
 from streamzip.manifest.names import clean_filename, clean_name, name_from_url, unique_names

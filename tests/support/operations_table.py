@@ -5,9 +5,9 @@ from pathlib import Path
 
 from pydantic import ByteSize
 
-from streamzip.api.access import Access
 from streamzip.api.contract import Operation, Tag
 from streamzip.api.operations import OPERATIONS
+from streamzip.guards.access import Access
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "http-api.md"
 BEGIN, END = "<!-- made by `make docs` of streamzip/api/operations.py -->\n", "<!-- end -->\n"

@@ -7,8 +7,18 @@ import sys
 import pytest
 
 HELP = "from streamzip.cli import app; app(['--help'], standalone_mode=False)"
-SERVE = "import streamzip.app"
-SERVING = ("streamzip.app", "starlette", "sqlalchemy", "httpx", "isal", "cryptography", "uvicorn", "jinja2")
+SERVE = "import streamzip.serving"
+SERVING = (
+    "streamzip.serving",
+    "streamzip.app",
+    "starlette",
+    "sqlalchemy",
+    "httpx",
+    "isal",
+    "cryptography",
+    "uvicorn",
+    "jinja2",
+)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ Serve = Callable[[Settings], None]
 
 
 class Gateway:
-    """Stands in for streamzip.app: keeps the settings it was started with, then does what the test says."""
+    """Stands in for streamzip.serving: keeps the settings it was started with, then does what the test says."""
 
     def __init__(self) -> None:
         self.started: list[Settings] = []
@@ -39,9 +39,9 @@ def gateway(monkeypatch: pytest.MonkeyPatch) -> Gateway:
         if name.startswith("STREAMZIP_"):
             monkeypatch.delenv(name)
     gateway = Gateway()
-    module = ModuleType("streamzip.app")
+    module = ModuleType("streamzip.serving")
     module.serve = gateway.serve  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "streamzip.app", module)
+    monkeypatch.setitem(sys.modules, "streamzip.serving", module)
     return gateway
 
 

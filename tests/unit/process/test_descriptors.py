@@ -2,6 +2,7 @@
 
 import pytest
 
+from streamzip.config import SetupError
 from streamzip.process.descriptors import AN_ARCHIVE, KEPT, SMALLEST, share_out
 
 
@@ -17,5 +18,5 @@ def test_share_out_gives_everybody_something_and_never_more_than_there_is(limit:
 
 def test_share_out_refuses_when_the_limit_is_too_small() -> None:
     """In one sentence, with what is needed and where to set it."""
-    with pytest.raises(ValueError, match=f"{SMALLEST} open files are needed at least, and this process may have 59"):
+    with pytest.raises(SetupError, match=f"{SMALLEST} open files are needed at least, and this process may have 59"):
         share_out(SMALLEST - 1)

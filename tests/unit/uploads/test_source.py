@@ -11,7 +11,8 @@ from streamzip.manifest.parse import Limits, parse_create
 from streamzip.manifest.uploads import pinned_url
 from streamzip.origins.port import Validator
 from streamzip.uploads.files import Upload, Uploads
-from streamzip.uploads.source import UploadSource, note_needs, pinned
+from streamzip.uploads.pins import UploadPins
+from streamzip.uploads.source import UploadSource
 
 BODY = bytes(range(256)) * 20_000
 
@@ -89,9 +90,9 @@ async def test_request_is_pinned_to_the_content_that_its_files_have(uploads: Upl
     upload = await put(uploads)
     body = b'{"entries": [{"url": "upload:a.png", "id": "same"}, {"url": "https://example.com/b"}]}'
     request = parse_create(body, Limits(max_entries=10))
-    async with pinned(uploads, request) as fixed:
+    async with UploadPins(uploads).pinned(request) as fixed:
         first, second = fixed.manifest.entries
-        await note_needs(uploads, fixed.manifest, "hash")
+        await UploadPins(uploads).note_needs(fixed.manifest, "hash")
     assert first.url == url_of(upload)
     assert (first.name, first.crc32) == ("a.png", upload.crc32)
     assert second == request.manifest.entries[1]
@@ -108,6 +109,6 @@ async def test_request_is_pinned_to_the_content_that_its_files_have(uploads: Upl
 async def test_request_is_refused_when_a_file_is_not_there(uploads: Uploads, body: bytes, pointer: str) -> None:
     """The wrong field is named."""
     with pytest.raises(InvalidRequest) as caught:
-        async with pinned(uploads, parse_create(body, Limits(max_entries=10))):
+        async with UploadPins(uploads).pinned(parse_create(body, Limits(max_entries=10))):
             pass
     assert [error.pointer for error in caught.value.errors] == [pointer]

@@ -2,9 +2,9 @@
 
 import pytest
 
-from streamzip.api import rates
-from streamzip.api.rates import Rate
 from streamzip.errors import TooMany
+from streamzip.guards import rates
+from streamzip.guards.rates import Rate
 
 
 class Clock:

@@ -15,10 +15,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from streamzip.access.api_keys import ApiKeys
 from streamzip.access.sessions import Sessions, expiry
 from streamzip.access.signed_links import SignedLinks, signature_in
-from streamzip.api.access import Access
-from streamzip.api.pages import Session, login_page
 from streamzip.clock import Clock
 from streamzip.errors import Forbidden, Unauthorized
+from streamzip.guards.access import Access
+from streamzip.guards.login_page import Session, login_page
 from streamzip.web.frame import is_browser
 
 Check = Callable[[Request], Awaitable[None]]  # raises a Problem

@@ -7,10 +7,10 @@ from typing import Final
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from streamzip.api.auth import owner_of
 from streamzip.clock import Clock
 from streamzip.edge.proxies import parsed
 from streamzip.errors import TooMany
+from streamzip.guards.auth import owner_of
 
 MOST_CLIENTS: Final = 100_000  # remembered; the one that came longest ago is forgotten
 

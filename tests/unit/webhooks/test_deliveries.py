@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from streamzip.files.locks import LockFile
-from streamzip.jobs.courier import Outcome
 from streamzip.jobs.queue import Post, Queue
-from streamzip.jobs.webhooks import AT_ONCE, AT_ONCE_TO_ONE, ATTEMPTS, TURN, Webhooks
 from streamzip.store.repository import Repository
 from streamzip.store.rows import DeliveryRow, Event
+from streamzip.webhooks.courier import Outcome
+from streamzip.webhooks.deliveries import AT_ONCE, AT_ONCE_TO_ONE, ATTEMPTS, TURN, Webhooks
 from tests.unit.jobs.running import Clock, Running, eventually
 from tests.unit.store.builders import an_archive, sealed
 

@@ -8,11 +8,11 @@ import pytest
 from streamzip.access.keyring import KeyRing
 from streamzip.access.standard_webhooks import WebhookSecrets
 from streamzip.clock import SystemClock
-from streamzip.jobs import courier
-from streamzip.jobs.courier import Courier, Outcome
 from streamzip.net.addresses import DialGuard
 from streamzip.net.transport import OriginTransport
 from streamzip.store.rows import DeliveryRow
+from streamzip.webhooks import courier
+from streamzip.webhooks.courier import Courier, Outcome
 from tests.support.receiver import SECRET, Receiver, Reply
 
 RING = KeyRing.parse("k:the secret of the ring")

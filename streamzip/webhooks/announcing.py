@@ -31,33 +31,33 @@ class Announcements:
         self._predefined = predefined
         self._due = due
 
-    async def completed(self, hash: str, *, at: float, size: int, cached: bool) -> Event | None:
-        """The event of the archive's first full pass, to be stored with it; None where that was made before."""
-        row = await self._repository.get(hash)
+    async def completed(self, archive_hash: str, *, at: float, size: int, cached: bool) -> Event | None:
+        """Return the event of the archive's first full pass, to be stored with it; None where that was made before."""
+        row = await self._repository.get(archive_hash)
         if row is None or row.completed_at is not None:
             return None
         return await self._event(COMPLETED, replace(row, completed_at=at, size=size, code=None), at, cached=cached)
 
-    async def failed(self, hash: str, code: str) -> None:
+    async def failed(self, archive_hash: str, code: str) -> None:
         """Keep that the archive failed for good, and why, and tell its receivers."""
-        row = await self._repository.get(hash)
+        row = await self._repository.get(archive_hash)
         if row is not None:
             event = await self._event(FAILED, replace(row, code=code), self._clock.wall(), cached=False)
-            await self._repository.set_code(hash, code, event=event)
+            await self._repository.set_code(archive_hash, code, event=event)
             self.wake()
 
     def wake(self) -> None:
         """Have the events that were queued delivered."""
         self._due.set()
 
-    async def subscribe(self, hash: str, url: str, *, cached: bool) -> None:
+    async def subscribe(self, archive_hash: str, url: str, *, cached: bool) -> None:
         """Tell `url` of the archive: at once of what has happened already, else when it happens.
 
         Raises NotFound where the archive is gone, InvalidRequest where it has as many receivers as it may.
         """
-        await self._repository.deliveries.add_hook(hash, url)
+        await self._repository.deliveries.add_hook(archive_hash, url)
         # Looked at only now: what happens from here on finds the receiver in the store.
-        row = await self._repository.get(hash)
+        row = await self._repository.get(archive_hash)
         if row is None:
             return
         if row.state is ArchiveState.COMPLETED:
@@ -66,7 +66,7 @@ class Announcements:
             event = await self._event(FAILED, row, self._clock.wall(), cached=False)
         else:
             return
-        await self._repository.deliveries.tell(hash, url, event)
+        await self._repository.deliveries.tell(archive_hash, url, event)
         self.wake()
 
     async def _failed_for_good(self, row: ArchiveRow) -> bool:

@@ -1,22 +1,29 @@
 """The images of a web page: asked for by its URL, collected in the background, had as a zip under an id."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from streamzip.api.archives import NO_STORE
-from streamzip.api.auth import owner_of
-from streamzip.api.download import Downloads
-from streamzip.api.links import Links
-from streamzip.api.rates import Rate, client_of
 from streamzip.config import Settings
 from streamzip.edge.bodies import body_limit, read_body
+from streamzip.edge.fields import NO_STORE
 from streamzip.gateway import Gateway
-from streamzip.jobs.webpages import WebpageDownloads
+from streamzip.guards.auth import owner_of
+from streamzip.guards.links import Links
+from streamzip.guards.rates import Rate, client_of
 from streamzip.manifest.parse import Limits, parse_page
 from streamzip.web.frame import is_browser
 from streamzip.web.told import preparing_page
+from streamzip.webpages.downloads import WebpageDownloads
+
+
+class Sends(Protocol):
+    """Sends archives."""
+
+    async def send(self, request: Request, archive_hash: str) -> Response:
+        """Return the archive as the request wants it. Raises Problem while nothing has been sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +32,7 @@ class Webpages:
 
     pages: WebpageDownloads
     gateway: Gateway
-    downloads: Downloads
+    downloads: Sends
     links: Links
     settings: Settings
     entries: Rate

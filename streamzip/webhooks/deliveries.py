@@ -11,7 +11,6 @@ from typing import Final
 from streamzip import metrics
 from streamzip.clock import Clock
 from streamzip.errors import Problem
-from streamzip.jobs.courier import LONGEST_RETRY_AFTER, Outcome
 from streamzip.jobs.kinds import Share
 from streamzip.jobs.queue import PAUSE
 from streamzip.jobs.turns import Turn
@@ -21,6 +20,7 @@ from streamzip.store.deliveries import DELIVERED, FAILED, GONE
 from streamzip.store.queues import DELIVERIES, LeftOut
 from streamzip.store.repository import Repository
 from streamzip.store.rows import DeliveryRow
+from streamzip.webhooks.courier import LONGEST_RETRY_AFTER, Outcome
 
 logger = logging.getLogger(__name__)
 

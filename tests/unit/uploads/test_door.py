@@ -6,10 +6,10 @@ from typing import Any, cast
 
 import pytest
 
-from streamzip.api import uploads
-from streamzip.api.uploads import UploadDoor
 from streamzip.config import Settings
 from streamzip.errors import Stalled
+from streamzip.uploads import door
+from streamzip.uploads.door import UploadDoor
 
 
 class Sending:
@@ -27,11 +27,11 @@ class Sending:
 
 async def received(monkeypatch: pytest.MonkeyPatch, *chunks: tuple[float, bytes]) -> int:
     """How many bytes are taken, where a body may be silent for a fifth of a second."""
-    monkeypatch.setattr(uploads, "SILENT_FOR", 0.2)
+    monkeypatch.setattr(door, "SILENT_FOR", 0.2)
     none = cast(Any, None)
-    door = UploadDoor(none, none, Settings(), none, none, none, none)
+    handlers = UploadDoor(none, none, Settings(), none, none, none, none)
     request: Any = Sending(*chunks)
-    return sum([len(chunk) async for chunk in door._body(request, 0)])
+    return sum([len(chunk) async for chunk in handlers._body(request, 0)])
 
 
 async def test_body_is_taken_when_it_is_slow_and_comes(monkeypatch: pytest.MonkeyPatch) -> None:

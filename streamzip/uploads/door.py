@@ -13,20 +13,22 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from streamzip.api.auth import Auth
-from streamzip.api.links import Links
-from streamzip.api.pages import PROOF, Row, upload_page
 from streamzip.clock import Clock
 from streamzip.config import Settings
 from streamzip.edge.bodies import READ_OVER, chunks_of
 from streamzip.edge.disposition import attachment
+from streamzip.edge.fields import NO_STORE
 from streamzip.edge.forms import FIELD, FileForm
 from streamzip.edge.problems import respond as told
 from streamzip.edge.representation import Representation, respond
 from streamzip.errors import FieldError, InvalidRequest, Problem, TooLarge, Unsupported
 from streamzip.gateway import Gateway
+from streamzip.guards.auth import Auth
+from streamzip.guards.links import Links
+from streamzip.guards.login_page import PROOF
 from streamzip.manifest.uploads import is_allowed, upload_name
 from streamzip.uploads.files import Arriving, Upload, Uploads
+from streamzip.uploads.page import Row, upload_page
 from streamzip.uploads.source import content_type, read, strong_etag
 from streamzip.web.frame import is_browser
 from streamzip.web.told import upload_refused
@@ -35,7 +37,6 @@ T = TypeVar("T")
 
 SILENT_FOR = 60.0  # seconds that a body may bring nothing
 FORM_ROOM = 64 << 10  # bytes of a form beside its file
-NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 @dataclass(frozen=True, slots=True)

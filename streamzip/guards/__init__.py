@@ -1,0 +1,1 @@
+"""Who is let in, how often, and the links that they are given."""

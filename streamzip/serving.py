@@ -1,0 +1,134 @@
+"""The server: listens, and runs one process or several, each with every part of its own."""
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import multiprocessing
+import socket
+import sys
+from collections.abc import Sequence
+from functools import partial
+
+import uvicorn
+import uvloop
+from starlette.types import ASGIApp
+
+from streamzip import logs
+from streamzip.app import made
+from streamzip.config import (
+    Settings,
+    SetupError,
+    check_shared,
+    variable,
+)
+from streamzip.edge.door import Door, behind
+from streamzip.logs import event
+from streamzip.process import exposing, memory, sharing
+from streamzip.process.descriptors import shared_out
+from streamzip.process.listening import listen
+from streamzip.process.sampling import UnderWay, sample
+from streamzip.process.server import Server
+from streamzip.process.workers import CANNOT_START, Workers
+from streamzip.start import prove, try_store
+from streamzip.store.migrations import STEPS
+from streamzip.urls.addresses import is_loopback
+
+logger = logging.getLogger(__name__)
+
+
+def migrate(settings: Settings) -> int:
+    """Bring the store's schema up to date, and return its number. Raises SetupError."""
+    asyncio.run(try_store(settings, None))
+    return len(STEPS)
+
+
+def serve(settings: Settings) -> None:
+    """Listen and answer until SIGINT or SIGTERM. Raises SetupError where a part cannot be made."""
+    check_shared(settings)
+    memory.forbid_core_files()
+    shared_out()
+    logs.configure(settings.log_level, settings.log_format)
+    others = sharing.join(settings.data_dir / "gateway.lock")
+    if others:
+        event(logger, logging.WARNING, "data_folder_shared", folder=str(settings.data_dir))
+    secrets = prove(settings)  # before anybody is let in: workers that cannot start would be started again and again
+    sockets = listen(settings.host, settings.port)
+    host, port = sockets[0].getsockname()[:2]
+    if not secrets.api_keys and not is_loopback(host):
+        event(logger, logging.WARNING, "open_to_all", host=host, set=variable("api_keys"))
+    if secrets.keys.weak:
+        event(logger, logging.WARNING, "weak_secrets", ids=secrets.keys.weak, set=variable("secret_keys"))
+    event(logger, logging.INFO, "listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    with _exposed(settings):
+        if settings.workers == 1:
+            _work(settings, not others and settings.jobs == "embedded", 0, sockets)
+        else:
+            exposing.begin("supervisor")
+            Workers(settings.workers, partial(_worker, settings), sockets, settings.stop_within).run()
+
+
+def _exposed(settings: Settings) -> contextlib.AbstractContextManager[object]:
+    """Return what answers to Prometheus for as long as its context lasts, where the operator wants that."""
+    if settings.metrics is None:
+        return contextlib.nullcontext()
+    host, _, port = settings.metrics.rpartition(":")
+    return exposing.Exposition(host.strip("[]"), int(port))
+
+
+def _work(settings: Settings, alone: bool, place: int, sockets: Sequence[socket.socket]) -> None:
+    """Run one process, from its first part to its last response. `alone`: no other one uses the data folder."""
+    memory.settle()
+    logs.configure(settings.log_level, settings.log_format)
+    exposing.begin(str(place))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings, alone, sockets))
+
+
+def _worker(settings: Settings, place: int, sockets: Sequence[socket.socket]) -> None:
+    """Run one of several processes, whose supervisor reads its exit status."""
+    try:
+        _work(settings, False, place, sockets)
+    except SetupError as error:
+        event(logger, logging.ERROR, "cannot_start", detail=str(error))
+        sys.exit(CANNOT_START)
+
+
+async def _serve(settings: Settings, alone: bool, sockets: Sequence[socket.socket]) -> None:
+    shares = shared_out()
+    event(logger, logging.INFO, "descriptors", **dataclasses.asdict(shares))
+    parts = await made(settings, shares, alone=alone)
+    app = parts.application()
+    # Downloads have their own watch, which sees more and says so: this one is for all other answers.
+    door = Door(shares.clients, within=settings.request_timeout, untaken=2 * settings.write_timeout)
+    running = [parts.work()]
+    if settings.metrics is not None:
+        watches, memory_held = parts.gateway.watches, parts.memory
+        running.append(sample(UnderWay(door, watches, parts.gate, parts.table, memory_held, parts.dispatcher)))
+    background = asyncio.gather(*running)
+    parent = multiprocessing.parent_process()
+    config = _uvicorn_config(app, door)
+    server = Server(config, parts.leaving, stop_within=settings.stop_within, is_worker=parent is not None)
+    memory.keep_what_is_loaded()
+    if parent is not None:  # a worker whose supervisor was killed ends as well: nobody would start it again
+        asyncio.get_running_loop().add_reader(parent.sentinel, setattr, server, "should_exit", True)
+    try:
+        await server.serve(sockets=list(sockets))
+    finally:
+        background.cancel()
+        await asyncio.gather(background, return_exceptions=True)
+        await parts.close()
+
+
+def _uvicorn_config(app: ASGIApp, door: Door) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        loop="none",
+        http=behind(door),
+        ws="none",
+        lifespan="off",  # the parts are made before the server listens, and closed after its last response
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # edge/proxies.py judges them
+    )

@@ -1,0 +1,1 @@
+"""A feature: receivers are told of archives."""
