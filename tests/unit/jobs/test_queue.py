@@ -213,6 +213,7 @@ async def test_queue_goes_on_when_work_fails_unexpectedly(
     tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is logged, ends no other work, stays queued, and is tried again."""
+    caplog.set_level("WARNING", logger="streamzip")
     rows = Rows(tmp_path, clock, "bad", "good", at_once=1)
 
     def fail_once(row: Row) -> None:
@@ -236,6 +237,7 @@ async def test_queue_goes_on_when_the_store_could_not_be_read(
     tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture, failure: Exception, waits: list[str], logged: int
 ) -> None:
     """What is queued stays so, and is done after a pause."""
+    caplog.set_level("WARNING", logger="streamzip")
     rows = Rows(tmp_path, clock, "a")
     failures = [failure]
 
