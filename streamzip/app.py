@@ -52,7 +52,7 @@ from streamzip.logs import event
 from streamzip.manifest.parse import CreateRequest
 from streamzip.net.way_out import direct, way_out
 from streamzip.origins.counting import Pace
-from streamzip.origins.fetch import Fetcher
+from streamzip.origins.fetch import CHAIN, Fetcher
 from streamzip.origins.gate import Gate
 from streamzip.origins.http import HttpSource
 from streamzip.origins.lanes import Lanes
@@ -108,11 +108,12 @@ class Parts:
         at_once = max(1, settings.connections_per_origin // settings.workers)
         passes = Passes(settings.data_dir / "passes")
         self.gate = Gate(at_once, patience=settings.throttle_wait, passes=passes)
-        http = HttpSource(Fetcher(self.transport, allow=settings.exempt, gate=self.gate), pace=pace)
+        chain = max(CHAIN, settings.connect_timeout + settings.read_timeout)
+        http = HttpSource(Fetcher(self.transport, allow=settings.exempt, gate=self.gate, chain=chain), pace=pace)
         # What the operator named for other programs' interfaces may be private; no URL of a client is asked for so.
         self._to_own = direct(settings, settings.allow_hosts | dropins.hosts(settings))
         allow_own = settings.exempt | dropins.hosts(settings)
-        own = HttpSource(Fetcher(self._to_own, allow=allow_own, gate=self.gate), pace=pace)
+        own = HttpSource(Fetcher(self._to_own, allow=allow_own, gate=self.gate, chain=chain), pace=pace)
         pulling = Pulling(
             registry=Registry(
                 http, {"upload": UploadSource(self.uploads, self.pool), **dropins.sources(settings, own)}
@@ -120,7 +121,7 @@ class Parts:
             lanes=Lanes(at_once, shares.origins),
             clock=clock,
             pool=self.pool,
-            patience=Patience(fruitless=settings.max_attempts),
+            patience=Patience(fruitless=settings.max_attempts, seconds=settings.pull_timeout),
             list_after=1.0 if alone else 0.1,  # alone, only `kill -9` makes a difference
             bounds=Bounds(entry=settings.max_entry_bytes, archive=settings.max_archive_bytes),
         )

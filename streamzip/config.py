@@ -324,6 +324,9 @@ class Settings(BaseSettings):
     )
     connect_timeout: Seconds = Field(default=10.0, description="Seconds to reach an origin.")
     read_timeout: Seconds = Field(default=30.0, description="Seconds an origin may be silent.")
+    pull_timeout: Seconds = Field(
+        default=90.0, description="Seconds that a file is tried for without a new byte of it, over all attempts."
+    )
     min_rate: ByteSize = Field(
         default=ByteSize(1000),
         ge=0,

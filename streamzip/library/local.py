@@ -91,7 +91,13 @@ class LocalSource:
 
     @contextlib.asynccontextmanager
     async def open(
-        self, url: str, *, start: int = 0, stop: int | None = None, pin: Validator | None = None
+        self,
+        url: str,
+        *,
+        start: int = 0,
+        stop: int | None = None,
+        pin: Validator | None = None,
+        within: float | None = None,
     ) -> AsyncIterator[Opened]:
         """Give the bytes `[start, stop)`; see Source. Raises OriginError (`unreadable`, `read_once`, `changed`)."""
         item = self._item(url)

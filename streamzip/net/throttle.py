@@ -93,11 +93,11 @@ class Throttle:
         if not self.throttles and not self._suspicious(now):
             return
         self.why = why
-        self._refused_in_a_row += 1
         if wait is not None:
             self.not_before = max(self.not_before, now + wait)
         if began < self._cut_at:
             return  # asked before the last cut: what that answered, too
+        self._refused_in_a_row += 1
         if self._refused_in_a_row > 1 and wait is None:
             pause = min(LONGEST_PAUSE, 0.25 * 2.0 ** min(self._refused_in_a_row, 16))
             self.not_before = max(self.not_before, now + pause)
@@ -107,7 +107,7 @@ class Throttle:
         share, passed = self._passed(now)
         self._too_wide = max(2.0, float(self.open + 1))
         self.width = max(1.0, self.width * (0.5 if self.throttles else min(0.5, share)))
-        if by_rate:
+        if by_rate and passed:  # a host that lets nothing through tells no pace
             self._too_fast = max(SLOWEST, passed / RECENT if self.rate is None else self.rate)
             self.rate = max(SLOWEST, 0.8 * self._too_fast if self.rate is None else 0.7 * self._too_fast)
             self._next = max(self._next, now + 1 / self.rate)

@@ -35,6 +35,7 @@ from streamzip.urls.urls import check_url, origin_of, target_of
 logger = logging.getLogger(__name__)
 
 MAX_REDIRECTS: Final = 5
+CHAIN: Final = 50.0  # seconds from the first redirect to the file's answer
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _LETTERS = "A-Za-z0-9\\-._~:/?#\\[\\]@!$&'()*+,;=%"  # of a URI (RFC 3986 §2)
@@ -80,7 +81,7 @@ class Fetched:
 
 class Fetcher:
     """Requests of one kind, each in its turn. `allow`: origins and networks that may have private addresses; `wall`:
-    epoch seconds.
+    epoch seconds; `chain`: seconds that redirects may take.
     """
 
     def __init__(
@@ -91,8 +92,10 @@ class Fetcher:
         user_agent: str | None = None,
         wall: Callable[[], float] = time.time,
         gate: Gate | None = None,
+        chain: float = CHAIN,
     ) -> None:
         self._transport = transport
+        self._chain = chain
         self.gate: Gate = Gate(START) if gate is None else gate
         self._allow = allow
         self._wall = wall
@@ -115,25 +118,38 @@ class Fetcher:
         bound.at_home = (*(each for each in self._fields if each[0].lower() not in names), *fields)
         return bound
 
-    async def fetch(self, url: str, *fields: tuple[str, str], away: bool = False) -> Fetched:
+    async def fetch(
+        self, url: str, *fields: tuple[str, str], away: bool = False, within: float | None = None
+    ) -> Fetched:
         """Follow the redirects to the file's answer, in turn. The answer is closed by the caller. Raises OriginError.
 
-        `away`: `url` was redirected to from elsewhere, and is told no entry's own fields. Cookies live as long as this
-        call, each for the host that set it.
+        `away`: `url` was redirected to from elsewhere, and is told no entry's own fields. `within`: seconds from its
+        turn on; None: as long as the transport waits for one answer, and as redirects may take. Cookies live as long as
+        this call, each for the host that set it.
         """
         self._check(url)
         origin = origin_of(url)
-        fetched, waited = await self.gate.through(origin, url, partial(self._follow, url, fields, away=away))
+        ask = partial(self._follow_within, within, url, fields, away=away)
+        fetched, waited = await self.gate.through(origin, url, ask)
         fetched.waited, fetched.turn = waited, (self.gate, origin)
         return fetched
 
-    async def _follow(self, url: str, fields: Fields, *, away: bool) -> Fetched:
+    async def _follow_within(self, within: float | None, url: str, fields: Fields, *, away: bool) -> Fetched:
+        try:
+            async with asyncio.timeout(None if within is None else max(0.0, within)) as limit:
+                return await self._follow(limit, url, fields, away=away)
+        except TimeoutError as error:
+            raise OriginError("timed_out", "the origin did not answer in time", transient=True) from error
+
+    async def _follow(self, limit: asyncio.Timeout, url: str, fields: Fields, *, away: bool) -> Fetched:
         told, home = self._fields if away else self.at_home, url
         cookies = Cookies()
         for _ in range(MAX_REDIRECTS + 1):
             head, stream = await self._hop(url, cookies.added(url, (*told, *fields)))
             if head.status not in _REDIRECTS:
                 break
+            if limit.when() is None:
+                limit.reschedule(asyncio.get_running_loop().time() + self._chain)
             cookies.take(url, head.all(b"set-cookie"))
             await discard(head, stream)
             url = _redirected(url, head)

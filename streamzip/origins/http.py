@@ -108,26 +108,35 @@ class HttpSource:
             await fetched.aclose()
 
     def open(
-        self, url: str, *, start: int = 0, stop: int | None = None, pin: Validator | None = None
+        self,
+        url: str,
+        *,
+        start: int = 0,
+        stop: int | None = None,
+        pin: Validator | None = None,
+        within: float | None = None,
     ) -> AbstractAsyncContextManager[Opened]:
         """The bytes `[start, stop)` of the file, or the whole of it where its origin prefers that; see Source.open."""
-        return _Opening(self, url, start, stop, pin)
+        return _Opening(self, url, start, stop, pin, within)
 
-    async def fetch(self, url: str, pin: Validator | None, *fields: tuple[str, str]) -> Fetched:
+    async def fetch(
+        self, url: str, pin: Validator | None, *fields: tuple[str, str], within: float | None = None
+    ) -> Fetched:
         """Ask for the pinned version where it was found last, and at the URL itself where that fails."""
         key = url, self._fetcher.at_home
         target = self._targets.get(key)
         if target is not None and target.validator == pin:
             self._targets.forget(key)  # until the answer is seen to be the one
             try:
-                fetched = await self._fetcher.fetch(target.url, *fields, away=target.left_home)
-            except OriginError:
-                pass
+                fetched = await self._fetcher.fetch(target.url, *fields, away=target.left_home, within=within)
+            except OriginError as error:
+                if within is not None and error.code == "timed_out":
+                    raise  # the time is over
             else:
                 if fetched.head.facts(size=None, ranges=False).validator == pin:
                     return fetched
                 await fetched.discard()
-        return await self._fetcher.fetch(url, *fields)
+        return await self._fetcher.fetch(url, *fields, within=within)
 
     def remember(self, url: str, fetched: Fetched, facts: Facts) -> None:
         """Remember where a version of the file was found, if that was elsewhere: another time the URL may lead to
@@ -205,21 +214,31 @@ class HttpSource:
 class _Opening(AbstractAsyncContextManager[Opened]):
     """One exchange, from its head on entry to the end of its connection, or its return to the pool, on exit."""
 
-    def __init__(self, source: HttpSource, url: str, start: int, stop: int | None, pin: Validator | None) -> None:
+    def __init__(
+        self,
+        source: HttpSource,
+        url: str,
+        start: int,
+        stop: int | None,
+        pin: Validator | None,
+        within: float | None,
+    ) -> None:
         self._source = source
         self._url = url
         self._start = start
         self._stop = stop
         self._pin = pin
+        self._within = within
         self._fetched: Fetched | None = None
 
     async def __aenter__(self) -> Opened:
         ranged = self._start > 0 or self._stop is not None
         try:
             if ranged:
-                fetched = await _ranged(self._source.fetch(self._url, self._pin, *self._range()))
+                asking = self._source.fetch(self._url, self._pin, *self._range(), within=self._within)
+                fetched = await _ranged(asking)
             else:
-                fetched = await self._source.fetch(self._url, self._pin)
+                fetched = await self._source.fetch(self._url, self._pin, within=self._within)
         except OriginError as error:
             if error.code == _NO_SUCH_RANGE:
                 error.code, error.transient = "changed", True

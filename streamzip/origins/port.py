@@ -68,10 +68,17 @@ class Source(Protocol):
         """The facts of the file at `url`, and its body where it has at most `keep` bytes."""
 
     def open(
-        self, url: str, *, start: int = 0, stop: int | None = None, pin: Validator | None = None
+        self,
+        url: str,
+        *,
+        start: int = 0,
+        stop: int | None = None,
+        pin: Validator | None = None,
+        within: float | None = None,
     ) -> AbstractAsyncContextManager[Opened]:
         """The bytes `[start, stop)` of the file at `url`; `stop` None: to its end.
 
         A strong `pin` is sent along (If-Range), so that another representation comes whole, and not as a part. An
         origin may always answer with the whole file: look at `Opened.start`. Leaving early drops the connection.
+        `within`: seconds until the answer must have begun, from its turn on; None: as long as any request may take.
         """

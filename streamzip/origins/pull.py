@@ -111,52 +111,56 @@ class Pull:
     crc: int = 0
     on_pin: Callable[[Validator | None], None] | None = None
     position: int = field(init=False)
+    _new_at: float = field(init=False, default=0.0)  # when the last new byte had been taken
 
     def __post_init__(self) -> None:
         self.position = self.start + self.prefix
 
     async def chunks(self) -> AsyncGenerator[Data, None]:
         """The bytes from `position` on, of one representation. OriginError where they cannot be had."""
-        failures, changed, last_progress = 0, 0, self.clock.monotonic()
+        failures, changed, again = 0, 0, False
+        self._new_at = self.clock.monotonic()
         while True:
-            before, start, stop = self.position, self._from(), self._to()
+            before, new_at, start, stop = self.position, self._new_at, self._from(), self._to()
+            # The first attempt has the limits of any request. Later ones may bring nothing but what is there already,
+            # or hang before they bring anything: all of them together have so long.
+            within = self._left() if again else None
             try:
-                async with self.source.open(self.url, start=start, stop=stop, pin=self.pin) as opened:
-                    last_progress += opened.waited
+                async with self.source.open(self.url, start=start, stop=stop, pin=self.pin, within=within) as opened:
+                    self._new_at += opened.waited
                     if opened.start == 0 and (start > 0 or stop is not None):
                         self._check_whole(opened.facts, start)
                     chunks = self._accept(opened)
-                    if failures:
-                        # What it has given already it may give again and again, and then fall silent.
-                        left = self.patience.seconds - (self.clock.monotonic() - last_progress)
-                        async for chunk in _begun_within(left, chunks):
-                            yield chunk
-                    else:
-                        async for chunk in chunks:
-                            yield chunk
+                    async for chunk in _begun_within(self._left(), chunks) if again else chunks:
+                        yield chunk
                 return
             except UnusableRange:
-                self.ranged = False
+                self.ranged, again = False, True
                 continue  # at once, and not counted: the file itself was not asked for yet
             except OriginError as error:
-                failure = error
-            last_progress += failure.waited
+                failure, again = error, True
+            self._new_at += failure.waited
             gained = self.position - before
             if gained and failure.code != "too_slow":
-                failures, last_progress = 0, self.clock.monotonic()
+                failures = 0
+            elif gained:
+                self._new_at = new_at  # a drip is no progress
             failures += 1
             changed += failure.code in ("changed", "size_mismatch")
-            waited = self.clock.monotonic() - last_progress
             if not failure.transient or failures >= self.patience.fruitless or changed >= CHANGED_ATTEMPTS:
                 raise failure
             if not self.tries.spend(gained):
                 raise failure
             delay = self.patience.delay(failures, failure.retry_after)
-            if waited + delay > self.patience.seconds:
+            if delay > self._left():
                 raise failure
             metrics.ORIGIN_RETRIES.add(failure.code)
             _log_retry(self.url, failure, failures, gained=gained, wait=delay)
             await asyncio.sleep(delay)
+
+    def _left(self) -> float:
+        """Return the seconds that the next new byte may still take."""
+        return self.patience.seconds - (self.clock.monotonic() - self._new_at)
 
     def _resumes(self) -> bool:
         # Where the size is not known, nothing tells the end of a part from the end of the file.
@@ -211,6 +215,7 @@ class Pull:
             self.bounds.check_entry(self.position)
             self.crc = isal_zlib.crc32(chunk, self.crc)
             yield chunk
+            self._new_at = self.clock.monotonic()
             if self.position == self.stop and self.stop != self.size:
                 return
         if at < self.position or (self.stop is not None and self.position < self.stop):

@@ -3,7 +3,6 @@
 import contextlib
 import copy
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from streamzip.manifest.fields import Fields
@@ -35,14 +34,17 @@ class RewrittenSource:
         """Return the facts of the file, as Source.probe does."""
         return await self._http.probe(await self._rewriter.address(url), keep=keep)
 
-    def open(
-        self, url: str, *, start: int = 0, stop: int | None = None, pin: Validator | None = None
-    ) -> AbstractAsyncContextManager[Opened]:
-        """Give the bytes `[start, stop)`, as Source.open does."""
-        return self._opened(url, start, stop, pin)
-
     @contextlib.asynccontextmanager
-    async def _opened(self, url: str, start: int, stop: int | None, pin: Validator | None) -> AsyncIterator[Opened]:
+    async def open(
+        self,
+        url: str,
+        *,
+        start: int = 0,
+        stop: int | None = None,
+        pin: Validator | None = None,
+        within: float | None = None,
+    ) -> AsyncIterator[Opened]:
+        """Give the bytes `[start, stop)`, as Source.open does."""
         address = await self._rewriter.address(url)
-        async with self._http.open(address, start=start, stop=stop, pin=pin) as opened:
+        async with self._http.open(address, start=start, stop=stop, pin=pin, within=within) as opened:
             yield opened

@@ -42,7 +42,13 @@ class UploadSource:
 
     @contextlib.asynccontextmanager
     async def open(
-        self, url: str, *, start: int = 0, stop: int | None = None, pin: Validator | None = None
+        self,
+        url: str,
+        *,
+        start: int = 0,
+        stop: int | None = None,
+        pin: Validator | None = None,
+        within: float | None = None,
     ) -> AsyncIterator[Opened]:
         """The bytes `[start, stop)` of the file. Raises OriginError."""
         upload = await self._find(url)

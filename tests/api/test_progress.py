@@ -81,10 +81,11 @@ def test_events_tell_for_whom_an_archive_waits(launch: Launch) -> None:
     refusal = Raw(b"HTTP/1.1 429 No\r\nRetry-After: 2\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
     with Origin() as origin:
         gateway = launch(allow=[origin.authority])
-        limits = Limits(closed_for=3.0, refusal=lambda: refusal)
-        for number in range(8):
+        limits = Limits(closed_for=1.0, refusal=lambda: refusal)
+        for number in range(3):
             origin.serve(f"/{number}", limits.file(File(b"x" * 100)))
-        hash = gateway.create(urls=[origin.url(f"/{number}") for number in range(8)], prefetch=True)["archive_hash"]
+        entries = [{"url": origin.url(f"/{number}"), "size": 100} for number in range(3)]
+        hash = gateway.create(entries=entries, prefetch=True)["archive_hash"]
         told = [document for _, document in events(gateway, hash)]
     waited = [each["origin"] for document in told for each in document["waiting_for"]]
     assert set(waited) == {origin.authority}

@@ -58,10 +58,11 @@ def test_host_that_throttles_is_named_in_the_status(launch: Launch) -> None:
     """Whoever waits is told for whom, until when, and why."""
     with Origin() as origin:
         gateway = launch(allow=[origin.authority])
-        limits = Limits(closed_for=4.0, refusal=lambda: refusal(429, after="2"))
-        for number in range(8):
+        limits = Limits(closed_for=1.0, refusal=lambda: refusal(429, after="1"))
+        for number in range(3):
             origin.serve(f"/{number}", limits.file(File(b"x" * 100)))
-        hash = gateway.create(urls=[origin.url(f"/{number}") for number in range(8)], prefetch=True)["archive_hash"]
+        entries = [{"url": origin.url(f"/{number}"), "size": 100} for number in range(3)]
+        hash = gateway.create(entries=entries, prefetch=True)["archive_hash"]
         waiting = gateway.until(hash, lambda status: bool(status["waiting_for"]))["waiting_for"]
         assert [(each["origin"], each["why"]) for each in waiting] == [(origin.authority, "http_429")]
         assert gateway.until(hash)["waiting_for"] == []

@@ -30,9 +30,9 @@ _NUMBERS = count()
 def check(gateway: Gateway, origin: Origin, habit: Habit, size: int, *, among: int, prefetched: bool) -> None:
     """One archive whose last entry has the habit, after `among` healthy ones."""
     with Origin() as wild:  # of its own: what one habit teaches of an origin is not to help the next
-        body = Pattern(size + 8)[8:]
-        habit.serve(wild, "/wild", body)
-        _check(gateway, origin, habit, (wild.url("/wild"), body), among=among, prefetched=prefetched)
+        body, path = Pattern(size + 8)[8:], f"/wild/{next(_NUMBERS)}"  # a port may be given out again
+        habit.serve(wild, path, body)
+        _check(gateway, origin, habit, (wild.url(path), body), among=among, prefetched=prefetched)
 
 
 def _check(

@@ -19,6 +19,7 @@ class Host:
     at_once: int | None = None
     latency: float = 0.05
     code: str = "http_429"
+    closed_until: float = 0.0
     busy: int = 0
     passed: "deque[float]" = field(default_factory=deque)
 
@@ -27,6 +28,8 @@ class Host:
         while self.passed and now - self.passed[0] >= 1:
             self.passed.popleft()
         if (self.rate is not None and len(self.passed) >= self.rate) or self.busy == self.at_once:
+            return True
+        if now < self.closed_until:
             return True
         self.passed.append(now)
         self.busy += 1
@@ -92,6 +95,13 @@ def test_throttle_widens_where_a_host_keeps_up() -> None:
     """2,000 files over 50 ms in less than the second that 32 at once would take three of."""
     ran = run(Host(), files=2000)
     assert (ran.widest, ran.now < 1.0) == (128, True)
+
+
+@pytest.mark.parametrize("closed", [1.0, 60.0])
+def test_throttle_goes_on_at_once_when_a_host_lets_through_again(closed: float) -> None:
+    """It refused everything for a while, which told nothing of the pace that it allows."""
+    ran = run(Host(closed_until=closed), files=50)
+    assert ran.now < closed + 8.0 + 5.0  # the longest pause, and the files
 
 
 @settings(max_examples=60, deadline=None)

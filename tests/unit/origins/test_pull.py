@@ -2,18 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import cast
 
 import pytest
 
 from streamzip.clock import SystemClock
 from streamzip.errors import OriginError
+from streamzip.net.addresses import DialGuard
+from streamzip.net.transport import OriginTransport
+from streamzip.origins.fetch import Fetcher
+from streamzip.origins.http import HttpSource
 from streamzip.origins.port import Facts, Opened, Source, Validator
 from streamzip.origins.pull import Patience, Pull, Tries
 from streamzip.spans import Data
+from tests.support.origin import Answer, File, Origin, Silence, redirect
 
 SIZE = 5
+BODY = bytes(range(256)) * 4
 
 
 class Scripted:
@@ -25,7 +31,13 @@ class Scripted:
         self.asked = 0
 
     def open(
-        self, url: str, *, start: int = 0, stop: int | None = None, pin: Validator | None = None
+        self,
+        url: str,
+        *,
+        start: int = 0,
+        stop: int | None = None,
+        pin: Validator | None = None,
+        within: float | None = None,
     ) -> AbstractAsyncContextManager[Opened]:
         @asynccontextmanager
         async def opened() -> AsyncIterator[Opened]:
@@ -41,10 +53,10 @@ class Scripted:
             raise OriginError("truncated", "it broke", transient=True)
 
 
-def pull(source: Scripted) -> Pull:
+def pull(source: Scripted | Source, url: str = "http://a/") -> Pull:
     return Pull(
         source=cast(Source, source),
-        url="http://a/",
+        url=url,
         start=0,
         stop=SIZE,
         size=SIZE,
@@ -104,3 +116,33 @@ async def test_pull_ends_when_nothing_new_came_for_as_long_as_it_waits() -> None
     async with asyncio.timeout(5):
         assert await received(pulling) == (b"byt", "timed_out")
     assert source.asked == 2
+
+
+@pytest.mark.parametrize("then", [Silence(), redirect("/silent"), File(BODY, ranges=False, hold_at=100)])
+async def test_pull_ends_when_an_origin_hangs_before_anything_new(then: Answer) -> None:
+    """Before its head, behind a redirect or in what is there already: a time-out of each request alone would hold the
+    reader for as often as is tried.
+    """
+    async with Origin() as origin:
+        origin.serve("/a", File(BODY, ranges=False, cut_at=200), then)
+        origin.serve("/silent", Silence())
+        allow = frozenset({origin.authority})
+        async with aclosing(OriginTransport(DialGuard(allow), connect_timeout=30, read_timeout=30)) as transport:
+            pulling = pull(HttpSource(Fetcher(transport, allow=allow)), url=origin.url("/a"))
+            pulling.stop = pulling.size = len(BODY)
+            pulling.patience, pulling.tries = Patience(first_delay=0.0, seconds=0.3), Tries(9)
+            async with asyncio.timeout(5):
+                assert await received(pulling) == (BODY[:200], "timed_out")
+
+
+async def test_redirects_end_when_they_take_too_long() -> None:
+    """Each of them is in time, all of them are not."""
+    async with Origin() as origin:
+        origin.serve("/a", redirect("/b"))
+        origin.serve("/b", Silence())
+        allow = frozenset({origin.authority})
+        async with aclosing(OriginTransport(DialGuard(allow), connect_timeout=30, read_timeout=30)) as transport:
+            source = HttpSource(Fetcher(transport, allow=allow, chain=0.1))
+            async with asyncio.timeout(5):
+                with pytest.raises(OriginError, match="in time"):
+                    await source.probe(origin.url("/a"))

@@ -65,7 +65,9 @@ class ModelFetcher:
         self._versions = versions
         self._turns: Iterator[Turn] = iter(turns)
 
-    async def fetch(self, url: str, *fields: tuple[str, str], away: bool = False) -> Fetched:
+    async def fetch(
+        self, url: str, *fields: tuple[str, str], away: bool = False, within: float | None = None
+    ) -> Fetched:
         """Answer as the next turn has it."""
         turn = next(self._turns, None)
         if turn is None:
