@@ -11,12 +11,12 @@ import os
 import shutil
 import sys
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 
 import pytest
 from hypothesis import settings
 
-from tests.support import lookahead, postgresql, seaweedfs
+from tests.support import lookahead, postgresql, seaweedfs, told
 
 # A machine that is busy is no fault of the code: what must be fast is measured where that is the requirement.
 settings.register_profile("streamzip", deadline=None)
@@ -113,6 +113,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(f"{reason}; with CI=true that is a failure", pytrace=False)
     pytest.skip(reason)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        report.sections.extend(told.sections())
+    return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

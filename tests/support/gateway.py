@@ -26,7 +26,7 @@ from typing import Any, Self
 
 import httpx
 
-from tests.support import lookahead, postgresql
+from tests.support import lookahead, postgresql, told
 
 COMMAND = Path(sys.executable).with_name("streamzip")  # of the environment that runs the tests
 # sd_listen_fds(3): the socket is descriptor 3, and the variables name the process that it is for.
@@ -61,6 +61,7 @@ class Gateway:
         self._under = under
         self._env = {f"STREAMZIP_{name.upper()}": value for name, value in env.items()}
         self._env["STREAMZIP_ALLOW_HOSTS"] = ",".join(allow)
+        told.hear(self)
         self._env.setdefault("STREAMZIP_ALLOWED_HOSTS", "a")  # what tests that write their own requests say as Host
         parts = lookahead.for_gateway(data)
         if parts is not None:

@@ -29,7 +29,12 @@ def family(gateway: Gateway) -> list[int]:
 
 
 def kill_all(gateway: Gateway) -> None:
-    """kill -9 of the gateway with all of its processes; without, a worker whose supervisor was killed ends in order."""
+    """kill -9 of the gateway with all of its processes; without, a worker whose supervisor was killed ends in order.
+
+    The supervisor is stopped first, so that it starts none behind our back.
+    """
+    with suppress(ProcessLookupError):
+        os.kill(gateway.pid, signal.SIGSTOP)
     for pid in family(gateway):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
