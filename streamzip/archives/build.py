@@ -18,7 +18,6 @@ from streamzip.store.repository import Repository
 from streamzip.store.rows import ArchiveRow, JobRow
 from streamzip.store.states import ArchiveState
 
-PREFETCH: Final = "prefetch"  # the kind of its job
 FOR_MEMBER: Final = 16 << 10  # bytes that a member counts for beside its own: small ones are many requests
 
 
@@ -60,7 +59,7 @@ class Builds:
         if row.completed_at is not None and self._shelf.has_copy(archive_hash):
             return False
         await self._check_room(await self._size(row))
-        await self._repository.jobs.add(PREFETCH, archive_hash, now=self._clock.wall())
+        await self._repository.jobs.add(archive_hash, now=self._clock.wall())
         self._events.queued(archive_hash)
         return True
 
@@ -86,13 +85,13 @@ class Builds:
         row = await self._leases.row(archive_hash)
         if row.completed_at is not None or row.code is not None:
             return False
-        job = await self._repository.jobs.pending(PREFETCH, archive_hash)
+        job = await self._repository.jobs.pending(archive_hash)
         return job is not None and is_under_way(job, self._clock.wall())
 
     async def cancel(self, archive_hash: str) -> None:
         """Stop the background build; what is there stays. Raises NotFound."""
         await self._leases.row(archive_hash)
-        await self._repository.jobs.cancel(PREFETCH, archive_hash)
+        await self._repository.jobs.cancel(archive_hash)
         self._events.queued(archive_hash)
 
     async def fill(self, archive_hash: str, progress: Progress) -> None:

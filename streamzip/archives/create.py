@@ -12,7 +12,7 @@ from streamzip.access.keyring import KeyRing
 from streamzip.access.standard_webhooks import WebhookSecrets
 from streamzip.archives.aside import aside
 from streamzip.archives.budget import Budget
-from streamzip.archives.build import PREFETCH, Builds
+from streamzip.archives.build import Builds
 from streamzip.archives.events import Events
 from streamzip.archives.generations import Generations
 from streamzip.archives.load import Loader
@@ -133,7 +133,7 @@ class Creates:
         sealed = await aside(manifest, partial(kept.vault.seal_manifest, row.hash, manifest))
         await kept.budget.take(row.owner, len(sealed.body))
         row = replace(row, stored=len(sealed.body))
-        created = await kept.repository.create(row, sealed, job=PREFETCH if row.prefetch else None)
+        created = await kept.repository.create(row, sealed, build=row.prefetch)
         if created:
             self._loader.begin(row.hash, manifest)
             if row.prefetch:

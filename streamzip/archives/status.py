@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
-from streamzip.archives.build import PREFETCH, is_under_way
+from streamzip.archives.build import is_under_way
 from streamzip.archives.documents import (
     MOST_LISTED,
     LeftOut,
@@ -135,7 +135,7 @@ class Statuses:
                     await self._table.finished(hash)
             row = await self._loader.row(hash)
             cached = await asyncio.to_thread(self._shelf.has_copy, hash)
-        job, now = await store.jobs.last(PREFETCH, hash), self._clock.wall()
+        job, now = await store.jobs.last(hash), self._clock.wall()
         queued = job is not None and job.state == QUEUED and is_under_way(job, now)
         here = self._table.reading(hash) or queued
         elsewhere = not here and await asyncio.to_thread(self._shelf.pulled, hash)

@@ -34,6 +34,8 @@ from streamzip.store.wakes import Wakes
 from streamzip.store.writer import Writer
 
 FAILED = "failed"
+PREFETCH: Final = "prefetch"
+OFFLOAD: Final = "offload"  # with a node's name behind it: what is to be done there, where the copy is
 
 _SHARED: Final = {"owner": archives.c.owner, "origin": archives.c.origin}
 _COLUMNS = [{**jobs.c, **_SHARED}[field.name] for field in dataclasses.fields(JobRow)]
@@ -42,19 +44,30 @@ _add_job = InsertAbsent(jobs)
 
 
 class Jobs:
-    """At most one job of a kind for an archive; a deleted archive takes its jobs with it."""
+    """The jobs of one kind, at most one for an archive; a deleted archive takes its jobs with it. `queue`: by which
+    whoever works on them is woken.
+    """
 
-    def __init__(self, reads: Reads, writer: Writer, wakes: Wakes) -> None:
+    def __init__(
+        self, reads: Reads, writer: Writer, wakes: Wakes, *, kind: str = PREFETCH, queue: str = PREFETCHES
+    ) -> None:
         self._reads = reads
         self._writer = writer
         self._wakes = wakes
+        self._kind = kind
+        self._queue = queue
+        self._ours = jobs.c.kind == kind
 
-    async def add(self, kind: str, hash: str, *, now: float) -> None:
+    def of_kind(self, kind: str, queue: str) -> "Jobs":
+        """Return the jobs of another kind, in the same table."""
+        return Jobs(self._reads, self._writer, self._wakes, kind=kind, queue=queue)
+
+    async def add(self, hash: str, *, now: float) -> None:
         """Queue it, due at once (`now`: epoch s); one that waits for a retry or was given up starts afresh.
 
         Raises NotFound where the archive is gone.
         """
-        await self._writer.apply(lambda connection: self.add_within(connection, kind, hash, now))
+        await self._writer.apply(lambda connection: self.add_within(connection, hash, now))
 
     async def due(
         self,
@@ -68,24 +81,24 @@ class Jobs:
         """Queued jobs whose time has come (see `is_due`), the longest waiting first, without those that are `left_out`,
         which the caller runs already: it claims none. `turns_below`: only those that had fewer turns.
         """
-        query = _ROWS.where(is_due(jobs, now, longest), _waiting(left_out))
+        query = _ROWS.where(self._ours, is_due(jobs, now, longest), _waiting(left_out))
         if turns_below is not None:
             query = query.where(jobs.c.waits + jobs.c.attempts < turns_below)
         return await self._jobs(query.order_by(jobs.c.not_before, jobs.c.id).limit(limit))
 
     async def next_due(self, left_out: LeftOut = NOTHING) -> float | None:
         """When the earliest of the others is due (epoch s, it may be past); None where nothing is queued."""
-        found = select(jobs.c.id).join_from(jobs, archives).where(_waiting(left_out))
+        found = select(jobs.c.id).join_from(jobs, archives).where(self._ours, _waiting(left_out))
         return await next_due(self._reads, jobs, jobs.c.id.in_(found))
 
-    async def pending(self, kind: str, hash: str) -> JobRow | None:
-        """The job of that kind which is still to be done for the archive."""
-        job = await self.last(kind, hash)
+    async def pending(self, hash: str) -> JobRow | None:
+        """The job that is still to be done for the archive."""
+        job = await self.last(hash)
         return job if job is not None and job.state == QUEUED else None
 
-    async def last(self, kind: str, hash: str) -> JobRow | None:
-        """The job of that kind for the archive, unless it was done; it may have been given up."""
-        found = await self._jobs(_ROWS.where(_of(kind, hash)))
+    async def last(self, hash: str) -> JobRow | None:
+        """The archive's job, unless it was done; it may have been given up."""
+        found = await self._jobs(_ROWS.where(self._of(hash)))
         return found[0] if found else None
 
     async def withdrawn(self, ids: Collection[int]) -> list[int]:
@@ -96,7 +109,7 @@ class Jobs:
         """Note why jobs wait that are due, and return how many wait, by reason. `left_out`: those that are worked on,
         and the shares of the slots that are taken; `no_room`: all slots are.
         """
-        waiting, shared = is_waiting(jobs, left_out.ids), in_shares(_SHARED, left_out)
+        waiting, shared = self._ours & is_waiting(jobs, left_out.ids), in_shares(_SHARED, left_out)
         due, source = waiting & is_due(jobs, now, longest), jobs.join(archives)
         unsaid, note = blocked(jobs, source, due, shared, no_room=no_room)
         if await self._reads.rows(unsaid):
@@ -108,13 +121,13 @@ class Jobs:
         """Note that it waits for nothing more."""
         await self._set(job, reason=None)
 
-    def add_within(self, connection: Connection, kind: str, hash: str, now: float) -> None:
+    def add_within(self, connection: Connection, hash: str, now: float) -> None:
         """Queue a job as part of a larger change; see `add`."""
         fresh = {"state": QUEUED, "attempts": 0, "not_before": now, "reason": None, "waits": 0}
-        if not _add_job(connection, {"kind": kind, "hash": hash, "created_at": now, **fresh}):
-            connection.execute(update(jobs).where(_of(kind, hash)).values(**fresh))
-        id = connection.execute(select(jobs.c.id).where(_of(kind, hash))).scalar_one()
-        self._wakes.wake(connection, PREFETCHES, str(id), now)
+        if not _add_job(connection, {"kind": self._kind, "hash": hash, "created_at": now, **fresh}):
+            connection.execute(update(jobs).where(self._of(hash)).values(**fresh))
+        id = connection.execute(select(jobs.c.id).where(self._of(hash))).scalar_one()
+        self._wakes.wake(connection, self._queue, str(id), now)
 
     async def claim(self, id: str, now: float) -> JobRow | None:
         """Take the job up; None where it is not to be done now."""
@@ -146,11 +159,11 @@ class Jobs:
             values |= {"state": QUEUED, "not_before": not_before}
         await self._set(job, **values)
 
-    async def cancel(self, kind: str, hash: str) -> bool:
+    async def cancel(self, hash: str) -> bool:
         """Take it back; False where there was none to be done."""
 
         def change(connection: Connection) -> bool:
-            return changed(connection, delete(jobs).where(_of(kind, hash), jobs.c.state == QUEUED)) > 0
+            return changed(connection, delete(jobs).where(self._of(hash), jobs.c.state == QUEUED)) > 0
 
         return await self._writer.apply(change)
 
@@ -158,9 +171,12 @@ class Jobs:
         def change(connection: Connection) -> None:
             mine = is_mine(jobs, job) & (jobs.c.state == QUEUED)
             if changed(connection, update(jobs).where(mine).values(**values)) and "not_before" in values:
-                self._wakes.wake(connection, PREFETCHES, str(job.id), values["not_before"])
+                self._wakes.wake(connection, self._queue, str(job.id), values["not_before"])
 
         await self._writer.apply(change)
+
+    def _of(self, hash: str) -> ColumnElement[bool]:
+        return self._ours & (jobs.c.hash == hash)
 
     async def _jobs(self, query: Select[Any]) -> list[JobRow]:
         return [JobRow(**row._mapping) for row in await self._reads.rows(query)]
@@ -168,7 +184,3 @@ class Jobs:
 
 def _waiting(left_out: LeftOut) -> ColumnElement[bool]:
     return is_waiting(jobs, left_out.ids) & ~in_shares(_SHARED, left_out)
-
-
-def _of(kind: str, hash: str) -> ColumnElement[bool]:
-    return (jobs.c.kind == kind) & (jobs.c.hash == hash)

@@ -30,6 +30,7 @@ from streamzip.store.hiding import Hiding
 from streamzip.store.jobs import Jobs
 from streamzip.store.links import Links
 from streamzip.store.migrations import migrate
+from streamzip.store.objects import Objects
 from streamzip.store.overview import Overview
 from streamzip.store.reading import Reads
 from streamzip.store.rounds import Rounds
@@ -68,7 +69,8 @@ _over = _over.where(archives.c.code.in_(bindparam("codes", expanding=True)))
 class Repository:
     """One store; `jobs` is its queue of work, `deliveries` what its archives' receivers are still to be told,
     `webpages` whose images are wanted, `overview` what statuses are made of, `ended_sessions` the sessions of people
-    who left, `links` short-lived names of archives, `clock` the time that all gateways of the store agree on.
+    who left, `links` short-lived names of archives, `objects` which copies are in the bucket, `clock` the time that all
+    gateways of the store agree on.
 
     Made by `await Repository.open(path)` or `connect(dialect)`, ended by `close()`.
     """
@@ -96,6 +98,7 @@ class Repository:
         self.rounds = Rounds(writer)
         self.ended_sessions = EndedSessions(reads, writer)
         self.links = Links(reads, writer)
+        self.objects = Objects(reads, writer)
 
     @classmethod
     async def open(cls, path: Path, keys: KeyRing | None = None) -> Self:
@@ -153,15 +156,15 @@ class Repository:
 
     # Archives
 
-    async def create(self, archive: ArchiveRow, manifest: Sealed, *, job: str | None = None) -> bool:
-        """Keep a new archive with its manifest, and queue a `job` of that kind with it; False where the hash exists."""
+    async def create(self, archive: ArchiveRow, manifest: Sealed, *, build: bool = False) -> bool:
+        """Keep a new archive with its manifest, and with `build` queue its prefetch; False where the hash exists."""
 
         def change(connection: Connection) -> bool:
             if not _add_archive(connection, dataclasses.asdict(archive)):
                 return False
             _add_document(connection, _document(archive.hash, MANIFEST, manifest))
-            if job is not None:
-                self.jobs.add_within(connection, job, archive.hash, archive.created_at)
+            if build:
+                self.jobs.add_within(connection, archive.hash, archive.created_at)
             return True
 
         return await self._writer.apply(change)
@@ -213,8 +216,10 @@ class Repository:
         crcs: Sealed | None = None,
         event: Event | None = None,
         rounds: int = 0,
+        offloads: Jobs | None = None,
     ) -> bool:
         """A full pass was made and its copy is durable: `at` (epoch s), `size` in bytes; any failure is over.
+        `offloads`: where its copy is queued, to be put into the bucket.
 
         A later pass leaves the first one's time, and only the first one is told (`event`). False where the archive is
         gone, or another layout than the one of that round stands.
@@ -234,6 +239,8 @@ class Repository:
                 put(connection, documents, {"hash": hash, "kind": CRCS}, _sealed(crcs))
             if event is not None and before.completed_at is None:
                 self.deliveries.queue_event(connection, hash, event)
+            if offloads is not None:
+                offloads.add_within(connection, hash, at)
             return True
 
         return await self._writer.apply(change)

@@ -163,6 +163,16 @@ links = Table(
     Index("links_hash", "hash"),  # what the cascade from `archives` looks up
 )
 
+# Finished copies in the bucket: begun, and once they can be read, shared.
+objects = Table(
+    "objects",
+    metadata,
+    Column("hash", ForeignKey("archives.hash", ondelete="CASCADE"), primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("begun_at", Double, nullable=False),
+    Column("shared_at", Double),
+)
+
 # Of the secrets that gateways of this store sign with: never the secrets.
 fingerprints = Table(
     "fingerprints",

@@ -21,6 +21,7 @@ from streamzip.store.migrations import (
     m0010_learned_anew,
     m0011_warnings,
     m0012_links,
+    m0013_objects,
 )
 
 STEPS: tuple[Callable[[Connection], None], ...] = (
@@ -36,6 +37,7 @@ STEPS: tuple[Callable[[Connection], None], ...] = (
     m0010_learned_anew.apply,
     m0011_warnings.apply,
     m0012_links.apply,
+    m0013_objects.apply,
 )
 
 versions = Table("schema", MetaData(), Column("version", Integer, primary_key=True, autoincrement=False))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from streamzip.archives.build import PREFETCH, Progress
+from streamzip.archives.build import Progress
 from streamzip.archives.events import RecordedEvents
 from streamzip.jobs.embedded import Embedded
 from streamzip.jobs.port import Dispatcher, Work
@@ -83,7 +83,7 @@ class World:
 
     async def queue(self, repository: Repository, hash: str) -> None:
         """Have an archive of that hash built."""
-        await repository.create(an_archive(hash, created_at=repository.clock.wall()), sealed(), job=PREFETCH)
+        await repository.create(an_archive(hash, created_at=repository.clock.wall()), sealed(), build=True)
 
     async def until(self, so: Callable[[], bool]) -> None:
         """Wait until it is so."""
@@ -95,7 +95,7 @@ class World:
         """Wait until nothing is left to be done for these archives."""
         async with asyncio.timeout(WITHIN):
             for hash in hashes:
-                while await repository.jobs.last(PREFETCH, hash) is not None:  # noqa: ASYNC110
+                while await repository.jobs.last(hash) is not None:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
 
 

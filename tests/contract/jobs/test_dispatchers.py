@@ -2,7 +2,6 @@
 
 import asyncio
 
-from streamzip.archives.build import PREFETCH
 from streamzip.errors import BuildFailed, NotReady
 from tests.contract.jobs.conftest import World
 
@@ -41,7 +40,7 @@ async def test_work_is_tried_again_when_it_was_put_off_or_failed(world: World) -
     async with world.running(repository):
         await world.until(lambda: world.begun[A] == 1 and world.begun[B] == 1)
         await world.until_done(repository, A)
-        failed = await repository.jobs.last(PREFETCH, B)
+        failed = await repository.jobs.last(B)
     assert world.begun == {A: 2, B: 1}
     assert failed is not None
     assert (failed.state, failed.reason) == ("failed", "no_entries")
@@ -54,7 +53,7 @@ async def test_work_is_ended_when_it_is_taken_back(world: World) -> None:
     await world.queue(repository, A)
     async with world.running(repository, patience=1.0) as dispatcher:
         await world.until(lambda: world.begun[A] == 1)
-        assert await repository.jobs.cancel(PREFETCH, A)
+        assert await repository.jobs.cancel(A)
         await world.until(lambda: dispatcher.counts()["prefetches"].running == 0)
     assert (world.begun[A], world.ended[A]) == (1, 0)
 
@@ -66,7 +65,7 @@ async def test_work_is_taken_over_when_a_process_ends(world: World) -> None:
     await world.queue(repository, A)
     async with world.running(repository):
         await world.until(lambda: world.begun[A] == 1)
-    job = await repository.jobs.pending(PREFETCH, A)
+    job = await repository.jobs.pending(A)
     assert job is not None
     assert (job.attempts, job.waits) == (0, 0)
     world.answers = {}
@@ -95,7 +94,7 @@ async def test_a_slot_goes_to_what_waits_when_its_holder_brings_nothing(world: W
         await world.until(lambda: world.begun[A] == 1)
         await world.queue(repository, B)
         await world.until_done(repository, B)
-        hung = await repository.jobs.pending(PREFETCH, A)
+        hung = await repository.jobs.pending(A)
         assert hung is not None
         assert (hung.reason, hung.waits) == ("not_ready", 1)
         await world.until(lambda: dispatcher.counts()["prefetches"].running == 0)
@@ -114,7 +113,7 @@ async def test_work_is_done_once_at_a_time_when_it_is_queued_again(world: World)
     async with world.running(repository), world.running(other):
         await world.until(lambda: world.begun[A] == 1)
         for _ in range(5):
-            await repository.jobs.add(PREFETCH, A, now=repository.clock.wall())
+            await repository.jobs.add(A, now=repository.clock.wall())
         await world.queue(repository, B)
         await world.until_done(repository, B)
         assert (world.begun[A], world.ended[A]) == (1, 0)

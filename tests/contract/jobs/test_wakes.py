@@ -25,7 +25,7 @@ async def test_nobody_is_woken_for_a_change_that_was_not_made(world: World) -> N
     """The wake is part of the transaction, and a new one comes with each time that a row is put off to."""
     repository = await world.open()
     with pytest.raises(NotFound):
-        await repository.jobs.add("prefetch", A, now=1.0)
+        await repository.jobs.add(A, now=1.0)
     assert wakes(world) == 0
     await world.queue(repository, A)
     assert wakes(world) == 1

@@ -69,7 +69,7 @@ async def test_acknowledged_creates_are_there_when_the_server_is_killed(
     async def create(start: int) -> None:
         for number in range(start, 10**9, 8):
             try:
-                await repository.create(an_archive(f"{number:032x}"), sealed(b"x" * 500), job="prefetch")
+                await repository.create(an_archive(f"{number:032x}"), sealed(b"x" * 500), build=True)
             except NotReady:
                 return
             acknowledged.append(f"{number:032x}")
@@ -85,7 +85,7 @@ async def test_acknowledged_creates_are_there_when_the_server_is_killed(
     for hash in acknowledged:
         assert await repository.get(hash) is not None
         assert await repository.manifest(hash) == sealed(b"x" * 500)
-        assert await repository.jobs.pending("prefetch", hash) is not None
+        assert await repository.jobs.pending(hash) is not None
 
 
 async def test_store_is_away_and_comes_back_when_the_server_is_restarted(

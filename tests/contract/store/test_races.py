@@ -30,9 +30,7 @@ async def test_create_succeeds_once_when_two_gateways_create_the_same_archive(pl
     gateways = [await place.open(), await place.open()]
     asked = [(f"{number:032x}", gateways[turn % 2]) for number in range(10) for turn in range(50)]
     random.Random(7).shuffle(asked)
-    created = await asyncio.gather(
-        *(gateway.create(an_archive(hash), sealed(), job="prefetch") for hash, gateway in asked)
-    )
+    created = await asyncio.gather(*(gateway.create(an_archive(hash), sealed(), build=True) for hash, gateway in asked))
     new = [hash for (hash, _), is_new in zip(asked, created, strict=True) if is_new]
     assert sorted(new) == [f"{number:032x}" for number in range(10)]
 
@@ -194,7 +192,7 @@ async def test_gateways_agree_on_the_time_when_one_clock_is_a_day_off(url: str) 
     wrong = await Repository.connect(Postgresql(url), local=DayOff())
     assert abs(wrong.clock.wall() - right.clock.wall()) < 2
     now = wrong.clock.wall()
-    await wrong.create(an_archive(created_at=now, expires_at=now + 3600), sealed(), job="prefetch")
+    await wrong.create(an_archive(created_at=now, expires_at=now + 3600), sealed(), build=True)
     await asyncio.sleep(0)
     assert len(await right.jobs.due(right.clock.wall() + 1, longest=60)) == 1
     assert await wrong.catalogue.expired(wrong.clock.wall(), limit=1) == []

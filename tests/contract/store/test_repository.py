@@ -27,12 +27,12 @@ async def test_create_keeps_every_fact_when_the_store_is_opened_again(place: Pla
 async def test_create_changes_nothing_when_the_hash_exists(repository: Repository) -> None:
     """A repeated create is answered False and leaves the first archive, its manifest and its jobs alone."""
     await repository.create(an_archive(), sealed(b"first"))
-    assert not await repository.create(an_archive(filename="other.zip"), sealed(b"second"), job="prefetch")
+    assert not await repository.create(an_archive(filename="other.zip"), sealed(b"second"), build=True)
     row = await repository.get(HASH)
     assert row is not None
     assert row.filename == "archive.zip"
     assert await repository.manifest(HASH) == sealed(b"first")
-    assert await repository.jobs.pending("prefetch", HASH) is None
+    assert await repository.jobs.pending(HASH) is None
 
 
 async def test_create_succeeds_once_when_many_create_the_same_archive(repository: Repository) -> None:
@@ -43,7 +43,7 @@ async def test_create_succeeds_once_when_many_create_the_same_archive(repository
 
 async def test_create_queues_its_job_when_one_is_asked_for(repository: Repository) -> None:
     """The job is there with the archive, due at once."""
-    await repository.create(an_archive(created_at=7.0), sealed(), job="prefetch")
+    await repository.create(an_archive(created_at=7.0), sealed(), build=True)
     (job,) = await repository.jobs.due(7.0, longest=1e12)
     assert (job.kind, job.hash, job.attempts) == ("prefetch", HASH, 0)
 
@@ -84,7 +84,7 @@ async def test_replace_manifest_puts_new_urls_in_place_when_the_archive_stands(r
 
 async def test_delete_takes_documents_plan_and_jobs_when_the_archive_goes(repository: Repository) -> None:
     """Nothing of a deleted archive is left, and the same manifest can be created again."""
-    await repository.create(an_archive(), sealed(), job="prefetch")
+    await repository.create(an_archive(), sealed(), build=True)
     await repository.set_layout(HASH, sealed())
     await repository.set_completed(HASH, at=1.0, size=1, crcs=sealed())
     await repository.set_errors(HASH, [{"index": 0}])

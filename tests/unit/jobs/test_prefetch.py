@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from streamzip.archives.build import PREFETCH, Progress
+from streamzip.archives.build import Progress
 from streamzip.archives.events import RecordedEvents
 from streamzip.errors import NotReady
 from streamzip.files.locks import LockFile
@@ -44,7 +44,7 @@ class Bench:
             self.ended.append(hash)
 
     async def queue(self, hash: str) -> None:
-        await self.jobs.add(PREFETCH, hash, now=self.clock.now)
+        await self.jobs.add(hash, now=self.clock.now)
         self.prefetches.wake()
 
     async def has_begun(self) -> bool:
@@ -71,7 +71,7 @@ async def test_prefetch_is_ended_when_it_was_cancelled(bench: Bench) -> None:
     await bench.queue(SLOW)
     async with Running(bench.prefetches):
         await eventually(bench.has_begun)
-        await bench.jobs.cancel(PREFETCH, SLOW)
+        await bench.jobs.cancel(SLOW)
         bench.prefetches.wake()
         await eventually(bench.has_ended)
         await bench.queue(QUICK)
@@ -85,7 +85,7 @@ async def test_prefetch_stays_queued_when_its_process_ends(bench: Bench) -> None
     async with Running(bench.prefetches):
         await eventually(bench.has_begun)
     assert bench.ended == [SLOW]
-    job = await bench.jobs.pending(PREFETCH, SLOW)
+    job = await bench.jobs.pending(SLOW)
     assert job is not None
     assert job.attempts == 0
 

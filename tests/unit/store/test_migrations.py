@@ -57,6 +57,7 @@ def test_steps_build_what_tables_declare_when_all_are_applied() -> None:
         "fingerprints",
         "ended_sessions",
         "links",
+        "objects",
     }
     assert set(schema(migrated)) == tables
     migrated.dispose()

@@ -82,7 +82,7 @@ async def main():
     repository = await Repository.open(Path(sys.argv[1]))
     async def create(start):
         for number in range(start, 10**9, 8):
-            await repository.create(an_archive(f"{number:032x}"), sealed(b"x" * 500), job="prefetch")
+            await repository.create(an_archive(f"{number:032x}"), sealed(b"x" * 500), build=True)
             print(f"{number:032x}", flush=True)
     await asyncio.gather(*(create(start) for start in range(8)))
 
@@ -105,5 +105,5 @@ async def test_create_survives_when_the_process_is_killed(tmp_path: Path) -> Non
     for hash in acknowledged:
         assert await repository.get(hash) is not None
         assert await repository.manifest(hash) == sealed(b"x" * 500)
-        assert await repository.jobs.pending("prefetch", hash) is not None
+        assert await repository.jobs.pending(hash) is not None
     await repository.close()
