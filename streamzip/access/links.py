@@ -1,7 +1,19 @@
 """Where an archive is to be had, as absolute URLs."""
 
+from typing import Annotated
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
 from streamzip.access.signed_links import SignedLinks
 from streamzip.clock import Clock
+
+
+class LinksDocument(TypedDict):
+    """Where the archive is to be had."""
+
+    url: Annotated[str, Field(description="The zip. It works at once, whatever the status is.")]
+    status_url: str
 
 
 class ArchiveLinks:
@@ -14,9 +26,9 @@ class ArchiveLinks:
         self._signed = signed
         self._clock = clock
 
-    def of(self, base: str, hash: str, *, entitled: bool, until: str | None = None) -> dict[str, str]:
-        """The links of one archive. Where links are signed, somebody not `entitled` gets them without a signature, but
-        that of its status `until` the one ends with which it was asked for.
+    def of(self, base: str, hash: str, *, entitled: bool, until: str | None = None) -> LinksDocument:
+        """Return the links of one archive. Where links are signed, somebody not `entitled` gets them without a
+        signature, but that of its status `until` the one ends with which it was asked for.
         """
         archive, status = f"/archive/get/{hash}.zip", f"/api/archive/status/{hash}"
         if entitled:

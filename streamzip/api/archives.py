@@ -7,12 +7,14 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from streamzip.access.links import LinksDocument
+from streamzip.archives.answers import ArchiveCreated, ArchivePage, ArchiveSummary
 from streamzip.archives.create import Created
 from streamzip.archives.documents import renamed_document
 from streamzip.archives.status import Asked
@@ -93,17 +95,23 @@ class Archives:
             return asked.prefetch
         return self.settings.prefetch == "all" or (self.settings.prefetch == "urls" and asked.plain)
 
-    def _created(self, request: Request, created: Created) -> dict[str, Any]:
-        named = {} if created.webhook_secret is None else {"webhook_secret": created.webhook_secret}
-        return named | {
-            "archive_hash": created.row.hash,
+    def _created(self, request: Request, created: Created) -> ArchiveCreated:
+        row, renamed = created.row, renamed_document(created.renamed)
+        links = self.links.archive(request, row.hash, entitled=True)  # whoever asks has just made it
+        document: ArchiveCreated = {
+            "archive_hash": row.hash,
             "status": created.status,
-            **self.links.archive(request, created.row.hash, entitled=True),  # whoever asks has just made it
-            "entries": created.row.entries,
+            "url": links["url"],
+            "status_url": links["status_url"],
+            "entries": row.entries,
             "delete_token": created.delete_token,
-            **renamed_document(created.renamed),
-            "expires_at": None if created.row.expires_at is None else rfc3339(created.row.expires_at),
+            "renamed": renamed["renamed"],
+            "renamed_total": renamed["renamed_total"],
+            "expires_at": None if row.expires_at is None else rfc3339(row.expires_at),
         }
+        if created.webhook_secret is not None:
+            document["webhook_secret"] = created.webhook_secret
+        return document
 
     async def status(self, request: Request) -> Response:
         """GET /api/archive/status/{hash}"""
@@ -115,7 +123,7 @@ class Archives:
         body = look.head + b", " + json.dumps(links)[1:].encode()
         return Response(body, status, NO_STORE, "application/json")
 
-    async def archive_links(self, request: Request) -> dict[str, str]:
+    async def archive_links(self, request: Request) -> LinksDocument:
         """The archive's links, as this client is to have them. Raises NotFound."""
         hash = request.path_params["hash"]
         entitled = await self.auth.entitles(request, hash)
@@ -130,8 +138,11 @@ class Archives:
         found, rest = await self.gateway.statuses.page(owner, limit=limit, before=before)
         base = self.links.base(request)
         following = None if rest is None else f"{base}/api/archive?limit={limit}&after={rest[0]!r}_{rest[1]}"
-        archives = [each | self.links.archive(request, each["archive_hash"], entitled=True) for each in found]
-        return JSONResponse({"archives": archives, "next": following}, headers=NO_STORE)
+        archives: list[ArchiveSummary] = [
+            {**each, **self.links.archive(request, each["archive_hash"], entitled=True)} for each in found
+        ]
+        page: ArchivePage = {"archives": archives, "next": following}
+        return JSONResponse(page, headers=NO_STORE)
 
     async def prefetch(self, request: Request) -> Response:
         """POST /api/archive/prefetch/{hash}"""

@@ -49,10 +49,10 @@ class Tag(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One status. `model` is its JSON; `media` what it is otherwise, None for nothing at all."""
+    """One status. `model` describes its JSON; `media` what it is otherwise, None for nothing at all."""
 
     says: str
-    model: type[BaseModel] | None = None
+    model: type | None = None
     media: str | None = None
     headers: tuple[str, ...] = ()
 

@@ -6,8 +6,8 @@ from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic import TypeAdapter
+from pydantic.json_schema import JsonSchemaMode
 
 from streamzip.api.answers import ProblemDocument
 from streamzip.api.contract import HTML, JSON, Operation
@@ -74,7 +74,7 @@ def document(operations: Sequence[Operation], server: str = "/") -> dict[str, An
     }
 
 
-def _models(operations: Sequence[Operation]) -> Iterable[type[BaseModel]]:
+def _models(operations: Sequence[Operation]) -> Iterable[type]:
     yield ProblemDocument
     for operation in operations:
         if operation.body is not None:
@@ -83,8 +83,10 @@ def _models(operations: Sequence[Operation]) -> Iterable[type[BaseModel]]:
 
 
 def _schemas(operations: Sequence[Operation]) -> dict[str, Any]:
-    models = [(model, "validation") for model in dict.fromkeys(_models(operations))]
-    _, definitions = models_json_schema(models, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
+    models: list[tuple[type, JsonSchemaMode, TypeAdapter[Any]]] = [
+        (model, "validation", TypeAdapter(model)) for model in dict.fromkeys(_models(operations))
+    ]
+    _, definitions = TypeAdapter.json_schemas(models, ref_template="#/components/schemas/{model}")
     schemas: dict[str, Any] = definitions["$defs"]
     return dict(sorted(schemas.items()))
 
@@ -165,5 +167,5 @@ def _header(name: str) -> dict[str, Any]:
     return {"description": _HEADERS[name], "schema": {"type": "string"}}
 
 
-def _reference(model: type[BaseModel]) -> dict[str, str]:
+def _reference(model: type) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{model.__name__}"}

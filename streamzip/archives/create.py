@@ -10,6 +10,7 @@ from typing import Protocol
 
 from streamzip.access.keyring import KeyRing
 from streamzip.access.standard_webhooks import WebhookSecrets
+from streamzip.archives.answers import State
 from streamzip.archives.aside import aside
 from streamzip.archives.budget import Budget
 from streamzip.archives.build import Builds
@@ -35,7 +36,7 @@ class Created:
 
     row: ArchiveRow
     existed: bool
-    status: str
+    status: State
     renamed: tuple[Rename, ...]
     delete_token: str
     webhook_secret: str | None
@@ -121,7 +122,7 @@ class Creates:
         if existed and prefetch:
             with contextlib.suppress(Conflict):  # this one is too large for a copy
                 await self._builds.prefetch(row.hash)
-        status = "in-progress" if prefetch else "pending"
+        status: State = "in-progress" if prefetch else "pending"
         if existed:
             status = (await self._statuses.look(Asked(row.hash))).document["status"]
         return Created(row, existed, status, request.renamed, self._owners.delete_token(row.hash), secret)

@@ -5,9 +5,24 @@ It is as long as an archive has entries that were left out, so its lists are cut
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
+from streamzip.archives.answers import (
+    ArchiveDocument,
+    Delivery,
+    DeliveryState,
+    EntryFault,
+    EntryWarning,
+    Member,
+    MemberState,
+    Prefetch,
+    Progress,
+    Renamed,
+    RenamedDocument,
+    State,
+    SummaryDocument,
+)
 from streamzip.assembly.assembly import Assembly
 from streamzip.assembly.ledger import Ledger
 from streamzip.clock import rfc3339
@@ -31,9 +46,9 @@ class LeftOut:
     """
 
     total: int = 0
-    records: Sequence[Mapping[str, Any]] = ()
+    records: Sequence[EntryFault] = ()
     next: int | None = None
-    warnings: Sequence[Mapping[str, Any]] = ()
+    warnings: Sequence[EntryWarning] = ()
 
     @classmethod
     def cut(
@@ -45,14 +60,14 @@ class LeftOut:
         warnings: Sequence[Mapping[str, Any]] = (),
     ) -> "LeftOut":
         """Take as many of the records as one document may hold, and at least one. The list of records is longer than
-        `most`, or holds all that there are.
+        `most`, or holds all that there are. Records and warnings come from the store as they were kept.
         """
-        text = 0
+        kept, odd, text = cast(Sequence[EntryFault], records), cast(Sequence[EntryWarning], warnings), 0
         for count, record in enumerate(records):
             text += sum(len(value) for value in record.values() if isinstance(value, str))
             if count == most or (count and text > MOST_TEXT):
-                return cls(total, records[:count], record["index"], warnings)
-        return cls(total, records, None, warnings)
+                return cls(total, kept[:count], record["index"], odd)
+        return cls(total, kept, None, odd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +92,13 @@ def status_document(
     entries_done: int = 0,
     members: Members | None = None,
     waiting: Sequence[Waiting] = (),
-) -> dict[str, Any]:
+) -> ArchiveDocument:
     """Return the document without its URLs. `assembly`: what is there, where anything is, and `entries_done` of it;
     `members`: those whose state is asked for; `waiting`: the origins that are waited for because they throttle.
     """
     ledger = None if assembly is None else assembly.ledger
     state = _state(row, ledger, active=active)
-    document: dict[str, Any] = {
+    document: ArchiveDocument = {
         "archive_hash": row.hash,
         "filename": row.filename,
         "status": state,
@@ -104,8 +119,10 @@ def status_document(
     if assembly is not None and assembly.wants.disk_full and not cached:
         document["copy_stopped"] = "disk_full"
     if row.completed_at is not None:
-        document |= {"completed_at": rfc3339(row.completed_at), "size": row.size}
-    elif ledger is not None and ledger.layout.exact:
+        document["completed_at"] = rfc3339(row.completed_at)
+        if row.size is not None:
+            document["size"] = row.size
+    elif ledger is not None and ledger.layout.exact and ledger.length is not None:
         document["size"] = ledger.length
     if members is not None:
         document["members"] = _members(row, members)
@@ -114,8 +131,8 @@ def status_document(
     return document
 
 
-def summary(row: ArchiveRow, *, active: bool, begun: bool) -> dict[str, Any]:
-    """The archive in a list of many: what its row says. `begun`: something of it is on disk."""
+def summary(row: ArchiveRow, *, active: bool, begun: bool) -> SummaryDocument:
+    """Return the archive as it stands in a list of many: what its row says. `begun`: something of it is on disk."""
     state = _state(row, None, active=active)
     return {
         "archive_hash": row.hash,
@@ -129,7 +146,7 @@ def summary(row: ArchiveRow, *, active: bool, begun: bool) -> dict[str, Any]:
     }
 
 
-def _state(row: ArchiveRow, ledger: Ledger | None, *, active: bool) -> str:
+def _state(row: ArchiveRow, ledger: Ledger | None, *, active: bool) -> State:
     if row.state is ArchiveState.STALE:
         return "failed"
     if row.completed_at is not None:
@@ -141,21 +158,20 @@ def _state(row: ArchiveRow, ledger: Ledger | None, *, active: bool) -> str:
     return "in-progress" if ledger is not None and ledger.extents.present else "pending"
 
 
-def _progress(row: ArchiveRow, ledger: Ledger | None, entries_done: int, *, skipped: int) -> dict[str, int | None]:
-    progress = {"bytes": 0, "total_bytes": row.size, "entries": 0, "total_entries": row.entries}
+def _progress(row: ArchiveRow, ledger: Ledger | None, entries_done: int, *, skipped: int) -> Progress:
+    done, total, entries = 0, row.size, 0
     if row.completed_at is not None:
-        return progress | {"bytes": row.size, "entries": row.entries - skipped}
-    if ledger is None:
-        return progress
-    total = ledger.length
-    done = total if total is not None and ledger.extents.missing == 0 else ledger.extents.present
-    return progress | {"bytes": done, "total_bytes": total, "entries": entries_done}
+        done, entries = row.size or 0, row.entries - skipped
+    elif ledger is not None:
+        total, entries = ledger.length, entries_done
+        done = total if total is not None and ledger.extents.missing == 0 else ledger.extents.present
+    return {"bytes": done, "total_bytes": total, "entries": entries, "total_entries": row.entries}
 
 
-def _members(row: ArchiveRow, members: Members) -> list[dict[str, Any]]:
+def _members(row: ArchiveRow, members: Members) -> list[Member]:
     frozen = row.state is not ArchiveState.UNBUILDABLE
 
-    def state(index: int) -> str:
+    def state(index: int) -> MemberState:
         if index in members.left_out:
             return "skipped" if frozen else "failed"
         return "completed" if row.completed_at is not None or index in members.done else "pending"
@@ -169,16 +185,16 @@ def _members(row: ArchiveRow, members: Members) -> list[dict[str, Any]]:
     ]
 
 
-def renamed_document(renamed: Sequence[Rename]) -> dict[str, Any]:
+def renamed_document(renamed: Sequence[Rename]) -> RenamedDocument:
     """Return which entries stand under other names than were asked for: some of them, and how many there are."""
-    shown = [
+    shown: list[Renamed] = [
         {"index": each.index, "requested": each.requested[:MOST_OF_NAME], "name": each.name[:MOST_OF_NAME]}
         for each in renamed[:MOST_LISTED]
     ]
     return {"renamed": shown, "renamed_total": len(renamed)}
 
 
-def prefetch_document(job: JobRow | None, now: float) -> dict[str, Any] | None:
+def prefetch_document(job: JobRow | None, now: float) -> Prefetch | None:
     """Return how the build in the background stands; None where there is none, or it is done."""
     if job is None:
         return None
@@ -186,22 +202,24 @@ def prefetch_document(job: JobRow | None, now: float) -> dict[str, Any] | None:
         return {"state": "failed", "reason": job.reason, "attempts": job.attempts}
     if job.reason is None and job.not_before <= now:
         return {"state": "running", "attempts": job.attempts}
-    again = {} if job.not_before <= now else {"next_attempt_at": rfc3339(job.not_before)}
-    return {"state": "waiting", "reason": job.reason, "attempts": job.attempts} | again
+    document: Prefetch = {"state": "waiting", "reason": job.reason, "attempts": job.attempts}
+    if job.not_before > now:
+        document["next_attempt_at"] = rfc3339(job.not_before)
+    return document
 
 
-def webhooks_document(deliveries: Iterable[DeliveryRow], hooks: Iterable[str]) -> list[dict[str, Any]]:
+def webhooks_document(deliveries: Iterable[DeliveryRow], hooks: Iterable[str]) -> list[Delivery]:
     """Return every receiver of an archive, and what became of its events."""
     shown = [(delivery.url, _shown(delivery)) for delivery in deliveries]
     told = {url for url, _ in shown}
-    waiting = [{"receiver": _receiver(url), "state": "waiting"} for url in hooks if url not in told]
+    waiting: list[Delivery] = [{"receiver": _receiver(url), "state": "waiting"} for url in hooks if url not in told]
     return [document for _, document in shown] + waiting
 
 
-def _shown(delivery: DeliveryRow) -> dict[str, Any]:
-    document: dict[str, Any] = {
+def _shown(delivery: DeliveryRow) -> Delivery:
+    document: Delivery = {
         "receiver": "predefined" if delivery.predefined else _receiver(delivery.url),
-        "state": delivery.state,
+        "state": cast(DeliveryState, delivery.state),
         "id": delivery.id,
         "type": delivery.type,
         "attempts": delivery.attempts,

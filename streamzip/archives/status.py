@@ -6,8 +6,9 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
+from streamzip.archives.answers import StatusDocument, SummaryDocument
 from streamzip.archives.build import is_under_way
 from streamzip.archives.documents import (
     MOST_LISTED,
@@ -55,7 +56,7 @@ class Asked:
 class Look:
     """A status document without URLs. `elsewhere`: only another process works on the archive."""
 
-    document: dict[str, Any]
+    document: StatusDocument
     elsewhere: bool
 
     @cached_property
@@ -113,7 +114,7 @@ class Statuses:
 
     async def page(
         self, owner: str, *, limit: int, before: tuple[float, str] | None
-    ) -> tuple[list[dict[str, Any]], tuple[float, str] | None]:
+    ) -> tuple[list[SummaryDocument], tuple[float, str] | None]:
         """Return an owner's archives, the newest first, from `before` on; and where the next page begins."""
         rows = await self._repository.catalogue.page(owner, now=self._clock.wall(), limit=limit + 1, before=before)
         found = [
@@ -151,8 +152,12 @@ class Statuses:
             waiting=await self._loader.waiting_for(row),
         )
         deliveries, hooks = await store.deliveries.of(hash), await store.deliveries.hooks(hash)
-        document |= {"prefetch": prefetch_document(job, now), "webhooks": webhooks_document(deliveries, hooks)}
-        return Look(document, elsewhere)
+        status: StatusDocument = {
+            **document,
+            "prefetch": prefetch_document(job, now),
+            "webhooks": webhooks_document(deliveries, hooks),
+        }
+        return Look(status, elsewhere)
 
     async def _members(self, row: ArchiveRow, ledger: Ledger | None, start: int) -> Members:
         start = min(start, row.entries)

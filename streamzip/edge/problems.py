@@ -2,13 +2,14 @@
 
 import json
 import logging
-from typing import Any
+from typing import Any, cast
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
+from streamzip.edge.answers import ProblemDocument
 from streamzip.edge.request_log import LEFT, told_of
 from streamzip.errors import NotReady, Problem
 from streamzip.logs import REQUEST_ID, event
@@ -35,14 +36,14 @@ class ProblemResponse(Response):
         members: dict[str, Any] | None = None,
         retry_after: int | None = None,
     ) -> None:
-        document = {
+        document: ProblemDocument = {
             "type": "about:blank",
             "title": title,
             "status": status,
             "detail": detail,
             "code": code,
-            **(members or {}),
         }
+        document.update(cast(ProblemDocument, members or {}))
         if (request_id := REQUEST_ID.get()) is not None:
             document["request_id"] = request_id
         headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}

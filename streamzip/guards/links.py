@@ -4,7 +4,7 @@ from typing import Final
 
 from starlette.requests import Request
 
-from streamzip.access.links import ArchiveLinks
+from streamzip.access.links import ArchiveLinks, LinksDocument
 from streamzip.errors import BadHost
 
 PREFIX: Final = "streamzip.prefix"  # in the scope: where the interface is mounted in another application
@@ -38,6 +38,6 @@ class Links:
         """
         return self._links.signed("", path, until=until).removeprefix("/")
 
-    def archive(self, request: Request, hash: str, *, entitled: bool, until: str | None = None) -> dict[str, str]:
-        """The links of one archive; see ArchiveLinks.of."""
+    def archive(self, request: Request, hash: str, *, entitled: bool, until: str | None = None) -> LinksDocument:
+        """Return the links of one archive; see ArchiveLinks.of."""
         return self._links.of(self.base(request), hash, entitled=entitled, until=until)

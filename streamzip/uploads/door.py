@@ -27,6 +27,7 @@ from streamzip.guards.auth import Auth
 from streamzip.guards.links import Links
 from streamzip.guards.login_page import PROOF
 from streamzip.manifest.uploads import is_allowed, upload_name
+from streamzip.uploads.answers import Uploaded, UploadedFile
 from streamzip.uploads.files import Arriving, Upload, Uploads
 from streamzip.uploads.page import Row, upload_page
 from streamzip.uploads.source import content_type, read, strong_etag
@@ -175,13 +176,12 @@ class UploadDoor:
                     raise self._too_large()
                 yield chunk
 
-    def _document(self, request: Request, upload: Upload) -> dict[str, str]:
+    def _document(self, request: Request, upload: Upload) -> UploadedFile:
         return {"filename": upload.name, "url": self.links.signed(request, _path(upload))}
 
     def _created(self, request: Request, upload: Upload) -> Response:
-        document = self._document(request, upload)
-        facts = {"size": upload.size, "sha256": upload.sha256}
-        return JSONResponse(document | facts, 201, NO_STORE | {"Location": document["url"]})
+        document: Uploaded = {**self._document(request, upload), "size": upload.size, "sha256": upload.sha256}
+        return JSONResponse(document, 201, NO_STORE | {"Location": document["url"]})
 
     def _too_large(self) -> TooLarge:
         most = self.settings.upload_max_bytes

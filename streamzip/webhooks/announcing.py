@@ -81,8 +81,8 @@ class Announcements:
         document = status_document(row, None, left_out=left_out, active=False, cached=cached)
         # Never the Host that it was created by: another one could be told to the receiver by whoever knows the list.
         # With a signature, for receivers are the owner's and the operator's.
-        document |= self._links.of(self._links.public_url or "", row.hash, entitled=True)
-        body = json.dumps({"type": type, "timestamp": rfc3339(at), "data": document}, ensure_ascii=False)
+        links = self._links.of(self._links.public_url or "", row.hash, entitled=True)
+        body = json.dumps({"type": type, "timestamp": rfc3339(at), "data": {**document, **links}}, ensure_ascii=False)
         return Event(type, at, body.encode(errors="replace"), self._predefined, row.owner)
 
 

@@ -1,7 +1,7 @@
 """The images of a web page: asked for by its URL, collected in the background, had as a zip under an id."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -16,6 +16,7 @@ from streamzip.guards.rates import Rate, client_of
 from streamzip.manifest.parse import Limits, parse_page
 from streamzip.web.frame import is_browser
 from streamzip.web.told import preparing_page
+from streamzip.webpages.answers import DownloadAccepted, DownloadPending
 from streamzip.webpages.downloads import WebpageDownloads
 
 
@@ -45,7 +46,8 @@ class Webpages:
         self.entries.check(client_of(request), self.settings.page_images)
         id = await self.pages.add(url, owner=owner_of(request))
         location = self.links.signed(request, f"/download/{id}")
-        return JSONResponse({"download_id": id}, 202, NO_STORE | {"Location": location})
+        document: DownloadAccepted = {"download_id": id}
+        return JSONResponse(document, 202, NO_STORE | {"Location": location})
 
     async def get(self, request: Request) -> Response:
         """GET | HEAD /download/{id}: the zip once it is built; what it lacks then, this reader pulls."""
@@ -53,9 +55,10 @@ class Webpages:
         hash = await self.pages.archive(id)
         if hash is not None and not await self.gateway.builds.building(hash):
             return await self.downloads.send(request, hash)
-        state = "pending" if hash is None else "in-progress"
+        state: Literal["pending", "in-progress"] = "pending" if hash is None else "in-progress"
         if is_browser(request):
             return preparing_page(request, status=202, wait=1, title="collecting_title")
-        reason = await self.pages.reason(id) if hash is None else None
-        waits = {} if reason is None else {"reason": reason}
-        return JSONResponse({"download_id": id, "status": state} | waits, 202, NO_STORE | {"Retry-After": "1"})
+        document: DownloadPending = {"download_id": id, "status": state}
+        if hash is None and (reason := await self.pages.reason(id)) is not None:
+            document["reason"] = reason
+        return JSONResponse(document, 202, NO_STORE | {"Retry-After": "1"})

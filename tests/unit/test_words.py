@@ -18,7 +18,7 @@ GENERAL = frozenset(
         """
         bound bounds bytes chunk chunks content cookies counted drop examined fetched fetcher finished flow
         head http joined kept keeping kind limits loader memory method needs opened opener pace
-        page planned progress proofs read recent registry removal sink signals size tries waiting
+        page planned progress proofs read recent registry removal renamed for sink signals size tries waiting
         asked boot range reading
         """,
     )

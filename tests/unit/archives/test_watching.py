@@ -43,7 +43,7 @@ class World:
 
     async def _look(self, _: object) -> Look:
         self.looks += 1
-        return Look({"status": "in-progress", "seen": self.looks}, self.elsewhere)
+        return Look(cast(Any, {"status": "in-progress", "seen": self.looks}), self.elsewhere)
 
     async def _stamps(self, hashes: list[str]) -> dict[str, Stamp]:
         self.asked += 1

@@ -1,0 +1,199 @@
+"""The documents about archives: as they are made, and as the OpenAPI document describes them.
+
+They are dictionaries whose keys and types mypy holds to what stands here: an answer need not be validated by the one
+who gives it.
+"""
+
+from typing import Annotated, Literal, NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from streamzip.access.links import LinksDocument
+
+Hash = Field(description="The archive's name.", pattern="^[0-9a-f]{32}$", examples=["3d07e9510cdcc1da625e404633c6d102"])
+Time = Field(json_schema_extra={"format": "date-time"}, examples=["2026-05-01T10:00:00Z"])
+
+State = Literal["pending", "in-progress", "completed", "failed"]
+MemberState = Literal["pending", "completed", "skipped", "failed"]
+DeliveryState = Literal["waiting", "queued", "delivered", "failed", "gone"]
+
+
+class Renamed(TypedDict):
+    """An entry that stands in the archive under another name than was asked for."""
+
+    index: Annotated[int, Field(description="Which entry, counted from 0.")]
+    requested: Annotated[str, Field(description="Its first 1,000 characters.")]
+    name: Annotated[str, Field(description="Its first 1,000 characters.")]
+
+
+class RenamedDocument(TypedDict):
+    """The entries that stand under other names."""
+
+    renamed: Annotated[list[Renamed], Field(description="The first 1,000 of them.")]
+    renamed_total: int
+
+
+class ArchiveCreated(RenamedDocument, LinksDocument):
+    """What create answers."""
+
+    archive_hash: Annotated[str, Hash]
+    status: State
+    entries: Annotated[int, Field(description="How many files.")]
+    delete_token: Annotated[str, Field(description="For DELETE, as X-Delete-Token; the same at every repeat.")]
+    expires_at: Annotated[str | None, Time]
+    webhook_secret: NotRequired[
+        Annotated[
+            str,
+            Field(
+                description="Only with `webhook`: what that receiver verifies messages with, the same at every repeat."
+            ),
+        ]
+    ]
+
+
+class Progress(TypedDict):
+    """How much of it is there."""
+
+    bytes: int
+    total_bytes: Annotated[int | None, Field(description="Null where it is not known yet.")]
+    entries: int
+    total_entries: int
+
+
+class EntryFault(TypedDict):
+    """An entry that was left out."""
+
+    index: Annotated[int, Field(description="Which entry, counted from 0.")]
+    name: str
+    url: Annotated[str, Field(description="Without its query.")]
+    code: Annotated[str, Field(examples=["http_404"])]
+    message: str
+
+
+class EntryWarning(TypedDict):
+    """An entry that is in the archive, and odd."""
+
+    index: Annotated[int, Field(description="Which entry, counted from 0.")]
+    name: Annotated[str, Field(description="As it stands in the archive.")]
+    code: Annotated[str, Field(examples=["html_page"])]
+    message: str
+
+
+class Member(TypedDict):
+    """One entry's state."""
+
+    index: int
+    name: str
+    state: MemberState
+
+
+class Delivery(TypedDict):
+    """A receiver, and what became of an event."""
+
+    receiver: Annotated[str, Field(description="The URL up to its host, or `predefined`.")]
+    state: DeliveryState
+    id: NotRequired[Annotated[str, Field(description="webhook-id, the same on every attempt.")]]
+    type: NotRequired[Annotated[str, Field(examples=["archive.completed"])]]
+    attempts: NotRequired[int]
+    outcome: NotRequired[Annotated[str | None, Field(description="Of the last attempt.", examples=["http_503"])]]
+    next_attempt_at: NotRequired[Annotated[str, Field(description="Only while it is queued; RFC 3339.")]]
+    ended_at: NotRequired[Annotated[str, Field(description="Only once it has ended; RFC 3339.")]]
+
+
+class WaitingFor(TypedDict):
+    """An origin that throttles."""
+
+    origin: Annotated[str, Field(examples=["files.example:443"])]
+    until: Annotated[str, Time]
+    why: Annotated[str, Field(description="What it said last.", examples=["http_429"])]
+
+
+class Prefetch(TypedDict):
+    """How a build in the background stands."""
+
+    state: Literal["running", "waiting", "failed"]
+    reason: NotRequired[Annotated[str | None, Field(description="Why it waits or failed.", examples=["slow"])]]
+    attempts: Annotated[int, Field(description="That failed so far.")]
+    next_attempt_at: NotRequired[Annotated[str, Field(description="Only where it is put off; RFC 3339.")]]
+
+
+class ArchiveDocument(TypedDict):
+    """What is known of an archive's making, as its receivers are told; links come beside."""
+
+    archive_hash: Annotated[str, Hash]
+    filename: Annotated[str, Field(description="The archive's own file name.")]
+    status: State
+    active: Annotated[
+        bool, Field(description="Whether somebody reads it in the answering process, or a prefetch is queued.")
+    ]
+    cached: Annotated[bool, Field(description="Whether the finished copy is on disk now.")]
+    progress: Progress
+    errors: Annotated[list[EntryFault], Field(description="The entries left out, by index; a page of them.")]
+    errors_total: Annotated[int, Field(description="How many entries were left out.")]
+    warnings: Annotated[
+        list[EntryWarning], Field(description="What is odd about entries that are there; the first 100.")
+    ]
+    errors_next: NotRequired[
+        Annotated[int, Field(description="Only where there are more: what `errors_from` goes on with.")]
+    ]
+    waiting_for: Annotated[
+        list[WaitingFor], Field(description="The origins that are waited for because they throttle.")
+    ]
+    created_at: Annotated[str, Time]
+    expires_at: Annotated[str | None, Time]
+    code: NotRequired[
+        Annotated[str, Field(description="Only with `failed`: the problem's code.", examples=["origin_changed"])]
+    ]
+    copy_stopped: NotRequired[
+        Annotated[
+            str,
+            Field(
+                description="Only while the disk takes no more of its copy: downloads go on without.",
+                examples=["disk_full"],
+            ),
+        ]
+    ]
+    size: NotRequired[Annotated[int, Field(description="The archive's length in bytes, once it is known.")]]
+    completed_at: NotRequired[Annotated[str, Field(description="When it was first completed; RFC 3339.")]]
+    members: NotRequired[Annotated[list[Member], Field(description="Only with `?entries=1`; a page of them.")]]
+    members_next: NotRequired[
+        Annotated[int, Field(description="Only where there are more: what `members_from` goes on with.")]
+    ]
+
+
+class StatusDocument(ArchiveDocument):
+    """What is known of an archive's making, without links."""
+
+    prefetch: Annotated[
+        Prefetch | None, Field(description="The build in the background; null where there is none, or it is done.")
+    ]
+    webhooks: list[Delivery]
+
+
+class ArchiveStatus(StatusDocument, LinksDocument):
+    """What is known of an archive's making."""
+
+
+class SummaryDocument(TypedDict):
+    """An archive in a list, without links."""
+
+    archive_hash: Annotated[str, Hash]
+    status: State
+    filename: str
+    entries: Annotated[int, Field(description="How many files.")]
+    size: Annotated[int | None, Field(description="The archive's length in bytes, once it was completed.")]
+    created_at: Annotated[str, Time]
+    completed_at: Annotated[str | None, Time]
+    expires_at: Annotated[str | None, Time]
+
+
+class ArchiveSummary(SummaryDocument, LinksDocument):
+    """An archive in a list."""
+
+
+class ArchivePage(TypedDict):
+    """Some of a key's archives."""
+
+    archives: list[ArchiveSummary]
+    next: Annotated[str | None, Field(description="The URL of the next page; null at the end.")]
