@@ -32,6 +32,7 @@ from streamzip.archives.watching import Watches
 from streamzip.assembly.pulling import Pulling
 from streamzip.assembly.reach import Bound, Reaches
 from streamzip.assembly.reader import Reading
+from streamzip.buckets import store as buckets
 from streamzip.config import (
     Settings,
 )
@@ -57,8 +58,10 @@ from streamzip.origins.gate import Gate
 from streamzip.origins.http import HttpSource
 from streamzip.origins.lanes import Lanes
 from streamzip.origins.passes import Passes
+from streamzip.origins.port import Source
 from streamzip.origins.pull import Bounds, Patience
 from streamzip.origins.registry import Registry
+from streamzip.origins.rewritten import RewrittenSource
 from streamzip.process.descriptors import Shares
 from streamzip.spool.memory import Memory
 from streamzip.spool.shelf import Shelf
@@ -114,10 +117,14 @@ class Parts:
         self._to_own = direct(settings, settings.allow_hosts | dropins.hosts(settings))
         allow_own = settings.exempt | dropins.hosts(settings)
         own = HttpSource(Fetcher(self._to_own, allow=allow_own, gate=self.gate, chain=chain), pace=pace)
+        self._to_buckets = buckets.way_to(settings, self.transport)
+        objects, in_buckets = buckets.objects_of(settings, self._to_buckets, self.gate, pace)
+        own_schemes: dict[str, Source] = {
+            "upload": UploadSource(self.uploads, self.pool),
+            "s3": RewrittenSource(in_buckets, objects),
+        }
         pulling = Pulling(
-            registry=Registry(
-                http, {"upload": UploadSource(self.uploads, self.pool), **dropins.sources(settings, own)}
-            ),
+            registry=Registry(http, {**own_schemes, **dropins.sources(settings, own)}),
             lanes=Lanes(at_once, shares.origins),
             clock=clock,
             pool=self.pool,
@@ -151,7 +158,7 @@ class Parts:
         owners = Owners(loader, secrets.keys)
         budget = Budget(repository, clock, _keeping(settings))
         creates = Creates(
-            Kept(repository, UploadPins(self.uploads), shelf, secrets.keys, vault, budget),
+            Kept(repository, UploadPins(self.uploads), shelf, secrets.keys, vault, budget, objects),
             Generations(repository, vault, secrets.keys, clock, budget, removal),
             *(loader, builds, statuses, owners, announcements, events),
         )
@@ -240,6 +247,7 @@ class Parts:
         await self.transport.aclose()
         await self.to_receiver.aclose()
         await self._to_own.aclose()
+        await self._to_buckets.aclose()
         await self.repository.close()
         self.pool.shutdown()
         self.disk.shutdown()

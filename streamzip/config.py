@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from streamzip.listed_buckets import Bucket, parse_bucket
 from streamzip.settings_sources import (
     FILE_SUFFIX,
     SecretFiles,
@@ -119,6 +120,13 @@ def _compat(value: Any) -> frozenset[str]:
     return frozenset(str(name).lower() for name in _split(value))
 
 
+def _buckets(value: Any) -> tuple[Bucket, ...]:
+    buckets = tuple(each if isinstance(each, Bucket) else parse_bucket(str(each)) for each in _split(value))
+    if len({bucket.name for bucket in buckets}) < len(buckets):
+        raise ValueError("a bucket is listed twice")
+    return buckets
+
+
 def _webhook_url(value: SecretStr) -> SecretStr:
     if re.fullmatch(r"https?://[^\s/?#@\\]+(/[^\s#]*)?", value.get_secret_value()) is None:
         raise ValueError("must be an absolute http or https URL without credentials or fragment")
@@ -147,6 +155,7 @@ Names = Annotated[frozenset[str], NoDecode, BeforeValidator(_names)]
 Sites = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_sites)]
 Extensions = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_extensions)]
 Compat = Annotated[frozenset[Literal["zipstreamer", "mod_zip"]], NoDecode, BeforeValidator(_compat)]
+Buckets = Annotated[tuple[Bucket, ...], NoDecode, BeforeValidator(_buckets)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 LogLevel = Literal["off", "error", "warning", "info", "debug"]
 LogFormat = Literal["json", "text"]
@@ -366,6 +375,11 @@ class Settings(BaseSettings):
         default=ByteSize(10 * _GIB),
         ge=0,
         description="All uploaded files together, in bytes or as 20GiB; 0 takes none.",
+    )
+    object_sources: Buckets = Field(
+        default=(),
+        description="Buckets whose objects may be packed, comma-separated, as "
+        "s3://photos?region=eu-central-1&credentials=profile:photos; their endpoints may be private.",
     )
     compat: Compat = Field(
         default=frozenset(),

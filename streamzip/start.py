@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 from streamzip.access.api_keys import ApiKeys
 from streamzip.access.keyring import KeyRing
 from streamzip.access.standard_webhooks import WebhookSecrets
+from streamzip.buckets import store as buckets
 from streamzip.config import Settings, SetupError, variable
 from streamzip.data_folder import load_key_ring_text, load_webhook_secret_text
 from streamzip.errors import Problem
@@ -80,6 +81,7 @@ def prove(settings: Settings) -> Secrets:
     damaged, of a later release, or cannot be reached.
     """
     prove_secret(settings)
+    buckets.prove(settings)
     secrets = Secrets(settings)
     asyncio.run(try_store(settings, secrets))
     with closing(Examination(dialect_for(settings))) as store:

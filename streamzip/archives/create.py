@@ -62,6 +62,15 @@ class Pins(Protocol):
         """Note that the archive needs its pinned files, before there is one; while they are held."""
 
 
+class Buckets(Protocol):
+    """The operator's object stores, as entries name them."""
+
+    async def expanded(self, request: CreateRequest) -> CreateRequest:
+        """Return the request with the objects below each prefix in its place. Raises InvalidRequest, TooLarge,
+        BuildFailed.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """Where a new archive is kept."""
@@ -72,6 +81,7 @@ class Kept:
     keys: KeyRing
     vault: Vault
     budget: Budget
+    buckets: Buckets
 
 
 class Creates:
@@ -103,7 +113,8 @@ class Creates:
         `lifetime`: seconds that the archive stands from now on, at least; None: for ever.
         """
         async with self._kept.pins.pinned(request) as fixed:
-            return await self._create(fixed, prefetch=prefetch, lifetime=lifetime)
+            expanded = await self._kept.buckets.expanded(fixed)
+            return await self._create(expanded, prefetch=prefetch, lifetime=lifetime)
 
     async def _create(self, request: CreateRequest, *, prefetch: bool, lifetime: float | None) -> Created:
         until = None if lifetime is None else self._kept.repository.clock.wall() + lifetime

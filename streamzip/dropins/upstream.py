@@ -32,6 +32,7 @@ from streamzip.net.port import Stream, Transport
 from streamzip.origins.answers import Head
 from streamzip.origins.counting import CountedChunks, Pace
 from streamzip.origins.fetch import written
+from streamzip.origins.rewritten import Address
 from streamzip.spans import Data
 
 logger = logging.getLogger(__name__)
@@ -88,9 +89,9 @@ class FileServer:
 
     base: str
 
-    async def address(self, url: str) -> str:
+    async def address(self, url: str) -> Address:
         """Return the file's URL on the operator's file server."""
-        return self.base + url.removeprefix(mod_zip.SCHEME)
+        return Address(self.base + url.removeprefix(mod_zip.SCHEME))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 from streamzip.errors import FieldError, InvalidRequest, TooLarge
+from streamzip.manifest import objects
 from streamzip.manifest.fields import read_fields
 from streamzip.manifest.model import Compression, Entry, Manifest, OnError, OnHtml
 from streamzip.manifest.names import clean_filename, name_from_url, unique_names
@@ -226,8 +227,7 @@ def named(wished: list[Entry]) -> tuple[tuple[Entry, ...], tuple[Rename, ...]]:
     """Return the entries under names that may stand in one archive, and which were asked for under other ones."""
     names = unique_names([each.name for each in wished], [at for at, each in enumerate(wished) if each.is_folder])
     renamed = []
-    for index, name in enumerate(names):
-        entry = wished[index]
+    for index, (entry, name) in enumerate(zip(tuple(wished), names, strict=True)):
         if name != entry.name:
             renamed.append(Rename(index, entry.name, name))
             wished[index] = replace(entry, name=name)
@@ -328,9 +328,9 @@ def _url(value: Any, limits: Limits, allow: Exempt) -> str:
 
 
 def _file_url(value: Any, limits: Limits, allow: Exempt) -> str:
-    """The URL of an entry's file: on the web, or `upload:NAME`."""
-    if isinstance(value, str) and value.startswith(SCHEME):
-        name_in(_text(value, limits.max_url))
+    """The URL of an entry's file: on the web, `upload:NAME`, or `s3://bucket/key`."""
+    if isinstance(value, str) and value.startswith((SCHEME, objects.SCHEME)):
+        (name_in if value.startswith(SCHEME) else objects.object_in)(_text(value, limits.max_url))
         return value
     return _url(value, limits, allow)
 

@@ -37,7 +37,11 @@ class EntryBody(BaseModel):
         },
     )
 
-    url: _Url | None = Field(None, description="The file's URL, or `upload:NAME`; an empty folder has none.")
+    url: _Url | None = Field(
+        None,
+        description="The file's URL, `upload:NAME`, or `s3://bucket/key` of a bucket that the operator listed; an "
+        "empty folder has none.",
+    )
     id: str | None = Field(
         None,
         description="Stands for the URL in the archive's hash, for URLs that are signed anew each time: the same ids "

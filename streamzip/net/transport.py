@@ -133,10 +133,7 @@ class OriginTransport:
 
 
 def _request(method: str, target: Target, fields: Iterable[tuple[str, str]], content: bytes) -> bytes:
-    host = f"[{target.host}]" if ":" in target.host else target.host
-    if target.port != _DEFAULT_PORTS[target.scheme]:
-        host = f"{host}:{target.port}"
-    lines = [f"{method} {target.path} HTTP/1.1", f"Host: {host}"]
+    lines = [f"{method} {target.path} HTTP/1.1", f"Host: {target.host_field}"]
     lines += [f"{name}: {value}" for name, value in fields]
     if content:
         lines.append(f"Content-Length: {len(content)}")

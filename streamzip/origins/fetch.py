@@ -47,6 +47,8 @@ _OTHERS = re.compile(f"[^{_LETTERS}\\\\]+")
 _SMALL = 65 << 10
 _AT_ONCE = 1.0
 
+Explain = Callable[[OriginError, Head, bytes], OriginError]  # a refusal, its head, and its body's beginning
+
 
 @dataclass(slots=True)
 class Fetched:
@@ -81,7 +83,8 @@ class Fetched:
 
 class Fetcher:
     """Requests of one kind, each in its turn. `allow`: origins and networks that may have private addresses; `wall`:
-    epoch seconds; `chain`: seconds that redirects may take.
+    epoch seconds; `chain`: seconds that redirects may take; `redirects`: that are followed; where none is, a redirect
+    is a refusal; `explain`: makes the error of a refusal's body, where the origin's kind is known.
     """
 
     def __init__(
@@ -93,12 +96,16 @@ class Fetcher:
         wall: Callable[[], float] = time.time,
         gate: Gate | None = None,
         chain: float = CHAIN,
+        explain: Explain | None = None,
+        redirects: int = MAX_REDIRECTS,
     ) -> None:
         self._transport = transport
         self._chain = chain
         self.gate: Gate = Gate(START) if gate is None else gate
         self._allow = allow
         self._wall = wall
+        self._explain = explain
+        self._redirects = redirects
         # All that an origin is told. Of the client that asked for the archive it learns nothing.
         self._fields: Fields = (
             ("User-Agent", user_agent or own_name()),
@@ -144,9 +151,9 @@ class Fetcher:
     async def _follow(self, limit: asyncio.Timeout, url: str, fields: Fields, *, away: bool) -> Fetched:
         told, home = self._fields if away else self.at_home, url
         cookies = Cookies()
-        for _ in range(MAX_REDIRECTS + 1):
+        for _ in range(self._redirects + 1):
             head, stream = await self._hop(url, cookies.added(url, (*told, *fields)))
-            if head.status not in _REDIRECTS:
+            if head.status not in _REDIRECTS or not self._redirects:
                 break
             if limit.when() is None:
                 limit.reschedule(asyncio.get_running_loop().time() + self._chain)
@@ -156,11 +163,13 @@ class Fetcher:
             if not away and not _same_origin(home, url):
                 told, away = self._fields, True  # for good: also where it redirects back
         else:
-            raise OriginError("too_many_redirects", f"the origin redirected more than {MAX_REDIRECTS} times")
+            raise OriginError("too_many_redirects", f"the origin redirected more than {self._redirects} times")
         try:
             head.check_file(self.decodable)
         except OriginError as error:
             error.retry_after = self._asked_wait(head)
+            if self._explain is not None:
+                raise self._explain(error, head, await _beginning(stream)) from error
             await discard(head, stream)
             raise
         return Fetched(url, head, stream, away)
@@ -264,6 +273,21 @@ def written(url: str) -> str:
     host = f"[{target.host}]" if ":" in target.host else target.host
     path = _OTHERS.sub(lambda found: quote(found[0], safe=""), target.path)
     return f"{target.scheme}://{host}:{target.port}{path}"
+
+
+async def _beginning(stream: Stream) -> bytes:
+    """Return what comes at once of a body that tells of a refusal, and be done with it."""
+    body = bytearray()
+    try:
+        with contextlib.suppress(httpx.TransportError, TimeoutError):
+            async with asyncio.timeout(_AT_ONCE):
+                async for chunk in stream:
+                    body += chunk
+                    if len(body) > _SMALL:
+                        break
+    finally:
+        await stream.aclose()
+    return bytes(body)
 
 
 async def discard(head: Head, stream: Stream) -> None:

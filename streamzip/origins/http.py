@@ -165,6 +165,17 @@ class HttpSource:
     async def page(self, url: str, *, most: int) -> Page:
         """What is found at `url` at the end of the redirects, its first `most` bytes at least. Raises OriginError."""
         fetched = await self._fetcher.with_fields(_PAGE_FIELDS, decodable=DECODABLE).fetch(url)
+        body = await self._begin(fetched, most)
+        coding = next(iter(fetched.head.codings & DECODABLE), None)
+        whole = body if coding is None else decoded(body, coding, most=most)
+        return Page(fetched.url, fetched.head.field(b"content-type"), whole)
+
+    async def whole(self, url: str, *, most: int) -> bytes:
+        """Return what lies at `url`, its first `most` bytes at least. Raises OriginError."""
+        return await self._begin(await self._fetcher.fetch(url), most)
+
+    async def _begin(self, fetched: Fetched, most: int) -> bytes:
+        """Return the body, or more than `most` bytes of it, and be done with the answer."""
         body = bytearray()
         try:
             async for chunk in self.counted(fetched.stream, fetched.head.length):
@@ -173,9 +184,7 @@ class HttpSource:
                     break
         finally:
             await fetched.aclose()
-        coding = next(iter(fetched.head.codings & DECODABLE), None)
-        whole = bytes(body) if coding is None else decoded(bytes(body), coding, most=most)
-        return Page(fetched.url, fetched.head.field(b"content-type"), whole)
+        return bytes(body)
 
     def counted(self, stream: Stream, expected: int | None) -> CountedChunks:
         """The body, its bytes and their pace watched."""

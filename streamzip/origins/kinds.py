@@ -25,6 +25,7 @@ _KINDS: Final[Mapping[str, Kind]] = {
     **dict.fromkeys(("http_404", "http_410"), Kind.GONE),
     **dict.fromkeys(("size_mismatch", "too_long"), Kind.OTHER_SIZE),
     **dict.fromkeys(("entry_too_large", "archive_too_large"), Kind.OVER_LIMIT),
+    **dict.fromkeys(("credentials_expired", "no_credentials", "clock_skewed"), Kind.PASSING),
     "changed": Kind.VERSION_CHANGED,
     "crc_mismatch": Kind.OTHER_BYTES,
 }

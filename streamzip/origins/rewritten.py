@@ -3,18 +3,25 @@
 import contextlib
 import copy
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from streamzip.manifest.fields import Fields
 from streamzip.origins.http import HttpSource
 from streamzip.origins.port import Facts, Opened, Validator
 
 
+class Address(NamedTuple):
+    """Where a file lies at one attempt, and the header fields that it is asked for with, beside an entry's own."""
+
+    url: str
+    fields: Fields = ()
+
+
 class Rewriter(Protocol):
     """Knows the addresses."""
 
-    async def address(self, url: str) -> str:
-        """Return the http or https URL that `url` stands for at this attempt. Raises OriginError."""
+    async def address(self, url: str) -> Address:
+        """Return the http or https address that `url` stands for at this attempt. Raises OriginError."""
 
 
 class RewrittenSource:
@@ -32,7 +39,8 @@ class RewrittenSource:
 
     async def probe(self, url: str, *, keep: int = 0) -> Facts:
         """Return the facts of the file, as Source.probe does."""
-        return await self._http.probe(await self._rewriter.address(url), keep=keep)
+        http, address = await self._addressed(url)
+        return await http.probe(address, keep=keep)
 
     @contextlib.asynccontextmanager
     async def open(
@@ -45,6 +53,11 @@ class RewrittenSource:
         within: float | None = None,
     ) -> AsyncIterator[Opened]:
         """Give the bytes `[start, stop)`, as Source.open does."""
-        address = await self._rewriter.address(url)
-        async with self._http.open(address, start=start, stop=stop, pin=pin, within=within) as opened:
+        http, address = await self._addressed(url)
+        async with http.open(address, start=start, stop=stop, pin=pin, within=within) as opened:
             yield opened
+
+    async def _addressed(self, url: str) -> tuple[HttpSource, str]:
+        """Return the source that asks with the attempt's own fields, and the URL to ask it for."""
+        address = await self._rewriter.address(url)
+        return (self._http.with_fields(address.fields) if address.fields else self._http), address.url

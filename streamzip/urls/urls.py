@@ -65,6 +65,12 @@ class Target(NamedTuple):
     origin: str
     path: str
 
+    @property
+    def host_field(self) -> str:
+        """Return what the Host field of a request for it says (RFC 9110 §7.2)."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
 
 def target_of(url: str) -> Target:
     """Where a request for `url` goes and what it asks for there. Raises as `check_url`, addresses apart."""

@@ -1,0 +1,77 @@
+"""What a bucket's refusal means: its XML names the reason (Amazon S3, "Error responses"). PURE."""
+
+import re
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Final
+
+from streamzip.errors import OriginError
+from streamzip.origins.answers import Head
+
+
+def _cold() -> OriginError:
+    return OriginError("cold_storage", "the object is in a cold storage class; restore it first")
+
+
+def _expired() -> OriginError:
+    message = "the gateway's credentials for the bucket have expired"
+    return OriginError("credentials_expired", message, transient=True)
+
+
+def _bad_credentials() -> OriginError:
+    return OriginError("bad_credentials", "the bucket does not take the gateway's credentials")
+
+
+def _skewed() -> OriginError:
+    message = "the gateway's clock differs from the bucket's by too much"
+    return OriginError("clock_skewed", message, transient=True)
+
+
+def _elsewhere() -> OriginError:
+    return OriginError("wrong_region", "the bucket is in another region than the gateway was told")
+
+
+def _slow() -> OriginError:
+    code = f"http_{HTTPStatus.SERVICE_UNAVAILABLE.value}"
+    return OriginError(code, "the bucket asks for fewer requests", transient=True)
+
+
+def _denied() -> OriginError:
+    return OriginError("access_denied", "the gateway's credentials may not read this in the bucket")
+
+
+def _no_bucket() -> OriginError:
+    return OriginError("no_bucket", "there is no such bucket at its endpoint")
+
+
+_ERRORS: Final[Mapping[str, Callable[[], OriginError]]] = {
+    "InvalidObjectState": _cold,
+    "ExpiredToken": _expired,
+    "TokenRefreshRequired": _expired,
+    "InvalidAccessKeyId": _bad_credentials,
+    "InvalidToken": _bad_credentials,
+    "SignatureDoesNotMatch": _bad_credentials,
+    "RequestTimeTooSkewed": _skewed,
+    "AuthorizationHeaderMalformed": _elsewhere,
+    "PermanentRedirect": _elsewhere,
+    "TemporaryRedirect": _elsewhere,
+    "SlowDown": _slow,
+    "RequestLimitExceeded": _slow,
+    "AccessDenied": _denied,
+    "NoSuchBucket": _no_bucket,
+}
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_CODE = re.compile(rb"<Code>\s*([A-Za-z]{1,64})\s*</Code>")
+
+
+def explain(error: OriginError, head: Head, body: bytes) -> OriginError:
+    """Return the error that a refusal stands for; `body`: its beginning."""
+    named = _CODE.search(body)
+    make = None if named is None else _ERRORS.get(named[1].decode())
+    if make is None and head.status in _REDIRECTS:
+        make = _elsewhere
+    if make is None:
+        return error
+    explained = make()
+    explained.retry_after = error.retry_after
+    return explained

@@ -1,0 +1,236 @@
+"""The operator's buckets, as archives use them: each attempt signed anew, prefixes listed as they are named.
+
+Nobody but the operator names a host here: a client's `s3://bucket/key` is looked up in the list of buckets, requests go
+to that bucket's endpoint alone, and a redirect from it is not followed.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, Protocol
+
+from streamzip.buckets.pages import Listed, first_query, read_page
+from streamzip.buckets.refusals import explain
+from streamzip.config import Settings, SetupError, variable
+from streamzip.errors import BuildFailed, FieldError, InvalidRequest, OriginError
+from streamzip.listed_buckets import Bucket
+from streamzip.manifest.fields import Fields
+from streamzip.manifest.model import Entry
+from streamzip.manifest.objects import SCHEME, ObjectName, object_in
+from streamzip.manifest.parse import CreateRequest, Limits, check_count, named
+from streamzip.net.port import Transport
+from streamzip.net.way_out import direct
+from streamzip.origins.counting import Pace
+from streamzip.origins.fetch import Fetcher
+from streamzip.origins.gate import Gate
+from streamzip.origins.http import HttpSource
+from streamzip.origins.pull import Patience
+from streamzip.origins.rewritten import Address
+from streamzip.urls.urls import origin_of
+
+if TYPE_CHECKING:
+    from streamzip.buckets.signing import Signer
+
+PAGE_SIZE: Final = 1000  # objects: the most that S3 lists at once
+MOST_BYTES: Final = 8 << 20  # of a page: its keys have 1,024 bytes, each escaped as three characters
+WITHIN: Final = 60.0  # seconds for all lists of one create
+AT_ONCE: Final = 4  # creates that list at once, in one process
+ATTEMPTS: Final = 4  # at one page
+# A smaller object's size is taken from the list, which saves a question for each. A larger one is asked for, so that
+# its ranges and its ETag are known, and it comes in parts.
+SURE_SIZE: Final = 8 << 20
+
+
+class Signs(Protocol):
+    """Signs requests to one bucket."""
+
+    async def fields(self, url: str) -> Fields:
+        """Return the header fields that a GET of `url` needs. Raises OriginError."""
+
+
+class Objects:
+    """`signers`: by the bucket's name; `http`: may dial the buckets' endpoints; `limits`: of a create."""
+
+    def __init__(
+        self, buckets: Iterable[Bucket], signers: Mapping[str, Signs], http: HttpSource, limits: Limits
+    ) -> None:
+        self._buckets = {bucket.name: bucket for bucket in buckets}
+        self._signers = signers
+        self._http = http
+        self._limits = limits
+        self._turns = asyncio.Semaphore(AT_ONCE)
+
+    async def address(self, url: str) -> Address:
+        """Return where the object lies, and the signature of this attempt. Raises OriginError."""
+        name = object_in(url)
+        bucket = self._buckets.get(name.bucket)
+        if bucket is None:
+            raise OriginError("unsafe_url", "the bucket is none of those that this gateway reads")
+        return await self._signed(bucket, bucket.base + name.path)
+
+    async def _signed(self, bucket: Bucket, url: str) -> Address:
+        return Address(url, await self._signers[bucket.name].fields(url))
+
+    async def expanded(self, request: CreateRequest) -> CreateRequest:
+        """Return the request with the objects below each prefix in its place, and versions where they are pinned.
+
+        Raises InvalidRequest for a bucket that is not listed or a prefix without objects, TooLarge, and BuildFailed
+        (`listing_failed`).
+        """
+        entries = request.manifest.entries
+        if not any(entry.url.startswith(SCHEME) for entry in entries):
+            return request
+        self._judge(request)
+        requested = {each.index: each.requested for each in request.renamed}
+        wished: list[Entry] = []
+        try:
+            async with self._turns, asyncio.timeout(WITHIN):
+                for index, entry in enumerate(entries):
+                    asked = replace(entry, name=requested.get(index, entry.name))
+                    before = len(wished)
+                    async for found in self._found(asked):
+                        check_count(len(wished), self._limits)
+                        wished.append(found)
+                    if len(wished) == before:
+                        raise InvalidRequest([FieldError(_pointer(request, index), "no object lies below this prefix")])
+        except TimeoutError as error:
+            raise _failed(f"its objects were not listed within {WITHIN:g} s") from error
+        fixed, renamed = named(wished)
+        return replace(request, manifest=replace(request.manifest, entries=fixed), renamed=renamed)
+
+    def _judge(self, request: CreateRequest) -> None:
+        """Raise InvalidRequest for what is not listed, or not for this key: the two look alike."""
+        wrong = []
+        for index, entry in enumerate(request.manifest.entries):
+            if not entry.url.startswith(SCHEME):
+                continue
+            name = object_in(entry.url)
+            bucket = self._buckets.get(name.bucket)
+            if bucket is None or not bucket.is_open_to(request.manifest.owner):
+                wrong.append(FieldError(_pointer(request, index), "the bucket is none that this gateway reads for you"))
+            elif name.is_prefix and _says_more(entry):
+                wrong.append(FieldError(_pointer(request, index), "a prefix has a `name`, and nothing else of a file"))
+        if wrong:
+            raise InvalidRequest(wrong)
+
+    async def _found(self, entry: Entry) -> AsyncGenerator[Entry, None]:
+        """Yield what stands in the entry's place: itself, or the objects below it."""
+        if not entry.url.startswith(SCHEME):
+            yield entry
+            return
+        name = object_in(entry.url)
+        bucket = self._buckets[name.bucket]
+        if name.is_prefix:
+            async for listed in self._listed(bucket, name.key, PAGE_SIZE):
+                if listed.key != name.key:  # the folder's own marker
+                    yield _entry(bucket, name, entry, listed)
+        elif bucket.versions == "pinned" and name.version is None:
+            yield replace(entry, url=name._replace(version=await self._newest(bucket, name.key)).url)
+        else:
+            yield entry
+
+    async def _newest(self, bucket: Bucket, key: str) -> str | None:
+        """Return the object's newest version; None where there is none: who pulls it is told so."""
+        async for listed in self._listed(bucket, key, 1):  # the versions of the first key that begins so
+            return listed.version if listed.key == key else None
+        return None
+
+    async def _listed(self, bucket: Bucket, prefix: str, most: int) -> AsyncGenerator[Listed, None]:
+        """Yield the objects whose keys begin with `prefix`, in the order of their keys."""
+        query: str | None = first_query(prefix, versions=bucket.versions == "pinned", most=most)
+        while query is not None:
+            try:
+                page = read_page(await self._page(bucket, f"{bucket.base}?{query}"), query)
+            except ValueError as error:
+                raise _failed(str(error)) from error
+            for listed in page.objects:
+                if not listed.key.startswith(prefix):
+                    raise _failed("the bucket lists objects that were not asked for")
+                yield listed
+            query = page.following
+
+    async def _page(self, bucket: Bucket, url: str) -> bytes:
+        patience, failures = Patience(), 0
+        while True:
+            address = await self._signed(bucket, url)
+            try:
+                body = await self._http.with_fields(address.fields).whole(url, most=MOST_BYTES)
+            except OriginError as error:
+                failures += 1
+                if not error.transient or failures >= ATTEMPTS:
+                    raise _failed(f"{error.code}: {error.message}") from error
+                await asyncio.sleep(patience.delay(failures, error.retry_after))
+            else:
+                if len(body) > MOST_BYTES:
+                    raise _failed(f"a page of its list is longer than {MOST_BYTES >> 20} MiB")
+                return body
+
+
+def _entry(bucket: Bucket, prefix: ObjectName, asked: Entry, listed: Listed) -> Entry:
+    """Return the entry of an object below a prefix; `asked`: the prefix's own."""
+    folder = f"{asked.name.rstrip('/')}/" if asked.named else ""
+    name = folder + listed.key[len(prefix.key) :]
+    if listed.key.endswith("/") and not listed.size:
+        return Entry("", name, mtime=listed.modified)
+    url = ObjectName(bucket.name, listed.key, listed.version).url
+    return Entry(
+        url,
+        name,
+        id=f"{url} {listed.etag}" if listed.version is None and listed.etag else None,  # other bytes, another archive
+        size=listed.size if 0 < listed.size < SURE_SIZE and not listed.cold else None,
+        mtime=listed.modified,
+        on_html=asked.on_html,
+    )
+
+
+def _says_more(entry: Entry) -> bool:
+    given = (entry.id, entry.size, entry.crc32, entry.mtime)
+    return any(each is not None for each in given) or not entry.probe
+
+
+def _pointer(request: CreateRequest, index: int) -> str:
+    return f"/urls/{index}" if request.plain else f"/entries/{index}/url"
+
+
+def _failed(why: str) -> BuildFailed:
+    return BuildFailed(f"a bucket cannot be listed: {why}", code="listing_failed")
+
+
+def objects_of(settings: Settings, transport: Transport, gate: Gate, pace: Pace) -> tuple[Objects, HttpSource]:
+    """Return the operator's buckets, and the source that asks them over `transport`."""
+    fetcher = Fetcher(transport, allow=settings.exempt | hosts(settings), gate=gate, explain=explain, redirects=0)
+    http = HttpSource(fetcher, pace=pace)
+    signers = dict(_signers(settings))
+    return Objects(settings.object_sources, signers, http, Limits(settings.max_entries)), http
+
+
+def way_to(settings: Settings, outwards: Transport) -> Transport:
+    """Return what carries requests to the buckets: `outwards` where that is the operator's proxy, else a transport of
+    their own, which may dial them at private addresses.
+    """
+    return outwards if settings.egress_proxy else direct(settings, settings.allow_hosts | hosts(settings))
+
+
+def hosts(settings: Settings) -> frozenset[str]:
+    """Return the exact host:port of the buckets' endpoints."""
+    return frozenset(origin_of(bucket.base) for bucket in settings.object_sources)
+
+
+def prove(settings: Settings) -> None:
+    """Raise SetupError where buckets are listed, and what they need is not here: the extra, or credentials."""
+    for name, signer in _signers(settings):
+        try:
+            signer.prove()
+        except ValueError as error:
+            raise SetupError(f"{variable('object_sources')}: s3://{name}: {error}") from error
+
+
+def _signers(settings: Settings) -> Iterator["tuple[str, Signer]"]:
+    if not settings.object_sources:
+        return
+    try:
+        from streamzip.buckets.signing import Signer
+    except ImportError as error:
+        raise SetupError(f"{variable('object_sources')} needs awscrt: install streamzip[buckets] ({error})") from error
+    for bucket in settings.object_sources:
+        yield bucket.name, Signer(bucket.credentials, bucket.region)

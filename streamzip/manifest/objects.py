@@ -1,0 +1,58 @@
+"""`s3://bucket/key`, by which an archive's entry names an object of a bucket that the operator listed. Pure.
+
+A key is percent-encoded as in any URL; `?versionId=` names one version of it. A key that is empty or ends in a slash is
+a prefix: all objects below it.
+"""
+
+import re
+from typing import Final, NamedTuple
+from urllib.parse import quote, unquote
+
+SCHEME: Final = "s3:"
+LONGEST_KEY: Final = 1024  # bytes, of S3
+
+_URL = re.compile(r"s3://([^/?#]+)/([^?#]*)(?:\?versionId=([A-Za-z0-9._~%-]{1,1024}))?")
+_UNESCAPED: Final = "/~"  # beside letters, digits and _.-: what a signature leaves as it is (AWS SigV4, "UriEncode")
+
+
+class ObjectName(NamedTuple):
+    """An object, or a prefix, of a bucket."""
+
+    bucket: str
+    key: str
+    version: str | None = None
+
+    @property
+    def is_prefix(self) -> bool:
+        """Return whether it stands for all objects below it."""
+        return self.version is None and (not self.key or self.key.endswith("/"))
+
+    @property
+    def url(self) -> str:
+        """Its URL in a manifest."""
+        return f"s3://{self.bucket}/{self.path}"
+
+    @property
+    def path(self) -> str:
+        """Its key as the path of a URL, with the version in the query."""
+        asked = "" if self.version is None else f"?versionId={quote(self.version, safe='')}"
+        return quote(self.key, safe=_UNESCAPED) + asked
+
+
+def object_in(url: str) -> ObjectName:
+    """Return what `url` names. Raises ValueError, its text a public sentence."""
+    if not url.isprintable() or " " in url:
+        raise ValueError("a URL holds no spaces, control or invisible characters; percent-encode them")
+    match = _URL.fullmatch(url)
+    if match is None:
+        raise ValueError("an object is written s3://bucket/key, with %23 for # and %3F for ?, and perhaps ?versionId=")
+    bucket, written, version = match.groups()
+    try:
+        key = unquote(written, errors="strict")
+    except UnicodeDecodeError as error:
+        raise ValueError("the object's key is not UTF-8") from error
+    if len(key.encode(errors="replace")) > LONGEST_KEY:
+        raise ValueError(f"the object's key is longer than {LONGEST_KEY} bytes")
+    if version is not None and (not key or key.endswith("/")):
+        raise ValueError("a version is one of an object, and not of a prefix")
+    return ObjectName(bucket, key, None if version is None else unquote(version))

@@ -1,0 +1,201 @@
+"""Objects of private buckets as entries: a real S3 server, and a scripted one for what a real one seldom says.
+
+The scripted answers are written as Amazon's documentation has them ("Error responses").
+"""
+
+import zipfile
+from collections.abc import Iterator
+from io import BytesIO
+
+import httpx
+import pytest
+
+from tests.support import seaweedfs
+from tests.support.gateway import Gateway
+from tests.support.origin import File, Origin, Pattern, Reply, Request, Status
+from tests.support.seaweedfs import Bucket
+
+pytestmark = pytest.mark.needs("seaweedfs")
+
+LARGE = Pattern(9 << 20)  # of two parts
+
+
+@pytest.fixture(scope="module")
+def buckets() -> dict[str, Bucket]:
+    """A bucket that keeps one version of each object, and one that keeps all."""
+    server = seaweedfs.shared()
+    plain, versioned = server.fresh_bucket(), server.fresh_bucket(versioned=True)
+    plain.put("photos/a.txt", b"aaaa")
+    plain.put("photos/deep/ä b+c%20d.txt", b"bb")
+    plain.put("photos/deep/", b"")
+    plain.put("photos/none.txt", b"")
+    plain.put("large.bin", bytes(LARGE[:]))
+    return {"plain": plain, "versioned": versioned}
+
+
+@pytest.fixture(scope="module")
+def scripted() -> Iterator[Origin]:
+    """A bucket's endpoint that answers as it is told."""
+    with Origin() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="module")
+def gateway(
+    buckets: dict[str, Bucket], scripted: Origin, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    """A gateway that reads these buckets; of their endpoints no client may name one."""
+    folder = tmp_path_factory.mktemp("buckets")
+    (folder / "credentials").write_text("[wrong]\naws_access_key_id=testkey\naws_secret_access_key=another\n")
+    place = f"?endpoint={seaweedfs.shared().endpoint}&region={seaweedfs.REGION}"
+    sources = [
+        f"{buckets['plain'].url()}{place}",
+        f"{buckets['versioned'].url()}{place}&versions=pinned",
+        f"s3://scripted?endpoint={scripted.url('')}&region=eu-central-1",
+        f"s3://locked{place}&credentials=profile:wrong",
+    ]
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in seaweedfs.shared().environment.items():
+            environment.setenv(name, value)
+        environment.setenv("AWS_SHARED_CREDENTIALS_FILE", str(folder / "credentials"))
+        environment.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", scripted.url("/metadata"))
+        with Gateway(folder / "data", object_sources=",".join(sources)) as gateway:
+            yield gateway
+    assert not scripted.requests("/metadata")  # the machine's own credentials are asked for by `chain` alone
+
+
+def members(response: httpx.Response) -> dict[str, bytes]:
+    assert response.status_code in (200, 206), response.text
+    with zipfile.ZipFile(BytesIO(response.content)) as archive:
+        assert archive.testzip() is None
+        return {each.filename: archive.read(each) for each in archive.infolist()}
+
+
+def refused(gateway: Gateway, **body: object) -> httpx.Response:
+    return gateway.client.post("/api/archive/create", json=body)
+
+
+def said(code: str) -> bytes:
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>m</Message></Error>'.encode()
+
+
+def test_prefix_gives_the_objects_below_it_by_their_names(gateway: Gateway, buckets: dict[str, Bucket]) -> None:
+    """An entry that is a prefix becomes what lies below, in the folder that its name says; markers are folders."""
+    plain = buckets["plain"]
+    prefix = {"url": plain.url("photos/"), "name": "holiday/"}
+    created = gateway.create(entries=[prefix, {"url": plain.url("photos/a.txt"), "name": "one.txt"}])
+    assert created["entries"] == 5
+    answer = gateway.get(created["archive_hash"])
+    assert members(answer) == {
+        "holiday/a.txt": b"aaaa",
+        "holiday/deep/": b"",
+        "holiday/deep/ä b+c%20d.txt": b"bb",
+        "holiday/none.txt": b"",
+        "one.txt": b"aaaa",
+    }
+    # The same objects are the same archive; other bytes under a key are another one.
+    assert gateway.create(entries=[prefix])["archive_hash"] == gateway.create(entries=[prefix])["archive_hash"]
+    before = gateway.create(urls=[plain.url("photos/")])["archive_hash"]
+    plain.put("photos/a.txt", b"AAAA")
+    assert gateway.create(urls=[plain.url("photos/")])["archive_hash"] != before
+
+
+def test_private_object_comes_in_parts_and_resumes(gateway: Gateway, buckets: dict[str, Bucket]) -> None:
+    """Length, strong ETag and ranges are those of any archive, whose files are asked for with signatures."""
+    hash = gateway.create(urls=[buckets["plain"].url("large.bin")])["archive_hash"]
+    whole = gateway.get(hash)
+    assert members(whole) == {"large.bin": bytes(LARGE[:])}
+    assert whole.headers["etag"].startswith('"')
+    assert int(whole.headers["content-length"]) == len(whole.content)
+    rest = gateway.get(hash, {"Range": "bytes=5000000-", "If-Range": whole.headers["etag"]})
+    assert (rest.status_code, rest.content) == (206, whole.content[5_000_000:])
+
+
+def test_version_is_pinned_when_the_archive_is_made(gateway: Gateway, buckets: dict[str, Bucket]) -> None:
+    """With `versions=pinned` an archive holds what was there at create, whatever is stored since."""
+    versioned = buckets["versioned"]
+    versioned.put("k/one.txt", b"old")
+    hash = gateway.create(urls=[versioned.url("k/"), versioned.url("k/one.txt")])["archive_hash"]
+    newest = versioned.put("k/one.txt", b"newer")
+    assert members(gateway.get(hash)) == {"one.txt": b"old", "one (2).txt": b"old"}
+    named = gateway.create(urls=[f"{versioned.url('k/one.txt')}?versionId={newest}"])["archive_hash"]
+    assert members(gateway.get(named)) == {"one.txt": b"newer"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        ({"url": "s3://another/a.txt"}, "none that this gateway reads"),
+        ({"url": "s3://another/"}, "none that this gateway reads"),
+        ({"url": "s3://PLAIN/nothing/here/"}, "no object lies below"),
+        ({"url": "s3://PLAIN/photos/", "size": 3}, "a prefix has a `name`"),
+        ({"url": "s3://PLAIN/a b"}, "percent-encode"),
+        ({"url": "s3://PLAIN"}, "written s3://bucket/key"),
+        ({"url": "s3://PLAIN/a", "headers": {"Authorization": "x"}}, "http and https"),
+    ],
+)
+def test_create_refuses_what_no_bucket_gives(
+    gateway: Gateway, buckets: dict[str, Bucket], entry: dict[str, object], told: str
+) -> None:
+    """A bucket that is not listed, a prefix without objects and a URL that is none are named, and nothing is stored."""
+    entry["url"] = str(entry["url"]).replace("PLAIN", buckets["plain"].name)
+    answer = refused(gateway, entries=[entry])
+    assert answer.status_code == 422
+    assert told in answer.json()["detail"]
+    assert answer.json()["errors"][0]["pointer"].startswith("/entries/0/")
+
+
+def test_wrong_keys_are_said_to_be_wrong(gateway: Gateway) -> None:
+    """The entry's code and the problem of a list name the credentials, and no secret."""
+    hash = gateway.create(urls=["s3://locked/a.txt"])["archive_hash"]
+    assert gateway.get(hash).json()["code"] == "no_entries"
+    assert [each["code"] for each in gateway.status(hash)["errors"]] == ["bad_credentials"]
+    listing = refused(gateway, urls=["s3://locked/photos/"])
+    assert (listing.status_code, listing.json()["code"]) == (502, "listing_failed")
+    assert "bad_credentials" in listing.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "code"),
+    [
+        (403, "InvalidObjectState", "cold_storage"),
+        (403, "AccessDenied", "access_denied"),
+        (404, "NoSuchKey", "http_404"),
+        (404, "NoSuchBucket", "no_bucket"),
+        (307, "TemporaryRedirect", "wrong_region"),
+        (301, "PermanentRedirect", "wrong_region"),
+        (400, "AuthorizationHeaderMalformed", "wrong_region"),
+    ],
+)
+def test_refusal_has_the_code_of_its_reason(
+    gateway: Gateway, scripted: Origin, origin: Origin, status: int, reason: str, code: str
+) -> None:
+    """What the bucket's XML says decides; a redirect is not followed, so that no host is asked that nobody named."""
+    path = f"/{reason}-{status}"
+    fields = (("Location", origin.url(path)),) if status < 400 else ()
+    scripted.serve(f"/scripted{path}", Status(status, fields, said(reason)))
+    hash = gateway.create(urls=[f"s3://scripted{path}"])["archive_hash"]
+    assert gateway.get(hash).status_code == 502
+    assert [each["code"] for each in gateway.status(hash)["errors"]] == [code]
+    assert not origin.requests(path)
+
+
+def test_credentials_that_expire_in_mid_download_are_renewed(gateway: Gateway, scripted: Origin) -> None:
+    """Each attempt is signed anew, and goes on where the last one ended; SlowDown is waited out."""
+    body = Pattern(1 << 20)
+    refusals = [Status(400, (), said("ExpiredToken")), Status(503, (), said("SlowDown"))]
+    asked: list[Request] = []
+
+    def answer(request: Request) -> File | Status:
+        asked.append(request)
+        if len(asked) == 1:
+            return File(body)  # to the probe
+        if len(asked) == 2:
+            return File(body, cut_at=600_000)
+        return refusals.pop(0) if refusals else File(body)
+
+    scripted.serve("/scripted/long.bin", Reply(answer))
+    hash = gateway.create(entries=[{"url": "s3://scripted/long.bin"}])["archive_hash"]
+    assert members(gateway.get(hash)) == {"long.bin": bytes(body[:])}
+    assert all(request.fields["authorization"].startswith("AWS4-HMAC-SHA256 Cred") for request in asked)
+    assert asked[-1].fields["range"].startswith("bytes=6")

@@ -1,0 +1,115 @@
+"""Prefixes as they are listed: the logic alone, over a router of respx instead of sockets."""
+
+import json
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+import respx
+
+from streamzip.buckets.refusals import explain
+from streamzip.buckets.store import Objects
+from streamzip.errors import BuildFailed, InvalidRequest, TooLarge
+from streamzip.listed_buckets import parse_bucket
+from streamzip.manifest.fields import Fields
+from streamzip.manifest.parse import CreateRequest, Limits, parse_create
+from streamzip.net.httpx_transport import HttpxTransport
+from streamzip.origins.fetch import Fetcher
+from streamzip.origins.gate import Gate
+from streamzip.origins.http import HttpSource
+
+LIMITS = Limits(max_entries=4)
+BASE = "https://store.example/photos/"
+SOURCE = "s3://photos?endpoint=https://store.example&region=r&key=web"
+
+
+class Signed:
+    """A signer of no bucket."""
+
+    async def fields(self, url: str) -> Fields:
+        """Return what a test can see."""
+        return (("Authorization", "signed"),)
+
+
+@pytest.fixture
+def router() -> respx.Router:
+    """The bucket's endpoint."""
+    return respx.Router(assert_all_called=False)
+
+
+@pytest.fixture
+async def objects(router: respx.Router) -> AsyncIterator[Objects]:
+    """A bucket that the API key `web` may use, and what it lists is what the router answers."""
+    async with httpx.AsyncClient(transport=httpx.MockTransport(router.async_handler)) as client:
+        gate = Gate(32, patience=0.1)
+        fetcher = Fetcher(HttpxTransport(client), allow=frozenset(), gate=gate, explain=explain, redirects=0)
+        yield Objects([parse_bucket(SOURCE)], {"photos": Signed()}, HttpSource(fetcher), LIMITS)
+
+
+def asked(*urls: str, owner: str | None = "web") -> CreateRequest:
+    return parse_create(json.dumps({"urls": urls}).encode(), LIMITS, owner=owner)
+
+
+def page(*keys: str, more: str = "", kind: str = "Contents") -> httpx.Response:
+    rows = "".join(f"<{kind}><Key>{key}</Key><Size>3</Size><ETag>&quot;e&quot;</ETag></{kind}>" for key in keys)
+    end = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{more}</NextContinuationToken>" if more else ""
+    root = f'<ListBucketResult xmlns="x"><EncodingType>url</EncodingType>{rows}{end}</ListBucketResult>'
+    return httpx.Response(200, content=root.encode())
+
+
+async def names(objects: Objects, *urls: str) -> list[str]:
+    return [entry.name for entry in (await objects.expanded(asked(*urls))).manifest.entries]
+
+
+async def test_prefix_is_listed_page_by_page(objects: Objects, router: respx.Router) -> None:
+    """Each page is signed; the next is asked for with what the last one said."""
+    pages = router.get(BASE).mock(side_effect=[page("a/1", "a/x%2B+y", more="t+/"), page("a/2")])
+    assert await names(objects, "s3://photos/a/") == ["1", "x+ y", "2"]
+    first, second = (call.request for call in pages.calls)
+    assert first.url.query == b"encoding-type=url&list-type=2&max-keys=1000&prefix=a%2F"
+    assert second.url.query == first.url.query + b"&continuation-token=t%2B%2F"
+    assert second.headers["authorization"] == "signed"
+
+
+async def test_bucket_of_another_key_is_as_good_as_none(objects: Objects) -> None:
+    """Who may not use a bucket cannot tell whether it is there."""
+    refusals = []
+    for url, owner in (("s3://photos/a", "other"), ("s3://none/a", "web")):
+        with pytest.raises(InvalidRequest) as refused:
+            await objects.expanded(asked(url, owner=owner))
+        refusals.append(refused.value.detail)
+    assert refusals[0] == refusals[1]
+    assert await names(objects, "s3://photos/a") == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "told"),
+    [
+        ([page("a/1", "a/2", "a/3", "a/4", "a/5")], "at most 4"),
+        ([page("b/1")], "not asked for"),
+        ([httpx.Response(200, content=b"<html>")], "cannot be read"),
+        ([httpx.Response(200, content=b"<html></html>")], "something else than a list"),
+        ([httpx.Response(200, content=b'<!DOCTYPE a [<!ENTITY e "x">]><a>&e;</a>')], "document type"),
+        ([httpx.Response(200, content=b" " * (9 << 20))], "longer than 8 MiB"),
+        ([httpx.Response(403, content=b"<Error><Code>AccessDenied</Code></Error>")], "access_denied"),
+        ([httpx.Response(404)], "http_404"),
+        ([page()], "no object lies below"),
+        ([page("a/")], "no object lies below"),
+        ([page("a/1", more="x"), httpx.Response(200, content=b"<a/>")], "something else"),
+    ],
+)
+async def test_list_that_cannot_be_had_keeps_nothing(
+    objects: Objects, router: respx.Router, answers: list[httpx.Response], told: str
+) -> None:
+    """Too many objects, another program's answer, a refusal: one sentence says which."""
+    router.get(BASE).mock(side_effect=answers)
+    with pytest.raises((TooLarge, BuildFailed, InvalidRequest), match=told):
+        await objects.expanded(asked("s3://photos/a/"))
+
+
+async def test_names_are_made_unique_after_prefixes_are_listed(objects: Objects, router: respx.Router) -> None:
+    """What was renamed is told by its place in the archive."""
+    router.get(BASE).mock(return_value=page("a/1", "a/b/"))
+    request = await objects.expanded(asked("https://web.example/1", "s3://photos/a/", "s3://photos/x"))
+    assert [entry.name for entry in request.manifest.entries] == ["1", "1 (2)", "b", "x"]
+    assert [(each.index, each.requested, each.name) for each in request.renamed][:1] == [(1, "1", "1 (2)")]
