@@ -326,7 +326,9 @@ class Settings(BaseSettings):
         default=None, description="host:port on which Prometheus is answered, as 127.0.0.1:9400; without it, nowhere."
     )
     connections_per_origin: int = Field(
-        default=128, ge=1, description="Connections at once to one origin, at most; it begins with 32."
+        default=128,
+        ge=1,
+        description="Connections at once to one origin, and to one address, at most; it begins with 32.",
     )
     throttle_wait: Seconds = Field(
         default=90.0, description="Seconds that a file waits for an origin that refuses every request to slow us down."

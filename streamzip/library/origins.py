@@ -158,4 +158,10 @@ class Origins:
         if self._client is not None:
             return HttpxTransport(self._client)
         guard = DialGuard(self._hosts, self._networks)
-        return OriginTransport(guard, connect_timeout=10.0, read_timeout=self._timeout, ca_file=self._ca_file)
+        return OriginTransport(
+            guard,
+            connect_timeout=10.0,
+            read_timeout=self._timeout,
+            ca_file=self._ca_file,
+            at_address=self._connections,
+        )

@@ -1,8 +1,8 @@
 """The dial guard: every address is judged as it is about to be connected to, whoever named it.
 
 A URL's host is judged where the URL is accepted (urls/urls.py), but what a name resolves to is known only when it
-is dialled, and may be another address by then (DNS rebinding). So the guard makes the sockets: it is handed the very
-address that is connected to next, be it a literal, a name's or a redirect's.
+is dialled, and may be another address by then (DNS rebinding). So the guard is asked as a socket is made: it is handed
+the very address that is connected to next, be it a literal, a name's or a redirect's.
 """
 
 import socket
@@ -25,7 +25,7 @@ class BlockedAddressError(OSError):
 
 
 class DialGuard:
-    """Makes sockets to public addresses and `allow_networks`, and for the origins in `allow_hosts` to any address.
+    """Lets public addresses and `allow_networks` be dialled, and for the origins in `allow_hosts` any address.
 
     `allow_hosts` are exact `host:port` in lower case, an IPv6 address in brackets and its shortest form. `own`: the
     machine's own addresses, which are as closed as private ones.
@@ -45,12 +45,11 @@ class DialGuard:
         """Whether the operator named this `host:port`, so that it may have a private address."""
         return origin in self._allow_hosts
 
-    def open_socket(self, address: AddressInfo) -> socket.socket:
-        """A socket that may be connected to `address`. Raises BlockedAddressError."""
+    def judge(self, address: AddressInfo) -> None:
+        """Raise BlockedAddressError where `address` may not be connected to."""
         ip = ip_address(address[4][0])
         if not self._is_open(ip) and not lies_in(ip, self._allow_networks):
             raise BlockedAddressError
-        return open_any_socket(address)
 
     def _is_open(self, ip: Address) -> bool:
         return is_public(ip) and unmapped(ip) not in self._own()

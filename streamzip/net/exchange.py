@@ -95,7 +95,8 @@ class Connection(asyncio.BufferedProtocol):
     """One connection to an origin. `on_free` is called when an answer was whole and another request may follow,
     `on_lost` when none can.
 
-    `read_timeout`: seconds, of the wait for a whole head, and for any next bytes of a body.
+    `read_timeout`: seconds, of the wait for a whole head, and for any next bytes of a body. `address`: where it is
+    counted, if it is.
     """
 
     def __init__(
@@ -104,7 +105,9 @@ class Connection(asyncio.BufferedProtocol):
         read_timeout: float,
         on_free: "Callable[[Connection], None]",
         on_lost: "Callable[[Connection], None]",
+        address: str | None = None,
     ) -> None:
+        self.address = address
         self._buffers = buffers
         self._read_timeout = read_timeout
         self._on_free = on_free

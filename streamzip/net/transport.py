@@ -5,6 +5,7 @@ it (proxies, netrc), it keeps no cookies, follows no redirect, decodes nothing, 
 """
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +13,8 @@ from pathlib import Path
 from aiohappyeyeballs import start_connection
 
 from streamzip.httpx_ import httpx
-from streamzip.net.addresses import BlockedAddressError, DialGuard, open_any_socket
+from streamzip.net.address_limit import AddressLimit, address_of, canonical
+from streamzip.net.addresses import AddressInfo, BlockedAddressError, DialGuard, open_any_socket
 from streamzip.net.buffers import Buffers
 from streamzip.net.exchange import Connection
 from streamzip.net.port import Answer
@@ -25,6 +27,7 @@ _KEEP_IDLE = 4.0
 _NEXT_ADDRESS_AFTER = 0.25  # seconds; RFC 8305 §5 recommends it
 _AS_IT_IS = ("Accept-Encoding", "identity")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_AT_ONE_ADDRESS = 128  # connections at once
 
 
 class OriginTransport:
@@ -33,7 +36,8 @@ class OriginTransport:
     An exempted origin's address must not be open to other names: so it is the origin that is asked for that decides,
     and a connection serves no other one. `connect_timeout` covers the lookup of the name, the connection and TLS;
     `read_timeout` the wait for a head, and for any next bytes; both in seconds. `ca_file`: PEM authorities instead of
-    the system's. Who calls counts the connections.
+    the system's. Who calls counts the connections to an origin; those to one address are counted here, but for origins
+    that are exempted: `at_address` at once, and the next ones wait, with no time limit of their own.
 
     Raises BlockedAddressError, and of httpx: ConnectTimeout, ConnectError (its cause an ssl.SSLError where TLS failed),
     ReadTimeout, ReadError (hung up), RemoteProtocolError (not HTTP, or a head over the limits).
@@ -47,14 +51,17 @@ class OriginTransport:
         read_timeout: float,
         ca_file: Path | None = None,
         resolver: Resolver | None = None,
+        at_address: int = _AT_ONE_ADDRESS,
     ) -> None:
         self._guard = guard
+        self._addresses = AddressLimit(at_address)
         self._resolver = Resolver() if resolver is None else resolver
         self._tls = ssl.create_default_context(cafile=ca_file)
         self._tls.set_alpn_protocols(["http/1.1"])
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
         self._idle: dict[tuple[str, str], dict[Connection, None]] = {}  # by scheme and origin; the last used one last
+        self._idle_at: dict[str, dict[Connection, None]] = {}  # those of them that are counted, by address
         self._all: set[Connection] = set()
         self._buffers = Buffers()
 
@@ -88,20 +95,34 @@ class OriginTransport:
         idle = self._idle.get((target.scheme, target.origin))
         while idle:
             connection, _ = idle.popitem()
+            self._forget_idle(connection)
             if connection.usable:
                 return connection
         return None
 
+    def _forget_idle(self, connection: Connection) -> None:
+        address = connection.address
+        at = None if address is None else self._idle_at.get(address)
+        if address is not None and at is not None:
+            at.pop(connection, None)
+            if not at:
+                del self._idle_at[address]
+
     async def _connect(self, target: Target) -> Connection:
-        exempted = self._guard.exempts(target.origin)
         key = target.scheme, target.origin
 
         def free(connection: Connection) -> None:
+            if connection.address is not None:
+                if self._addresses.is_awaited(connection.address):
+                    connection.drop()
+                    return
+                self._idle_at.setdefault(connection.address, {})[connection] = None
             self._idle.setdefault(key, {})[connection] = None
             connection.keep(_KEEP_IDLE)
 
         def lost(connection: Connection) -> None:
             self._all.discard(connection)
+            self._forget_idle(connection)
             idle = self._idle.get(key, {})
             idle.pop(connection, None)
             if not idle:
@@ -109,14 +130,10 @@ class OriginTransport:
 
         secure = target.scheme == "https"
         try:
-            async with asyncio.timeout(self._connect_timeout):
-                connected = await start_connection(
-                    await self._resolver.resolve(target.host, target.port),
-                    happy_eyeballs_delay=_NEXT_ADDRESS_AFTER,
-                    socket_factory=open_any_socket if exempted else self._guard.open_socket,
-                )
+            async with asyncio.timeout(self._connect_timeout) as within:
+                connected, address = await self._dial(target, within)
                 _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: Connection(self._buffers, self._read_timeout, free, lost),
+                    lambda: Connection(self._buffers, self._read_timeout, free, lost, address),
                     sock=connected,
                     ssl=self._tls if secure else None,
                     server_hostname=target.host.rstrip(".") if secure else None,
@@ -130,6 +147,39 @@ class OriginTransport:
             raise httpx.ConnectError("the origin could not be reached") from error
         self._all.add(connection)
         return connection
+
+    async def _dial(self, target: Target, within: asyncio.Timeout) -> tuple[socket.socket, str | None]:
+        """Return a connected socket, and the address that it is counted at."""
+        found = await self._resolver.resolve(target.host, target.port)
+        if self._guard.exempts(target.origin):
+            return await start_connection(
+                found, happy_eyeballs_delay=_NEXT_ADDRESS_AFTER, socket_factory=open_any_socket
+            ), None
+        dialling = self._addresses.dialling(self._guard.judge)
+        try:
+            while True:
+                try:
+                    connected = await start_connection(
+                        found, happy_eyeballs_delay=_NEXT_ADDRESS_AFTER, socket_factory=dialling.open
+                    )
+                except OSError:
+                    if not dialling.crowded:
+                        raise
+                else:
+                    return connected, canonical(connected.getpeername()[0])
+                within.reschedule(None)  # that others are connected is no fault of this origin
+                self._drop_an_idle_one(dialling.crowded)
+                found = await dialling.wait()
+                within.reschedule(asyncio.get_running_loop().time() + self._connect_timeout)
+        finally:
+            dialling.close()
+
+    def _drop_an_idle_one(self, crowded: Iterable[AddressInfo]) -> None:
+        for info in crowded:
+            idle = self._idle_at.get(address_of(info))
+            if idle:
+                next(iter(idle)).drop()
+                return
 
 
 def _request(method: str, target: Target, fields: Iterable[tuple[str, str]], content: bytes) -> bytes:

@@ -26,4 +26,5 @@ def direct(settings: Settings, allow_hosts: frozenset[str]) -> OriginTransport:
         connect_timeout=settings.connect_timeout,
         read_timeout=settings.read_timeout,
         ca_file=settings.ca_file,
+        at_address=max(1, settings.connections_per_origin // settings.workers),
     )

@@ -16,10 +16,9 @@ def address(host: str, port: int = 80) -> AddressInfo:
 
 
 @pytest.mark.parametrize("host", ["93.184.216.34", "2606:2800:220:1::1", "::ffff:93.184.216.34"])
-def test_guard_opens_a_socket_when_the_address_is_public(host: str) -> None:
+def test_guard_lets_an_address_be_dialled_when_the_address_is_public(host: str) -> None:
     """Public addresses are what the gateway is for."""
-    with DialGuard().open_socket(address(host)) as opened:
-        assert opened.family == address(host)[0]
+    DialGuard().judge(address(host))
 
 
 @pytest.mark.parametrize(
@@ -29,7 +28,7 @@ def test_guard_opens_a_socket_when_the_address_is_public(host: str) -> None:
 def test_guard_refuses_when_the_address_is_not_public(host: str) -> None:
     """What is_public refuses is not dialled, in whatever dress it comes."""
     with pytest.raises(BlockedAddressError):
-        DialGuard().open_socket(address(host))
+        DialGuard().judge(address(host))
 
 
 def test_guard_refuses_the_address_of_an_exempted_origin() -> None:
@@ -38,13 +37,13 @@ def test_guard_refuses_the_address_of_an_exempted_origin() -> None:
     assert guard.exempts("127.0.0.1:80")
     assert not guard.exempts("127.0.0.1:81")
     with pytest.raises(BlockedAddressError):
-        guard.open_socket(address("127.0.0.1", 80))
+        guard.judge(address("127.0.0.1", 80))
 
 
 @pytest.mark.parametrize("host", ["10.1.2.3", "::ffff:10.1.2.3", "fd00::5"])
-def test_guard_opens_a_socket_when_the_address_lies_in_an_allowed_network(host: str) -> None:
+def test_guard_lets_an_address_be_dialled_when_the_address_lies_in_an_allowed_network(host: str) -> None:
     """A network is opened for every name, also where an IPv6 address wraps one of its IPv4 addresses."""
-    DialGuard(allow_networks=[ip_network("10.0.0.0/8"), ip_network("fd00::/64")]).open_socket(address(host)).close()
+    DialGuard(allow_networks=[ip_network("10.0.0.0/8"), ip_network("fd00::/64")]).judge(address(host))
 
 
 @pytest.mark.parametrize("host", ["192.168.0.1", "fd00:0:0:1::5", "::10.1.2.3"])
@@ -52,7 +51,7 @@ def test_guard_refuses_when_the_private_address_lies_beside_the_allowed_networks
     """Only the networks named are opened: not their neighbours, nor other ways to write IPv4 into IPv6."""
     guard = DialGuard(allow_networks=[ip_network("10.0.0.0/8"), ip_network("fd00::/64")])
     with pytest.raises(BlockedAddressError):
-        guard.open_socket(address(host))
+        guard.judge(address(host))
 
 
 @pytest.mark.parametrize("host", ["93.184.216.34", "::ffff:93.184.216.34", "2606:2800:220:1::1"])
@@ -60,9 +59,9 @@ def test_guard_refuses_when_the_public_address_is_the_machine_s_own(host: str) -
     """What listens there is reached from inside, past the firewall; the operator can open it as any other network."""
     own = {ip_address("93.184.216.34"), ip_address("2606:2800:220:1::1")}
     with pytest.raises(BlockedAddressError):
-        DialGuard(own=lambda: own).open_socket(address(host))
+        DialGuard(own=lambda: own).judge(address(host))
     networks = [ip_network("93.184.216.34"), ip_network("2606:2800:220:1::1")]
-    DialGuard(allow_networks=networks, own=lambda: own).open_socket(address(host)).close()
+    DialGuard(allow_networks=networks, own=lambda: own).judge(address(host))
 
 
 def test_guard_says_the_same_for_every_address() -> None:
@@ -70,6 +69,6 @@ def test_guard_says_the_same_for_every_address() -> None:
     texts = set()
     for host in ("127.0.0.1", "10.0.0.1", "::1"):
         with pytest.raises(BlockedAddressError) as caught:
-            DialGuard().open_socket(address(host))
+            DialGuard().judge(address(host))
         texts.add(str(caught.value))
     assert len(texts) == 1
