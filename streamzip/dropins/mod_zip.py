@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
+from streamzip.dropins.places import leads_out
 from streamzip.manifest.model import Entry
 
 SCHEME: Final = "upstream:"  # of the files' URLs in a manifest: no client's create may name them
@@ -103,7 +104,7 @@ def _url(location: bytes, number: int) -> str:
     decoded = unquote_to_bytes(path)
     if not decoded.startswith(b"/"):
         raise ListError(f"line {number}: the location begins with a slash, as a path on the file server does")
-    if b".." in decoded.split(b"/"):
+    if leads_out(decoded.decode("latin-1")):
         raise ListError(f"line {number}: the location leads out of its folder")
     asked = quote(query, safe=_SAFE + "?%") if mark else ""
     return f"{SCHEME}{quote(decoded, safe=_SAFE)}{mark.decode()}{asked}"

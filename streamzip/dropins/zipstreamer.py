@@ -24,6 +24,7 @@ from streamzip.api.interface import Interface
 from streamzip.clock import Clock
 from streamzip.dropins.descriptor import Descriptor, Terms, read
 from streamzip.dropins.fetching import Lists
+from streamzip.dropins.places import leads_out
 from streamzip.edge.fields import NO_STORE
 from streamzip.edge.problems import on_unexpected
 from streamzip.errors import NotJson, OriginError, Problem
@@ -106,7 +107,7 @@ class _Layer:
         lists, prefix = self._own.lists, self._own.list_prefix
         if not url and id and prefix is not None:
             lists, url = self._own.own_lists, prefix + id
-            if ".." in unquote(id).replace("\\", "/").split("/"):
+            if leads_out(unquote(id)):
                 return _error(404, "file not found", "the id leads out of its folder")
         if not url:
             return _error(400, "invalid parameters")

@@ -6,6 +6,7 @@ each other's answers: then one that is down is waited for a little longer. Pure,
 """
 
 import mmap
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -23,7 +24,7 @@ class Passes:
         if path is None:
             self._map = mmap.mmap(-1, size)
             return
-        with path.open("a+b") as file:
+        with open(path, "a+b", opener=_private) as file:
             file.truncate(size)
             self._map = mmap.mmap(file.fileno(), size)
 
@@ -40,3 +41,7 @@ class Passes:
         """Return whether one did, in any of the processes, within so many seconds."""
         age: float = now - _TIME.unpack_from(self._map, place)[0]
         return 0 <= age <= within
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)

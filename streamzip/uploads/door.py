@@ -18,7 +18,7 @@ from streamzip.config import Settings
 from streamzip.edge.bodies import READ_OVER, chunks_of
 from streamzip.edge.disposition import attachment
 from streamzip.edge.fields import NO_STORE
-from streamzip.edge.forms import FIELD, FileForm
+from streamzip.edge.forms import FIELD, FileForm, pieces
 from streamzip.edge.problems import respond as told
 from streamzip.edge.representation import Representation, respond
 from streamzip.errors import FieldError, InvalidRequest, Problem, TooLarge, Unsupported
@@ -132,13 +132,16 @@ class UploadDoor:
         async with contextlib.AsyncExitStack() as stack:
             arriving: Arriving | None = None
             async for chunk in self._body(request, FORM_ROOM):
-                for part in form.feed(chunk):
-                    if isinstance(part, str):
-                        self.auth.check_form(request, form.fields.get(PROOF))
-                        name = self._name(part, f"/{FIELD}")
-                        arriving = await stack.enter_async_context(await self.uploads.receive(name))
-                    elif arriving is not None:
-                        await arriving.add(part)
+                for number, piece in enumerate(pieces(chunk)):
+                    if number:
+                        await asyncio.sleep(0)  # then others have their turn
+                    for part in form.feed(piece):
+                        if isinstance(part, str):
+                            self.auth.check_form(request, form.fields.get(PROOF))
+                            name = self._name(part, f"/{FIELD}")
+                            arriving = await stack.enter_async_context(await self.uploads.receive(name))
+                        elif arriving is not None:
+                            await arriving.add(part)
             form.finish()
             if arriving is None:
                 raise InvalidRequest([FieldError(f"/{FIELD}", "the form has no file; choose a file")])

@@ -69,7 +69,8 @@ class Uploads:
         self._files = files
         self._arriving = 0  # bytes of this process's files that are not in place yet
         self._counting = threading.Lock()
-        self._aside.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (root, self._aside):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     # -- what is there -----------------------------------------------------------------------------------
 
@@ -137,7 +138,7 @@ class Uploads:
         """Hold the lock. Asked for again and again, because a thread that waited for it could be the last one, which
         its holder needs to go on.
         """
-        with (self._root / "lock").open("ab") as file:
+        with FileIO(os.open(self._root / "lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb") as file:
             while True:
                 try:
                     fcntl.flock(file, how | fcntl.LOCK_NB)

@@ -128,7 +128,14 @@ def test_zipstreamers_errors_are_those_that_were_recorded(
 
 @pytest.mark.parametrize(
     ("zsid", "zsurl"),
-    [("../secret", None), ("a/%2e%2e/secret", None), (None, "http://127.0.0.1:1/x"), (None, "PRIVATE")],
+    [
+        ("../secret", None),
+        ("a/%2e%2e/secret", None),
+        ("a/..;/secret", None),
+        ("..\\secret", None),
+        (None, "http://127.0.0.1:1/x"),
+        (None, "PRIVATE"),
+    ],
 )
 def test_descriptors_are_not_fetched_from_elsewhere(
     gateway: Gateway, private: Origin, descriptor: bytes, zsid: str | None, zsurl: str | None

@@ -71,6 +71,10 @@ CONTENTS: dict[str, Abuse] = {
     ),
     "upload of an endless head": Abuse(b"", post(b"/upload", b"--b\r\n" + b"X: y\r\n" * 400_000, PARTS)),
     "upload of boundaries": Abuse(b"", post(b"/upload", b"--b\r\n\r\n" + b"\r\n--" * 700_000, PARTS)),
+    "upload of false boundaries": Abuse(
+        b"",
+        post(b"/upload", b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\n' + b"\r\n--bx" * 500_000, PARTS),
+    ),
     "upload of a long name": Abuse(b"", post(b"/upload/" + b"%CC%96%CC%81" * 4000, b"x") * 20),
     "page that is none": Abuse(b"", post(b"/download", b'{"url": "' + b"x" * 16_000 + b'"}') * 50),
     "hashes": Abuse(

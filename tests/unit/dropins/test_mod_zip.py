@@ -53,6 +53,8 @@ def test_location_is_decoded_before_its_query_and_left_after(line: bytes, url: s
         (b"- 1 /a \xff", "line 1: the name is not in UTF-8"),
         (b"- 1 http://other/a a", "line 1: the location begins with a slash"),
         (b"- 1 /x/%2e%2e/a a", "line 1: the location leads out"),
+        (b"- 1 /x/..%5ca a", "line 1: the location leads out"),
+        (b"- 1 /x/..;v=1/a a", "line 1: the location leads out"),
         (b"- 1 /a a\n- 1 /b b\n- 1 /c c", "line 3: the list has more than 2"),
         (b"123456789 1 /a a", "line 1: expected"),
     ],

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamzip.edge import forms
-from streamzip.edge.forms import FileForm, urlencoded
+from streamzip.edge.forms import FileForm, pieces, urlencoded
 from streamzip.errors import BadForm, InvalidRequest
 
 TYPE = "multipart/form-data; boundary=xyz"
@@ -160,3 +160,12 @@ def test_urlencoded_makes_little_of_many_escapes() -> None:
         assert tracemalloc.get_traced_memory()[1] < 4 * len(body)
     finally:
         tracemalloc.stop()
+
+
+def test_piece_of_a_form_has_few_of_what_may_be_boundaries() -> None:
+    """Each takes microseconds, and others wait meanwhile; a file that has few of them is taken as it comes."""
+    boundaries = b"\r\n--bx" * 10_000
+    assert b"".join(pieces(boundaries)) == boundaries
+    assert max(piece.count(b"\r\n--") for piece in pieces(boundaries)) < 1000
+    for plain in (b"x" * 65536 + b"\r\n--b--", b""):
+        assert list(pieces(plain)) == [plain] * bool(plain)

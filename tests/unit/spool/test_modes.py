@@ -1,5 +1,6 @@
 """Who else on the machine may read the copies: nobody, or the group where nginx sends them."""
 
+import asyncio
 import os
 import stat
 from collections.abc import Iterator
@@ -7,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from streamzip.origins.passes import Passes
 from streamzip.spool.shelf import Shelf
+from streamzip.uploads.files import Uploads
 
 NAME = "ab" + "0" * 30
 
@@ -49,3 +52,12 @@ def test_folder_of_an_older_version_is_closed(tmp_path: Path, shared: bool, befo
     root.chmod(before)
     Shelf(root, budget=1, shared=shared).shut_out()
     assert stat.S_IMODE(root.stat().st_mode) == after
+
+
+def test_uploads_and_what_workers_share_are_closed_to_other_users(tmp_path: Path) -> None:
+    """Also where the operator's data folder is open."""
+    uploads = Uploads(tmp_path / "uploads", most=1, quota=1, files=1)
+    asyncio.run(uploads.sweep())
+    Passes(tmp_path / "passes")
+    assert {mode & 0o077 for mode in modes(tmp_path / "uploads").values()} == {0}
+    assert stat.S_IMODE((tmp_path / "passes").stat().st_mode) == 0o600
