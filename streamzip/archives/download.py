@@ -95,9 +95,9 @@ class Download:
         """Bytes are about to be given out: that is noted first, for from now on the layout stands for ever, and where
         only the copy can prove what they were it must not be lost. Raises AskedAnew where the layout is void.
         """
-        if self._row.lapses:
-            self._events.read_first(self._row.hash)
         archive = self._lease.shared.archive
+        if self._row.lapses and (self._row.completed_at is not None or self._row.released):
+            self._events.read_first(self._row.hash)  # else it is noted with the release, before anybody is told of it
         if self._row.completed_at is not None or self._noted:
             return
         if not await self._leases.released(self._row, archive.layout):

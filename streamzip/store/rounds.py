@@ -1,6 +1,6 @@
 """Which layouts were used: each stands for ever once bytes were given out by it, and is void until then."""
 
-from sqlalchemy import Connection, delete, update
+from sqlalchemy import Connection, case, delete, null, update
 
 from streamzip.store.statements import changed
 from streamzip.store.tables import archives, documents
@@ -14,12 +14,14 @@ class Rounds:
         self._writer = writer
 
     async def mark_released(self, hash: str, *, rounds: int) -> bool:
-        """Note that bytes of the body are about to be given out, by the layout of that round.
+        """Note that bytes of the body are about to be given out, by the layout of that round: the archive has a reader,
+        and no longer ends for want of one.
 
         False where that is not the archive's layout any more, or the archive is gone.
         """
         standing = (archives.c.hash == hash) & (archives.c.rounds == rounds)
-        mark = update(archives).where(standing).values(released=True)
+        ends = case((archives.c.lapses, null()), else_=archives.c.expires_at)
+        mark = update(archives).where(standing).values(released=True, expires_at=ends, lapses=False)
         return await self._writer.apply(lambda connection: changed(connection, mark) > 0)
 
     async def begin(self, hash: str, *, rounds: int, most: int) -> bool:

@@ -70,12 +70,18 @@ async def test_extend_lets_an_archive_lapse_when_nobody_sets_a_time(repository: 
         assert (row.expires_at, row.lapses) == (expires_at, lapses)
 
 
-async def test_keep_ends_a_time_that_is_for_want_of_readers(repository: Repository) -> None:
-    """The first reader ends it; a time that somebody set stays."""
+@pytest.mark.parametrize("by_release", [False, True])
+async def test_first_reader_ends_a_time_that_is_for_want_of_readers(repository: Repository, by_release: bool) -> None:
+    """By `keep`, and with the note that bytes are given out, before any event tells of it; a time that somebody set
+    stays.
+    """
     await repository.create(an_archive(name(1), expires_at=100.0, lapses=True), sealed())
     await repository.create(an_archive(name(2), expires_at=100.0), sealed())
     for number, expires_at in ((1, None), (2, 100.0)):
-        await repository.catalogue.keep(name(number))
+        if by_release:
+            assert await repository.rounds.mark_released(name(number), rounds=0)
+        else:
+            await repository.catalogue.keep(name(number))
         row = await repository.get(name(number))
         assert row is not None
         assert (row.expires_at, row.lapses) == (expires_at, False)

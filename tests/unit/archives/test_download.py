@@ -68,7 +68,7 @@ async def test_download_goes_on_through_memory_when_the_disk_is_full() -> None:
     bench = Bench(OSError(errno.ENOSPC, "No space left on device"))
     assert await bench.body() == b"0123456789"
     assert bench.alone_from == [5]
-    assert [told[0] for told in bench.events.told] == ["read_first", "released", "disk_full"]
+    assert [told[0] for told in bench.events.told] == ["released", "disk_full"]
 
 
 async def test_download_ends_when_the_disk_fails_otherwise() -> None:
@@ -86,7 +86,7 @@ async def test_download_tells_what_ended_it() -> None:
     with pytest.raises(BuildFailed):
         await bench.body()
     assert bench.failures == [problem]
-    assert [told[0] for told in bench.events.told] == ["read_first", "released"]
+    assert [told[0] for told in bench.events.told] == ["released"]
 
 
 async def test_download_gives_out_nothing_by_a_layout_that_is_void() -> None:
