@@ -24,6 +24,7 @@ from streamzip.archives.evictor import Evictor, Pressure
 from streamzip.archives.generations import Generations
 from streamzip.archives.leases import Leases
 from streamzip.archives.load import Loader
+from streamzip.archives.oversight import Oversight
 from streamzip.archives.owners import Owners
 from streamzip.archives.remove import Removal
 from streamzip.archives.status import Statuses
@@ -85,6 +86,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 DISK_THREADS = 8  # that read folders and uploads
+ALONE_LOOKS_EVERY = 10.0  # seconds, at what a command queued in the data folder
 HAND_OVER_GRACE = 60.0  # seconds that nginx gets to open a copy
 
 
@@ -168,16 +170,21 @@ class Parts:
             leaving=self.leaving,
         )
         downloads = Downloads(leases, table, shelf, events)
-        self.gateway = Gateway(creates, downloads, builds, statuses, watches, removal)
+        pages_due = asyncio.Event()
+        queues = (builds_due, pages_due, events_due)
+        oversight = Oversight(repository, statuses, removal, table, shelf, clock, queues)
+        self.gateway = Gateway(creates, downloads, builds, statuses, watches, removal, oversight)
         sessions = Sessions(secrets.api_keys, secrets.keys)
         public_url = settings.public_url
         self.auth = Auth(
-            *(secrets.api_keys, signed, sessions, clock, owners, repository.ended_sessions), public_url=public_url
+            *(secrets.api_keys, signed, sessions, clock, owners, repository.ended_sessions),
+            admins=secrets.admin_keys,
+            public_url=public_url,
         )
         self._layers = dropins.layers(settings, dropins.Ways(http, own, self._to_own, pace), repository.links, clock)
         # The operator's own receiver may have a private address; no URL of a client gets that exemption.
         self.to_receiver = direct(settings, settings.allow_hosts | secrets.receivers)
-        pages_due, slots = asyncio.Event(), settings.job_slots
+        slots = settings.job_slots
         prefetches = Prefetches(repository, builds, clock, events=events, slots=slots)
         deliveries = Webhooks(
             repository,
@@ -202,7 +209,7 @@ class Parts:
         )
         self.dispatcher: Dispatcher = Elsewhere()
         if settings.jobs == "embedded":
-            self.dispatcher = Embedded(self.works, clock, lock, look_every=60.0 if alone else 1.0)
+            self.dispatcher = Embedded(self.works, clock, lock, look_every=ALONE_LOOKS_EVERY if alone else 1.0)
         self.sweep = Sweep(
             repository,
             shelf,

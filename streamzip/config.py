@@ -288,6 +288,11 @@ class Settings(BaseSettings):
         description="Keys that may create, upload, delete and list, as name:sha256hex, comma-separated; made by "
         "`streamzip keys new NAME`; without any, everybody may.",
     )
+    admin_keys: SecretStr | None = Field(
+        default=None,
+        description="Keys of operators, who see and manage the archives of all owners, as name:sha256hex, "
+        "comma-separated; made by `streamzip keys new NAME`; without any, nobody does over HTTP.",
+    )
     signed_links: Literal["off", "on"] = Field(
         default="off",
         description="on: archives and their status are given to signed links alone; create gives such links.",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from streamzip.archives.build import Builds
 from streamzip.archives.create import Creates
 from streamzip.archives.download import Downloads
+from streamzip.archives.oversight import Oversight
 from streamzip.archives.remove import Removal
 from streamzip.archives.status import Statuses
 from streamzip.archives.watching import Watches
@@ -20,3 +21,4 @@ class Gateway:
     statuses: Statuses
     watches: Watches
     removal: Removal
+    oversight: Oversight

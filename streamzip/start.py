@@ -32,6 +32,8 @@ class Secrets:
         self.webhooks = _read("webhook_secret", WebhookSecrets.parse, load_webhook_secret_text(settings))
         api_keys = settings.api_keys
         self.api_keys = ApiKeys() if api_keys is None else _read("api_keys", ApiKeys.parse, api_keys.get_secret_value())
+        admins = settings.admin_keys
+        self.admin_keys = ApiKeys() if admins is None else _read("admin_keys", ApiKeys.parse, admins.get_secret_value())
         self.receiver = None if settings.webhook_url is None else settings.webhook_url.get_secret_value()
         origin = None if self.receiver is None else _read("webhook_url", origin_of, self.receiver)
         self.receivers = frozenset() if origin is None else frozenset({origin})

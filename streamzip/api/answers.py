@@ -6,11 +6,17 @@ from pydantic import RootModel
 from typing_extensions import TypedDict
 
 from streamzip.archives.answers import ArchiveCreated, ArchivePage, ArchiveStatus, Hash
+from streamzip.archives.oversight_answers import AdminPage, AdminPulled, AdminQueue, AdminRetried, AdminStatus
 from streamzip.edge.answers import Health, ProblemDocument
 from streamzip.uploads.answers import Uploaded, UploadedFile
 from streamzip.webpages.answers import DownloadAccepted, DownloadPending
 
 __all__ = [
+    "AdminPage",
+    "AdminPulled",
+    "AdminQueue",
+    "AdminRetried",
+    "AdminStatus",
     "ArchiveCreated",
     "ArchivePage",
     "ArchiveStatus",

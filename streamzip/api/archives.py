@@ -134,7 +134,7 @@ class Archives:
         owner = owner_of(request)
         if owner is None:
             raise Forbidden("archives are listed for API keys, and this gateway has none")
-        limit, before = _page_of(request.query_params.get("limit", "50"), request.query_params.get("after"))
+        limit, before = page_of(request.query_params.get("limit", "50"), request.query_params.get("after"))
         found, rest = await self.gateway.statuses.page(owner, limit=limit, before=before)
         base = self.links.base(request)
         following = None if rest is None else f"{base}/api/archive?limit={limit}&after={rest[0]!r}_{rest[1]}"
@@ -174,8 +174,8 @@ def _index(query: QueryParams, name: str) -> int:
     return int(value)
 
 
-def _page_of(limit: str, after: str | None) -> tuple[int, tuple[float, str] | None]:
-    """What a list's query asks for. Raises InvalidRequest."""
+def page_of(limit: str, after: str | None) -> tuple[int, tuple[float, str] | None]:
+    """Return what a list's query asks for: how many, and after which. Raises InvalidRequest."""
     if not re.fullmatch("[1-9][0-9]{0,3}", limit) or int(limit) > MOST_LISTED:
         raise InvalidRequest([FieldError("/limit", f"a number from 1 to {MOST_LISTED} is expected")])
     if after is None:

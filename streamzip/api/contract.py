@@ -43,6 +43,7 @@ class Tag(StrEnum):
     UPLOADS = "Uploads"
     SITE = "Pages"
     SESSIONS = "Sessions of the pages"
+    ADMIN = "For operators"
     HEALTH = "Health"
     ITSELF = "This interface"
 
@@ -107,6 +108,8 @@ MEMBERS_FROM = Parameter("members_from", "query", "With `entries=1`: the first i
 TOKEN = Parameter("X-Delete-Token", "header", "The delete_token that create gave out; where keys are set, they count.")
 LIMIT = Parameter("limit", "query", "How many.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50})
 AFTER = Parameter("after", "query", "Where the last page ended, as its `next` says.")
+OWNER = Parameter("owner", "query", "The name of an API key: its archives alone.")
+WORK = Parameter("work", "path", "An archive's name, or a page's `download_id`.")
 CONDITIONS = (
     Parameter("Range", "header", "Which bytes: `bytes=0-99`, also several, suffixes and open ends."),
     Parameter("If-Range", "header", "The ETag of the copy that the range completes."),

@@ -23,6 +23,7 @@ _REFUSALS: dict[Access, tuple[int, ...]] = {
     Access.LINK: (403,),
     Access.STATUS: (403,),
     Access.KEY: (401,),
+    Access.ADMIN: (401, 403),
     Access.PAGE: (401,),
     Access.OWNER: (401, 403),
     Access.PAGE_OWNER: (401, 403),

@@ -8,7 +8,6 @@ from streamzip.api.contract import (
     AFTER,
     ANY,
     CREATED,
-    CSS,
     ERRORS_FROM,
     EVENTS,
     FILE_FORM,
@@ -18,7 +17,6 @@ from streamzip.api.contract import (
     HELD,
     HTML,
     ID,
-    JSON,
     KEY,
     LAST_EVENT,
     LIMIT,
@@ -30,7 +28,6 @@ from streamzip.api.contract import (
     REFUSED,
     STATUS,
     STORE,
-    TEXT,
     TOKEN,
     UPLOADED,
     ZIP,
@@ -40,12 +37,11 @@ from streamzip.api.contract import (
     fetched,
     zipped,
 )
-from streamzip.api.described import Described
 from streamzip.api.download import Downloads
 from streamzip.api.download_now import DownloadNow
-from streamzip.api.health import Health
 from streamzip.api.key_value import KeyValue
 from streamzip.api.login import Login
+from streamzip.api.operations_service import SERVICE
 from streamzip.api.progress import Progress
 from streamzip.api.site import Site
 from streamzip.folders.door import Folders
@@ -354,47 +350,5 @@ OPERATIONS: tuple[Operation, ...] = (
         file=(FORM, {"type": "object", "properties": {"token": {"type": "string"}}}),
         parameters=(HASH,),
     ),
-    Operation(
-        *("GET", "/healthz", "healthz", Tag.HEALTH),
-        "That the process answers.",
-        Health.healthz,
-        Access.OPEN,
-        answers={200: Answer("It does.", answers.Health)},
-    ),
-    Operation(
-        *("GET", "/readyz", "readyz", Tag.HEALTH),
-        "That the store and the disk answer too.",
-        Health.readyz,
-        Access.OPEN,
-        answers={200: Answer("They do.", answers.Health)},
-        problems=STORE,
-    ),
-    Operation(
-        *("GET", "/health_check", "healthCheck", Tag.HEALTH),
-        "The plain form.",
-        Health.health_check,
-        Access.OPEN,
-        answers={200: Answer("`OK`.", media=TEXT)},
-    ),
-    Operation(
-        *("GET", "/openapi.json", "openapi", Tag.ITSELF),
-        "This document.",
-        Described.openapi,
-        Access.OPEN,
-        answers={200: Answer("OpenAPI 3.1.", media=JSON)},
-    ),
-    Operation(
-        *("GET", "/docs", "docs", Tag.ITSELF),
-        "The same as a page for people.",
-        Described.docs,
-        Access.OPEN,
-        answers={200: Answer("HTML.", media=HTML)},
-    ),
-    Operation(
-        *("GET", "/docs/style.css", "docsStyle", Tag.ITSELF),
-        "How the page looks.",
-        Described.style,
-        Access.OPEN,
-        answers={200: Answer("CSS.", media=CSS)},
-    ),
+    *SERVICE,
 )

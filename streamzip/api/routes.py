@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Scope
 
+from streamzip.api.admin import Admin
 from streamzip.api.archives import Archives
 from streamzip.api.contract import Operation
 from streamzip.api.described import Described
@@ -75,6 +76,7 @@ def build(
         Described(partial(document, OPERATIONS, settings.public_url or "/")),
         Site(archives, gateway, pages, auth, settings, clock),
         Login(auth, links, sites, clock),
+        Admin(gateway, links),
         *features,
     )
     rate = Rate(settings.creates_per_minute, clock)

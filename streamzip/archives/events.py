@@ -19,8 +19,8 @@ class Events(Protocol):
         """Take note that an archive that would end for want of readers has one."""
 
     async def released(self, row: ArchiveRow, *, rounds: int) -> bool:
-        """Take note, before bytes of the archive are given out, that they are, by the layout of that round; it no longer
-        ends for want of readers. Return False where that layout stands no more.
+        """Take note, before bytes of the archive are given out, that they are, by the layout of that round; it has a
+        reader then. Return False where that layout stands no more.
         """
 
     async def asked_anew(self, archive_hash: str, *, rounds: int) -> bool:

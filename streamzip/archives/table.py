@@ -135,6 +135,15 @@ class ArchiveTable:
         opened = self._open.get(hash)
         return opened is not None and (opened.assembly.wants.any or opened.alone > 0)
 
+    def readers(self, hash: str) -> int:
+        """Return how many hold the archive open in this process: downloads, and its build."""
+        opened = self._open.get(hash)
+        return 0 if opened is None else opened.readers
+
+    def names(self) -> list[str]:
+        """Return the archives that are open here and have readers."""
+        return [name for name, opened in self._open.items() if opened.readers]
+
     @contextlib.asynccontextmanager
     async def lease(
         self, hash: str, load: Callable[[], Awaitable[StoredArchive]], *, rounds: int

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from streamzip.cli import admin, remote, serving, zipping
+from streamzip.cli import admin, oversight, remote, serving, zipping
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,3 +42,4 @@ app.command("list")(remote.list_archives)
 for command in (admin.sign, admin.verify, admin.doctor, admin.migrate, admin.openapi):
     app.command()(command)
 app.add_typer(admin.keys, name="keys")
+app.add_typer(oversight.admin, name="admin")

@@ -70,9 +70,8 @@ def delete(server: str, archive_hash: str, token: str | None) -> Flow[None]:
         document(answer, server)
 
 
-def archives(server: str) -> Flow[None]:
-    """Tell each archive of the client's key, the newest first."""
-    page: Any = "/api/archive?limit=200"
+def archives(server: str, page: Any = "/api/archive?limit=200") -> Flow[None]:
+    """Tell each archive of the client's key, the newest first; or of another list, by its first `page`."""
     while page:
         answer = yield from ask(Ask("GET", page))
         listing = document(answer, server)

@@ -17,4 +17,5 @@ class Access(Enum):
     OWNER = auto()  # the API key that created the archive
     PAGE_OWNER = auto()  # as OWNER, or the session of the person whose key it is
     PAGE_DELETER = auto()  # as PAGE_OWNER; where no keys are set, the browser that created the archive
+    ADMIN = auto()  # an admin key; nobody where none is set
     DELETER = auto()  # as OWNER; where no keys are set, whoever has the archive's delete token

@@ -98,7 +98,7 @@ def cookie_of(request: Request, wanted: str) -> str | None:
 
 
 class Auth:
-    """`signed`: None where links need no signature."""
+    """`signed`: None where links need no signature. `admins`: the keys of operators, who are no owners."""
 
     def __init__(
         self,
@@ -109,9 +109,11 @@ class Auth:
         owners: Owners,
         ended: Ended,
         *,
+        admins: ApiKeys | None = None,
         public_url: str | None = None,
     ) -> None:
         self.keys = keys
+        self._admins = admins or ApiKeys()
         self.signed = signed
         self.sessions = sessions
         self._clock = clock
@@ -140,6 +142,8 @@ class Auth:
                 return partial(self._check_status, self.signed)
             case Access.PAGE if self.keys:
                 return self._check_page
+            case Access.ADMIN:
+                return self._check_admin
             case Access.KEY if self.keys:
                 return self._check_key
             case Access.OWNER | Access.DELETER if self.keys:
@@ -187,6 +191,13 @@ class Auth:
         if name is None:
             raise Unauthorized("this API key is not known here")
         request.scope.setdefault("state", {})[OWNER] = name
+
+    async def _check_admin(self, request: Request) -> None:
+        if not self._admins:
+            raise Forbidden("this gateway has no admin keys, so nobody may")
+        presented = _presented(request)
+        if presented is None or self._admins.name_of(presented) is None:
+            raise Unauthorized("an admin key is needed; send it as `Authorization: Bearer …`")
 
     def session_cookie(self, request: Request) -> str | None:
         """Return the value of the session's cookie, of the name that it has where the gateway is reached so."""

@@ -183,6 +183,18 @@ class Shelf:
         finally:
             locks.close()
 
+    def share(self, name: str) -> Held:
+        """Return what one archive has on the shelf, which may be nothing; for a thread."""
+        paths, taken = self.paths(name), 0
+        for path in (paths.finished, paths.part, paths.journal):
+            with suppress(FileNotFoundError):
+                taken += path.stat().st_blocks * 512
+        try:
+            last_use = paths.lock.stat().st_mtime
+        except FileNotFoundError:
+            last_use = 0.0
+        return Held(name, taken, paths.finished.exists(), last_use)
+
     def held(self) -> list[Held]:
         """What lies on the shelf; for a thread."""
         found: list[Held] = []

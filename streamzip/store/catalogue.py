@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, case, delete, func, or_, select, tuple_, update
 
+from streamzip.store.oversight import Oversight
 from streamzip.store.reading import Reads
 from streamzip.store.rows import ArchiveRow
 from streamzip.store.statements import changed
@@ -22,9 +23,12 @@ _COLUMNS = [archives.c[name] for name in ArchiveRow.__dataclass_fields__]
 
 
 class Catalogue:
-    """The archives by owner and by expiry. Every method may raise errors.NotReady and errors.Damaged."""
+    """The archives by owner and by expiry; `oversight`: those of all owners. Every method may raise errors.NotReady and
+    errors.Damaged.
+    """
 
-    def __init__(self, reads: Reads, writer: Writer) -> None:
+    def __init__(self, reads: Reads, writer: Writer, oversight: Oversight) -> None:
+        self.oversight = oversight
         self._reads = reads
         self._writer = writer
 

@@ -31,6 +31,7 @@ from streamzip.store.jobs import Jobs
 from streamzip.store.links import Links
 from streamzip.store.migrations import migrate
 from streamzip.store.objects import Objects
+from streamzip.store.oversight import Oversight
 from streamzip.store.overview import Overview
 from streamzip.store.reading import Reads
 from streamzip.store.rounds import Rounds
@@ -92,7 +93,7 @@ class Repository:
         self.jobs = Jobs(reads, writer, wakes)
         hiding = Hiding(keys)
         self.deliveries = Deliveries(reads, writer, hiding, wakes)
-        self.catalogue = Catalogue(reads, writer)
+        self.catalogue = Catalogue(reads, writer, Oversight(reads, writer, wakes))
         self.webpages = Webpages(reads, writer, hiding, wakes)
         self.overview = Overview(reads)
         self.rounds = Rounds(writer)

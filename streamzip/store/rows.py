@@ -142,3 +142,21 @@ class WebpageRow:
     reason: str | None = None
     waits: int = 0
     claims: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedRow:
+    """A row of any queue, as an operator sees it. `id`: the archive's hash for a prefetch. `toward`: where it goes, as
+    `host:port`. `reason`: why it waits, or how the last attempt ended. Times in epoch s.
+    """
+
+    queue: str
+    id: str
+    hash: str | None
+    owner: str | None
+    state: str
+    attempts: int
+    not_before: float
+    created_at: float
+    reason: str | None
+    toward: str | None

@@ -25,13 +25,15 @@ from tests.support.origin import File, Origin
 
 ANN, ANN_LINE = new_key("ann")
 BOB, BOB_LINE = new_key("bob")
+ADMIN, ADMIN_LINE = new_key("root")
 SECRET = "k:the secret of these tests"
 LINKS = SignedLinks(KeyRing.parse(SECRET), lifetime=60)
 FOLDER = "7kna5e8zq1"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-ASKERS = ("owner", "other key", "no key", "link", "expired link")
+ASKERS = ("owner", "other key", "no key", "link", "expired link", "admin")
 
-# The statuses, in the order of ASKERS. The path's archive, file or page is always the owner's.
+# The statuses, in the order of ASKERS but the last: an admin key is no API key, and gets what ADMIN_GETS says.
+# The path's archive, file or page is always the owner's.
 ANY_KEY = (201, 201, 401, 401, 401)
 BY_LINK = (403, 403, 403, 200, 403)
 EVERYBODY = (200,) * 5
@@ -74,6 +76,16 @@ TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/docs"): EVERYBODY,
     ("GET", "/docs/style.css"): EVERYBODY,
 }
+ADMIN_GETS = {
+    ("GET", "/api/admin/archives"): 200,
+    ("GET", "/api/admin/archives/{hash}"): 200,
+    ("DELETE", "/api/admin/archives/{hash}"): 204,
+    ("DELETE", "/api/admin/copies/{hash}"): 204,
+    ("GET", "/api/admin/pulled"): 200,
+    ("GET", "/api/admin/queue"): 200,
+    ("POST", "/api/admin/queue/{work}"): 404,  # there is no such work
+}
+TABLE |= dict.fromkeys(ADMIN_GETS, (401,) * 5)
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -146,7 +158,12 @@ def keyed(origin: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     origin.serve("/access/a.txt", File(b"bytes"))
     origin.serve("/access/image.png", File(b"image"))
     origin.serve("/access/page", File(b"<img src=image.png>", fields=(("Content-Type", "text/html"),)))
-    settings = {"secret_keys": SECRET, "signed_links": "on", "folders_dir": str(folder / "root")}
+    settings = {
+        "secret_keys": SECRET,
+        "signed_links": "on",
+        "folders_dir": str(folder / "root"),
+        "admin_keys": ADMIN_LINE,
+    }
     with Gateway(folder / "data", allow=[origin.authority], api_keys=f"{ANN_LINE},{BOB_LINE}", **settings) as gateway:
         yield Scene(gateway, origin, bearer(ANN))
 
@@ -171,10 +188,13 @@ def ask(gateway: Gateway, method: str, url: str, **sent: Any) -> tuple[int, str]
     return response.status_code, said + str(response.headers)
 
 
+KEYS = {"owner": ANN, "other key": BOB, "admin": ADMIN}
+
+
 def as_asker(asker: str, path: str) -> tuple[str, dict[str, str]]:
     """Return the query and the header with which this one asks for the path."""
-    if asker in ("owner", "other key"):
-        return "", bearer(ANN if asker == "owner" else BOB)
+    if asker in KEYS:
+        return "", bearer(KEYS[asker])
     if asker == "no key":
         return "", {}
     return f"?{LINKS.query(path, now=time.time() - (120 if asker == 'expired link' else 0))}", {}
@@ -216,7 +236,8 @@ def test_operation_lets_in_whom_it_is_for(keyed: Scene, operation: tuple[str, st
             elif hash and asker != "owner":
                 assert f"{hash}.zip?expires" not in said, asker
                 assert not re.search(rf"/(a|archive_img)/{hash}\?expires", said), asker
-    assert got == {each: list(TABLE[operation]) for each in got}
+    expected = [*TABLE[operation], ADMIN_GETS.get(operation, TABLE[operation][ASKERS.index("no key")])]
+    assert got == dict.fromkeys(got, expected)
 
 
 def test_other_key_can_neither_build_nor_stop_an_archive(keyed: Scene) -> None:

@@ -17,6 +17,7 @@ WHO = {
     Access.LINK: "who has the link",
     Access.STATUS: "everybody; where links are signed, who has the archive's, its key or its delete token",
     Access.KEY: "an API key",
+    Access.ADMIN: "an admin key",
     Access.PAGE: "an API key, or a session",
     Access.OWNER: "the archive's key",
     Access.PAGE_OWNER: "the archive's key, or a session of its",

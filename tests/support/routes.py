@@ -2,6 +2,7 @@
 
 import asyncio
 from concurrent.futures import Executor
+from dataclasses import fields
 from typing import Any, cast
 
 from starlette.routing import Route
@@ -28,7 +29,7 @@ def routes() -> list[Route]:
     settings, clock = Settings(_env_file=None), SystemClock()  # type: ignore[call-arg]
     links, pages, disk = cast(Links, None), cast(WebpageDownloads, None), cast(Executor, None)
     auth = Auth(ApiKeys(), None, cast(Sessions, None), clock, cast(Owners, None), cast(Ended, None))
-    gateway = Gateway(*[cast(Any, None) for _ in range(6)])
+    gateway = Gateway(*[cast(Any, None)] * len(fields(Gateway)))
     downloads, entries = Downloads(gateway, settings, clock), Rate(0, clock)
     features = (
         UploadDoor(cast(Uploads, None), gateway, settings, links, auth, clock, disk),
