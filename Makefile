@@ -5,6 +5,7 @@
 
 RUN := .venv/.run
 DEV := .venv/.dev
+PEERS := .venv/peers
 ARGS ?=
 # What runs a gateway end to end, on PostgreSQL too: in CI a part of it, in `make prove` all of it.
 ON_POSTGRESQL_SHORT := tests/api/test_main_flow.py tests/api/test_webhooks.py tests/api/test_keys.py
@@ -45,8 +46,9 @@ prove: $(DEV) ## the slow proofs: gigabytes, minutes (they need scripts/test-too
 	scripts/test -m slow --timeout 1800 $(ARGS)
 	$(if $(ARGS),,scripts/test -n 2 --postgresql $(ON_POSTGRESQL))
 
-bench: $(DEV) ## the speed claims beside nginx and a plain gateway (QUICK=1: two minutes; ARGS="small far")
-	.venv/bin/python -m benchmarks $(if $(QUICK),--quick) $(ARGS)
+bench: $(DEV) $(if $(shell command -v npm),$(PEERS)) ## the speed claims beside nginx and others (QUICK=1; ARGS="small far")
+	STREAMZIP_BENCH_NODE=$${STREAMZIP_BENCH_NODE-$(if $(shell command -v npm),$(CURDIR)/$(PEERS))} \
+		.venv/bin/python -m benchmarks $(if $(QUICK),--quick) $(ARGS)
 
 screenshots: $(DEV) ## the README's pictures anew, of the running pages (needs scripts/test-tools --slow)
 	.venv/bin/python -m tests.support.screenshots docs/images
@@ -65,6 +67,9 @@ lock: ## the lock files anew from pyproject.toml (ARGS=--upgrade takes the newes
 
 audit: ## known holes in the locked packages; it says where it had no data (status 3)
 	scripts/audit
+
+$(PEERS): $(DEV)
+	npm install --silent --no-audit --no-fund --prefix $@ archiver@7.0.1
 
 clean: ## away with caches and .venv; ./data stays
 	rm -rf .venv dist .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

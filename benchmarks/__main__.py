@@ -10,6 +10,8 @@ from pathlib import Path
 
 from benchmarks.bench import Bench
 from benchmarks.machine import describe
+from benchmarks.picture import draw
+from benchmarks.summary import summarise
 from benchmarks.table import render
 from benchmarks.workloads import creates, downloads, finished, huge, readers, text
 
@@ -24,6 +26,7 @@ WORKLOADS = {
     "crowd": readers.crowd,
     "parallel": readers.parallel,
     "several": readers.several,
+    "eight": readers.eight,
     "huge": huge.huge,
     "create-10": creates.ten,
     "create-10000": creates.ten_thousand,
@@ -38,6 +41,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=0, help="runs of each contender; default 5, quick 1")
     parser.add_argument("--memory", type=Path, default=Path("/dev/shm"), help="where the origin's files go (tmpfs)")
     parser.add_argument("--disk", type=Path, default=Path("/var/tmp"), help="where copies go (a real disk)")
+    parser.add_argument("--picture", type=Path, help="an SVG file to draw the figures in")
     parser.add_argument("--against", type=Path, help="another checkout, whose gateway is measured in the same rounds")
     asked = parser.parse_args()
     unknown = set(asked.workloads) - WORKLOADS.keys()
@@ -51,12 +55,18 @@ def main() -> None:
     try:
         bench = Bench(root, data, asked.rounds or (1 if asked.quick else 5), asked.quick, asked.against)
         print(f"{describe(data)} Medians of {bench.rounds} interleaved rounds.\n")
+        results = []
         for name in asked.workloads or WORKLOADS:
             began = time.monotonic()
-            print(render(WORKLOADS[name](bench)) + "\n", flush=True)
+            results.append(WORKLOADS[name](bench))
+            print(render(results[-1]) + "\n", flush=True)
             print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr)
             for folder in (*root.iterdir(), *data.iterdir()):
                 shutil.rmtree(folder)
+        if len(results) > 1:
+            print(summarise(results))
+        if asked.picture is not None:
+            asked.picture.write_text(draw(results))
     finally:
         for folder in (root, data):
             shutil.rmtree(folder, ignore_errors=True)

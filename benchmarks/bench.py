@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 from benchmarks.corpus import MIB, File
 from benchmarks.processes import Process
@@ -34,13 +35,29 @@ class Contender:
 
 @dataclass(slots=True)
 class Result:
-    """A workload's samples, by contender. `unit` says what `units` counts: processor time is given for one of them."""
+    """A workload's samples, by contender. `unit` says what `units` counts: processor time is given for one of them.
+    `far`: what is waited for is the network.
+    """
 
     title: str
     unit: str
     units: float
     samples: dict[str, list[Sample]]
     notes: list[str] = field(default_factory=list)
+    far: bool = False
+
+    @property
+    def per_unit(self) -> str:
+        """Return what processor time is given in."""
+        return self.unit if self.unit.startswith("ms") else f"seconds per {self.unit}"
+
+    def cpu(self, name: str) -> float:
+        """Return the median of a contender's processor seconds."""
+        return median(sample.cpu for sample in self.samples[name])
+
+    def wall(self, name: str) -> float:
+        """Return the median of the seconds that it took."""
+        return median(sample.wall for sample in self.samples[name])
 
 
 @dataclass(slots=True)

@@ -14,22 +14,18 @@ def render(result: Result) -> str:
     """One workload's table, with its notes."""
     lines = [f"### {result.title}", "", *_HEAD]
     lines += [_row(name, samples, result) for name, samples in result.samples.items()]
-    lines += ["", f"CPU per unit: {_unit_name(result.unit)}."]
+    lines += ["", f"CPU per unit: {result.per_unit}."]
     lines += [f"{note}." for note in result.notes]
     return "\n".join(lines)
 
 
-def _unit_name(unit: str) -> str:
-    return unit if unit.startswith("ms") else f"seconds per {unit}"
-
-
 def _row(name: str, samples: Sequence[Sample], result: Result) -> str:
-    cpu = median(sample.cpu for sample in samples)
+    cpu = result.cpu(name)
     durable = [sample.durable for sample in samples if sample.durable is not None]
     beside = _beside(name, result)
     cells = [
         name,
-        f"{median(sample.wall for sample in samples):.3f}",
+        f"{result.wall(name):.3f}",
         f"{1000 * median(sample.first_byte for sample in samples):.1f}",
         f"{cpu:.2f}",
         f"{median(durable):.2f}" if durable else "",
@@ -46,4 +42,4 @@ def _beside(name: str, result: Result) -> float | None:
     hop = HOP if name in (HOP, NO_COPY, PLAIN) else STORE if name.startswith((STORE, COPY)) else None
     if hop is None or hop not in result.samples:
         return None
-    return median(sample.cpu for sample in result.samples[hop])
+    return result.cpu(hop)

@@ -1,11 +1,13 @@
-"""nginx, in its four parts here: the origin, the hop that passes the bytes on, the hop that stores them, the front."""
+"""nginx, in its parts here: the origin, the hop that passes the bytes on, the hop that stores them, the front, and with
+mod_zip the one that packs them.
+"""
 
 from pathlib import Path
 
 from benchmarks.processes import Process, free_port
 
 _FRAME = """
-daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
+{module} daemon off; worker_processes {processes}; pid {folder}/nginx.pid; error_log {folder}/error.log;
 events {{ worker_connections 4096; }}
 http {{
     sendfile on; tcp_nopush on; keepalive_requests 1000000; default_type application/octet-stream;
@@ -16,10 +18,29 @@ http {{
 """
 
 
-def _start(folder: Path, port: int, http: str, log: str = "access_log off;") -> Process:
+# The bytes go through in few calls, and never to a file but to a copy that is wanted.
+_TUNED = "proxy_buffer_size 64k; proxy_buffers 16 256k; proxy_busy_buffers_size 1m; output_buffers 4 256k;"
+
+
+def _start(
+    folder: Path,
+    port: int,
+    http: str,
+    log: str = "access_log off;",
+    *,
+    processes: int = 1,
+    module: Path | None = None,
+) -> Process:
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "nginx.conf"
-    config.write_text(_FRAME.format(folder=folder, http=f"{log} {http}"))
+    config.write_text(
+        _FRAME.format(
+            folder=folder,
+            http=f"{log} {http}",
+            processes=processes,
+            module=f"load_module {module};" if module is not None else "",
+        )
+    )
     # As root nginx would switch to another user, which cannot read a folder that is the owner's alone.
     return Process(
         ["nginx", "-c", str(config), "-e", str(folder / "error.log"), "-g", "user root;"], port, folder / "log"
@@ -41,10 +62,9 @@ def sent(folder: Path) -> int:
     return sum(map(int, (folder / "access.log").read_text().split()))
 
 
-def hop(folder: Path, origin_url: str, *, store: Path | None = None) -> Process:
-    """`proxy_pass` with wide buffers: the bytes go through in few calls, and never to a file but to `store`."""
+def hop(folder: Path, origin_url: str, *, store: Path | None = None, processes: int = 1) -> Process:
+    """`proxy_pass` with wide buffers, and with `proxy_store` where there is a `store`."""
     port = free_port()
-    tuned = "proxy_buffer_size 64k; proxy_buffers 16 256k; proxy_busy_buffers_size 1m; output_buffers 4 256k;"
     keeping = "proxy_max_temp_file_size 0;"
     if store is not None:
         store.mkdir(parents=True, exist_ok=True)
@@ -58,9 +78,35 @@ def hop(folder: Path, origin_url: str, *, store: Path | None = None) -> Process:
             listen 127.0.0.1:{port};
             location / {{
                 proxy_pass {origin_url.partition("://")[0]}://origin; proxy_http_version 1.1;
-                proxy_set_header Connection ""; proxy_ssl_verify off; {tuned} {keeping}
+                proxy_set_header Connection ""; proxy_ssl_verify off; {_TUNED} {keeping}
             }}
         }}""",
+        processes=processes,
+    )
+
+
+def zipping(folder: Path, module: Path, origin_url: str, lists: Path, processes: int) -> Process:
+    """mod_zip: `/zip/NAME` is the archive of the list NAME in the folder `lists`."""
+    port, listing = free_port(), free_port()
+    return _start(
+        folder,
+        port,
+        f"""
+        upstream origin {{ server {origin_url.partition("://")[2]}; keepalive 32; }}
+        server {{
+            listen 127.0.0.1:{listing};
+            location / {{ root {lists}; add_header X-Archive-Files zip; }}
+        }}
+        server {{
+            listen 127.0.0.1:{port};
+            location /zip/ {{ proxy_pass http://127.0.0.1:{listing}/; }}
+            location /origin/ {{
+                internal; proxy_pass http://origin/; proxy_http_version 1.1; proxy_set_header Connection "";
+                {_TUNED} proxy_max_temp_file_size 0;
+            }}
+        }}""",
+        processes=processes,
+        module=module,
     )
 
 

@@ -8,7 +8,7 @@ from benchmarks import runs
 from benchmarks.bench import Bench, Contender, Result, gib, running
 from benchmarks.corpus import MIB, File, binaries
 from benchmarks.processes import Process, free_port
-from benchmarks.servers import certificates, gateways, nginx
+from benchmarks.servers import certificates, gateways, nginx, peers
 from benchmarks.validity import check
 from benchmarks.workloads.support import keeps_nothing, slow_origin
 
@@ -94,6 +94,12 @@ def _compared(
         if unit == "ms/file":
             name = f"{COPY}, from create"
             contenders.append(Contender(name, partial(runs.from_create, copying, urls, keeps=True)))
+        packing = [] if tls else peers.start(stack, bench, files, base)
+        for peer in packing:
+            check(peer.prepare(), files, bench.root)
+            contenders.append(Contender(peer.name, partial(runs.packed, peer)))
+            if unit == "ms/file" and peer.name == peers.ZIPSTREAMER:
+                contenders.append(Contender(f"{peer.name}, from create", partial(runs.packed_from_create, peer)))
         for cache, name in () if bench.against is None else (("40GiB", COPY), ("0", NO_COPY)):
             other = gateways.streamzip(bench.folder(), [origin], cache=cache, ca=ca, checkout=bench.against)
             running(stack, other)
@@ -103,6 +109,9 @@ def _compared(
             label = f"{name}, the other"
             contenders.append(Contender(label, partial(runs.download, other, urls, keeps=cache != "0")))
         result = bench.interleaved(title, unit, units, contenders)
+        result.far = bool(delay)
         if without is not None:
             result.notes.append(f"{NO_COPY}: {without}")
+        if not tls:
+            result.notes += peers.missing()
         return result

@@ -11,12 +11,15 @@ from benchmarks import runs
 from benchmarks.bench import Bench, Contender, Result, Sample, gib, running, wait_for
 from benchmarks.client import Taken, get
 from benchmarks.corpus import MIB, File, binaries
-from benchmarks.servers import gateways, nginx
+from benchmarks.servers import gateways, nginx, peers
 from benchmarks.servers.gateways import Gateway
+from benchmarks.servers.peers import Peer
 from benchmarks.validity import check_file
+from benchmarks.workloads.downloads import COPY, HOP, NO_COPY
 
 READERS = 50
 ARCHIVES = 10
+EIGHT = 8
 
 
 def crowd(bench: Bench) -> Result:
@@ -42,24 +45,45 @@ def several(bench: Bench) -> Result:
         for workers, name in ((1, "streamzip, one process"), (2, "streamzip, two workers")):
             gateway = gateways.streamzip(bench.folder(), [origin], workers=workers)
             running(stack, gateway)
-            contenders.append(Contender(name, partial(_several, gateway, urls)))
+            contenders.append(Contender(name, partial(_several, gateway, urls, ARCHIVES)))
         title = f"{ARCHIVES} archives at once, {len(files)} × 4 MiB each"
         return bench.interleaved(title, "GiB", gib(files) * ARCHIVES, contenders)
 
 
-def _several(gateway: Gateway, urls: list[str]) -> Sample:
-    archives = [gateway.create(urls) for _ in range(ARCHIVES)]
+def eight(bench: Bench) -> Result:
+    """8 different archives at once, everybody with two processes."""
+    files = binaries(bench.root, "medium", bench.scaled(64), 4 * MIB)
+    with ExitStack() as stack:
+        origin = nginx.origin(bench.folder(), bench.root)
+        running(stack, origin)
+        base = f"http://127.0.0.1:{origin.port}"
+        urls = [f"{base}/{file.path}" for file in files]
+        passing = nginx.hop(bench.folder(), base, processes=2)
+        running(stack, passing)
+        contenders = [Contender(HOP, partial(runs.hops_at_once, passing, files, EIGHT))]
+        for cache, name in (("40GiB", COPY), ("0", NO_COPY)):
+            gateway = gateways.streamzip(bench.folder(), [origin], cache=cache, workers=2)
+            running(stack, gateway)
+            contenders.append(Contender(name, partial(_several, gateway, urls, EIGHT, keeps=cache != "0")))
+        packing = peers.start(stack, bench, files, base, processes=2)
+        contenders += [Contender(peer.name, partial(_peer_at_once, peer)) for peer in packing]
+        title = f"{EIGHT} archives at once, two processes, {len(files)} × 4 MiB each"
+        result = bench.interleaved(title, "GiB", gib(files) * EIGHT, contenders)
+        result.notes += peers.missing()
+        return result
 
-    def work() -> Taken:
-        with ThreadPoolExecutor(ARCHIVES) as pool:
-            began = time.perf_counter()
-            taken = list(pool.map(get, [archive.url for archive in archives]))
-            wall = time.perf_counter() - began
-        return Taken(max(each.first_byte for each in taken), wall, sum(each.size for each in taken))
 
-    sample = runs.measured(gateway.process, work)
+def _peer_at_once(peer: Peer) -> Sample:
+    return runs.at_once(peer.process, [peer.prepare() for _ in range(EIGHT)])
+
+
+def _several(gateway: Gateway, urls: list[str], count: int, *, keeps: bool = True) -> Sample:
+    archives = [gateway.create(urls) for _ in range(count)]
+
+    sample = runs.at_once(gateway.process, [archive.url for archive in archives])
     for archive in archives:
-        wait_for(archive.copy)
+        if keeps:
+            wait_for(archive.copy)
         gateway.delete(archive)
     return sample
 
