@@ -34,6 +34,8 @@ PROGRAMS = {
     "curl": "curl",
     "strace": "strace",
     "bash": "bash",
+    "zsh": "zsh",
+    "fish": "fish",
     "ps": "ps",
     "cmp": "cmp",
     "jq": "jq",

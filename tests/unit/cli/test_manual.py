@@ -27,20 +27,38 @@ def test_manual_page_has_every_command() -> None:
     assert macros == {".TH", ".SH", ".SS", ".TP", ".B", ".I"}
 
 
-@pytest.mark.needs("bash")
-def test_bash_completes_commands_and_options(tmp_path: Path) -> None:
-    """The script that is installed for bash, sourced there, completes as one types."""
-    environment = os.environ | {"PATH": f"{COMMAND.parent}{os.pathsep}{os.environ['PATH']}"}
-    asked = environment | {"_STREAMZIP_COMPLETE": "source_bash"}
-    script = tmp_path / "completion.bash"
+# Each types a line in its shell, with the script sourced there, asks for its completion, and prints what came of it.
+BASH = r"""
+source "$1"; read -ra COMP_WORDS <<< "$2"; COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+$(complete -p streamzip | sed 's/.*-F \([^ ]*\).*/\1/') streamzip; printf '%s\n' "${COMPREPLY[@]}"
+"""
+FISH = 'source $argv[1]; complete --do-complete="$argv[2]"'
+# zsh completes only what is typed into its editor, which zpty gives a terminal; ^X then shows the line as it stands.
+ZSH = r"""
+zmodload zsh/zpty; zpty typed zsh -f -i
+zpty -w typed "unsetopt zle_bracketed_paste; autoload -U compinit && compinit -u -D; source $1"
+zpty -w typed 'shown() { print -r -- "<<$BUFFER>>" }; zle -N shown; bindkey "^X" shown; print -r -- rea""dy'
+zpty -r -m typed said '*ready*'
+zpty -w -n typed "$2"$'\t\x18'
+zpty -r -m typed said '*<<*>>*'; said=${said##*<<}; print -r -- ${said%%>>*}; zpty -d typed
+"""
+SHELLS = {
+    "bash": ["bash", "--norc", "-c", BASH, "bash"],
+    "fish": ["fish", "--no-config", "-c", FISH],
+    "zsh": ["zsh", "-f", "-c", ZSH, "zsh"],
+}
+
+
+@pytest.mark.parametrize("shell", [pytest.param(name, marks=pytest.mark.needs(name)) for name in SHELLS])
+def test_shells_complete_as_one_types(shell: str, tmp_path: Path) -> None:
+    """The script that is installed for each shell, sourced there, knows a command's options."""
+    environment = os.environ | {"PATH": f"{COMMAND.parent}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path)}
+    asked = environment | {"_STREAMZIP_COMPLETE": f"source_{shell}"}
+    script = tmp_path / "completion"
     script.write_bytes(subprocess.run([str(COMMAND)], env=asked, capture_output=True, check=True, timeout=60).stdout)
-    for words, expected in ((("streamzip", "st"), "status"), (("streamzip", "zip", "--dr"), "--dry-run")):
-        typed = (
-            f"source {script}; COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; "
-            "$(complete -p streamzip | sed 's/.*-F \\([^ ]*\\).*/\\1/') streamzip; echo ${COMPREPLY[@]}"
-        )
-        done = subprocess.run(["bash", "-c", typed], env=environment, capture_output=True, text=True, timeout=60)
-        assert expected in done.stdout.split(), done.stderr
+    command = [*SHELLS[shell], str(script), "streamzip zip --dr"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert "--dry-run" in done.stdout.split(), (done.stdout, done.stderr)
 
 
 def test_package_runs_as_a_module() -> None:
