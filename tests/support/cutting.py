@@ -11,7 +11,8 @@ from typing import Self
 
 class Cutting:
     """Passes connections on to `port` of 127.0.0.1. The first ones end after `cuts` bytes of the answer, the later ones
-    when they are done. `between(number)` is called after each cut, before the next connection is answered.
+    when they are done. `between(number)` is called after each cut, before the next connection is answered. One that asks
+    for nothing is none of them: a browser opens some to have them ready.
     """
 
     def __init__(self, port: int, cuts: Iterable[int]) -> None:
@@ -57,14 +58,19 @@ class Cutting:
                 client, _ = self._listening.accept()
             except OSError:
                 return
+            self._start(self._pass, client)
+
+    def _pass(self, client: socket.socket) -> None:
+        with client, contextlib.suppress(OSError):
+            if not client.recv(1, socket.MSG_PEEK):
+                return
             with self._lock:
                 number = self.connections
                 self.connections += 1
-            limit = self._cuts[number] if number < len(self._cuts) else None
-            self._start(self._pass, client, limit, number)
+            self._pass_on(client, self._cuts[number] if number < len(self._cuts) else None, number)
 
-    def _pass(self, client: socket.socket, limit: int | None, number: int) -> None:
-        with client, contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._server)) as server:
+    def _pass_on(self, client: socket.socket, limit: int | None, number: int) -> None:
+        with socket.create_connection(("127.0.0.1", self._server)) as server:
             asking = self._start(_upstream, client, server)
             try:
                 cut = _downstream(server, client, limit)
