@@ -13,7 +13,7 @@ from benchmarks.machine import describe
 from benchmarks.picture import draw
 from benchmarks.summary import summarise
 from benchmarks.table import render
-from benchmarks.workloads import creates, downloads, finished, huge, readers, text
+from benchmarks.workloads import commands, creates, downloads, finished, huge, readers, text
 
 WORKLOADS = {
     "large": downloads.large,
@@ -28,6 +28,8 @@ WORKLOADS = {
     "several": readers.several,
     "eight": readers.eight,
     "huge": huge.huge,
+    "zip-large": commands.large,
+    "zip-small": commands.small,
     "create-10": creates.ten,
     "create-10000": creates.ten_thousand,
 }

@@ -59,6 +59,10 @@ class Result:
         """Return the median of the seconds that it took."""
         return median(sample.wall for sample in self.samples[name])
 
+    def wall(self, name: str) -> float:
+        """The median of a contender's seconds."""
+        return median(sample.wall for sample in self.samples[name])
+
 
 @dataclass(slots=True)
 class Bench:

@@ -11,8 +11,9 @@ from typing import Self
 
 class Cutting:
     """Passes connections on to `port` of 127.0.0.1. The first ones end after `cuts` bytes of the answer, the later ones
-    when they are done. `between(number)` is called after each cut, before the next connection is answered. One that asks
-    for nothing is none of them: a browser opens some to have them ready.
+    when they are done. `between(number)` is called after each cut, before the next connection is answered.
+
+    A connection that asks for nothing is none of them: a browser opens some to have them ready.
     """
 
     def __init__(self, port: int, cuts: Iterable[int]) -> None:

@@ -65,6 +65,24 @@ def test_each_tool_is_used_by_the_tests(name: str) -> None:
     assert used in TESTS | PRODUCT or (ROOT / BY_COMMAND[used]).exists()
 
 
+BUILT_ON = {
+    "starlette": "streamzip/api/routes.py",
+    "uvicorn": "streamzip/process/server.py",
+    "httpx": "streamzip/httpx_.py",
+    "zipstream-ng": "streamzip/zip/records.py",
+    "respx": "tests/unit/origins/test_http_hosts.py",
+    "pytest": "tests/conftest.py",
+}
+
+
+@pytest.mark.parametrize(("name", "place"), BUILT_ON.items())
+def test_each_package_the_project_is_built_on_does_its_work(name: str, place: str) -> None:
+    """The six are declared, and each is imported where its work is done."""
+    declared = PROJECT["project"]["dependencies"] + PROJECT["dependency-groups"]["dev"]
+    assert name in map(name_of, declared)
+    assert name in imported_by([ROOT / place])
+
+
 def test_httpx_is_imported_in_one_place() -> None:
     """Its successor is one line to change, in the product."""
     importing = [

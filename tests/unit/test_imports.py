@@ -19,12 +19,14 @@ SERVING = (
     "uvicorn",
     "jinja2",
 )
+ZIP = "import streamzip.cli, streamzip.library.archive"
 
 
 @pytest.mark.parametrize(
     ("what", "unwanted"),
     [
         pytest.param(HELP, (*SERVING, "rich", "selectolax", "streamzip.client", "streamzip.library"), id="help"),
+        pytest.param(ZIP, ("jinja2", "sqlalchemy", "rich", "selectolax", "streamzip.app", "streamzip.web"), id="zip"),
         # `uvicorn` brings click along.
         pytest.param(SERVE, ("rich", "httpx._main", "selectolax", "psycopg"), id="serve"),
     ],
