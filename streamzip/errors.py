@@ -1,6 +1,6 @@
 """What can go wrong, as a client is told of it (RFC 9457) and as an entry's record keeps it.
 
-    Problem                     code, status, a public sentence; edge/problems.py renders it
+    Problem                     code, status, a public sentence; edge/problem_document.py renders it
     ├── InvalidRequest          422  a field is wrong; names it by JSON Pointer
     ├── UnusablePage            422  `not_html`, `no_images`, `page_too_large`: a web page without images to pack
     ├── BadHost                 400  the Host header is missing, doubled, or names no host

@@ -13,7 +13,7 @@ from streamzip.clock import Clock
 from streamzip.config import Settings
 from streamzip.edge.accel import ANNOUNCED_KEY
 from streamzip.edge.disposition import attachment
-from streamzip.edge.problems import ProblemResponse
+from streamzip.edge.problem_document import ProblemResponse
 from streamzip.edge.representation import Representation, respond
 from streamzip.edge.request_log import about
 from streamzip.edge.sending import HandedOver

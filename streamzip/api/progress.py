@@ -11,7 +11,7 @@ from starlette.responses import Response
 from streamzip.api.archives import Archives
 from streamzip.archives.watching import Snapshot, Watches
 from streamzip.edge.fields import NO_STORE
-from streamzip.edge.problems import ProblemResponse
+from streamzip.edge.problem_document import ProblemResponse
 from streamzip.edge.representation import bodyless
 from streamzip.edge.sending import StreamedResponse
 from streamzip.errors import NotFound, TooMany

@@ -70,6 +70,8 @@ def zip_(
         stop("the zip goes to stdout, where JSON cannot stand beside it", code=WRONG_USAGE)
     items = _items(sources or (), input_file, _fields(header or ()), name_template)
     # Imported here: the other commands need not load the engine.
+    import uvloop
+
     from streamzip import Origins, Zip
 
     filename = "archive.zip" if output == "-" else Path(output).name
@@ -79,7 +81,8 @@ def zip_(
         archive = Zip(items, filename=filename, origins=origins, **options)
         for asked, name in archive.renamed:
             say(f"renamed: {asked} to {name}", quiet=quiet)
-        document = asyncio.run(_run(archive, origins, output, dry_run=dry_run, force=force, quiet=quiet or as_json))
+        work = _run(archive, origins, output, dry_run=dry_run, force=force, quiet=quiet or as_json)
+        document = uvloop.run(work)
     for entry in archive.left_out:
         say(f"left out: {entry}", quiet=quiet)
     if as_json:

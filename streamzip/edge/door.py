@@ -19,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from streamzip import metrics
 from streamzip.edge.bodies import READ_OVER
-from streamzip.edge.problems import ProblemResponse
+from streamzip.edge.problem_document import ProblemResponse
 from streamzip.framing import Framing, head_end
 from streamzip.logs import event
 

@@ -5,7 +5,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from streamzip.edge.accel import ANNOUNCED_KEY, announces
 from streamzip.edge.hosts import Hosts
-from streamzip.edge.problems import respond
+from streamzip.edge.problem_document import respond
 from streamzip.edge.proxies import Proxies, parsed
 from streamzip.edge.sites import Sites
 from streamzip.errors import Problem

@@ -1,71 +1,23 @@
-"""Errors as RFC 9457 problem documents: a stable `code` beside the standard members, never a stack trace."""
+"""What is answered when a handler raises: a problem document, and a page to a person who opened a link."""
 
-import json
 import logging
-from typing import Any, cast
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from streamzip.edge.answers import ProblemDocument
+from streamzip.edge.problem_document import ProblemResponse, respond
 from streamzip.edge.request_log import LEFT, told_of
 from streamzip.errors import NotReady, Problem
-from streamzip.logs import REQUEST_ID, event
+from streamzip.logs import event
 from streamzip.web.frame import is_browser
 from streamzip.web.told import is_link, problem_page
 
 logger = logging.getLogger(__name__)
 
 _CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
-
-
-class ProblemResponse(Response):
-    """A problem document; never stored by a cache."""
-
-    media_type = "application/problem+json"
-
-    def __init__(
-        self,
-        status: int,
-        code: str,
-        title: str,
-        detail: str,
-        *,
-        members: dict[str, Any] | None = None,
-        retry_after: int | None = None,
-    ) -> None:
-        document: ProblemDocument = {
-            "type": "about:blank",
-            "title": title,
-            "status": status,
-            "detail": detail,
-            "code": code,
-        }
-        document.update(cast(ProblemDocument, members or {}))
-        if (request_id := REQUEST_ID.get()) is not None:
-            document["request_id"] = request_id
-        headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-        if retry_after is not None:
-            headers["Retry-After"] = str(retry_after)
-        body = json.dumps(document, ensure_ascii=False).encode(errors="replace")
-        super().__init__(body, status, headers)
-
-
-def respond(problem: Problem) -> Response:
-    """The problem as a response."""
-    response = ProblemResponse(
-        problem.status,
-        problem.code,
-        problem.title,
-        problem.detail,
-        members=problem.members(),
-        retry_after=problem.retry_after,
-    )
-    if problem.status == 401:  # RFC 9110 §15.5.2 asks for it
-        response.headers["WWW-Authenticate"] = "Bearer"
-    return response
 
 
 async def on_problem(request: Request, error: Exception) -> Response:

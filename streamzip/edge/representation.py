@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from streamzip.edge.accel import nginx_agrees
 from streamzip.edge.conditionals import combined, decide
-from streamzip.edge.problems import ProblemResponse
+from streamzip.edge.problem_document import ProblemResponse
 from streamzip.edge.ranges import Multipart, Unsatisfiable, content_range, multipart, parse_range, unsatisfied_range
 from streamzip.edge.request_log import LEFT
 from streamzip.edge.sending import StreamedResponse, unless_left

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from streamzip.app import made
 from streamzip.config import Settings, check_shared, variable
 from streamzip.data_folder import prepare_data_dir
-from streamzip.edge.problems import respond
+from streamzip.edge.problem_document import respond
 from streamzip.errors import NotReady
 from streamzip.guards.links import PREFIX
 from streamzip.process.descriptors import given_limit, share_out

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from streamzip.edge import problems
+from streamzip.edge import problem_document
 from streamzip.edge.representation import respond
 from streamzip.errors import BuildFailed, Problem
 from streamzip.library.archive import Zip
@@ -53,9 +53,9 @@ class ZipResponse(Response):
                 selected = archive.representation()
                 return cls(await respond(request, selected, stack, now=time.time(), write_timeout=UNTAKEN_FOR))
             except Problem as problem:
-                return cls(problems.respond(problem))
+                return cls(problem_document.respond(problem))
             except NothingToZip as error:
-                return cls(problems.respond(BuildFailed(str(error), code=error.code)))
+                return cls(problem_document.respond(BuildFailed(str(error), code=error.code)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._answer(scope, receive, send)

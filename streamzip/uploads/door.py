@@ -19,7 +19,7 @@ from streamzip.edge.bodies import READ_OVER, chunks_of
 from streamzip.edge.disposition import attachment
 from streamzip.edge.fields import NO_STORE
 from streamzip.edge.forms import FIELD, FileForm, pieces
-from streamzip.edge.problems import respond as told
+from streamzip.edge.problem_document import respond as told
 from streamzip.edge.representation import Representation, respond
 from streamzip.errors import FieldError, InvalidRequest, Problem, TooLarge, Unsupported
 from streamzip.gateway import Gateway

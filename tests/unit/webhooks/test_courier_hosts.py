@@ -10,9 +10,9 @@ import respx
 
 from streamzip.access.keyring import KeyRing
 from streamzip.access.standard_webhooks import WebhookSecrets
-from streamzip.webhooks.courier import Courier, Outcome
 from streamzip.net.httpx_transport import HttpxTransport
 from streamzip.store.rows import DeliveryRow
+from streamzip.webhooks.courier import Courier, Outcome
 from tests.support.receiver import SECRET
 from tests.unit.jobs.running import Clock
 

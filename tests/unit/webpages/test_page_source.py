@@ -7,11 +7,11 @@ import pytest
 import respx
 
 from streamzip.errors import OriginError, UnusablePage
-from streamzip.webpages.downloads import PageSource
 from streamzip.net.httpx_transport import HttpxTransport
 from streamzip.origins.fetch import Fetcher
 from streamzip.origins.gate import Gate
 from streamzip.origins.http import HttpSource
+from streamzip.webpages.downloads import PageSource
 
 PAGE = "https://blog.example/post"
 HTML = {"Content-Type": "text/html; charset=utf-8"}
