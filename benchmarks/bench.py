@@ -59,10 +59,6 @@ class Result:
         """Return the median of the seconds that it took."""
         return median(sample.wall for sample in self.samples[name])
 
-    def wall(self, name: str) -> float:
-        """The median of a contender's seconds."""
-        return median(sample.wall for sample in self.samples[name])
-
 
 @dataclass(slots=True)
 class Bench:
