@@ -20,7 +20,6 @@ from streamzip.dropins import mod_zip
 from streamzip.edge.problems import on_problem, on_unexpected
 from streamzip.edge.sending import StreamedResponse
 from streamzip.errors import BuildFailed, OriginError, Problem
-from streamzip.httpx_ import httpx
 from streamzip.logs import event
 from streamzip.manifest.dispositions import filename, parameters
 from streamzip.manifest.fields import Fields, read_fields
@@ -28,6 +27,7 @@ from streamzip.manifest.model import Entry, Manifest
 from streamzip.manifest.names import clean_filename
 from streamzip.manifest.parse import CreateRequest, named
 from streamzip.net.addresses import BlockedAddressError
+from streamzip.net.errors import TransportError
 from streamzip.net.port import Stream, Transport
 from streamzip.origins.answers import Head
 from streamzip.origins.counting import CountedChunks, Pace
@@ -153,7 +153,7 @@ class _Layer:
         path = scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
         try:
             answer = await self._own.transport.get(written(self._own.base + path), self._fields(request))
-        except (httpx.TransportError, BlockedAddressError, ValueError) as error:
+        except (TransportError, BlockedAddressError, ValueError) as error:
             event(logger, logging.WARNING, "upstream_failed", error=str(error))
             raise BuildFailed("the upstream gave no answer", code="upstream_failed") from error
         return Head(answer.status, answer.fields), answer.stream
@@ -231,7 +231,7 @@ async def _chunks(stream: Stream, empty: bool) -> AsyncGenerator[Data, None]:
         if not empty:
             async for chunk in stream:
                 yield chunk
-    except httpx.TransportError as error:
+    except TransportError as error:
         raise OSError("the upstream broke off") from error
     finally:
         await stream.aclose()

@@ -12,8 +12,8 @@ from typing import cast
 import httptools
 
 from streamzip.framing import head_end
-from streamzip.httpx_ import httpx
 from streamzip.net.buffers import Buffers
+from streamzip.net.errors import HungUp, NotHttp, TimedOut, TransportError
 from streamzip.net.mending import mended
 from streamzip.net.parsing import MAX_HEAD_BYTES, Parser, Unusable
 from streamzip.net.port import Answer
@@ -31,7 +31,7 @@ _INTERIM = 16  # 1xx answers before the one that was asked for
 
 
 class Body(AsyncIterator[Data]):
-    """What the origin sends, in chunks as they arrive. Raises ReadTimeout or ReadError after the last of them."""
+    """What the origin sends, in chunks as they arrive. Raises TimedOut or HungUp after the last of them."""
 
     def __init__(self, connection: "Connection") -> None:
         self._connection: Connection | None = connection  # until all of it has come: then it serves others
@@ -130,10 +130,10 @@ class Connection(asyncio.BufferedProtocol):
     async def ask(self, request: bytes) -> Answer:
         """Send the request, and wait for its answer's head.
 
-        Raises httpx's ReadTimeout, ReadError (hung up), RemoteProtocolError (not HTTP, or a head over the limits).
+        Raises TimedOut, HungUp, NotHttp.
         """
         if self._transport is None or self._lost:
-            raise httpx.ReadError("the origin hung up before it was asked")
+            raise HungUp("the origin hung up before it was asked")
         asked: asyncio.Future[Answer] = self._loop.create_future()
         self._asked = asked
         self._head_bytes = self._interim = 0
@@ -202,7 +202,7 @@ class Connection(asyncio.BufferedProtocol):
             if self._body is not None and (data or not self._left):
                 self._take_body(self._body, data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, Unusable) as error:
-            self._fail(httpx.RemoteProtocolError("the origin's answer is not HTTP, or its head is too large"), error)
+            self._fail(NotHttp("the origin's answer is not HTTP, or its head is too large"), error)
 
     def connection_lost(self, error: Exception | None) -> None:
         """The origin, the network or `drop` ended it."""
@@ -211,7 +211,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._body is not None and self._left == -2 and error is None:
             body, self._body = self._body, None
             body.end()
-        self._fail(httpx.ReadError(_HUNG_UP if self._body is None else _BROKE), error)
+        self._fail(HungUp(_HUNG_UP if self._body is None else _BROKE), error)
         self._on_lost(self)
 
     # -- the head ----------------------------------------------------------------------------------------
@@ -300,14 +300,14 @@ class Connection(asyncio.BufferedProtocol):
         else:
             self.drop()
 
-    def _fail(self, failure: httpx.TransportError, cause: BaseException | None) -> None:
+    def _fail(self, failure: TransportError, cause: BaseException | None) -> None:
         failure.__cause__ = cause
         body, self._body = self._body, None
         asked, self._asked = self._asked, None
         if asked is not None and not asked.done():
             asked.set_exception(failure)
         if body is not None:
-            body.end(failure if isinstance(failure, httpx.ReadError | httpx.ReadTimeout) else _broken(failure))
+            body.end(failure if isinstance(failure, HungUp | TimedOut) else _broken(failure))
         self.drop()
 
     # -- time --------------------------------------------------------------------------------------------
@@ -330,7 +330,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._loop.time() < self._deadline:
             self._alarm = self._loop.call_at(self._deadline, self._ring)
         else:
-            self._fail(httpx.ReadTimeout("the origin fell silent"), None)
+            self._fail(TimedOut("the origin fell silent"), None)
 
 
 def _parsed(head: bytes) -> Parser:
@@ -347,7 +347,7 @@ def _parsed(head: bytes) -> Parser:
     return parser
 
 
-def _broken(failure: httpx.TransportError) -> httpx.ReadError:
-    broken = httpx.ReadError(_BROKE)
+def _broken(failure: TransportError) -> HungUp:
+    broken = HungUp(_BROKE)
     broken.__cause__ = failure
     return broken

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from streamzip.httpx_ import httpx
+from streamzip.net.errors import HungUp, NotHttp, NotReached, TimedOut
 from streamzip.net.port import Answer
 from streamzip.spans import Data
 
@@ -93,19 +94,23 @@ class _Body(AsyncIterator[Data]):
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Raise those of httpx's errors that Transport names."""
+    """Raise the errors that Transport names, for httpx's."""
     try:
         yield
-    except (httpx.TimeoutException, httpx.ReadError, httpx.RemoteProtocolError):
-        raise
+    except (httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+        raise TimedOut("the origin could not be reached in time") from error
+    except httpx.TimeoutException as error:
+        raise TimedOut("the origin fell silent") from error
     except httpx.ConnectError as error:
-        raise httpx.ConnectError("the origin could not be reached") from _refused_by_tls(error)
+        raise NotReached("the origin could not be reached") from _refused_by_tls(error)
     except httpx.ProxyError as error:
-        raise httpx.ConnectError("the proxy did not let the request through") from error
+        raise NotReached("the proxy did not let the request through") from error
+    except httpx.RemoteProtocolError as error:
+        raise NotHttp("the origin's answer is not HTTP, or its head is too large") from error
     except (httpx.NetworkError, httpx.StreamError) as error:
-        raise httpx.ReadError("the connection to the origin broke") from error
+        raise HungUp("the connection to the origin broke") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise httpx.RemoteProtocolError("the request cannot be sent to this origin") from error
+        raise NotHttp("the request cannot be sent to this origin") from error
 
 
 def _refused_by_tls(error: BaseException) -> BaseException:

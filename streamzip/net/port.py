@@ -15,7 +15,7 @@ from streamzip.spans import Data
 class Stream(Protocol):
     """An answer's body, in chunks as they arrive.
 
-    Raises httpx's ReadTimeout where the origin falls silent, and another TransportError where the connection breaks.
+    Raises TimedOut where the origin falls silent, and another TransportError (errors.py) where the connection breaks.
     """
 
     def __aiter__(self) -> AsyncIterator[Data]: ...
@@ -45,8 +45,7 @@ class Transport(Protocol):
         """Send a GET of `url`, of RFC 3986's characters alone, with these fields; the answer's body is closed by the
         caller.
 
-        Raises BlockedAddressError, and of httpx: ConnectTimeout, ConnectError (its cause an ssl.SSLError where TLS
-        failed), ReadTimeout, ReadError (hung up), RemoteProtocolError (not HTTP, or a head over the limits).
+        Raises BlockedAddressError, TimedOut, NotReached, HungUp, NotHttp.
         """
 
     async def post(self, url: str, fields: Iterable[tuple[str, str]], content: bytes) -> Answer:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from aiohappyeyeballs import start_connection
 
-from streamzip.httpx_ import httpx
 from streamzip.net.address_limit import AddressLimit, address_of, canonical
 from streamzip.net.addresses import AddressInfo, BlockedAddressError, DialGuard, open_any_socket
 from streamzip.net.buffers import Buffers
+from streamzip.net.errors import NotReached, TimedOut
 from streamzip.net.exchange import Connection
 from streamzip.net.port import Answer
 from streamzip.net.resolver import Resolver
@@ -39,8 +39,7 @@ class OriginTransport:
     the system's. Who calls counts the connections to an origin; those to one address are counted here, but for origins
     that are exempted: `at_address` at once, and the next ones wait, with no time limit of their own.
 
-    Raises BlockedAddressError, and of httpx: ConnectTimeout, ConnectError (its cause an ssl.SSLError where TLS failed),
-    ReadTimeout, ReadError (hung up), RemoteProtocolError (not HTTP, or a head over the limits).
+    Raises BlockedAddressError, TimedOut, NotReached, HungUp, NotHttp.
     """
 
     def __init__(
@@ -141,10 +140,10 @@ class OriginTransport:
         except BlockedAddressError:
             raise
         except TimeoutError as error:
-            raise httpx.ConnectTimeout("the origin could not be reached in time") from error
+            raise TimedOut("the origin could not be reached in time") from error
         except (OSError, RuntimeError, ValueError) as error:
             # RuntimeError is uvloop's for a socket that failed; ValueError: no address, or a name that TLS cannot take.
-            raise httpx.ConnectError("the origin could not be reached") from error
+            raise NotReached("the origin could not be reached") from error
         self._all.add(connection)
         return connection
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from streamzip.errors import OriginError, UnusableRange
 from streamzip.manifest.dispositions import MOST_LONG
 from streamzip.net.retry import http_date
+from streamzip.origins.kinds import is_worth_another
 from streamzip.origins.port import Facts, Validator
 
 # A validator is kept with the layout, for every entry, and sent back: no origin may choose 64 KiB of anything.
@@ -20,7 +21,6 @@ _CONTENT_RANGE = re.compile(r"bytes +([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*
 _COMPRESSIONS = frozenset(
     {"gzip", "x-gzip", "br", "deflate", "zstd", "compress", "x-compress", "dcb", "dcz", "pack200-gzip", "exi", "bzip2"}
 )
-_PASSING = frozenset({408, 425, 429})
 
 
 class ContentRange(NamedTuple):
@@ -138,8 +138,8 @@ class Head:
         return Validator(weak, strong=False) if weak and _KEEPABLE.fullmatch(weak) else None
 
     def _refusal(self) -> OriginError:
-        passing = self.status in _PASSING or self.status >= 500
-        return OriginError(f"http_{self.status}", f"the origin answered {self.status}", transient=passing)
+        told = f"the origin answered {self.status}"
+        return OriginError(f"http_{self.status}", told, transient=is_worth_another(self.status))
 
 
 def unusable(why: str, *, size: int | None = None) -> UnusableRange:

@@ -8,7 +8,7 @@ from typing import Final
 
 from streamzip import metrics
 from streamzip.errors import OriginError
-from streamzip.httpx_ import httpx
+from streamzip.net.errors import TimedOut, TransportError
 from streamzip.spans import Data
 
 
@@ -61,10 +61,10 @@ class CountedChunks(AsyncIterator[Data]):
         except asyncio.CancelledError:
             self._tell()
             raise
-        except httpx.TimeoutException as error:
+        except TimedOut as error:
             self._tell()
             raise OriginError("timed_out", str(error), transient=True) from error
-        except httpx.TransportError as error:
+        except TransportError as error:
             self._tell()
             raise OriginError("truncated", str(error), transient=True) from error
         self._received += len(chunk)

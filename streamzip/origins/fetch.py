@@ -19,10 +19,10 @@ from urllib.parse import quote, urljoin
 
 from streamzip import metrics
 from streamzip.errors import OriginError
-from streamzip.httpx_ import httpx
 from streamzip.logs import event
 from streamzip.manifest.fields import Fields
 from streamzip.net.addresses import BlockedAddressError
+from streamzip.net.errors import HungUp, NotHttp, NotReached, TimedOut, TransportError
 from streamzip.net.port import Stream, Transport
 from streamzip.net.retry import retry_after
 from streamzip.net.throttle import START
@@ -192,15 +192,15 @@ class Fetcher:
             answer = await self._transport.get(written(url), fields)
         except BlockedAddressError as error:
             raise OriginError("blocked_address", str(error)) from error
-        except httpx.TimeoutException as error:
+        except TimedOut as error:
             raise OriginError("timed_out", str(error), transient=True) from error
-        except httpx.ConnectError as error:
+        except NotReached as error:
             if isinstance(error.__cause__, ssl.SSLCertVerificationError):
                 raise OriginError("unreachable", "the origin's certificate is not trusted") from error
             raise OriginError("unreachable", str(error), transient=True) from error
-        except httpx.ReadError as error:
+        except HungUp as error:
             raise OriginError("unreachable", str(error), transient=True) from error
-        except httpx.RemoteProtocolError as error:
+        except NotHttp as error:
             raise bad_answer("it is not HTTP, or its head is too large") from error
         return Head(answer.status, answer.fields), answer.stream
 
@@ -279,7 +279,7 @@ async def _beginning(stream: Stream) -> bytes:
     """Return what comes at once of a body that tells of a refusal, and be done with it."""
     body = bytearray()
     try:
-        with contextlib.suppress(httpx.TransportError, TimeoutError):
+        with contextlib.suppress(TransportError, TimeoutError):
             async with asyncio.timeout(_AT_ONCE):
                 async for chunk in stream:
                     body += chunk
@@ -294,7 +294,7 @@ async def discard(head: Head, stream: Stream) -> None:
     """Be done with a body that nobody wants."""
     try:
         if not stream.whole and head.length is not None and head.length <= _SMALL:
-            with contextlib.suppress(httpx.TransportError, TimeoutError):
+            with contextlib.suppress(TransportError, TimeoutError):
                 async with asyncio.timeout(_AT_ONCE):
                     async for _ in stream:
                         pass

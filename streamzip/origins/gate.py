@@ -17,6 +17,7 @@ from typing import Final, NamedTuple, TypeVar
 from streamzip import metrics
 from streamzip.errors import OriginError
 from streamzip.net.throttle import Throttle
+from streamzip.origins.kinds import Refusal, refusal_of
 from streamzip.origins.passes import Passes
 
 T = TypeVar("T")
@@ -130,8 +131,8 @@ class Gate:
 
     def _waits(self, host: _Host, file: str, error: OriginError, *, first: float, refusals: int, alone: bool) -> bool:
         """Return whether the request is to be made again here, because the failure tells nothing of its file."""
-        now, throttle, code = self._clock(), host.throttle, error.code
-        if code == "http_403":
+        now, throttle, refusal = self._clock(), host.throttle, refusal_of(error)
+        if refusal is Refusal.FORBIDDEN:
             if alone and throttle.throttles and not throttle.lets_through(now, LATELY):
                 # Nothing else of ours was open: it is meant. That many were refused was no word about us.
                 host.forbidden_until = now + FORBIDDEN_FOR
@@ -139,17 +140,17 @@ class Gate:
             if alone or now < host.forbidden_until:
                 return False
             return refusals < 2 or (not throttle.is_about_file(file, first) and refusals < MOST_REFUSALS)
-        explicit = code == "http_429" or (code == "http_503" and error.retry_after is not None)
-        if not explicit and code != "http_503" and not (code == "unreachable" and error.transient):
-            if code.startswith("http_"):
-                throttle.answered(now, file)
+        if refusal is Refusal.NONE:
+            return False
+        if refusal is Refusal.ANSWER:
+            throttle.answered(now, file)
             return False
         if throttle.is_about_file(file, first):
             throttle.note_refusal(now, file)
             return False
         if not throttle.lets_through(now, LATELY) and not self._passes.lately(host.place, now, LATELY):
             host.blocked_since = first if host.blocked_since is None else host.blocked_since
-            if not explicit:
+            if refusal is Refusal.UNSURE:
                 throttle.relax()  # it is down; to ask more slowly would only take longer to find that out
                 return False
         since = first if host.blocked_since is None else host.blocked_since

@@ -19,13 +19,11 @@ from streamzip.origins.counting import CountedChunks, Pace
 from streamzip.origins.encoded import DECODABLE, decoded
 from streamzip.origins.fetch import Fetched, Fetcher
 from streamzip.origins.gate import Waiting
+from streamzip.origins.kinds import is_beyond_end, is_over_time, refuses_range
 from streamzip.origins.port import Facts, Opened, Validator
 from streamzip.origins.recent import Recent
 from streamzip.urls.urls import origin_of
 
-# Statuses that origins give to a range and not to the file. Of an empty file S3 and Starlette say 416.
-_REFUSED_RANGES: Final = frozenset({"http_400", "http_403", "http_405", "http_406", "http_412", "http_416", "http_501"})
-_NO_SUCH_RANGE: Final = "http_416"
 # As browsers ask for a page: some hosts give programs that take anything another one, or none.
 _PAGE_FIELDS: Final[Fields] = (("Accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"),)
 _REMEMBERED: Final = 600.0  # seconds that an origin is asked for no range after it could not answer one
@@ -88,7 +86,7 @@ class HttpSource:
                 await fetched.aclose()
         except UnusableRange as unusable:
             facts = self.judged(url, await self._probe_plainly(url, keep))
-            claimed = 0 if unusable.code == _NO_SUCH_RANGE else unusable.size
+            claimed = 0 if is_beyond_end(unusable) else unusable.size
             if (claimed is None or claimed != facts.size) and not self._ranged.get(_origin(url)):
                 self._rangeless.put(_origin(url), True)
             return facts
@@ -130,7 +128,7 @@ class HttpSource:
             try:
                 fetched = await self._fetcher.fetch(target.url, *fields, away=target.left_home, within=within)
             except OriginError as error:
-                if within is not None and error.code == "timed_out":
+                if within is not None and is_over_time(error):
                     raise  # the time is over
             else:
                 if fetched.head.facts(size=None, ranges=False).validator == pin:
@@ -249,7 +247,7 @@ class _Opening(AbstractAsyncContextManager[Opened]):
             else:
                 fetched = await self._source.fetch(self._url, self._pin, within=self._within)
         except OriginError as error:
-            if error.code == _NO_SUCH_RANGE:
+            if is_beyond_end(error):
                 error.code, error.transient = "changed", True
                 error.message = "the file at the origin ends before the wanted part"
             raise
@@ -305,7 +303,7 @@ async def _ranged(fetching: Awaitable[Fetched]) -> Fetched:
     try:
         return await fetching
     except OriginError as error:
-        if error.code not in _REFUSED_RANGES:
+        if not refuses_range(error):
             raise
         raise UnusableRange(error.code, error.message, transient=error.transient) from error
 

@@ -18,6 +18,7 @@ from streamzip import metrics
 from streamzip.clock import Clock
 from streamzip.errors import OriginError, UnusableRange
 from streamzip.logs import event
+from streamzip.origins.kinds import is_another_version, is_drip
 from streamzip.origins.port import Facts, Opened, Source, Validator
 from streamzip.spans import Data
 
@@ -141,12 +142,12 @@ class Pull:
                 failure, again = error, True
             self._new_at += failure.waited
             gained = self.position - before
-            if gained and failure.code != "too_slow":
+            if gained and not is_drip(failure):
                 failures = 0
             elif gained:
                 self._new_at = new_at  # a drip is no progress
             failures += 1
-            changed += failure.code in ("changed", "size_mismatch")
+            changed += is_another_version(failure)
             if not failure.transient or failures >= self.patience.fruitless or changed >= CHANGED_ATTEMPTS:
                 raise failure
             if not self.tries.spend(gained):

@@ -9,8 +9,8 @@ from typing import Literal
 from streamzip.access.keyring import KeyRing
 from streamzip.access.standard_webhooks import WebhookSecrets
 from streamzip.clock import Clock
-from streamzip.httpx_ import httpx
 from streamzip.net.addresses import BlockedAddressError
+from streamzip.net.errors import NotHttp, TimedOut, TransportError
 from streamzip.net.port import Stream, Transport
 from streamzip.net.retry import retry_after
 from streamzip.origins.fetch import own_name, written
@@ -62,11 +62,11 @@ class Courier:
                 answer = await transport.post(written(delivery.url), self._fields(delivery), delivery.body)
         except BlockedAddressError:
             return Outcome("refused", "blocked_address")
-        except (TimeoutError, httpx.TimeoutException):
+        except (TimeoutError, TimedOut):
             return Outcome("again", "timed_out")
-        except httpx.RemoteProtocolError:
+        except NotHttp:
             return Outcome("again", "bad_answer")
-        except (httpx.TransportError, httpx.InvalidURL, OSError):
+        except (TransportError, OSError):
             return Outcome("again", "unreachable")
         await _read_little(answer.stream)
         return self._judged(answer.status, answer.fields)
@@ -98,7 +98,7 @@ async def _read_little(stream: Stream) -> None:
     """Take a small answer off the connection. The status has come: whatever is wrong with the rest changes nothing."""
     read = 0
     try:
-        with contextlib.suppress(httpx.TransportError, TimeoutError):
+        with contextlib.suppress(TransportError, TimeoutError):
             async with asyncio.timeout(1.0):
                 async for chunk in stream:
                     read += len(chunk)

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from streamzip.net.addresses import DialGuard
+from streamzip.net.errors import HungUp, NotHttp, TimedOut, TransportError
 from streamzip.net.httpx_transport import HttpxTransport
 from streamzip.net.port import Transport
 from streamzip.net.transport import OriginTransport
@@ -67,22 +68,22 @@ async def test_what_goes_wrong_is_raised_alike(transport: Transport, origin: Ori
     origin.serve("/no-http", Raw(b"SSH-2.0-x\r\n\r\n"))
     origin.serve("/cut", File(Pattern(300_000), cut_at=1000))
     faults: list[tuple[str, type[Exception]]] = [
-        ("/silent", httpx.ReadTimeout),
-        ("/no-http", httpx.RemoteProtocolError),
+        ("/silent", TimedOut),
+        ("/no-http", NotHttp),
     ]
     for path, error in faults:
         with pytest.raises(error):
             await transport.get(origin.url(path), ())
-    with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
+    with pytest.raises((HungUp, NotHttp)):
         await transport.get(origin.url("/hangs-up"), ())
     answer = await transport.get(origin.url("/cut"), ())
-    with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
+    with pytest.raises((HungUp, NotHttp)):
         async for _ in answer.stream:
             pass
     await answer.stream.aclose()
     with Origin() as gone:
         url = gone.url("/nobody")
-    with pytest.raises(httpx.TransportError):
+    with pytest.raises(TransportError):
         await transport.get(url, ())
 
 

@@ -10,11 +10,11 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import uvloop
 
 from streamzip.net.addresses import BlockedAddressError, DialGuard
+from streamzip.net.errors import HungUp, NotHttp, NotReached, TimedOut
 from streamzip.net.port import Answer
 from streamzip.net.resolver import Lookup, Resolver
 from streamzip.net.transport import OriginTransport
@@ -87,7 +87,7 @@ async def test_transport_reaches_what_the_operator_allows() -> None:
 async def test_transport_dials_an_exempted_origin_however_it_is_written(allowed: str, url: str) -> None:
     """It is dialled, and nobody listens: an origin is exempted in every spelling of its host."""
     async with transport_to(allowed) as transport:
-        with pytest.raises(httpx.ConnectError):
+        with pytest.raises(NotReached):
             await transport.get(url, PLAIN)
 
 
@@ -183,7 +183,7 @@ async def test_transport_repeats_nothing_when_the_origin_hangs_up(earlier: int) 
         origin.serve("/a", *[File(b"bytes")] * earlier, HangUp())
         for _ in range(earlier):
             await read(await transport.get(origin.url("/a"), PLAIN))
-        with pytest.raises(httpx.ReadError):
+        with pytest.raises(HungUp):
             await transport.get(origin.url("/a"), PLAIN)
         assert len(origin.requests("/a")) == earlier + 1
 
@@ -204,7 +204,7 @@ async def test_transport_refuses_a_head_that_is_no_head(answer: Script) -> None:
     """What is not HTTP, or over 64 KiB or 200 fields of it, is an answer that cannot be used."""
     async with Origin() as origin, transport_to(origin.authority) as transport:
         origin.serve("/a", answer)
-        with pytest.raises(httpx.RemoteProtocolError):
+        with pytest.raises(NotHttp):
             await transport.get(origin.url("/a"), PLAIN)
         await origin.reached(lambda origin: origin.live == 0)
 
@@ -221,7 +221,7 @@ async def test_transport_gives_up_when_no_head_comes(answer: Script) -> None:
     impatient: dict[str, Any] = {"connect_timeout": 0.2, "read_timeout": 0.2}
     async with Origin() as origin, transport_to(origin.authority, **impatient) as transport:
         origin.serve("/a", answer)
-        with pytest.raises(httpx.ReadTimeout):
+        with pytest.raises(TimedOut):
             await transport.get(origin.url("/a"), PLAIN)
         await origin.reached(lambda origin: origin.live == 0)
 
@@ -233,7 +233,7 @@ async def test_transport_gives_up_when_the_body_falls_silent() -> None:
         answer = await transport.get(origin.url("/a"), PLAIN)
         chunks = aiter(answer.stream)
         assert await anext(chunks) == b"0123"
-        with pytest.raises(httpx.ReadTimeout):
+        with pytest.raises(TimedOut):
             await anext(chunks)
         await answer.stream.aclose()
 
@@ -244,7 +244,7 @@ async def test_transport_tells_a_cut_body_from_a_whole_one(fault: dict[str, Any]
     async with Origin() as origin, transport_to(origin.authority) as transport:
         origin.serve("/a", File(b"0123456789", **fault))
         answer = await transport.get(origin.url("/a"), PLAIN)
-        with pytest.raises(httpx.ReadError):
+        with pytest.raises(HungUp):
             await read(answer)
 
 
@@ -253,7 +253,7 @@ async def test_transport_says_unreachable_when_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     async with transport_to(f"127.0.0.1:{port}") as transport:
-        with pytest.raises(httpx.ConnectError):
+        with pytest.raises(NotReached):
             await transport.get(f"http://127.0.0.1:{port}/", PLAIN)
 
 
@@ -264,7 +264,7 @@ async def test_transport_says_unreachable_when_a_name_is_unknown() -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     async with transport_to(lookup=unknown) as transport:
-        with pytest.raises(httpx.ConnectError):
+        with pytest.raises(NotReached):
             await transport.get("http://files.example/", PLAIN)
 
 
@@ -277,7 +277,7 @@ async def test_transport_gives_up_when_a_lookup_takes_too_long() -> None:
         return []
 
     async with transport_to(lookup=slow, connect_timeout=0.2) as transport:
-        with pytest.raises(httpx.ConnectTimeout):
+        with pytest.raises(TimedOut):
             await transport.get("http://files.example/", PLAIN)
         answered.set()
 
@@ -289,7 +289,7 @@ async def test_transport_trusts_the_authorities_it_was_given() -> None:
         async with transport_to(origin.authority, ca_file=PEM) as transport:
             assert await read(await transport.get(origin.url("/a"), PLAIN)) == b"bytes"
         async with transport_to(origin.authority) as transport:
-            with pytest.raises(httpx.ConnectError) as caught:
+            with pytest.raises(NotReached) as caught:
                 await transport.get(origin.url("/a"), PLAIN)
             assert isinstance(caught.value.__cause__, ssl.SSLCertVerificationError)
 

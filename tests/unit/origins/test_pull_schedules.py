@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
-import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamzip.clock import SystemClock
 from streamzip.errors import OriginError
+from streamzip.net.errors import HungUp
 from streamzip.origins.answers import Head
 from streamzip.origins.fetch import Fetched, Fetcher
 from streamzip.origins.http import HttpSource
@@ -49,7 +49,7 @@ class ModelBody(AsyncIterator[bytes]):
         for chunk in self._chunks:
             return chunk
         if self._breaks:
-            raise httpx.ReadError("it broke")
+            raise HungUp("it broke")
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
