@@ -21,11 +21,14 @@ from streamzip.archives.build import Builds
 from streamzip.archives.create import Creates, Kept
 from streamzip.archives.download import Downloads
 from streamzip.archives.evictor import Evictor, Pressure
+from streamzip.archives.following import Follower
 from streamzip.archives.generations import Generations
 from streamzip.archives.leases import Leases
 from streamzip.archives.load import Loader
+from streamzip.archives.others import KnownNodes, NoOtherNodes, OtherNodes
 from streamzip.archives.oversight import Oversight
 from streamzip.archives.owners import Owners
+from streamzip.archives.publishing import Publisher
 from streamzip.archives.remove import Removal
 from streamzip.archives.status import Statuses
 from streamzip.archives.table import ArchiveTable, Limits
@@ -37,6 +40,7 @@ from streamzip.buckets import store as buckets
 from streamzip.config import (
     Settings,
 )
+from streamzip.data_folder import load_node
 from streamzip.files.locks import LockFile
 from streamzip.folders.door import Folders
 from streamzip.gateway import Gateway
@@ -143,7 +147,12 @@ class Parts:
         _close_to_others(shelf)
         builds_due, events_due, pressure, vault = asyncio.Event(), asyncio.Event(), Pressure(), Vault(secrets.keys)
         announcements = Announcements(repository, self.links, clock, events_due, predefined=secrets.receiver)
-        events = NotedEvents(repository, vault, shelf, announcements, pressure, builds_due)
+        node = None if settings.store_url is None else load_node(settings)
+        node_id = None if node is None else node.id
+        events = NotedEvents(repository, vault, shelf, announcements, pressure, builds_due, node=node_id)
+        others: OtherNodes = NoOtherNodes()
+        if node is not None:
+            others = KnownNodes(repository.nodes, vault, clock, node=node.id)
         most_pulled = max(1, settings.max_archives // settings.workers)
         self.memory = Memory(settings.stream_memory_bytes // settings.workers)
         self.table = table = ArchiveTable(
@@ -152,11 +161,17 @@ class Parts:
             limits=Limits(opened=shares.archives, pulled=min(shares.archives, most_pulled)),
         )
         self.loader = loader = Loader(repository, vault, pulling, events, probe_wait=settings.probe_wait)
-        leases = Leases(loader, table, events)
-        self.evictor = Evictor(shelf, table, clock, pressure)
+        leases = Leases(loader, table, events, others)
+        self.evictor = Evictor(shelf, table, clock, pressure, events)
         removal = Removal(repository, loader, table, shelf, clock)
+        self._among_others: list[Publisher | Follower] = []
+        if node is not None:
+            self._among_others = [
+                Publisher(repository.nodes, vault, table, shelf, clock, node=node),
+                Follower(repository.nodes, loader, table, shelf, removal),
+            ]
         builds = Builds(repository, leases, table, shelf, events, clock)
-        statuses = Statuses(repository, loader, leases, table, shelf, clock)
+        statuses = Statuses(repository, loader, leases, table, shelf, clock, others)
         owners = Owners(loader, secrets.keys)
         budget = Budget(repository, clock, _keeping(settings))
         creates = Creates(
@@ -224,7 +239,7 @@ class Parts:
         """Do what survives restarts, until cancelled."""
         if self.secrets.receiver is not None:  # starting with one that wanted no more is asking for it anew
             await self.repository.deliveries.accept_again(self.secrets.receiver)
-        running = (self.dispatcher, self.sweep, self.evictor)
+        running = (self.dispatcher, self.sweep, self.evictor, *self._among_others)
         await asyncio.gather(self.uploads.sweep(), *(each.run() for each in running))
 
     def application(self) -> ASGIApp:

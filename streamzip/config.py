@@ -187,6 +187,12 @@ class Settings(BaseSettings):
         description="The store as postgresql://user:password@host/database; without it, SQLite in the data folder. "
         "A flag can be read by every user of the machine.",
     )
+    node: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9._-]{1,64}$",
+        description="This gateway's name among those that share its store, for people: in logs and in the store. "
+        "Without it, the id in the data folder.",
+    )
     workers: int = Field(default=1, ge=1, le=64, description="Server processes; they share the store and the copies.")
     public_url: Annotated[str, AfterValidator(_public_url)] | None = Field(
         default=None,

@@ -3,11 +3,23 @@
 import base64
 import os
 import secrets
+import socket
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from streamzip.config import Settings, SetupError, variable
 from streamzip.files.durable import sync_folder
+
+
+class Node(NamedTuple):
+    """A gateway as the others of its store know it: `id`, that of its data folder; `name`, for people; `place`, where
+    the folder is, so that a copy of the folder is not taken for it.
+    """
+
+    id: str
+    name: str
+    place: str
 
 
 def prepare_data_dir(settings: Settings) -> None:
@@ -52,6 +64,19 @@ def load_webhook_secret_text(settings: Settings) -> str:
         return settings.webhook_secret.get_secret_value()
     fresh = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
     return _kept(settings.data_dir / "webhook.secret", fresh, "what every receiver verifies with")
+
+
+def load_node(settings: Settings) -> Node:
+    """Return who this gateway is among those of its store: by an id in `data_dir/node`, made on the first start,
+    because it is the folder's copies that another gateway has not. Raises SetupError.
+    """
+    path = settings.data_dir
+    id = _kept(path / "node", secrets.token_hex(8), "what others of its store know of its copies")
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise SetupError(f"cannot use the data folder {path}: {error.strerror}") from error
+    return Node(id, settings.node or id, f"{socket.gethostname()}:{found.st_dev}:{found.st_ino}")
 
 
 def _kept(path: Path, fresh: str, lost: str) -> str:

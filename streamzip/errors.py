@@ -14,7 +14,8 @@
     │   └── Stale               409  `origin_changed`: an origin changed after its bytes were given out
     │       └── Mislearned      409  what an origin said before the layout was frozen does not hold
     ├── NotReady                503  not yet; Retry-After says when to ask again
-    │   └── AskedAnew           503  the archive's origins are asked anew: its readers begin again
+    │   ├── AskedAnew           503  the archive's origins are asked anew: its readers begin again
+    │   └── Elsewhere           503  `elsewhere`: another gateway has the bytes that were given out
     ├── BuildFailed             502  `origin_failed`, `entry_failed`, `no_entries`, `page_unreachable`: not to be had
     ├── TooMany                 429  `too_many_creates`, `too_many_watchers`; Retry-After says when to ask again
     ├── BadForm                 400  a form that cannot be read
@@ -174,6 +175,18 @@ class AskedAnew(NotReady):
 
     def __init__(self) -> None:
         super().__init__("the archive's origins are being asked anew", retry_after=1)
+
+
+class Elsewhere(NotReady):
+    """Another gateway of the store has given out bytes of the archive that none but its own copy can prove."""
+
+    code = "elsewhere"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "another gateway has begun this archive, whose files' versions nothing tells apart; ask again, to reach it",
+            retry_after=5,
+        )
 
 
 class BuildFailed(Problem):

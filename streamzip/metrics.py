@@ -180,6 +180,9 @@ PULLS = Gauge("streamzip_pulls_active", "Parts of archives that are being pulled
 ARCHIVES = Gauge("streamzip_archives", "Archives in the store.", ("state",), over="latest")
 ARCHIVES_OPEN = Gauge("streamzip_archives_open", "Archives that are open in a process.")
 COMPLETED = Counter("streamzip_archives_completed_total", "Archives of which a full pass was made.")
+FOREIGN_PULLS = Counter(
+    "streamzip_foreign_pulls_total", "Archives opened here that another gateway of the store had begun to pull."
+)
 FAILED = Counter("streamzip_archives_failed_total", "Failures of archives.", ("code",))
 COPIES = Gauge("streamzip_copies_bytes", "Disk that the copies take.", over="latest")
 COPIES_LIMIT = Gauge("streamzip_copies_limit_bytes", "Disk that the copies may take now.", over="latest")

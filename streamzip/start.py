@@ -10,11 +10,12 @@ from streamzip.access.keyring import KeyRing
 from streamzip.access.standard_webhooks import WebhookSecrets
 from streamzip.buckets import store as buckets
 from streamzip.config import Settings, SetupError, variable
-from streamzip.data_folder import load_key_ring_text, load_webhook_secret_text
+from streamzip.data_folder import load_key_ring_text, load_node, load_webhook_secret_text
 from streamzip.errors import Problem
 from streamzip.store.dialects import Dialect, dialect_of
 from streamzip.store.examining import Examination
 from streamzip.store.migrations import SchemaTooNewError
+from streamzip.store.nodes import ALIVE
 from streamzip.store.repository import Repository
 from streamzip.store.wakes import NoWakes, Wakes
 from streamzip.urls.urls import origin_of
@@ -75,7 +76,18 @@ def _wakes(settings: Settings) -> Wakes:
 
 async def try_store(settings: Settings, secrets: Secrets | None) -> None:
     """Open the store, which brings its schema up to date, and close it."""
-    await (await open_store(settings, secrets)).close()
+    repository = await open_store(settings, secrets)
+    try:
+        if settings.store_url is not None and secrets is not None:
+            node = load_node(settings)
+            if not await repository.nodes.see(node, repository.clock.wall()):
+                raise SetupError(
+                    f"{settings.data_dir} seems to be a copy of the data folder of another gateway, which runs: remove "
+                    f"{settings.data_dir / 'node'} and start again (or wait {ALIVE:.0f} s, where it is the folder "
+                    "itself that has moved)"
+                )
+    finally:
+        await repository.close()
 
 
 def prove(settings: Settings) -> Secrets:

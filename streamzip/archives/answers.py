@@ -124,9 +124,7 @@ class ArchiveDocument(TypedDict):
     archive_hash: Annotated[str, Hash]
     filename: Annotated[str, Field(description="The archive's own file name.")]
     status: State
-    active: Annotated[
-        bool, Field(description="Whether somebody reads it in the answering process, or a prefetch is queued.")
-    ]
+    active: Annotated[bool, Field(description="Whether somebody reads it, or a prefetch is queued.")]
     cached: Annotated[bool, Field(description="Whether the finished copy is on disk now.")]
     progress: Progress
     errors: Annotated[list[EntryFault], Field(description="The entries left out, by index; a page of them.")]

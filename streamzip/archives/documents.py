@@ -29,6 +29,7 @@ from streamzip.clock import rfc3339
 from streamzip.manifest.model import Manifest
 from streamzip.manifest.parse import Rename
 from streamzip.origins.gate import Waiting
+from streamzip.store.nodes import Holding
 from streamzip.store.queues import QUEUED
 from streamzip.store.rows import ArchiveRow, DeliveryRow, JobRow
 from streamzip.store.states import ArchiveState
@@ -128,6 +129,21 @@ def status_document(
         document["members"] = _members(row, members)
         if members.stop < row.entries:
             document["members_next"] = members.stop
+    return document
+
+
+def with_others(document: ArchiveDocument, held: Sequence[Holding]) -> ArchiveDocument:
+    """Return the document with the progress of another node, where one is further than this one."""
+    furthest = max(held, key=lambda each: each.bytes, default=None)
+    before = document["progress"]
+    if document["status"] == "completed" or furthest is None or furthest.bytes <= before["bytes"]:
+        return document
+    entries, total = min(furthest.entries, before["total_entries"]), furthest.total
+    document["progress"] = {**before, "bytes": furthest.bytes, "entries": entries, "total_bytes": total}
+    if total is not None:
+        document["size"] = total
+    if document["status"] == "pending":
+        document["status"] = "in-progress"
     return document
 
 

@@ -100,7 +100,7 @@ class Download:
             self._events.read_first(self._row.hash)  # else it is noted with the release, before anybody is told of it
         if self._row.completed_at is not None or self._noted:
             return
-        if not await self._leases.released(self._row, archive.layout):
+        if not await self._leases.released(self._row, archive.layout, kept=self._lease.kept):
             raise AskedAnew
         self._noted = True
         if self._lease.kept and not (archive.spool.sealed or archive.layout.provable):

@@ -2,11 +2,13 @@
 everywhere else.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from streamzip.archives.finishing import Finished
 from streamzip.store.rows import ArchiveRow
+from streamzip.zip.layout import Layout
 
 
 class Events(Protocol):
@@ -18,9 +20,9 @@ class Events(Protocol):
     def read_first(self, archive_hash: str) -> None:
         """Take note that an archive that would end for want of readers has one."""
 
-    async def released(self, row: ArchiveRow, *, rounds: int) -> bool:
-        """Take note, before bytes of the archive are given out, that they are, by the layout of that round; it has a
-        reader then. Return False where that layout stands no more.
+    async def released(self, row: ArchiveRow, layout: Layout, *, kept: bool) -> bool:
+        """Take note, before bytes of the archive are given out, that they are, by this layout; it has a reader then.
+        Return False where that layout stands no more. `kept`: see Leases.released. Raises Elsewhere.
         """
 
     async def asked_anew(self, archive_hash: str, *, rounds: int) -> bool:
@@ -29,10 +31,15 @@ class Events(Protocol):
         """
 
     async def completed(self, archive_hash: str, finished: Finished) -> None:
-        """Take note of a full pass, whose copy, where one is kept, is durable."""
+        """Take note of a full pass, whose copy, where one is kept, is durable. Raises Elsewhere where another node's
+        bytes are the archive's: the copy is removed.
+        """
 
     async def failed(self, archive_hash: str, code: str, *, for_good: bool) -> None:
         """Take note that the archive could not be made. Unless `for_good`, the next full pass takes it back."""
+
+    async def evicted(self, archives: Collection[str]) -> None:
+        """Take note that the copies of these were removed."""
 
     def disk_full(self, archive_hash: str) -> None:
         """Take note that the disk took no more of the archive's copy."""
@@ -57,10 +64,10 @@ class RecordedEvents:
         """See Events."""
         self.told.append(("read_first", archive_hash))
 
-    async def released(self, row: ArchiveRow, *, rounds: int) -> bool:
+    async def released(self, row: ArchiveRow, layout: Layout, *, kept: bool) -> bool:
         """See Events."""
         self.told.append(("released", row.hash))
-        return row.rounds == rounds
+        return row.rounds == layout.rounds
 
     async def asked_anew(self, archive_hash: str, *, rounds: int) -> bool:
         """See Events."""
@@ -74,6 +81,10 @@ class RecordedEvents:
     async def failed(self, archive_hash: str, code: str, *, for_good: bool) -> None:
         """See Events."""
         self.told.append(("failed", archive_hash, code, for_good))
+
+    async def evicted(self, archives: Collection[str]) -> None:
+        """See Events."""
+        self.told.append(("evicted", *archives))
 
     def disk_full(self, archive_hash: str) -> None:
         """See Events."""

@@ -8,6 +8,7 @@ import logging
 import time
 
 from streamzip import metrics
+from streamzip.archives.events import Events
 from streamzip.archives.table import ArchiveTable
 from streamzip.clock import Clock
 from streamzip.logs import event
@@ -47,11 +48,12 @@ class Pressure:
 class Evictor:
     """Evicts copies, the longest unused first."""
 
-    def __init__(self, shelf: Shelf, table: ArchiveTable, clock: Clock, pressure: Pressure) -> None:
+    def __init__(self, shelf: Shelf, table: ArchiveTable, clock: Clock, pressure: Pressure, events: Events) -> None:
         self._shelf = shelf
         self._table = table
         self._clock = clock
         self._pressure = pressure
+        self._events = events
         self._making = asyncio.Lock()
         self._taken = 0
         self._looked_at = -LOOK_EVERY
@@ -91,3 +93,4 @@ class Evictor:
         if gone:
             metrics.EVICTED.add(amount=len(gone))
             event(logger, logging.INFO, "copies_evicted", archives=len(gone), bytes_left=self._taken)
+            await self._events.evicted(gone)

@@ -8,17 +8,18 @@ from streamzip.assembly.assembly import Assembly
 from streamzip.assembly.ledger import Ledger
 from streamzip.spans import Span
 from streamzip.spool.file import FileSpool
+from streamzip.zip.layout import Layout
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A full pass that was made and proven: the archive's length in bytes, what was learned of its members, and the
-    round of its layout.
+    """A full pass that was made and proven: the archive's length in bytes, what was learned of its members, and its
+    layout.
     """
 
     size: int
     learned: bytes
-    rounds: int = 0
+    layout: Layout
 
 
 async def finish(assembly: Assembly, copy: FileSpool) -> Finished:
@@ -37,7 +38,7 @@ async def finish(assembly: Assembly, copy: FileSpool) -> Finished:
     finally:
         copy.end_finish()
     offsets = assembly.ledger.offsets
-    return Finished(offsets.length, offsets.learned(), assembly.ledger.layout.rounds)
+    return Finished(offsets.length, offsets.learned(), assembly.ledger.layout)
 
 
 def _write_out(ledger: Ledger, copy: FileSpool) -> None:

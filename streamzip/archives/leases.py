@@ -6,19 +6,22 @@ from functools import partial
 
 from streamzip.archives.events import Events
 from streamzip.archives.load import Loader
+from streamzip.archives.others import OtherNodes
 from streamzip.archives.table import ArchiveTable, Lease
 from streamzip.errors import AskedAnew, BuildFailed, Mislearned, NotReady, Problem, Stale
 from streamzip.store.rows import ArchiveRow
+from streamzip.store.states import ArchiveState
 from streamzip.zip.layout import Layout
 
 
 class Leases:
     """The archives of this process, opened for whoever wants to read or build one."""
 
-    def __init__(self, loader: Loader, table: ArchiveTable, events: Events) -> None:
+    def __init__(self, loader: Loader, table: ArchiveTable, events: Events, others: OtherNodes) -> None:
         self._loader = loader
         self._table = table
         self._events = events
+        self._others = others
         self._unnoted: set[str] = set()  # archives of which bytes are given out though the store could not note it
 
     async def row(self, archive_hash: str) -> ArchiveRow:
@@ -29,26 +32,31 @@ class Leases:
     async def lease(self, row: ArchiveRow) -> AsyncIterator[Lease]:
         """Hold the open archive for as long as the context lasts.
 
-        Raises NotFound; NotReady while the origins are being asked; Stale; BuildFailed where no entry can be had;
-        Damaged.
+        Raises NotFound; NotReady while the origins are being asked; Elsewhere where only another node has what proves
+        it; Stale; BuildFailed where no entry can be had; Damaged.
         """
+        foreign = self._others.has(row)
+        if foreign and row.completed_at is None:
+            raise await self.failed(row, await self._others.refusal(row))
         async with contextlib.AsyncExitStack() as stack:
-            load = partial(self._loader.load, row)
+            load = partial(self._loader.load, row, foreign=foreign)
             try:
-                lease = await stack.enter_async_context(self._table.lease(row.hash, load, rounds=row.rounds))
+                lease = await stack.enter_async_context(self._table.lease(row, load, foreign=foreign))
             except Stale as problem:
                 raise await self.failed(row, problem) from problem
+            if row.completed_at is None:
+                await self._others.learn(row.hash, lease.shared.archive)
             yield lease
 
-    async def released(self, row: ArchiveRow, layout: Layout) -> bool:
+    async def released(self, row: ArchiveRow, layout: Layout, *, kept: bool) -> bool:
         """Take note, before bytes of the archive are given out, that they are. Return False where that layout stands no
-        more.
+        more. `kept`: the answer promises that another one has the same bytes. Raises Elsewhere where it would not.
 
         A store that takes nothing (NotReady) holds up no archive whose bytes prove themselves: this process remembers
         it until a later reader has it noted.
         """
         try:
-            stands = await self._events.released(row, rounds=layout.rounds)
+            stands = await self._events.released(row, layout, kept=kept)
         except NotReady:
             if not layout.provable:
                 raise
@@ -56,6 +64,9 @@ class Leases:
             return True
         self._unnoted.discard(row.hash)
         return stands
+
+    async def _is_elsewhere(self, archive_hash: str) -> bool:
+        return any(each.cached for each in await self._others.holding([archive_hash]))
 
     async def failed(self, row: ArchiveRow, problem: Problem) -> Problem:
         """Note why the archive failed, where it did: not what is the reader's own affair, or the store's. Return what
@@ -71,6 +82,8 @@ class Leases:
                 return AskedAnew()
             if (await self._loader.row(row.hash)).rounds != row.rounds:  # another reader was first
                 return AskedAnew()
+        if isinstance(problem, Stale) and row.state is not ArchiveState.STALE and await self._is_elsewhere(row.hash):
+            return NotReady("another gateway has the archive's copy; ask again, to reach it", retry_after=5)
         if isinstance(problem, BuildFailed | Stale):
             is_stale = isinstance(problem, Stale)
             await self._events.failed(row.hash, problem.code, for_good=is_stale)

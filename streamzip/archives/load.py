@@ -115,9 +115,9 @@ class Loader:
             raise NotFound("there is no archive of this name")
         return await _aside(len(sealed.body), lambda: self._vault.unseal_manifest(hash, sealed))
 
-    async def load(self, row: ArchiveRow) -> StoredArchive:
-        """Everything that opening takes. Raises NotFound, NotReady (the origins have not answered), Stale, BuildFailed,
-        Damaged.
+    async def load(self, row: ArchiveRow, *, foreign: bool) -> StoredArchive:
+        """Everything that opening takes; `foreign`: see StoredArchive. Raises NotFound, NotReady (the origins have not
+        answered), Stale, BuildFailed, Damaged.
         """
         hash = row.hash
         if row.state is ArchiveState.STALE:
@@ -132,7 +132,10 @@ class Loader:
         sealed = stored.layout
         layout = await _aside(len(sealed.body), lambda: Layout.decode(self._vault.unseal("layout", hash, sealed)))
         learned = None if stored.crcs is None else self._vault.unseal("learned", hash, stored.crcs)
-        return StoredArchive(hash, manifest, layout, learned, row.released, self._bodies.pop(hash, {}))
+        bodies = self._bodies.pop(hash, {})
+        return StoredArchive(
+            hash, manifest, layout, learned, row.released, row.created_at, foreign=foreign, bodies=bodies
+        )
 
     def begin(self, hash: str, manifest: Manifest) -> None:
         """Ask the origins of a new archive in the background. Where many are being asked already, its first reader

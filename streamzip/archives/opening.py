@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class StoredArchive:
     """All that opening an archive takes: its verified manifest and layout, what earlier passes learned, what the probe
-    kept.
+    kept. `foreign`: its bytes are another node's, so that a copy here may be of other versions of its files.
     """
 
     hash: str
@@ -37,6 +37,8 @@ class StoredArchive:
     layout: Layout
     learned: bytes | None
     released: bool
+    created_at: float = 0.0
+    foreign: bool = False
     bodies: dict[int, bytes] = field(default_factory=dict)
 
 
@@ -74,6 +76,15 @@ class Opener:
             ledger = Ledger(offsets)  # answers that nothing proves the same are not joined: they have no entity tag
             return self._assembly(stored, ledger, window, _nothing), None
         try:
+            ledger, copy = self._copied(stored, offsets, size)
+        except _OtherVersionsError:
+            event(logger, logging.WARNING, "copy_of_other_versions", archive=stored.hash)
+            self._shelf.remove(stored.hash)
+            ledger, copy = self._copied(stored, offsets, size)
+        return self._assembly(stored, ledger, copy, on_all_there), copy
+
+    def _copied(self, stored: StoredArchive, offsets: Offsets, size: int | None) -> tuple[Ledger, FileSpool]:
+        try:
             copy = self._shelf.open(stored.hash, size=size, layout=stored.layout.digest())
         except InUse as error:
             raise NotReady("the archive's copy is being removed; ask again", retry_after=1) from error
@@ -85,8 +96,10 @@ class Opener:
             ledger = Ledger(offsets, released=stored.released, rebuilt=stored.learned is not None)
             for record in copy.replay():
                 ledger.apply(record, trusted=False)
+            if stored.foreign and _is_of_others(ledger):
+                raise _OtherVersionsError
             _refuse_unprovable(ledger, copy)
-            return self._assembly(stored, ledger, copy, on_all_there), copy
+            return ledger, copy
         except BaseException:
             copy.close()
             raise
@@ -102,6 +115,7 @@ class Opener:
                 # Passes over an exact layout learn the same CRCs; over an open one each has its own frontier.
                 known = shared.ledger.offsets
                 ledger = Ledger(known if known.complete else _offsets(stored))
+                ledger.hear_of(shared.ledger)
                 ledger.skip(start)
             else:
                 ledger = shared.ledger.fork()
@@ -118,6 +132,23 @@ class Opener:
             bodies=stored.bodies,
             on_all_there=on_all_there,
         )
+
+
+class _OtherVersionsError(Exception):
+    """The copy has bytes of other versions of its files than those that another node has given out."""
+
+
+def _is_of_others(ledger: Ledger) -> bool:
+    """Return whether the copy has bytes of a member, without a strong validator, that are not known to be those that
+    another node has given out.
+    """
+    for member in range(ledger.layout.members):
+        begun = any(map(ledger.extents.committed.__getitem__, ledger.offsets.parts_of(member)))
+        if not begun or ledger.layout.validators[member].startswith("s"):
+            continue
+        if not ledger.done(member) or ledger.crc_of(member) != ledger.offsets.crcs[member]:
+            return True
+    return False
 
 
 def _nothing() -> None:

@@ -18,10 +18,12 @@ from streamzip.archives.documents import (
     status_document,
     summary,
     webhooks_document,
+    with_others,
 )
 from streamzip.archives.joined import Joined
 from streamzip.archives.leases import Leases
 from streamzip.archives.load import Loader
+from streamzip.archives.others import OtherNodes
 from streamzip.archives.table import ArchiveTable
 from streamzip.assembly.assembly import Assembly
 from streamzip.assembly.ledger import Ledger
@@ -54,7 +56,9 @@ class Asked:
 
 @dataclass(frozen=True)
 class Look:
-    """A status document without URLs. `elsewhere`: only another process works on the archive."""
+    """A status document without URLs. `elsewhere`: only another process works on the archive, here or on another
+    node.
+    """
 
     document: StatusDocument
     elsewhere: bool
@@ -81,6 +85,7 @@ class Statuses:
         table: ArchiveTable,
         shelf: Shelf,
         clock: Clock,
+        others: OtherNodes,
     ) -> None:
         self._repository = repository
         self._loader = loader
@@ -88,6 +93,7 @@ class Statuses:
         self._table = table
         self._shelf = shelf
         self._clock = clock
+        self._others = others
         self._looks = Joined(self._look)
         self._long = asyncio.Semaphore(LONG_AT_ONCE)
 
@@ -117,8 +123,14 @@ class Statuses:
     ) -> tuple[list[SummaryDocument], tuple[float, str] | None]:
         """Return an owner's archives, the newest first, from `before` on; and where the next page begins."""
         rows = await self._repository.catalogue.page(owner, now=self._clock.wall(), limit=limit + 1, before=before)
+        held = await self._others.holding([row.hash for row in rows[:limit]])
+        active, begun = {each.hash for each in held if each.active}, {each.hash for each in held if each.bytes}
         found = [
-            summary(row, active=self._table.reading(row.hash), begun=self._shelf.begun(row.hash))
+            summary(
+                row,
+                active=self._table.reading(row.hash) or row.hash in active,
+                begun=self._shelf.begun(row.hash) or row.hash in begun,
+            )
             for row in rows[:limit]
         ]
         return found, (rows[limit - 1].created_at, rows[limit - 1].hash) if len(rows) > limit else None
@@ -139,21 +151,23 @@ class Statuses:
         job, now = await store.jobs.last(hash), self._clock.wall()
         queued = job is not None and job.state == QUEUED and is_under_way(job, now)
         here = self._table.reading(hash) or queued
-        elsewhere = not here and await asyncio.to_thread(self._shelf.pulled, hash)
+        held = [each for each in await self._others.holding([hash]) if each.rounds == row.rounds]
+        others_pull = any(each.active for each in held)
+        elsewhere = not here and (others_pull or await asyncio.to_thread(self._shelf.pulled, hash))
         found = await store.overview.left_out(hash, first=asked.errors_from, most=MOST_LISTED + 1)
         document = status_document(
             row,
             assembly,
             left_out=LeftOut.cut(*found, warnings=await store.overview.warnings(hash)),
             active=here or elsewhere,
-            cached=cached,
+            cached=cached or any(each.cached for each in held),
             entries_done=0 if row.completed_at is not None or ledger is None else await _entries_done(ledger),
             members=None if asked.members_from is None else await self._members(row, ledger, asked.members_from),
             waiting=await self._loader.waiting_for(row),
         )
         deliveries, hooks = await store.deliveries.of(hash), await store.deliveries.hooks(hash)
         status: StatusDocument = {
-            **document,
+            **with_others(document, held),
             "prefetch": prefetch_document(job, now),
             "webhooks": webhooks_document(deliveries, hooks),
         }

@@ -8,8 +8,8 @@ import errno
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 from streamzip.archives.aside import aside
@@ -17,14 +17,17 @@ from streamzip.archives.events import Events
 from streamzip.archives.finishing import Finished, finish
 from streamzip.archives.opening import Opener, StoredArchive, measured
 from streamzip.assembly.assembly import Assembly
+from streamzip.assembly.ledger import Ledger
 from streamzip.assembly.pulling import Pulling
 from streamzip.assembly.reader import Reading
-from streamzip.errors import AskedAnew, NotReady, Problem
+from streamzip.errors import AskedAnew, Elsewhere, NotFound, NotReady, Problem
 from streamzip.files.durable import DISK_FULL
 from streamzip.logs import event
 from streamzip.spool.file import FileSpool
 from streamzip.spool.memory import Memory
 from streamzip.spool.shelf import Shelf
+from streamzip.store.rows import ArchiveRow
+from streamzip.zip.layout import Layout
 from streamzip.zip.offsets import Offsets
 
 logger = logging.getLogger(__name__)
@@ -39,11 +42,30 @@ class _Open:
     assembly: Assembly
     copy: FileSpool | None  # None: no copy of this archive is kept
     readers: int = 0
-    alone: int = 0  # readers that pull into memory
+    alone: list[Assembly] = field(default_factory=list)  # of readers that pull into memory
     finishing: asyncio.Task[None] | None = None
     closing: asyncio.TimerHandle | None = None
     noted: bool = False  # that a full pass was made: a copy that is sealed may not have been noted before a `kill -9`
     gone: bool = False  # deleted: readers are cut, and nothing is finished
+
+
+@dataclass(frozen=True, slots=True)
+class OpenHere:
+    """An archive that is open in this process: what is known of it by all that is read there together, and by readers
+    alone. `is_learned`: a full pass was made before, or here.
+    """
+
+    layout: Layout
+    created_at: float
+    ledgers: Sequence[Ledger]
+    is_learned: bool
+    active: bool
+    read: bool
+
+    @property
+    def present(self) -> int:
+        """Return how many bytes are there, by all its ledgers."""
+        return sum(ledger.extents.present for ledger in self.ledgers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +155,21 @@ class ArchiveTable:
     def reading(self, hash: str) -> bool:
         """Whether somebody wants bytes of it, in this process."""
         opened = self._open.get(hash)
-        return opened is not None and (opened.assembly.wants.any or opened.alone > 0)
+        return opened is not None and (opened.assembly.wants.any or bool(opened.alone))
+
+    def open_here(self) -> "dict[str, OpenHere]":
+        """Return what is open in this process, by hash."""
+        return {
+            hash: OpenHere(
+                opened.stored.layout,
+                opened.stored.created_at,
+                [each.ledger for each in (opened.assembly, *opened.alone)],
+                is_learned=opened.noted or opened.stored.learned is not None,
+                active=self.reading(hash),
+                read=opened.readers > 0,
+            )
+            for hash, opened in self._open.items()
+        }
 
     def readers(self, hash: str) -> int:
         """Return how many hold the archive open in this process: downloads, and its build."""
@@ -146,15 +182,20 @@ class ArchiveTable:
 
     @contextlib.asynccontextmanager
     async def lease(
-        self, hash: str, load: Callable[[], Awaitable[StoredArchive]], *, rounds: int
+        self, row: ArchiveRow, load: Callable[[], Awaitable[StoredArchive]], *, foreign: bool
     ) -> AsyncIterator[Lease]:
         """The open archive, for as long as the context lasts; `load` is asked where it is not open yet.
 
-        `rounds`: of the archive's layout; one that is open here with an earlier one is void. Raises AskedAnew where
-        what is open is of a later one.
+        What is open here of an earlier round of the archive, or of one of its name that was deleted, is void.
+        `foreign`: its bytes are another node's; what is open here is void unless it knows their CRCs. Raises AskedAnew
+        where what is open is of a later round.
         """
+        hash, rounds = row.hash, row.rounds
         opened = self._open.get(hash)
-        if opened is not None and opened.stored.layout.rounds < rounds:
+        if opened is not None and opened.stored.created_at != row.created_at:
+            self.cut(hash, NotFound("the archive was deleted"))
+            opened = None
+        if opened is not None and (opened.stored.layout.rounds < rounds or (foreign and opened.stored.learned is None)):
             self.cut(hash, AskedAnew())
             opened = None
         if opened is not None and opened.copy is not None and opened.copy.removed:
@@ -253,15 +294,15 @@ class ArchiveTable:
     @contextlib.asynccontextmanager
     async def _alone(self, hash: str, opened: _Open, start: int) -> AsyncIterator[Assembly]:
         with self._opener.alone(opened.stored, opened.assembly, opened.copy, start) as assembly:
-            opened.alone += 1
+            opened.alone.append(assembly)
             try:
                 yield assembly
             finally:
-                opened.alone -= 1
+                opened.alone.remove(assembly)
                 offsets = assembly.ledger.offsets
                 if offsets.complete and offsets.crcs_known and opened.stored.learned is None:
                     task = asyncio.create_task(
-                        self._tell(hash, Finished(offsets.length, offsets.learned(), offsets.layout.rounds))
+                        self._tell(hash, Finished(offsets.length, offsets.learned(), offsets.layout))
                     )
                     self._telling.add(task)
                     task.add_done_callback(self._telling.discard)
@@ -286,6 +327,8 @@ class ArchiveTable:
         try:
             await self._events.completed(hash, await finish(opened.assembly, copy))
             opened.noted = True
+        except Elsewhere:
+            event(logger, logging.WARNING, "copy_of_other_versions", archive=hash)
         except Exception:
             logger.exception("a copy could not be finished", extra={"fields": {"archive": hash}})
         finally:

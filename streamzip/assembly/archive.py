@@ -46,6 +46,7 @@ class Archive:
         self.layout = ledger.layout
         self.ledger = ledger
         self.spool = spool
+        self.learned = 0  # the last fact of another node that its ledger has
         self.signals = Signals()
         self._proofs = Proofs(ledger, spool, pool, self._drop)
         self._on_all_there = on_all_there

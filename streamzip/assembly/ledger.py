@@ -12,6 +12,8 @@ The other verbs note what no record says: `began` and `landed` what is written a
 read back, `completed` what is all in the file.
 """
 
+from isal import isal_zlib
+
 from streamzip.assembly.extents import Extents
 from streamzip.errors import OriginError, Stale
 from streamzip.spool.journal import ArchiveRecord, Begun, Drop, Ended, Extent, Pin
@@ -39,6 +41,7 @@ class Ledger:
         self._rebuilt = rebuilt
         self._listed: dict[int, Begun] = {}  # of open members: how they have begun, as the journal has it
         self._skipped: set[int] = set()  # members whose CRC is known, and not all of whose bytes are needed
+        self._heard: dict[int, int] = {}  # CRCs of parts that another node has pulled
 
     def fork(self) -> "Ledger":
         """Return a ledger that begins with what this one lists, and goes on by itself.
@@ -51,6 +54,7 @@ class Ledger:
         other.begun[:], other.complete[:] = self.begun, self.complete
         other._listed.update(self._listed)
         other._skipped.update(self._skipped)
+        other._heard.update(self._heard)
         return other
 
     # -- verbs -------------------------------------------------------------------------------------------
@@ -61,8 +65,10 @@ class Ledger:
         `trusted`: a process that lives has written it, this one or another; else its bytes must be proven before use.
         """
         match record:
-            case Extent():
+            case Extent(part):
                 self.extents.commit(record, trusted=trusted)
+                if self._heard and part < len(self.extents.done) and self.extents.done[part]:
+                    self._work_out(self.offsets.member_of(part))
             case Drop(part, keep):
                 self._drop(part, keep, trusted=trusted)
             case Pin(member) if member < self.layout.members:
@@ -92,6 +98,22 @@ class Ledger:
         self.offsets.crcs[member] = crc
         self.begun[member] = self.complete[member] = 1
 
+    def heard(self, extent: Extent) -> None:
+        """Note that another node has pulled a whole part, of a member with a strong validator: its bytes are not here,
+        and whoever wants no more of it than its CRC need not pull them.
+        """
+        if extent.part < len(self.extents.lengths) and (extent.start, extent.stop) == (
+            0,
+            self.extents.lengths[extent.part],
+        ):
+            self._heard[extent.part] = extent.crc
+            self._work_out(self.offsets.member_of(extent.part))
+
+    def hear_of(self, other: "Ledger") -> None:
+        """Note all that the other ledger heard."""
+        for part, crc in other._heard.items():
+            self.heard(Extent(part, 0, other.extents.lengths[part], crc))
+
     def gave_out(self) -> None:
         """Note that bytes of members without a strong validator may have been given out."""
         self.released = True
@@ -113,6 +135,17 @@ class Ledger:
             for part in offsets.parts_of(member):
                 if begins + offsets.part(part).start + lengths[part] <= start:
                     self.extents.assume(part)
+
+    def _work_out(self, member: int) -> None:
+        """Note the member's CRC, where those of all its parts are known."""
+        offsets, extents, parts = self.offsets, self.extents, self.offsets.parts_of(member)
+        if offsets.crcs[member] != UNKNOWN or any(map(self.needed, parts)):
+            return
+        crc = 0
+        for part in parts:
+            own = extents.crcs[part] if extents.done[part] else self._heard[part]
+            crc = isal_zlib.crc32_combine(crc, own, extents.lengths[part])
+        offsets.crcs[member] = crc
 
     def _drop(self, part: int, keep: int, *, trusted: bool) -> None:
         extents = self.extents
@@ -163,6 +196,15 @@ class Ledger:
         """Return whether all of the member's bytes are there."""
         parts = self.offsets.parts_of(member)
         return self.extents.done.find(0, parts.start, parts.stop) < 0
+
+    def needed(self, part: int) -> bool:
+        """Return whether the part must be pulled for its member's CRC to be known."""
+        return not self.extents.done[part] and part not in self._heard
+
+    @property
+    def has_heard(self) -> bool:
+        """Return whether another node has pulled any part."""
+        return bool(self._heard)
 
     def readable(self, part: int) -> int:
         """Return how many of the part's bytes may be read from the spool: those that are proven."""
@@ -222,7 +264,7 @@ class Ledger:
         else:
             return 0
         unknown = (member for member in members if offsets.crcs[member] == UNKNOWN)
-        parts = (part for member in unknown for part in offsets.parts_of(member) if not extents.done[part])
+        parts = (part for member in unknown for part in offsets.parts_of(member) if self.needed(part))
         return sum(max(extents.lengths[part], 0) - extents.filled[part] for part in parts)
 
     # -- CRCs --------------------------------------------------------------------------------------------

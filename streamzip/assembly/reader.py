@@ -15,7 +15,7 @@ from streamzip.assembly.reach import Reach, Reaches
 from streamzip.assembly.read_size import ReadSize
 from streamzip.assembly.wants import Wants
 from streamzip.spans import Data, Span
-from streamzip.zip.layout import Trait
+from streamzip.zip.layout import UNKNOWN, Trait
 from streamzip.zip.offsets import Kind, Piece
 from streamzip.zip.render import render
 
@@ -159,11 +159,11 @@ class Reader:
         return landed if len(landed) <= limit - position else bytes(landed[: limit - position])
 
     async def _wait_for_rest_of(self, member: int) -> None:
-        """Wait for more of the first of the member's parts that is not all there."""
-        extents = self._ledger.extents
-        for part in self._ledger.offsets.parts_of(member):
-            if not extents.done[part]:
-                await self._lookahead.wait(part, extents.filled[part])
+        """Wait for more of the first of the member's parts that is not all there, and is needed."""
+        ledger = self._ledger
+        for part in ledger.offsets.parts_of(member):
+            if ledger.needed(part):
+                await self._lookahead.wait(part, ledger.extents.filled[part])
                 return
 
     async def _from_file(self, position: int, stop: int) -> Data:
@@ -177,8 +177,17 @@ class Reader:
 
     async def _directory(self, position: int, limit: int) -> bytes:
         if not self._ledger.offsets.crcs_known:
-            await self.everything()
+            await (self._checksums() if self._ledger.has_heard else self.everything())
         return self._ledger.offsets.directory(Span(position, limit))
+
+    async def _checksums(self) -> None:
+        """Have every member's CRC known, where another node has pulled some of what lies before this reader."""
+        ledger, lookahead = self._ledger, self._lookahead
+        for member in range(ledger.layout.members):
+            while ledger.offsets.crcs[member] == UNKNOWN and not await self._complete(member):
+                part = next(filter(ledger.needed, ledger.offsets.parts_of(member)))
+                lookahead.last = part  # what follows may be known
+                await lookahead.wait(part, ledger.extents.filled[part])
 
     async def everything(self) -> None:
         """Have all members there, proven and complete; pulled in order, as a reader of the whole archive would."""

@@ -3,17 +3,19 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Collection
 from typing import Protocol
 
 from streamzip import metrics
 from streamzip.archives.evictor import Pressure
 from streamzip.archives.finishing import Finished
-from streamzip.errors import Problem
+from streamzip.errors import Elsewhere, Problem
 from streamzip.logs import event
 from streamzip.spool.shelf import Shelf
 from streamzip.store.repository import Repository
 from streamzip.store.rows import ArchiveRow, Event
 from streamzip.store.vault import Vault
+from streamzip.zip.layout import Layout
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +36,9 @@ class Announcing(Protocol):
 
 
 class NotedEvents:
-    """The gateway's events; see archives.events.Events. `builds_due` wakes the queue of builds."""
+    """The gateway's events; see archives.events.Events. `builds_due` wakes the queue of builds; `node`: the id of
+    this one, where other gateways may share the store.
+    """
 
     def __init__(
         self,
@@ -44,6 +48,8 @@ class NotedEvents:
         announcements: Announcing,
         pressure: Pressure,
         builds_due: asyncio.Event,
+        *,
+        node: str | None,
     ) -> None:
         self._repository = repository
         self._vault = vault
@@ -51,6 +57,7 @@ class NotedEvents:
         self._announcements = announcements
         self._pressure = pressure
         self._builds_due = builds_due
+        self._node = node
         self._keeping: set[asyncio.Task[None]] = set()
 
     def opened(self, archive_hash: str) -> None:
@@ -67,11 +74,16 @@ class NotedEvents:
         with contextlib.suppress(Problem):  # the store is away: the next reader does it
             await self._repository.catalogue.keep(archive_hash)
 
-    async def released(self, row: ArchiveRow, *, rounds: int) -> bool:
+    async def released(self, row: ArchiveRow, layout: Layout, *, kept: bool) -> bool:
         """See Events."""
-        if row.released and row.rounds == rounds:
+        by = self._owner_of(layout) if kept else None
+        if row.released and row.rounds == layout.rounds and by in (None, row.released_by):
             return True
-        return await self._repository.rounds.mark_released(row.hash, rounds=rounds)
+        return await self._repository.rounds.mark_released(row.hash, rounds=layout.rounds, by=by)
+
+    def _owner_of(self, layout: Layout) -> str | None:
+        """Return the node that alone can prove what it gives out by the layout; None where every one can."""
+        return None if self._node is None or layout.provable else self._node
 
     async def asked_anew(self, archive_hash: str, *, rounds: int) -> bool:
         """See Events."""
@@ -85,9 +97,16 @@ class NotedEvents:
         sealed, now = self._vault.seal("learned", archive_hash, finished.learned), self._repository.clock.wall()
         cached = self._shelf.has_copy(archive_hash)
         told = await self._announcements.completed(archive_hash, at=now, size=finished.size, cached=cached)
-        await self._repository.set_completed(
-            archive_hash, at=now, size=finished.size, crcs=sealed, event=told, rounds=finished.rounds
+        size, rounds, by = finished.size, finished.layout.rounds, self._owner_of(finished.layout)
+        stands = await self._repository.set_completed(
+            archive_hash, at=now, size=size, crcs=sealed, event=told, rounds=rounds, by=by
         )
+        if by is not None and not stands:
+            await asyncio.to_thread(self._shelf.remove, archive_hash)
+            raise Elsewhere
+        if self._node is not None and cached:
+            with contextlib.suppress(Problem):  # compared with the shelf now and then
+                await self._repository.nodes.keep(self._node, [archive_hash], now, cached=True)
         self._announcements.wake()
         metrics.COMPLETED.add()
         event(logger, logging.INFO, "archive_completed", archive=archive_hash, size=finished.size)
@@ -100,6 +119,12 @@ class NotedEvents:
             await self._announcements.failed(archive_hash, code)
         else:
             await self._repository.set_code(archive_hash, code)
+
+    async def evicted(self, archives: Collection[str]) -> None:
+        """See Events."""
+        if self._node is not None:
+            with contextlib.suppress(Problem):  # compared with the shelf now and then
+                await self._repository.nodes.keep(self._node, archives, self._repository.clock.wall(), cached=False)
 
     def disk_full(self, archive_hash: str) -> None:
         """See Events."""

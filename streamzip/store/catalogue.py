@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, case, delete, func, or_, select, tuple_, update
 
+from streamzip.store.nodes import ALIVE, is_read_since
+from streamzip.store.notices import Notices
 from streamzip.store.oversight import Oversight
 from streamzip.store.reading import Reads
 from streamzip.store.rows import ArchiveRow
@@ -27,10 +29,11 @@ class Catalogue:
     errors.Damaged.
     """
 
-    def __init__(self, reads: Reads, writer: Writer, oversight: Oversight) -> None:
+    def __init__(self, reads: Reads, writer: Writer, oversight: Oversight, notices: Notices) -> None:
         self.oversight = oversight
         self._reads = reads
         self._writer = writer
+        self._notices = notices
 
     async def page(
         self, owner: str | None, *, now: float, limit: int, before: tuple[float, str] | None = None
@@ -95,10 +98,15 @@ class Catalogue:
         return [row.hash for row in await self._reads.rows(query.order_by(archives.c.expires_at).limit(limit))]
 
     async def delete_expired(self, hash: str, now: float) -> bool:
-        """Remove the archive, its documents, plan and jobs, if its time still is over; False otherwise."""
+        """Remove the archive, its documents, plan and jobs, if its time still is over, and no other node's reader is at
+        it; False otherwise.
+        """
 
         def change(connection: Connection) -> bool:
             over = delete(archives).where(archives.c.hash == hash, archives.c.expires_at <= now)
-            return changed(connection, over) > 0
+            if not changed(connection, over.where(~is_read_since(now - ALIVE))):
+                return False
+            self._notices.tell(connection, hash)
+            return True
 
         return await self._writer.apply(change)

@@ -11,7 +11,7 @@ from sqlalchemy.sql.functions import GenericFunction
 
 from streamzip.store.queues import QUEUED
 from streamzip.store.reading import Reads
-from streamzip.store.tables import archives, deliveries, documents, hooks, jobs, plans
+from streamzip.store.tables import archives, deliveries, documents, holdings, hooks, jobs, plans
 
 AT_ONCE = 500  # archives in one query
 
@@ -52,6 +52,7 @@ class Stamp(NamedTuple):
     deliveries: int
     attempts: int | None
     delivered: float | None  # the latest time of any delivery
+    held: float | None  # the latest time that any node said what it has of the archive
 
 
 def _stamps() -> Select[Any]:
@@ -68,6 +69,7 @@ def _stamps() -> Select[Any]:
         layouts.scalar_subquery(),
         select(func.count()).where(hooks.c.hash == of).scalar_subquery(),
         *(select(each).where(deliveries.c.hash == of).scalar_subquery() for each in told),
+        select(func.max(holdings.c.noted_at)).where(holdings.c.hash == of).scalar_subquery(),
     ).where(of.in_(bindparam("hashes", expanding=True)))
 
 

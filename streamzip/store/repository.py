@@ -24,17 +24,20 @@ from streamzip.store.deliveries import Deliveries
 from streamzip.store.dialects import READERS, Dialect
 from streamzip.store.dialects.sqlite import Sqlite
 from streamzip.store.ended_sessions import EndedSessions
+from streamzip.store.facts import forget_facts
 from streamzip.store.faults import public_fault
 from streamzip.store.fingerprints import agree
 from streamzip.store.hiding import Hiding
 from streamzip.store.jobs import Jobs
 from streamzip.store.links import Links
 from streamzip.store.migrations import migrate
+from streamzip.store.nodes import Nodes
+from streamzip.store.notices import NoNotices, Notices
 from streamzip.store.objects import Objects
 from streamzip.store.oversight import Oversight
 from streamzip.store.overview import Overview
 from streamzip.store.reading import Reads
-from streamzip.store.rounds import Rounds
+from streamzip.store.rounds import Rounds, is_of
 from streamzip.store.rows import ArchiveRow, Documents, Event, Sealed
 from streamzip.store.server_clock import ServerClock
 from streamzip.store.statements import InsertAbsent, changed, put
@@ -49,6 +52,7 @@ LAYOUT = "layout"
 CRCS = "crcs"
 
 NO_WAKES = NoWakes()
+NO_NOTICES = NoNotices()
 
 ASK_TIME_EVERY = 15.0  # seconds; a server that was promoted may have another clock than the one before
 
@@ -70,8 +74,8 @@ _over = _over.where(archives.c.code.in_(bindparam("codes", expanding=True)))
 class Repository:
     """One store; `jobs` is its queue of work, `deliveries` what its archives' receivers are still to be told,
     `webpages` whose images are wanted, `overview` what statuses are made of, `ended_sessions` the sessions of people
-    who left, `links` short-lived names of archives, `objects` which copies are in the bucket, `clock` the time that all
-    gateways of the store agree on.
+    who left, `links` short-lived names of archives, `objects` which copies are in the bucket, `nodes` the gateways that
+    share it, `clock` the time that they agree on.
 
     Made by `await Repository.open(path)` or `connect(dialect)`, ended by `close()`.
     """
@@ -84,6 +88,7 @@ class Repository:
         clock: Clock,
         keys: KeyRing | None = None,
         wakes: Wakes = NO_WAKES,
+        notices: Notices = NO_NOTICES,
     ) -> None:
         self._reads = reads
         self._writer = writer
@@ -93,10 +98,11 @@ class Repository:
         self.jobs = Jobs(reads, writer, wakes)
         hiding = Hiding(keys)
         self.deliveries = Deliveries(reads, writer, hiding, wakes)
-        self.catalogue = Catalogue(reads, writer, Oversight(reads, writer, wakes))
+        self.catalogue = Catalogue(reads, writer, Oversight(reads, writer, wakes), notices)
         self.webpages = Webpages(reads, writer, hiding, wakes)
         self.overview = Overview(reads)
-        self.rounds = Rounds(writer)
+        self.rounds = Rounds(writer, notices)
+        self.nodes = Nodes(reads, writer, notices)
         self.ended_sessions = EndedSessions(reads, writer)
         self.links = Links(reads, writer)
         self.objects = Objects(reads, writer)
@@ -133,9 +139,10 @@ class Repository:
             reads = Reads(readers, READERS, availability)
             if dialect.now is None:
                 return cls(reads, Writer(writer, availability), engines, clock, keys, wakes)
+            notices = dialect.notices()
             server = ServerClock(clock)
             await _ask_time(reads, dialect.now, server)
-            repository = cls(reads, Writer(writer, availability), engines, server, keys, wakes)
+            repository = cls(reads, Writer(writer, availability), engines, server, keys, wakes, notices)
             repository._following = asyncio.create_task(_follow_time(reads, dialect.now, server))
         except BaseException as error:
             for engine in engines:
@@ -189,7 +196,14 @@ class Repository:
 
     async def delete(self, hash: str) -> bool:
         """Remove the archive, its documents, plan and jobs; False where it was gone already."""
-        return await self._changed(delete(archives).where(archives.c.hash == hash))
+
+        def change(connection: Connection) -> bool:
+            if not changed(connection, delete(archives).where(archives.c.hash == hash)):
+                return False
+            self.nodes.notices.tell(connection, hash)
+            return True
+
+        return await self._writer.apply(change)
 
     async def set_code(self, hash: str, code: str | None, *, event: Event | None = None) -> bool:
         """Why the archive failed; None takes it back, for a fresh try. False where the archive is gone, or stale, which
@@ -204,6 +218,8 @@ class Repository:
                 return False
             if event is not None:
                 self.deliveries.queue_event(connection, hash, event)
+            if code == FINAL:
+                self.nodes.notices.tell(connection, hash)
             return True
 
         return await self._writer.apply(change)
@@ -218,24 +234,28 @@ class Repository:
         event: Event | None = None,
         rounds: int = 0,
         offloads: Jobs | None = None,
+        by: str | None = None,
     ) -> bool:
         """A full pass was made and its copy is durable: `at` (epoch s), `size` in bytes; any failure is over.
         `offloads`: where its copy is queued, to be put into the bucket.
 
-        A later pass leaves the first one's time, and only the first one is told (`event`). False where the archive is
-        gone, or another layout than the one of that round stands.
+        A later pass leaves the first one's time, and only the first one is told (`event`). `by`: see
+        Rounds.mark_released. False where the archive is gone, another layout than the one of that round stands, or its
+        bytes are another node's.
         """
 
         def change(connection: Connection) -> bool:
-            where = (archives.c.hash == hash) & (archives.c.rounds == rounds)
+            where = (archives.c.hash == hash) & (archives.c.rounds == rounds) & is_of(by)
             # Locked before the receivers are read: one that is added meanwhile waits, and then sees the completion.
             before = connection.execute(select(archives.c.completed_at).where(where).with_for_update()).first()
             if before is None:
                 return False
             first = at if before.completed_at is None else before.completed_at
-            connection.execute(
-                update(archives).where(where).values(completed_at=first, size=size, code=code_after(None))
-            )
+            values = {"completed_at": first, "size": size, "code": code_after(None)}
+            if by is not None:
+                values["released_by"] = by
+            connection.execute(update(archives).where(where).values(values))
+            forget_facts(connection, hash)
             if crcs is not None:
                 put(connection, documents, {"hash": hash, "kind": CRCS}, _sealed(crcs))
             if event is not None and before.completed_at is None:

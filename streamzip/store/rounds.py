@@ -1,7 +1,10 @@
 """Which layouts were used: each stands for ever once bytes were given out by it, and is void until then."""
 
-from sqlalchemy import Connection, case, delete, null, update
+from sqlalchemy import ColumnElement, Connection, case, delete, func, null, select, true, update
 
+from streamzip.errors import Elsewhere
+from streamzip.store.facts import forget_facts
+from streamzip.store.notices import Notices
 from streamzip.store.statements import changed
 from streamzip.store.tables import archives, documents
 from streamzip.store.writer import Writer
@@ -10,19 +13,32 @@ from streamzip.store.writer import Writer
 class Rounds:
     """The rounds of asking an archive's origins. Every method may raise errors.NotReady and errors.Damaged."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, notices: Notices) -> None:
         self._writer = writer
+        self._notices = notices
 
-    async def mark_released(self, hash: str, *, rounds: int) -> bool:
+    async def mark_released(self, hash: str, *, rounds: int, by: str | None = None) -> bool:
         """Note that bytes of the body are about to be given out, by the layout of that round: the archive has a reader,
         and no longer ends for want of one.
 
-        False where that is not the archive's layout any more, or the archive is gone.
+        `by`: the node whose bytes they are, where no validator tells that another node's are the same; the first one
+        counts. False where that is not the archive's layout any more, or the archive is gone. Raises Elsewhere where
+        another node was first.
         """
         standing = (archives.c.hash == hash) & (archives.c.rounds == rounds)
         ends = case((archives.c.lapses, null()), else_=archives.c.expires_at)
-        mark = update(archives).where(standing).values(released=True, expires_at=ends, lapses=False)
-        return await self._writer.apply(lambda connection: changed(connection, mark) > 0)
+        owner = func.coalesce(archives.c.released_by, by)
+        mark = update(archives).where(standing, is_of(by))
+        mark = mark.values(released=True, released_by=owner, expires_at=ends, lapses=False)
+
+        def change(connection: Connection) -> bool:
+            if changed(connection, mark):
+                return True
+            if connection.execute(select(archives.c.hash).where(standing)).first() is not None:
+                raise Elsewhere
+            return False
+
+        return await self._writer.apply(change)
 
     async def begin(self, hash: str, *, rounds: int, most: int) -> bool:
         """Forget the layout of that round, so that the origins are asked anew.
@@ -35,8 +51,15 @@ class Rounds:
         def change(connection: Connection) -> bool:
             if not changed(connection, update(archives).where(standing & unused).values(rounds=rounds + 1, code=None)):
                 return False
+            forget_facts(connection, hash)
+            self._notices.tell(connection, hash)
             learned = (documents.c.hash == hash) & documents.c.kind.in_(["layout", "crcs"])
             connection.execute(delete(documents).where(learned))
             return True
 
         return await self._writer.apply(change)
+
+
+def is_of(node: str | None) -> ColumnElement[bool]:
+    """Return the condition that no other node's bytes are the archive's; it holds always for a node that is None."""
+    return true() if node is None else func.coalesce(archives.c.released_by, node) == node

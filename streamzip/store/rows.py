@@ -23,7 +23,8 @@ class ArchiveRow:
     full pass on, also when the copy is gone. `owner`: the name of the API key that created it. `expires_at`
     (epoch s): from then on it is as good as deleted. `lapses`: that time is for want of readers, and the first one ends
     it. `stored`: bytes that its list takes. `origin`: that of most entries, as `host:port`. `rounds`: how often its
-    origins were asked anew, which its layout has too.
+    origins were asked anew, which its layout has too. `released_by`: the node whose bytes of members without a strong
+    validator are the archive's, where several gateways share the store and it has such members.
     """
 
     hash: str
@@ -43,6 +44,7 @@ class ArchiveRow:
     lapses: bool = False
     origin: str | None = None
     rounds: int = 0
+    released_by: str | None = None
 
     @property
     def state(self) -> ArchiveState:

@@ -5,6 +5,7 @@ A count is -1 where a driver does not know it, as psycopg after INSERT … SELEC
 
 from collections.abc import Mapping
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, Delete, Table, Update
@@ -32,9 +33,16 @@ class InsertAbsent:
         return connection.execute(self.statement(connection.dialect.name), row).first() is not None
 
 
-def put(connection: Connection, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-    """Write the row `key`, whether it is there or not."""
-    insert = _insert(connection.dialect.name, table).values(**key, **values)
+def put(
+    connection: Connection,
+    table: Table,
+    key: Mapping[str, Any],
+    values: Mapping[str, Any],
+    *,
+    first: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
+    """Write the row `key`, whether it is there or not. `first`: what else is in one that was not."""
+    insert = _insert(connection.dialect.name, table).values({**first, **key, **values})
     connection.execute(insert.on_conflict_do_update(index_elements=list(key), set_=dict(values)))
 
 

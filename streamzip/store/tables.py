@@ -48,6 +48,7 @@ archives = Table(
     Column("lapses", Boolean, nullable=False, server_default=false()),
     Column("origin", Text),
     Column("rounds", Integer, nullable=False, server_default=text("0")),
+    Column("released_by", Text),
     UniqueConstraint("manifest_key", "generation"),
     Index("archives_owner", "owner", "created_at", "hash"),
     Index("archives_expiry", "expires_at"),
@@ -181,4 +182,46 @@ fingerprints = Table(
     Column("key_id", Text, primary_key=True),
     Column("fingerprint", Text, nullable=False),
     Column("noted_at", Double, nullable=False),
+)
+
+# The gateways of a store that several share, by the id in the data folder of each. `place`: where that folder is.
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("seen_at", Double, nullable=False),
+)
+
+# What each of them has of an archive, as far as it said so.
+holdings = Table(
+    "holdings",
+    metadata,
+    Column("hash", ForeignKey("archives.hash", ondelete="CASCADE"), primary_key=True),
+    Column("node", Text, primary_key=True),
+    Column("rounds", Integer, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("total", BigInteger),
+    Column("entries", Integer, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("read", Boolean, nullable=False),
+    Column("cached", Boolean, nullable=False),
+    Column("noted_at", Double, nullable=False),
+    Index("holdings_node", "node"),
+)
+
+# Checksums of parts that one of them has pulled, until the archive is completed.
+facts = Table(
+    "facts",
+    metadata,
+    Column("id", ROW_ID, primary_key=True),
+    Column("hash", ForeignKey("archives.hash", ondelete="CASCADE"), nullable=False),
+    Column("rounds", Integer, nullable=False),
+    Column("node", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("signature", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("facts_hash", "hash", "id"),
+    sqlite_autoincrement=True,
 )

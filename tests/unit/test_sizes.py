@@ -19,6 +19,7 @@ EXCEPTIONS = {
     "cli/zipping.py:zip_": "a parameter for each of the command's options, with its help",
     "config.py": "each setting is declared once, with its type, range and help",
     "spool/file.py:FileSpool": "the ports of bytes, journal and claims, over one open file",
+    "store/repository.py:Repository": "the facts of archives, and a part for each other thing that the store keeps",
     "web/views.py:ArchiveView": "what a template shows of an archive, a field each",
     "zip/offsets.py:Offsets": "the columns of one table, read in many ways",
     "zip/records.py:directory_record": "a parameter for each of the record's fields",

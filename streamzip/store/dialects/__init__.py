@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from streamzip.config import SetupError, variable
 from streamzip.store.availability import Availability
 from streamzip.store.dialects.sqlite import Sqlite
+from streamzip.store.notices import Notices
 
 READERS: Final = 4  # threads, and a connection each; a large manifest being read does not hold up the small queries
 
@@ -35,6 +36,9 @@ class Dialect(Protocol):
 
     def availability(self) -> Availability:
         """Return what bounds the waits for it."""
+
+    def notices(self) -> Notices:
+        """Return what tells the other gateways of the store."""
 
     def examine(self) -> Engine:
         """Return an engine that reads and never writes, for one thread at a time. FileNotFoundError."""

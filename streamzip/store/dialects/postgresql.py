@@ -20,6 +20,8 @@ from sqlalchemy.pool import QueuePool
 from streamzip.config import SetupError, variable
 from streamzip.store.availability import Availability
 from streamzip.store.dialects import cause
+from streamzip.store.dialects.listening import PostgresqlNotices
+from streamzip.store.notices import Notices
 from streamzip.store.tables import metadata
 
 # libpq's names (its manual, "Parameter Key Words"): seconds, but for the last one.
@@ -112,6 +114,10 @@ class Postgresql:
     def availability(self) -> Availability:
         """Return its bounds."""
         return Availability(within=WITHIN, pause=PAUSE)
+
+    def notices(self) -> Notices:
+        """Return what tells them by NOTIFY."""
+        return PostgresqlNotices(self.parameters)
 
     def examine(self) -> Engine:
         """Return an engine whose every query sees the same moment, and that cannot write."""

@@ -22,6 +22,7 @@ from sqlalchemy.pool import QueuePool, StaticPool
 
 from streamzip.errors import NotReady
 from streamzip.store.availability import Availability
+from streamzip.store.notices import NoNotices, Notices
 
 _PRAGMAS = (
     "PRAGMA busy_timeout = 10000",  # ms; the first of them, because switching to WAL takes a lock too
@@ -127,6 +128,10 @@ class Sqlite:
     def availability(self) -> Availability:
         """Return no bounds but SQLite's own: it is here, or locked for as long as its busy timeout."""
         return _Presence(self._path)
+
+    def notices(self) -> Notices:
+        """Return what tells nobody: what of the copies changed is seen beside them, in the same data folder."""
+        return NoNotices()
 
     def examine(self) -> Engine:
         """Return an engine on the file, opened read only. Raises FileNotFoundError."""

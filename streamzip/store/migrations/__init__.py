@@ -22,6 +22,7 @@ from streamzip.store.migrations import (
     m0011_warnings,
     m0012_links,
     m0013_objects,
+    m0014_nodes,
 )
 
 STEPS: tuple[Callable[[Connection], None], ...] = (
@@ -38,6 +39,7 @@ STEPS: tuple[Callable[[Connection], None], ...] = (
     m0011_warnings.apply,
     m0012_links.apply,
     m0013_objects.apply,
+    m0014_nodes.apply,
 )
 
 versions = Table("schema", MetaData(), Column("version", Integer, primary_key=True, autoincrement=False))

@@ -11,6 +11,7 @@ import pytest
 from streamzip.archives.download import Download
 from streamzip.archives.events import RecordedEvents
 from streamzip.archives.leases import Leases
+from streamzip.archives.others import NoOtherNodes
 from streamzip.archives.table import Lease
 from streamzip.errors import AskedAnew, BuildFailed, Problem
 from streamzip.store.rows import ArchiveRow
@@ -38,7 +39,7 @@ class Bench:
         self.memory = opened(self._from_memory, provable=provable)
         shared = opened(self._from_copy, provable=provable, rounds=rounds)
         fields = {"shared": shared, "kept": True, "alone": self._alone, "pulling": contextlib.nullcontext}
-        noting = Leases(cast(Any, None), cast(Any, None), self.events)
+        noting = Leases(cast(Any, None), cast(Any, None), self.events, NoOtherNodes())
         leases = cast(Leases, SimpleNamespace(failed=self._failed, released=noting.released))
         row, lease = an_archive(lapses=True), cast(Lease, SimpleNamespace(**fields))
         self.download = Download(row, lease, leases, self.events)

@@ -6,8 +6,10 @@ import pytest
 
 from streamzip.archives.events import RecordedEvents
 from streamzip.archives.leases import Leases
+from streamzip.archives.others import NoOtherNodes
 from streamzip.errors import AskedAnew, Mislearned, NotReady
 from streamzip.store.rows import ArchiveRow
+from streamzip.store.states import ArchiveState
 from streamzip.zip.layout import Layout, Planned, freeze
 
 
@@ -16,11 +18,11 @@ class StoreAway(RecordedEvents):
 
     away = True
 
-    async def released(self, row: ArchiveRow, *, rounds: int) -> bool:
+    async def released(self, row: ArchiveRow, layout: Layout, *, kept: bool) -> bool:
         """See Events."""
         if self.away:
             raise NotReady("The store cannot be used now; try again.", code="store_unavailable", retry_after=5)
-        return await super().released(row, rounds=rounds)
+        return await super().released(row, layout, kept=kept)
 
 
 class Table:
@@ -37,15 +39,15 @@ def layout(validator: str) -> Layout:
     return freeze([Planned(0, "a", 10, None, None, validator=validator)], frozen_at=0, compressor="")
 
 
-ROW = cast(Any, type("Row", (), {"hash": "ab", "rounds": 0})())
+ROW = cast(Any, type("Row", (), {"hash": "ab", "rounds": 0, "state": ArchiveState.STANDING})())
 
 
 async def test_bytes_that_prove_themselves_are_given_though_the_store_is_away() -> None:
     """From then on the layout stands: the origins are not asked anew, whatever the store says by then."""
     events, table = StoreAway(), cast(Any, Table())
-    leases = Leases(table, table, events)
+    leases = Leases(table, table, events, NoOtherNodes())
     assert isinstance(await leases.failed(ROW, Mislearned("a: another file")), AskedAnew)
-    assert await leases.released(ROW, layout('s"v1"'))
+    assert await leases.released(ROW, layout('s"v1"'), kept=True)
     events.away = False
     failed = await leases.failed(ROW, Mislearned("a: another file"))
     assert isinstance(failed, Mislearned)
@@ -55,6 +57,6 @@ async def test_bytes_that_prove_themselves_are_given_though_the_store_is_away() 
 async def test_bytes_that_only_the_copy_proves_are_not_given_while_the_store_is_away() -> None:
     """Another version could take their place once the copy is gone."""
     events, table = StoreAway(), cast(Any, Table())
-    leases = Leases(table, table, events)
+    leases = Leases(table, table, events, NoOtherNodes())
     with pytest.raises(NotReady):
-        await leases.released(ROW, layout(""))
+        await leases.released(ROW, layout(""), kept=True)

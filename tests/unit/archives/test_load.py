@@ -70,7 +70,7 @@ async def test_load_asks_the_origins_no_second_time_when_the_background_ends_mea
     monkeypatch.setattr(Planning, "probe", counted)
     store = Store()
     loader = a_loader(store)
-    loading = asyncio.create_task(loader.load(an_archive(HASH)))
+    loading = asyncio.create_task(loader.load(an_archive(HASH), foreign=False))
     await asyncio.sleep(0)
     loader.begin(HASH, MANIFEST)
     await store.frozen.wait()
@@ -101,6 +101,6 @@ async def test_lists_that_wait_for_their_origins_are_bounded(monkeypatch: pytest
     assert sum(full.is_planning(str(number)) for number in range(MOST_EARLY + 3)) == MOST_EARLY
     wanted.begin("longest", Manifest(MANIFEST.entries * MOST_PLANNED_ENTRIES))
     with pytest.raises(NotReady, match="too many long archives"):
-        await wanted.load(an_archive(HASH))
+        await wanted.load(an_archive(HASH), foreign=False)
     for loader in (early, full, wanted):
         await loader.close()

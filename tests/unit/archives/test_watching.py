@@ -15,7 +15,18 @@ from streamzip.store.overview import Stamp
 
 HASH = "a" * 32
 STAMP = Stamp(
-    None, None, None, None, None, None, planned=True, receivers=0, deliveries=0, attempts=None, delivered=None
+    None,
+    None,
+    None,
+    None,
+    None,
+    None,
+    planned=True,
+    receivers=0,
+    deliveries=0,
+    attempts=None,
+    delivered=None,
+    held=None,
 )
 
 

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 import streamzip
 from streamzip.assembly.ledger import Ledger
 from streamzip.errors import OriginError, Stale
-from streamzip.spool.journal import ArchiveRecord, Begun, Drop, Ended, Pin, Record, decode, encode
+from streamzip.spool.journal import ArchiveRecord, Begun, Drop, Ended, Extent, Pin, Record, decode, encode
 from streamzip.zip.layout import UNKNOWN, Layout, Planned, Trait, freeze
 from streamzip.zip.offsets import Offsets
 from tests.unit.assembly.naive import CONTENT, NaiveLedger, an_extent
 
-SIZE = 60
+SIZE, MIB = 60, 1 << 20
 STRONG, WEAK = 's"v1"', "wMon, 01 Jun 2026 10:00:00 GMT"
 
 
@@ -322,3 +322,33 @@ def test_nobody_but_the_ledger_writes_its_columns() -> None:
     }
     assert {(path, column) for path, column in written if path not in OWNERS} == OTHERS
     assert written != OTHERS
+
+
+def test_member_whose_parts_others_have_pulled_needs_the_rest_of_them_alone() -> None:
+    """What another node has told stands for the bytes of a part as far as the member's CRC goes, and for nothing else:
+    it is not there, and not done.
+    """
+    sizes = [20 * MIB, SIZE]
+    rows = (Planned(at, f"{at}", None, size, None, ranged=True, validator=STRONG) for at, size in enumerate(sizes))
+    layout = freeze(rows, frozen_at=0, compressor="")
+    ledger, lengths = Ledger(Offsets(layout)), (8 * MIB, 8 * MIB, 4 * MIB)
+    body = bytes(20 * MIB)
+    crcs = [crc32(body[:length]) for length in lengths]
+    ledger.heard(Extent(0, 0, 8 * MIB - 1, crcs[0]))  # not the whole of it
+    ledger.heard(Extent(99, 0, 1, 0))  # of another layout
+    assert not ledger.has_heard
+    ledger.heard(Extent(1, 0, lengths[1], crcs[1]))
+    directory = ledger.offsets.directory_start
+    assert ledger.missing_before(directory) == 12 * MIB + SIZE
+    ledger.apply(Extent(2, 0, lengths[2], crcs[2]), trusted=True)
+    assert [ledger.needed(part) for part in range(4)] == [True, False, False, True]
+    assert (ledger.offsets.crcs[0], ledger.done(0), ledger.readable(1)) == (UNKNOWN, False, 0)
+    ledger.apply(Extent(0, 0, lengths[0], crcs[0]), trusted=True)
+    assert ledger.offsets.crcs[0] == crc32(body)
+    assert not ledger.done(0)
+    alone = Ledger(Offsets(layout))
+    alone.hear_of(ledger)
+    assert [alone.needed(part) for part in range(4)] == [True, False, True, True]
+    assert not ledger.fork().needed(1)
+    with pytest.raises(Stale):
+        ledger.check_crc(0, crc32(b"another file"))

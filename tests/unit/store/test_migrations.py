@@ -58,6 +58,9 @@ def test_steps_build_what_tables_declare_when_all_are_applied() -> None:
         "ended_sessions",
         "links",
         "objects",
+        "nodes",
+        "holdings",
+        "facts",
     }
     assert set(schema(migrated)) == tables
     migrated.dispose()

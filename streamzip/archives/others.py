@@ -1,0 +1,110 @@
+"""What this gateway knows of the other nodes: the gateways of the same store, each with copies of its own."""
+
+import logging
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from streamzip import metrics
+from streamzip.assembly.archive import Archive
+from streamzip.clock import Clock
+from streamzip.errors import Elsewhere, Problem, Stale
+from streamzip.files.aside import in_long_thread
+from streamzip.logs import event
+from streamzip.spool.journal import Extent, decode
+from streamzip.store.facts import Told
+from streamzip.store.nodes import LOST, Holding, Nodes
+from streamzip.store.rows import ArchiveRow
+from streamzip.store.vault import Vault
+
+logger = logging.getLogger(__name__)
+
+FACTS = "facts"  # the kind of document that they are sealed as
+
+
+class OtherNodes(Protocol):
+    """Asked about the other nodes. Those that are awaited may raise the store's NotReady and Damaged."""
+
+    def has(self, row: ArchiveRow) -> bool:
+        """Return whether the archive's bytes are another node's: it gave out bytes of members that no validator proves
+        the same.
+        """
+
+    async def refusal(self, row: ArchiveRow) -> Problem:
+        """Return why this node gives out nothing of such an archive while it fills in: Elsewhere; Stale where the other
+        node is lost, and with it what could prove any byte.
+        """
+
+    async def learn(self, archive_hash: str, archive: Archive) -> None:
+        """Note in the archive's ledger what other nodes have told since this was last called for it."""
+
+    async def holding(self, hashes: Collection[str]) -> Sequence[Holding]:
+        """Return what other nodes that live have of the archives."""
+
+
+class NoOtherNodes:
+    """Of a gateway that has its store for itself."""
+
+    def has(self, row: ArchiveRow) -> bool:
+        """See OtherNodes."""
+        return False
+
+    async def refusal(self, row: ArchiveRow) -> Problem:
+        """See OtherNodes."""
+        return Elsewhere()
+
+    async def learn(self, archive_hash: str, archive: Archive) -> None:
+        """See OtherNodes."""
+
+    async def holding(self, hashes: Collection[str]) -> Sequence[Holding]:
+        """See OtherNodes."""
+        return ()
+
+
+class KnownNodes:
+    """The others, as the store knows them. `node`: the id of this one."""
+
+    def __init__(self, nodes: Nodes, vault: Vault, clock: Clock, *, node: str) -> None:
+        self._nodes = nodes
+        self._vault = vault
+        self._clock = clock
+        self._node = node
+
+    def has(self, row: ArchiveRow) -> bool:
+        """See OtherNodes."""
+        return row.released_by not in (None, self._node)
+
+    async def refusal(self, row: ArchiveRow) -> Problem:
+        """See OtherNodes."""
+        seen = None if row.released_by is None else await self._nodes.seen_at(row.released_by)
+        if seen is None or seen < self._clock.wall() - LOST:
+            return Stale(
+                "the gateway is lost that had begun this archive, and nothing proves its bytes; create it anew"
+            )
+        return Elsewhere()
+
+    async def learn(self, archive_hash: str, archive: Archive) -> None:
+        """See OtherNodes."""
+        ledger = archive.ledger
+        if not ledger.layout.exact or ledger.offsets.crcs_known:
+            return
+        rounds = ledger.layout.rounds
+        told = await self._nodes.facts.of_others(archive_hash, rounds=rounds, node=self._node, after=archive.learned)
+        if not told:
+            return
+        if not archive.learned:
+            metrics.FOREIGN_PULLS.add()
+            event(logger, logging.INFO, "foreign_pull", archive=archive_hash, begun_by=told[0].node)
+        archive.learned = told[-1].id
+        for extent in await in_long_thread(lambda: self._opened(archive_hash, told)):
+            ledger.heard(extent)
+
+    def _opened(self, archive_hash: str, told: Sequence[Told]) -> list[Extent]:
+        found: list[Extent] = []
+        for each in told:
+            records, _, _ = decode(self._vault.unseal(FACTS, archive_hash, each.sealed))
+            found.extend(record for record in records if isinstance(record, Extent))
+        return found
+
+    async def holding(self, hashes: Collection[str]) -> Sequence[Holding]:
+        """See OtherNodes."""
+        return await self._nodes.holding(hashes, now=self._clock.wall(), but=self._node)

@@ -1,0 +1,217 @@
+"""Several gateways of one store, each with its own copies: the bytes are the same, and nothing wrong is given out."""
+
+import io
+import time
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from streamzip.spool.journal import Extent, decode
+from tests.support import postgresql
+from tests.support.gateway import POLL, Gateway
+from tests.support.origin import File, Origin, Pattern
+
+pytestmark = pytest.mark.needs("postgresql")
+
+MIB = 1 << 20
+SHARED = {"secret_keys": f"k1:{'5e' * 32}", "webhook_secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"}
+
+
+@dataclass
+class Cluster:
+    """Gateways of one store; `url`: that of its schema."""
+
+    folder: Path
+    origin: Origin
+    url: str
+    nodes: list[Gateway]
+
+    def add(self, **env: str) -> Gateway:
+        """Start another one."""
+        settings = {**SHARED, "public_url": "https://zip.example", "store_url": self.url, "max_attempts": "2", **env}
+        node = Gateway(self.folder / f"node-{len(self.nodes)}", allow=[self.origin.authority], **settings)
+        self.nodes.append(node)
+        node.start()
+        return node
+
+    def until_told(self, hash: str, parts: set[int]) -> None:
+        """Wait until a node has told the others that it pulled these parts."""
+        deadline = time.monotonic() + 10
+        while True:
+            told = self.query(f"SELECT body FROM facts WHERE hash = '{hash}'")
+            if parts <= {each.part for (body,) in told for each in decode(body)[0] if isinstance(each, Extent)}:
+                return
+            assert time.monotonic() < deadline
+            time.sleep(POLL)
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        """Ask the store."""
+        return postgresql.query(self.url, statement)
+
+
+@pytest.fixture(scope="module")
+def cluster(origin: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Two gateways of a new store."""
+    cluster = Cluster(tmp_path_factory.mktemp("cluster"), origin, postgresql.shared().fresh_url(), [])
+    try:
+        cluster.add()
+        cluster.add()
+        yield cluster
+    finally:
+        for node in cluster.nodes:
+            node.__exit__(None, None, None)
+
+
+def until(node: Gateway, hash: str, wanted: Any, seconds: float = 10.0) -> dict[str, Any]:
+    """Poll the status, which is a polled interface, until it is as wanted."""
+    deadline = time.monotonic() + seconds
+    while not wanted(document := node.status(hash)):
+        assert time.monotonic() < deadline, document
+        time.sleep(POLL)
+    return document
+
+
+def begin(node: Gateway, hash: str, stop: int) -> tuple[bytes, httpx.Headers]:
+    """Download `stop` bytes from the node and hang up."""
+    received = bytearray()
+    with node.client.stream("GET", f"/archive/get/{hash}.zip") as response:
+        assert response.status_code == 200
+        for block in response.iter_raw():
+            received += block
+            if len(received) >= stop:
+                break
+    return bytes(received[:stop]), response.headers
+
+
+def test_rest_of_a_download_comes_from_another_node(cluster: Cluster, origin: Origin) -> None:
+    """The same ETag and the same bytes; what lies before the resume's offset is not pulled again, not even for the
+    checksums that the directory needs.
+    """
+    a, b = cluster.nodes[:2]
+    files = {"first": Pattern(300_000), "big": Pattern(24 * MIB), "last": Pattern(200_000)}
+    for name, body in files.items():
+        origin.serve(f"/rest/{name}", File(body, hold_at=100_000 if name == "last" else None))
+    hash = a.create(urls=[origin.url(f"/rest/{name}") for name in files])["archive_hash"]
+    first, headers = begin(a, hash, 17 * MIB)
+    cluster.until_told(hash, {0, 1, 2})  # the first file, and two of the three parts of the second
+    a.kill()
+    for name in files:
+        origin.release(f"/rest/{name}")
+    before = {name: origin.sent(f"/rest/{name}") for name in files}
+    rest = b.get(hash, {"Range": f"bytes={len(first)}-", "If-Range": headers["etag"]})
+    assert (rest.status_code, rest.headers["etag"]) == (206, headers["etag"])
+    again = {name: origin.sent(f"/rest/{name}") - before[name] for name in files}
+    assert again["first"] == 0
+    assert again["big"] <= 8 * MIB
+    b.logged("foreign_pull")
+    with zipfile.ZipFile(io.BytesIO(first + rest.content)) as archive:
+        assert archive.testzip() is None
+        assert archive.read("big") == files["big"][:]
+    a.start()
+
+
+def test_bytes_that_only_one_copy_proves_come_from_its_node_alone(cluster: Cluster, origin: Origin) -> None:
+    """Without a validator nothing tells whether what another node pulls is the same: it gives out nothing while the
+    first one fills in, and the first one's bytes once all their checksums are known.
+    """
+    a, b = cluster.nodes[:2]
+    body = Pattern(3 * MIB)
+    origin.serve("/weak/a", File(body, etag=None, modified=None, hold_at=2 * MIB))
+    hash = a.create(urls=[origin.url("/weak/a")])["archive_hash"]
+    first, headers = begin(a, hash, MIB)
+    answer = b.get(hash, {"Range": f"bytes={len(first)}-", "If-Range": headers["etag"]})
+    assert (answer.status_code, answer.json()["code"]) == (503, "elsewhere")
+    assert answer.headers["retry-after"] == "5"
+    # What that node pulls for itself is of another version by now, and is not taken for the archive's.
+    origin.release("/weak/a")
+    whole = a.get(hash)
+    assert (whole.status_code, whole.content[: len(first)]) == (200, first)
+    until(b, hash, lambda document: document["status"] == "completed")
+    same = b.get(hash)
+    assert (same.headers["etag"], same.content) == (headers["etag"], whole.content)
+
+
+def test_other_versions_of_a_file_are_not_taken_for_those_given_out(cluster: Cluster, origin: Origin) -> None:
+    """A node that cannot make the archive any more, because its origin has another file, leaves that to the one which
+    has the copy: the archive is not stale.
+    """
+    a, b = cluster.nodes[:2]
+    origin.serve("/versions/a", File(b"o" * MIB, etag=None, modified=None))
+    hash = a.create(urls=[origin.url("/versions/a")])["archive_hash"]
+    whole = a.get(hash)
+    until(b, hash, lambda document: document["cached"])
+    origin.serve("/versions/a", File(b"n" * MIB, etag=None, modified=None))
+    assert b.get(hash).status_code == 503
+    assert a.get(hash).content == whole.content
+    assert a.status(hash)["status"] == b.status(hash)["status"] == "completed"
+
+
+def test_status_is_the_same_from_every_node(cluster: Cluster, origin: Origin) -> None:
+    """Whoever asks whichever node sees how far the archive is, that it is read, and that its copy is there."""
+    a, b = cluster.nodes[:2]
+    origin.serve("/told/a", File(Pattern(4 * MIB), hold_at=2 * MIB))
+    hash = a.create(urls=[origin.url("/told/a")])["archive_hash"]
+    with a.client.stream("GET", f"/archive/get/{hash}.zip") as response:
+        blocks = response.iter_raw()
+        next(blocks)
+        seen = until(b, hash, lambda document: document["progress"]["bytes"] >= 2 * MIB)
+        assert (seen["status"], seen["active"]) == ("in-progress", True)
+        assert seen["size"] == seen["progress"]["total_bytes"] == int(response.headers["content-length"])
+        origin.release("/told/a")
+        for _ in blocks:
+            pass
+    done = until(b, hash, lambda document: document["cached"] and not document["active"])
+    assert done["status"] == "completed"
+
+
+def test_events_of_one_node_tell_what_another_one_does(cluster: Cluster, origin: Origin) -> None:
+    """A stream that is open on one node ends as the other one completes the archive."""
+    a, b = cluster.nodes[:2]
+    origin.serve("/events/a", File(b"a" * 1000))
+    hash = a.create(urls=[origin.url("/events/a")])["archive_hash"]
+    with b.client.stream("GET", f"/api/archive/events/{hash}") as stream:
+        lines = stream.iter_lines()
+        while not next(lines).startswith("data:"):
+            pass
+        assert a.get(hash).status_code == 200
+        assert any('"status": "completed"' in line for line in lines)
+
+
+def test_delete_on_one_node_cuts_the_readers_of_another(cluster: Cluster, origin: Origin) -> None:
+    """What is deleted is given out no more, anywhere, and its copy is gone."""
+    a, b = cluster.nodes[:2]
+    origin.serve("/gone/a", File(Pattern(4 * MIB), hold_at=2 * MIB))
+    created = a.create(urls=[origin.url("/gone/a")])
+    hash = created["archive_hash"]
+    with b.client.stream("GET", f"/archive/get/{hash}.zip") as response:
+        blocks = response.iter_raw()
+        next(blocks)
+        deleted = a.client.delete(f"/api/archive/{hash}", headers={"X-Delete-Token": created["delete_token"]})
+        assert deleted.status_code == 204
+        with pytest.raises(httpx.RemoteProtocolError):
+            for _ in blocks:
+                pass
+    assert b.get(hash).status_code == 404
+    assert not list((b.data / "spool").rglob(f"{hash}.part"))
+
+
+def test_archive_that_is_stale_on_one_node_is_so_on_all(cluster: Cluster, origin: Origin) -> None:
+    """Readers that another node still has are cut: what they get could not be resumed anywhere."""
+    a, b = cluster.nodes[:2]
+    held = File(b"1" * 4 * MIB, etag='"one"', hold_at=2 * MIB)
+    origin.serve("/stale/a", held, held, File(b"2" * 4 * MIB, etag='"two"'))
+    hash = a.create(urls=[origin.url("/stale/a")])["archive_hash"]
+    assert a.client.head(f"/archive/get/{hash}.zip").status_code == 200
+    with b.client.stream("GET", f"/archive/get/{hash}.zip") as response:
+        blocks = response.iter_raw()
+        next(blocks)
+        assert a.get(hash).status_code == 409
+        with pytest.raises(httpx.RemoteProtocolError):
+            for _ in blocks:
+                pass
+    assert [node.get(hash).status_code for node in (a, b)] == [409, 409]
