@@ -1,4 +1,4 @@
-"""Time as the gateway sees it: wall time for what people read and sign, monotonic time for waits and leases."""
+"""Time as the gateway sees it: wall time for what people read and sign, monotonic time for waits, leases and rates."""
 
 import time
 from datetime import UTC, datetime
@@ -25,6 +25,22 @@ class SystemClock:
     def monotonic(self) -> float:
         """Seconds since some point, never set back."""
         return time.monotonic()
+
+
+class RateLimit:
+    """When the next bytes may go, of so many a second. `rate`: bytes per second."""
+
+    def __init__(self, rate: int, clock: Clock) -> None:
+        self._rate = rate
+        self._clock = clock
+        self._next = clock.monotonic()
+
+    def wait(self, count: int) -> float:
+        """Return the seconds to wait before these `count` bytes go; time that was not used is not made up for."""
+        now = self._clock.monotonic()
+        start = max(now, self._next)
+        self._next = start + count / self._rate
+        return start - now
 
 
 def rfc3339(seconds: float) -> str:

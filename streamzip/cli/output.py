@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,11 +12,14 @@ import typer
 from streamzip.cli.ending import printable
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
+
+    from streamzip.library.saving import FileProgress
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs: a document, or a line for each event.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 
+LONGEST_NAME = 40  # characters of a file's name beside its bar; of a longer one the end, which tells more
 PLAIN_EVERY = 5.0  # seconds between two lines where stderr is no terminal
 
 
@@ -26,17 +29,28 @@ class Meter:
     def __init__(self, label: str, progress: "Progress | None", *, quiet: bool) -> None:
         self._label, self._progress, self._quiet = label, progress, quiet
         self._task = None if progress is None else progress.add_task(label, total=None)
+        self._files: dict[str, TaskID] = {}  # their bars, by name
         self._said = time.monotonic()
 
-    def show(self, done: int, total: int | None, text: str = "") -> None:
-        """Show the state; a plain line only every few seconds."""
+    def show(self, done: int, total: int | None, text: str = "", files: Sequence["FileProgress"] = ()) -> None:
+        """Show the state, on a terminal with a bar for each of the files; a plain line only every few seconds."""
         text = printable(text)
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, completed=done, total=total, description=text or self._label)
+            self._show_files(self._progress, {printable(file.name): file for file in files})
         elif not self._quiet and time.monotonic() - self._said >= PLAIN_EVERY:
             self._said = time.monotonic()
             of = f" of {total:,}" if total else ""
             typer.echo(f"streamzip: {text or self._label}: {done:,}{of} bytes", err=True)
+
+    def _show_files(self, progress: "Progress", files: Mapping[str, "FileProgress"]) -> None:
+        for name in self._files.keys() - files.keys():
+            progress.remove_task(self._files.pop(name))
+        for name, file in files.items():
+            if name not in self._files:
+                shown = name if len(name) <= LONGEST_NAME else f"…{name[1 - LONGEST_NAME :]}"
+                self._files[name] = progress.add_task(f"  {shown}", total=file.total)
+            progress.update(self._files[name], completed=file.bytes, total=file.total)
 
 
 @contextmanager

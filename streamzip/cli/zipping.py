@@ -1,6 +1,7 @@
 """`streamzip zip`: one archive, without a server. Run again, it goes on where it ended."""
 
 import asyncio
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from streamzip import Item, Origins, Zip
 
 _BEFORE_THE_FIRST_BYTE = frozenset({"no_entries", "entry_failed"})
+_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 _FIELDS = ("{index}", "{name}", "{stem}", "{ext}", "{host}")
 
 
@@ -49,6 +51,10 @@ def zip_(
         str, typer.Option(metavar="HOW", help="skip leaves out what cannot be had; fail gives up.")
     ] = "skip",
     jobs: Annotated[int, typer.Option(min=1, max=1024, metavar="N", help="Connections to one origin at once.")] = 32,
+    limit_rate: Annotated[
+        str | None,
+        typer.Option(metavar="RATE", help="Bytes a second that URLs are taken at in all, as 500k or 2M."),
+    ] = None,
     allow_private: Annotated[
         bool, typer.Option("--allow-private", help="Dial private addresses, this machine's own too.")
     ] = False,
@@ -68,6 +74,7 @@ def zip_(
         stop("the zip would go to the terminal: name a file with -o, or a pipe behind it", code=WRONG_USAGE)
     if output == "-" and as_json and not dry_run:
         stop("the zip goes to stdout, where JSON cannot stand beside it", code=WRONG_USAGE)
+    rate = None if limit_rate is None else _rate(limit_rate)
     items = _items(sources or (), input_file, _fields(header or ()), name_template)
     # Imported here: the other commands need not load the engine.
     import uvloop
@@ -76,7 +83,7 @@ def zip_(
 
     filename = "archive.zip" if output == "-" else Path(output).name
     with _ending(resumes=output != "-" and not dry_run, piped=output == "-" and not dry_run):
-        origins = Origins(allow_private=allow_private, connections=jobs)
+        origins = Origins(allow_private=allow_private, connections=jobs, rate=rate)
         options: dict[str, Any] = {"compression": compression, "on_error": on_error}
         archive = Zip(items, filename=filename, origins=origins, **options)
         for asked, name in archive.renamed:
@@ -117,7 +124,7 @@ async def _run(
                     output,
                     replace=force,
                     on_progress=lambda done: shown.show(
-                        done.bytes, done.total, f"{done.files} of {done.total_files} files {done.name}"
+                        done.bytes, done.total, f"{done.files:,} of {done.total_files:,} files", done.under_way
                     ),
                 )
             document |= {"path": str(path), "bytes": path.stat().st_size, "resumed_from": archive.resumed_from}
@@ -201,6 +208,13 @@ def _entry(row: dict[str, Any], headers: dict[str, str], template: str | None, i
             named = named.replace(field, value)
         entry["name"] = named
     return entry
+
+
+def _rate(text: str) -> int:
+    found = re.fullmatch("([1-9][0-9]{0,14})([kMG]?)", text)
+    if found is None:
+        stop(f"--limit-rate is bytes a second, as 500k or 2M, and not {text!r}", code=WRONG_USAGE)
+    return int(found[1]) * _UNITS[found[2]]
 
 
 def _fields(lines: "list[str] | tuple[str, ...]") -> dict[str, str]:

@@ -16,7 +16,7 @@ from streamzip import config
 from streamzip.assembly.pulling import Pulling
 from streamzip.assembly.reach import Bound, Reaches
 from streamzip.assembly.reader import Reading
-from streamzip.clock import SystemClock
+from streamzip.clock import RateLimit, SystemClock
 from streamzip.httpx_ import httpx
 from streamzip.library.blocking import LoopThread
 from streamzip.library.local import SCHEME, Local, LocalSource
@@ -34,6 +34,7 @@ from streamzip.spool.memory import Memory
 from streamzip.urls.addresses import Exempt, Network
 
 EVERYWHERE: Final = ("0.0.0.0/0", "::/0")
+RATE_EACH: Final = 64_000  # bytes a second of a connection, at least, where all of them are limited
 SLOWEST: Final = 1000.0  # bytes a second that an origin must send, as a gateway asks by default
 
 
@@ -58,7 +59,8 @@ class Origins:
     `allow_hosts`: exact `host:port` that may have private addresses; `allow_networks`: private networks, in CIDR form;
     `allow_private`: all of them. `client`: an httpx.AsyncClient that carries the requests, and stays open: for proxies,
     certificates or HTTP/2; then it is that client which dials, and private addresses are its own affair. `connections`:
-    to one origin at once. `timeout`: seconds without a byte. `memory`: bytes that all streams together may hold.
+    to one origin at once. `timeout`: seconds without a byte. `rate`: bytes a second that all origins together are taken
+    at; by few connections, so that none stands still for long. `memory`: bytes that all streams together may hold.
 
     Raises ValueError for what is none of that.
     """
@@ -72,6 +74,7 @@ class Origins:
         client: httpx.AsyncClient | None = None,
         connections: int = 32,
         timeout: float = 30.0,
+        rate: int | None = None,
         memory: int = 128 << 20,
         ca_file: Path | None = None,
     ) -> None:
@@ -82,7 +85,8 @@ class Origins:
         except ValidationError as error:
             raise ValueError(error.errors()[0]["msg"]) from error
         self._client = client
-        self._connections = connections
+        self._rate = rate
+        self._connections = connections if rate is None else max(1, min(connections, rate // RATE_EACH))
         self._timeout = timeout
         self._ca_file = ca_file
         self._made: _Parts | None = None
@@ -145,7 +149,8 @@ class Origins:
             transport = self._transport()
             gate = Gate(self._connections)
             pace = Pace(SLOWEST, self._timeout)
-            http = HttpSource(Fetcher(transport, allow=self.exempt, gate=gate), pace=pace)
+            limit = None if self._rate is None else RateLimit(self._rate, SystemClock())
+            http = HttpSource(Fetcher(transport, allow=self.exempt, gate=gate), pace=pace, limit=limit)
             pool = ThreadPoolExecutor((os.cpu_count() or 1) + 2, thread_name_prefix="streamzip")
             self._made = _Parts(loop, transport, http, Lanes(self._connections), pool, Reaches(Bound()))
         if self._made.loop is not loop:

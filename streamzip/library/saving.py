@@ -19,6 +19,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,27 +34,41 @@ from streamzip.library.planned import LeftOut, Planned
 from streamzip.spool.file import FileSpool, Paths
 from streamzip.spool.memory import Memory
 from streamzip.zip.deflate import this_compressor
-from streamzip.zip.layout import Layout
+from streamzip.zip.layout import UNKNOWN, Layout
 from streamzip.zip.offsets import Offsets
 
 if TYPE_CHECKING:
     from streamzip.library.archive import Zip
 
 TELL_EVERY: Final = 0.2  # seconds
+SHOWN: Final = 4  # files under way that are told of, of the next
+LOOKED_AT: Final = 64
 VERSION: Final = 1
 _NAME: Final = "archive"
 _UNREADABLE: Final = (ValueError, TypeError, KeyError, Damaged)
 
 
 @dataclass(frozen=True, slots=True)
+class FileProgress:
+    """How far one file is: bytes that are there, of how many (None: not known yet)."""
+
+    name: str
+    bytes: int
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
-    """How far it is: bytes that are there, of how many (None: not known yet); files; the one under way."""
+    """How far it is: bytes that are there, of how many (None: not known yet); files; the first one that is not there;
+    some of those under way.
+    """
 
     bytes: int
     total: int | None
     files: int
     total_files: int
     name: str
+    under_way: tuple[FileProgress, ...] = ()
 
 
 Told = Callable[[Progress], None]
@@ -155,7 +170,19 @@ def _progress(assembly: Assembly) -> Progress:
     if under_way < 0:
         return Progress(ledger.offsets.length, ledger.length, total_files, total_files, "")
     files = min(ledger.complete.count(1), total_files)
-    return Progress(ledger.extents.present, ledger.length, files, total_files, layout.names[under_way])
+    some = tuple(islice(_under_way(ledger, under_way), SHOWN))
+    return Progress(ledger.extents.present, ledger.length, files, total_files, layout.names[under_way], some)
+
+
+def _under_way(ledger: Ledger, first: int) -> Iterator[FileProgress]:
+    """Yield the files that have begun to come, among those soon after the first one that is not there."""
+    offsets, extents, layout = ledger.offsets, ledger.extents, ledger.layout
+    for member in range(first, min(first + LOOKED_AT, layout.members)):
+        parts = offsets.parts_of(member)
+        present = sum(extents.filled[parts.start : parts.stop])
+        if present and not ledger.complete[member]:
+            stored = offsets.stored[member]
+            yield FileProgress(layout.names[member], present, None if stored == UNKNOWN else stored)
 
 
 class Part:

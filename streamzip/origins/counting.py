@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from streamzip import metrics
+from streamzip.clock import RateLimit
 from streamzip.errors import OriginError
 from streamzip.net.errors import TimedOut, TransportError
 from streamzip.spans import Data
@@ -88,3 +89,16 @@ class CountedChunks(AsyncIterator[Data]):
                     "too_slow", f"the origin sent {self._since} bytes in {self._waited:.0f} s", transient=True
                 )
             self._waited, self._since = 0.0, 0
+
+
+class LimitedChunks(AsyncIterator[Data]):
+    """The chunks, given on no faster than a limit allows. What they wait here is not their origin's time."""
+
+    def __init__(self, chunks: AsyncIterator[Data], limit: RateLimit) -> None:
+        self._chunks = chunks
+        self._limit = limit
+
+    async def __anext__(self) -> Data:
+        chunk = await anext(self._chunks)
+        await asyncio.sleep(self._limit.wait(len(chunk)))
+        return chunk

@@ -5,23 +5,25 @@ was asked and with each other, and the bytes are counted.
 """
 
 import copy
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final
 
+from streamzip.clock import RateLimit
 from streamzip.errors import OriginError, UnusableRange
 from streamzip.manifest.fields import Fields
 from streamzip.net.port import Stream
 from streamzip.origins.answers import Head, unusable
-from streamzip.origins.counting import CountedChunks, Pace
+from streamzip.origins.counting import CountedChunks, LimitedChunks, Pace
 from streamzip.origins.encoded import DECODABLE, decoded
 from streamzip.origins.fetch import Fetched, Fetcher
 from streamzip.origins.gate import Waiting
 from streamzip.origins.kinds import is_beyond_end, is_over_time, refuses_range
 from streamzip.origins.port import Facts, Opened, Validator
 from streamzip.origins.recent import Recent
+from streamzip.spans import Data
 from streamzip.urls.urls import origin_of
 
 # As browsers ask for a page: some hosts give programs that take anything another one, or none.
@@ -48,11 +50,12 @@ class _Target:
 
 
 class HttpSource:
-    """Sources of http: and https:. `pace`: what their bodies must keep."""
+    """Sources of http: and https:. `pace`: what their bodies must keep; `limit`: how fast all of them are taken."""
 
-    def __init__(self, fetcher: Fetcher, *, pace: Pace = Pace()) -> None:  # noqa: B008 - frozen
+    def __init__(self, fetcher: Fetcher, *, pace: Pace = Pace(), limit: RateLimit | None = None) -> None:  # noqa: B008 - frozen
         self._fetcher = fetcher
         self._pace = pace
+        self._limit = limit
         self._rangeless: Recent[str, bool] = Recent(4096, _REMEMBERED)
         self._others: Recent[str, Facts] = Recent(4096, _REMEMBERED)  # by URL: what came in place of a pinned version
         self._doubted: Recent[str, bool] = Recent(4096, _REMEMBERED)  # origins whose tags change with the same file
@@ -184,9 +187,10 @@ class HttpSource:
             await fetched.aclose()
         return bytes(body)
 
-    def counted(self, stream: Stream, expected: int | None) -> CountedChunks:
+    def counted(self, stream: Stream, expected: int | None) -> AsyncIterator[Data]:
         """The body, its bytes and their pace watched."""
-        return CountedChunks(stream, expected, self._pace)
+        chunks = CountedChunks(stream, expected, self._pace)
+        return chunks if self._limit is None else LimitedChunks(chunks, self._limit)
 
     async def _learn(self, fetched: Fetched, keep: int, asked: int) -> Facts:
         """Return the facts in the answer to a range of the file's first `asked` bytes.

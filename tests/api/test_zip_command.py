@@ -110,6 +110,7 @@ def test_what_is_left_out_is_said(origin: Origin, tmp_path: Path) -> None:
         (["-i", "/nowhere/list"], "cannot be read"),
         (["README.md", "--compression", "most"], "store, deflate or auto"),
         (["README.md", "--header", "nonsense"], "--header is a field"),
+        (["README.md", "--limit-rate", "fast"], "--limit-rate is bytes a second"),
         (["README.md", "-o", "-", "--json"], "stdout"),
     ],
 )
@@ -213,6 +214,17 @@ def test_a_zip_goes_through_a_pipe(origin: Origin, tmp_path: Path) -> None:
     assert leaves.stderr is not None
     with leaves.stderr:
         assert (leaves.stderr.read(), leaves.wait(20)) == (b"", 1)
+
+
+def test_a_rate_is_kept_from_the_first_byte(origin: Origin, tmp_path: Path) -> None:
+    """Also for small files, whose bytes come with the question for their size."""
+    paths = [f"/slowly/{number}" for number in range(10)]
+    for path in paths:
+        origin.serve(path, File(b"x" * 10_000))
+    began = time.monotonic()
+    done = run(*map(origin.url, paths), "-o", str(tmp_path / "out.zip"), "--limit-rate", "200k")
+    assert done.exit_code == 0, done.stderr
+    assert time.monotonic() - began >= 0.45  # all but the first of them
 
 
 def test_a_terminal_sees_how_far_it_is(origin: Origin, tmp_path: Path) -> None:

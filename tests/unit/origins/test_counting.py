@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from streamzip.clock import RateLimit
 from streamzip.errors import OriginError
-from streamzip.origins.counting import CountedChunks, Pace
+from streamzip.origins.counting import CountedChunks, LimitedChunks, Pace
 
 PACE = Pace(rate=1000, window=30)
 
@@ -19,6 +20,15 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wall(self) -> float:
+        raise AssertionError("a rate does not follow the wall clock")
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
 
 
 class Dripping(httpx.AsyncByteStream):
@@ -76,3 +86,18 @@ async def test_any_pace_is_good_enough_where_none_is_asked_for() -> None:
     chunks = CountedChunks(Dripping(clock, 1, 29), None, Pace(0, 30), clock)
     for _ in range(100):
         await anext(chunks)
+
+
+async def test_a_limit_slows_all_bodies_down_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one takes the other waits for; and what waits here is not too slow an origin."""
+    clock = Clock()
+    monkeypatch.setattr("streamzip.origins.counting.asyncio.sleep", clock.sleep)
+    limit = RateLimit(100, clock)
+    bodies = [
+        LimitedChunks(CountedChunks(Dripping(clock, 1000, 0), None, PACE, clock), limit),
+        LimitedChunks(CountedChunks(Dripping(clock, 1000, 0), None, PACE, clock), limit),
+    ]
+    for _ in range(10):
+        for body in bodies:
+            assert len(await anext(body)) == 1000
+    assert clock.now == 19 * 10  # the first bytes go at once
