@@ -130,7 +130,7 @@ class Parts:
             "s3": RewrittenSource(in_buckets, objects),
         }
         pulling = Pulling(
-            registry=Registry(http, {**own_schemes, **dropins.sources(settings, own)}),
+            registry=Registry(http, {**own_schemes, **dropins.sources(settings, own, in_buckets, objects)}),
             lanes=Lanes(at_once, shares.origins),
             clock=clock,
             pool=self.pool,

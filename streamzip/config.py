@@ -154,7 +154,7 @@ Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
 Names = Annotated[frozenset[str], NoDecode, BeforeValidator(_names)]
 Sites = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_sites)]
 Extensions = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_extensions)]
-Compat = Annotated[frozenset[Literal["zipstreamer", "mod_zip"]], NoDecode, BeforeValidator(_compat)]
+Compat = Annotated[frozenset[Literal["zipstreamer", "mod_zip", "esri"]], NoDecode, BeforeValidator(_compat)]
 Buckets = Annotated[tuple[Bucket, ...], NoDecode, BeforeValidator(_buckets)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 LogLevel = Literal["off", "error", "warning", "info", "debug"]
@@ -396,7 +396,7 @@ class Settings(BaseSettings):
     )
     compat: Compat = Field(
         default=frozenset(),
-        description="Other programs whose interface is answered too, comma-separated: zipstreamer, mod_zip.",
+        description="Other programs whose interface is answered too, comma-separated: zipstreamer, mod_zip, esri.",
     )
     compat_url_prefix: str = Field(
         default="",
@@ -412,10 +412,15 @@ class Settings(BaseSettings):
         default=60.0, description="Seconds that a link of zipstreamer's POST /create_download_link is good for."
     )
     upstream: Annotated[str, AfterValidator(_own_site)] | None = Field(
-        default=None, description="Where the lists of mod_zip come from, as http://app:8000; it may be private."
+        default=None,
+        description="Where the lists of mod_zip and esri come from, as http://app:8000; may be private.",
     )
     upstream_files: Annotated[str, AfterValidator(_public_url)] | None = Field(
         default=None, description="File server that those lists' locations are on; it may be private."
+    )
+    upstream_via: SecretStr = Field(
+        default=SecretStr("true"),
+        description="What X-Via-Zip-Stream says to the upstream of esri, whose --header-value it is.",
     )
     upstream_sizes: Literal["listed", "asked"] = Field(
         default="listed",
@@ -427,6 +432,8 @@ class Settings(BaseSettings):
     def _has_upstream(self) -> "Settings":
         if "mod_zip" in self.compat and (self.upstream is None or self.upstream_files is None):
             raise ValueError("STREAMZIP_COMPAT=mod_zip needs STREAMZIP_UPSTREAM and STREAMZIP_UPSTREAM_FILES")
+        if "esri" in self.compat and (self.upstream is None or not self.object_sources):
+            raise ValueError("STREAMZIP_COMPAT=esri needs STREAMZIP_UPSTREAM and STREAMZIP_OBJECT_SOURCES")
         return self
 
     @classmethod

@@ -13,7 +13,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
 _REGION = re.compile(r"[a-z0-9-]{1,64}")
 _ENDPOINT = re.compile(r"https?://[^\s/?#@\\]+/?")
 _CREDENTIALS = re.compile(r"environment|chain|profile:[^\s:]{1,128}")
-_KEY = re.compile(r"[A-Za-z0-9._@-]{1,64}")
+_KEY = re.compile(r"[A-Za-z0-9._@-]{0,64}")
 _PLACE: Final = "{bucket}"
 _OPTIONS: Final = ("region", "endpoint", "credentials", "versions", "key")
 
@@ -25,7 +25,8 @@ class Bucket:
     """One bucket. `base`: the URL that its objects' keys are put behind, with the slash at its end.
 
     `credentials`: `environment`, `profile:NAME`, or `chain`, which may ask the machine's own metadata service. `keys`:
-    names of the API keys that may use it; empty: all may.
+    names of the API keys that may use it; none: all may; an empty name, which no key has, keeps it for lists of an
+    upstream.
     """
 
     name: str

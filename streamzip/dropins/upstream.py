@@ -1,13 +1,14 @@
-"""The gateway as a proxy that makes zips of its upstream's lists, as evanmiller/mod_zip does within nginx.
+"""The gateway as a proxy that makes zips of its upstream's lists, as evanmiller/mod_zip does within nginx, and
+Esri/zipstream before an application.
 
-A GET or HEAD of a path that is none of the gateway's own goes to the upstream. An answer with `X-Archive-Files: zip` is
-a list: its archive is sent instead. Any other answer passes as it is.
+A GET or HEAD of a path that is none of the gateway's own goes to the upstream. An answer with `X-Archive-Files: zip` or
+`X-Zip-Stream` is a list: its archive is sent instead. Any other answer passes as it is.
 """
 
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, Protocol
 
@@ -16,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from streamzip.api.interface import Interface
-from streamzip.dropins import mod_zip
+from streamzip.dropins import esri, mod_zip
 from streamzip.edge.problems import on_problem, on_unexpected
 from streamzip.edge.sending import StreamedResponse
 from streamzip.errors import BuildFailed, OriginError, Problem
@@ -32,7 +33,7 @@ from streamzip.net.port import Stream, Transport
 from streamzip.origins.answers import Head
 from streamzip.origins.counting import CountedChunks, Pace
 from streamzip.origins.fetch import written
-from streamzip.origins.rewritten import Address
+from streamzip.origins.rewritten import Address, Rewriter
 from streamzip.spans import Data
 
 logger = logging.getLogger(__name__)
@@ -81,6 +82,36 @@ class ModZip:
         """Return no file name, and the entries. Raises ListError."""
         names = mod_zip.Names.of(head.field(b"x-archive-charset"), head.field(b"x-archive-name-sep"))
         return None, list(mod_zip.read(body, names, most=most, sized=self.sized))
+
+
+@dataclass(frozen=True, slots=True)
+class Esri:
+    """Manifests of Esri/zipstream. `via`: what the upstream is told."""
+
+    via: str = field(repr=False)
+
+    def request_fields(self) -> Fields:
+        """Return the field by which the upstream knows that a manifest is wanted."""
+        return (("X-Via-Zip-Stream", self.via),)
+
+    def is_list(self, head: Head) -> bool:
+        """Return whether the answer is a manifest."""
+        return head.status == 200 and head.field(b"x-zip-stream") is not None
+
+    def read(self, head: Head, body: bytes, most: int) -> tuple[str | None, list[Entry]]:
+        """Return the file name and the entries. Raises ListError."""
+        return esri.read(body, most=most)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedObjects:
+    """The rewriter of `upstream-s3:` URLs. `objects`: of the operator's buckets."""
+
+    objects: Rewriter
+
+    async def address(self, url: str) -> Address:
+        """Return where the object lies, and its signature."""
+        return await self.objects.address(url.removeprefix("upstream-"))
 
 
 @dataclass(frozen=True, slots=True)

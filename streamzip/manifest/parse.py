@@ -4,7 +4,6 @@ import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 from streamzip.errors import FieldError, InvalidRequest, TooLarge
@@ -13,6 +12,7 @@ from streamzip.manifest.fields import read_fields
 from streamzip.manifest.model import Compression, Entry, Manifest, OnError, OnHtml
 from streamzip.manifest.names import clean_filename, name_from_url, unique_names
 from streamzip.manifest.strict_json import Take, quoted, read_json
+from streamzip.manifest.times import read_time
 from streamzip.manifest.uploads import SCHEME, name_in
 from streamzip.urls.addresses import Exempt
 from streamzip.urls.urls import check_url
@@ -31,8 +31,6 @@ _MAX_TOTAL = 2**62  # of all sizes given, so that no offset in the archive passe
 _MAX_ERRORS = 100  # collected before giving up: enough to see what is wrong with a list
 
 _CRC32 = re.compile(r"[0-9A-Fa-f]{8}")
-_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +300,7 @@ def _entry_readers(limits: Limits, allow: Exempt) -> dict[str, _Reader]:
         "name": lambda value: _text(value, limits.max_name),
         "size": _size,
         "crc32": _crc32,
-        "mtime": _mtime,
+        "mtime": read_time,
         "headers": read_fields,
         "probe": _flag,
         "on_html": lambda value: _one_of(_ON_HTML, value),
@@ -370,16 +368,6 @@ def _crc32(value: Any) -> int:
     if not isinstance(value, str) or not _CRC32.fullmatch(value):
         raise _BadValueError('a CRC-32 is a string of 8 hex digits, such as "0a1b2c3d"')
     return int(value, 16)
-
-
-def _mtime(value: Any) -> int:
-    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
-        raise _BadValueError('a time is written as RFC 3339 has it, with its zone: "2026-05-01T10:00:00Z"')
-    try:
-        instant = datetime.fromisoformat(value.upper())
-    except ValueError as error:
-        raise _BadValueError("there is no such date or time of day") from error
-    return (instant - _EPOCH) // timedelta(seconds=1)
 
 
 def _one_of(known: tuple[str, ...], value: Any) -> str:

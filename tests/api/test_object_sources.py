@@ -3,7 +3,9 @@
 The scripted answers are written as Amazon's documentation has them ("Error responses").
 """
 
+import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from io import BytesIO
 
@@ -22,7 +24,7 @@ LARGE = Pattern(9 << 20)  # of two parts
 
 @pytest.fixture(scope="module")
 def buckets() -> dict[str, Bucket]:
-    """A bucket that keeps one version of each object, and one that keeps all."""
+    """A bucket that keeps one version of each object, one that keeps all, and one for lists of an upstream alone."""
     server = seaweedfs.shared()
     plain, versioned = server.fresh_bucket(), server.fresh_bucket(versioned=True)
     plain.put("photos/a.txt", b"aaaa")
@@ -30,7 +32,10 @@ def buckets() -> dict[str, Bucket]:
     plain.put("photos/deep/", b"")
     plain.put("photos/none.txt", b"")
     plain.put("large.bin", bytes(LARGE[:]))
-    return {"plain": plain, "versioned": versioned}
+    closed = server.fresh_bucket()
+    closed.put("a b#%20.jpg", b"first")
+    closed.put("deep/b.jpg", b"second")
+    return {"plain": plain, "versioned": versioned, "closed": closed}
 
 
 @pytest.fixture(scope="module")
@@ -53,13 +58,15 @@ def gateway(
         f"{buckets['versioned'].url()}{place}&versions=pinned",
         f"s3://scripted?endpoint={scripted.url('')}&region=eu-central-1",
         f"s3://locked{place}&credentials=profile:wrong",
+        f"{buckets['closed'].url()}{place}&key=",
     ]
     with pytest.MonkeyPatch.context() as environment:
         for name, value in seaweedfs.shared().environment.items():
             environment.setenv(name, value)
         environment.setenv("AWS_SHARED_CREDENTIALS_FILE", str(folder / "credentials"))
         environment.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", scripted.url("/metadata"))
-        with Gateway(folder / "data", object_sources=",".join(sources)) as gateway:
+        own = {"compat": "esri", "upstream": scripted.url(""), "upstream_via": "secret"}
+        with Gateway(folder / "data", object_sources=",".join(sources), **own) as gateway:
             yield gateway
     assert not scripted.requests("/metadata")  # the machine's own credentials are asked for by `chain` alone
 
@@ -199,3 +206,64 @@ def test_credentials_that_expire_in_mid_download_are_renewed(gateway: Gateway, s
     assert members(gateway.get(hash)) == {"long.bin": bytes(body[:])}
     assert all(request.fields["authorization"].startswith("AWS4-HMAC-SHA256 Cred") for request in asked)
     assert asked[-1].fields["range"].startswith("bytes=6")
+
+
+def manifest(bucket: Bucket, **changed: object) -> bytes:
+    """A manifest of Esri/zipstream, in its README's form; `changed`: members of its second entry."""
+    source = f"s3://{bucket.name}/"
+    first = {"archive_name": "z.jpg", "length": 5, "crc": zlib.crc32(b"first"), "source": f"{source}a b#%20.jpg"}
+    second = {"archive_name": "a.jpg", "length": 6, "crc": zlib.crc32(b"second"), "source": f"{source}deep/b.jpg"}
+    entries = [
+        each | {"last_modified": "2020-04-24T19:12:24.268Z"} | more for each, more in ((first, {}), (second, changed))
+    ]
+    return json.dumps({"filename": "test.zip", "entries": entries}).encode()
+
+
+def test_manifest_of_esri_becomes_the_zip(gateway: Gateway, scripted: Origin, buckets: dict[str, Bucket]) -> None:
+    """The upstream is told what is wanted, and never Range; members lie by their names; HEAD and Range work."""
+    scripted.serve("/zip/42", Status(200, (("X-Zip-Stream", "true"),), manifest(buckets["closed"])))
+    whole = gateway.client.get("/zip/42?size=full", headers={"Cookie": "session=1"})
+    assert list(members(whole).items()) == [("a.jpg", b"second"), ("z.jpg", b"first")]
+    with zipfile.ZipFile(BytesIO(whole.content)) as archive:
+        assert archive.infolist()[0].date_time == (2020, 4, 24, 19, 12, 24)
+    assert 'filename="test.zip"' in whole.headers["content-disposition"]
+    part = gateway.client.get("/zip/42?size=full", headers={"Range": "bytes=10-", "If-Range": whole.headers["etag"]})
+    assert (part.status_code, part.content) == (206, whole.content[10:])
+    assert gateway.client.head("/zip/42").headers["content-length"] == str(len(whole.content))
+    asked = scripted.requests("/zip/42")[0]
+    assert (asked.target, asked.fields["cookie"]) == ("/zip/42?size=full", "session=1")
+    assert asked.fields["x-via-zip-stream"] == "secret"
+    assert not any("range" in request.fields for request in scripted.requests("/zip/42"))
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"<html>log in</html>", "not JSON"),
+        (b"[]", "an object with `filename`"),
+        (b'{"filename": "a.zip", "entries": []}', "no entries"),
+        ({"crc": "0a"}, "entry 2: `crc` is a whole number"),
+        ({"length": -1}, "entry 2: `length` is a whole number"),
+        ({"source": "https://a/b"}, "entry 2: `source` is an s3://bucket/key"),
+        ({"archive_name": None}, "entry 2: `archive_name` is a text"),
+        ({"last_modified": "yesterday"}, "entry 2: a time is written"),
+        (b" " * (17 << 20), "longer than 16 MiB"),
+    ],
+    ids=["page", "list", "empty", "crc", "length", "source", "name", "time", "long"],
+)
+def test_manifest_that_cannot_be_read_is_named(
+    gateway: Gateway, scripted: Origin, buckets: dict[str, Bucket], body: bytes | dict[str, object], told: str
+) -> None:
+    """Which entry is wrong, and what is expected there; nothing is kept."""
+    sent = body if isinstance(body, bytes) else manifest(buckets["closed"], **body)
+    scripted.serve("/zip/bad", Status(200, (("X-Zip-Stream", "true"),), sent))
+    answer = gateway.client.get("/zip/bad")
+    assert (answer.status_code, answer.json()["code"]) == (502, "bad_list")
+    assert told in answer.json()["detail"]
+
+
+def test_bucket_of_lists_alone_is_closed_to_clients(gateway: Gateway, buckets: dict[str, Bucket]) -> None:
+    """What an upstream may list, no create may name: neither as an object, nor by the lists' own scheme."""
+    closed = buckets["closed"]
+    for url in (closed.url("deep/b.jpg"), closed.url(), f"upstream-{closed.url('deep/b.jpg')}"):
+        assert refused(gateway, urls=[url]).status_code == 422
