@@ -52,6 +52,7 @@ from streamzip.jobs.embedded import Embedded
 from streamzip.jobs.events import NotedEvents
 from streamzip.jobs.port import Dispatcher, Elsewhere, Work
 from streamzip.jobs.prefetch import Prefetches
+from streamzip.jobs.scrub import Scrub
 from streamzip.jobs.sweep import Sweep
 from streamzip.jobs.turn_limit import TurnLimit
 from streamzip.logs import event
@@ -225,6 +226,12 @@ class Parts:
         self.dispatcher: Dispatcher = Elsewhere()
         if settings.jobs == "embedded":
             self.dispatcher = Embedded(self.works, clock, lock, look_every=ALONE_LOOKS_EVERY if alone else 1.0)
+        self._scrub = Scrub(
+            *(repository, vault, shelf, removal, builds),
+            per_day=settings.scrub_daily_bytes,
+            notes=settings.data_dir / "scrub",
+            leader=LockFile(lock),
+        )
         self.sweep = Sweep(
             repository,
             shelf,
@@ -239,7 +246,7 @@ class Parts:
         """Do what survives restarts, until cancelled."""
         if self.secrets.receiver is not None:  # starting with one that wanted no more is asking for it anew
             await self.repository.deliveries.accept_again(self.secrets.receiver)
-        running = (self.dispatcher, self.sweep, self.evictor, *self._among_others)
+        running = (self.dispatcher, self.sweep, self._scrub, self.evictor, *self._among_others)
         await asyncio.gather(self.uploads.sweep(), *(each.run() for each in running))
 
     def application(self) -> ASGIApp:

@@ -220,6 +220,11 @@ class Settings(BaseSettings):
     cache_max_bytes: ByteSize = Field(
         default=ByteSize(10 * _GIB), ge=0, description="Disk for the copies, in bytes or as 20GiB; 0 keeps no copy."
     )
+    scrub_daily_bytes: ByteSize = Field(
+        default=ByteSize(10 * _GIB),
+        ge=0,
+        description="Bytes of copies that are compared with their CRCs each day, in bytes or as 20GiB; 0 for none.",
+    )
     stream_memory_bytes: ByteSize = Field(
         default=ByteSize(512 * _MIB),
         ge=_MIB,

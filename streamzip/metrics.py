@@ -187,6 +187,8 @@ FAILED = Counter("streamzip_archives_failed_total", "Failures of archives.", ("c
 COPIES = Gauge("streamzip_copies_bytes", "Disk that the copies take.", over="latest")
 COPIES_LIMIT = Gauge("streamzip_copies_limit_bytes", "Disk that the copies may take now.", over="latest")
 DISK_FREE = Gauge("streamzip_disk_free_bytes", "Disk that is free beneath the copies.", over="latest")
+SCRUBBED = Counter("streamzip_scrubbed_bytes_total", "Bytes of copies that were compared with their CRCs.")
+SCRUB_DAMAGED = Counter("streamzip_scrub_damaged_total", "Copies that were found damaged.")
 EVICTED = Counter("streamzip_evictions_total", "Copies that made room for others.")
 STREAM_MEMORY = Gauge("streamzip_stream_memory_bytes", "Memory that downloads without a copy hold.")
 STREAM_MEMORY_LIMIT = Gauge("streamzip_stream_memory_limit_bytes", "Memory that they may hold.")

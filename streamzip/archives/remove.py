@@ -6,7 +6,7 @@ import logging
 from streamzip.archives.load import Loader
 from streamzip.archives.table import ArchiveTable
 from streamzip.clock import Clock
-from streamzip.errors import NotFound
+from streamzip.errors import NotFound, Problem
 from streamzip.logs import event
 from streamzip.spool.shelf import Shelf
 from streamzip.store.repository import Repository
@@ -33,9 +33,9 @@ class Removal:
         await self._repository.deliveries.forget(archive_hash)
         await self.remove_copy(archive_hash)
 
-    async def remove_copy(self, archive_hash: str) -> None:
-        """Cut the readers of an archive that is no more, and remove its copy."""
-        self._table.cut(archive_hash, NotFound("the archive was deleted"))
+    async def remove_copy(self, archive_hash: str, problem: Problem | None = None) -> None:
+        """Cut the archive's readers, and remove its copy. `problem`: what they are told; None: that it was deleted."""
+        self._table.cut(archive_hash, problem or NotFound("the archive was deleted"))
         await asyncio.to_thread(self._shelf.remove, archive_hash)
 
     async def expire(self) -> None:
