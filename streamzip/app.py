@@ -117,7 +117,8 @@ class Parts:
         pace = Pace(settings.min_rate, settings.read_timeout)
         at_once = max(1, settings.connections_per_origin // settings.workers)
         passes = Passes(settings.data_dir / "passes")
-        self.gate = Gate(at_once, patience=settings.throttle_wait, passes=passes)
+        lanes = Lanes(at_once, shares.origins)
+        self.gate = Gate(at_once, patience=settings.throttle_wait, passes=passes, lanes=lanes)
         chain = max(CHAIN, settings.connect_timeout + settings.read_timeout)
         http = HttpSource(Fetcher(self.transport, allow=settings.exempt, gate=self.gate, chain=chain), pace=pace)
         # What the operator named for other programs' interfaces may be private; no URL of a client is asked for so.
@@ -132,7 +133,7 @@ class Parts:
         }
         pulling = Pulling(
             registry=Registry(http, {**own_schemes, **dropins.sources(settings, own, in_buckets, objects)}),
-            lanes=Lanes(at_once, shares.origins),
+            lanes=lanes,
             clock=clock,
             pool=self.pool,
             patience=Patience(fruitless=settings.max_attempts, seconds=settings.pull_timeout),

@@ -133,7 +133,8 @@ class Planning:
             await lanes.enter(origin, lambda: self._waiting)
             begun = self._pulling.clock.monotonic() if begun is None else begun
             try:
-                facts = await source.probe(url, keep=KEEP_SIZE if self._waiting and self._kept < KEEP_TOTAL else 0)
+                keep = KEEP_SIZE if self._waiting and self._kept < KEEP_TOTAL else 0
+                facts = await source.probe(url, keep=keep, patient=self._waiting)
             except OriginError as error:
                 failure = error
             else:

@@ -77,7 +77,7 @@ class LocalSource:
         """Return the source itself: nobody is asked."""
         return self
 
-    async def probe(self, url: str, *, keep: int = 0) -> Facts:
+    async def probe(self, url: str, *, keep: int = 0, patient: bool = True) -> Facts:
         """Return the facts; see Source. Raises OriginError (`unreadable`)."""
         item = self._item(url)
         match item:

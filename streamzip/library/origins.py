@@ -147,12 +147,13 @@ class Origins:
         loop = asyncio.get_running_loop()
         if self._made is None:
             transport = self._transport()
-            gate = Gate(self._connections)
+            lanes = Lanes(self._connections)
+            gate = Gate(self._connections, lanes=lanes)
             pace = Pace(SLOWEST, self._timeout)
             limit = None if self._rate is None else RateLimit(self._rate, SystemClock())
             http = HttpSource(Fetcher(transport, allow=self.exempt, gate=gate), pace=pace, limit=limit)
             pool = ThreadPoolExecutor((os.cpu_count() or 1) + 2, thread_name_prefix="streamzip")
-            self._made = _Parts(loop, transport, http, Lanes(self._connections), pool, Reaches(Bound()))
+            self._made = _Parts(loop, transport, http, lanes, pool, Reaches(Bound()))
         if self._made.loop is not loop:
             raise RuntimeError(
                 "Origins belong to the event loop in which they were first used; make others for this one"

@@ -126,18 +126,23 @@ class Fetcher:
         return bound
 
     async def fetch(
-        self, url: str, *fields: tuple[str, str], away: bool = False, within: float | None = None
+        self,
+        url: str,
+        *fields: tuple[str, str],
+        away: bool = False,
+        within: float | None = None,
+        patient: bool = True,
     ) -> Fetched:
         """Follow the redirects to the file's answer, in turn. The answer is closed by the caller. Raises OriginError.
 
         `away`: `url` was redirected to from elsewhere, and is told no entry's own fields. `within`: seconds from its
-        turn on; None: as long as the transport waits for one answer, and as redirects may take. Cookies live as long as
-        this call, each for the host that set it.
+        turn on; None: as long as the transport waits for one answer, and as redirects may take. `patient`: see
+        `Gate.through`. Cookies live as long as this call, each for the host that set it.
         """
         self._check(url)
         origin = origin_of(url)
         ask = partial(self._follow_within, within, url, fields, away=away)
-        fetched, waited = await self.gate.through(origin, url, ask)
+        fetched, waited = await self.gate.through(origin, url, ask, patient=patient)
         fetched.waited, fetched.turn = waited, (self.gate, origin)
         return fetched
 

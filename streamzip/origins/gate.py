@@ -18,12 +18,15 @@ from streamzip import metrics
 from streamzip.errors import OriginError
 from streamzip.net.throttle import Throttle
 from streamzip.origins.kinds import Refusal, refusal_of
+from streamzip.origins.lanes import Lanes
 from streamzip.origins.passes import Passes
 
 T = TypeVar("T")
 
 LATELY: Final = 10.0  # seconds within which something got through, where an origin only refuses some
 MOST_REFUSALS: Final = 30  # of one request in one turn
+UNAWAITED_REFUSALS: Final = 2  # of one that nobody waits for
+AT_THE_GATE: Final = 2  # requests that stand ready for the next turn at an origin that throttles
 STUCK_AFTER: Final = 30.0  # seconds without an exchange's end: those that are open wait for their readers
 FORBIDDEN_FOR: Final = 60.0  # seconds that a 403 is believed at once, after one came while nothing else was open
 FORGET_AFTER: Final = 600.0  # seconds without a request
@@ -39,6 +42,7 @@ class Waiting(NamedTuple):
 
 @dataclass(slots=True)
 class _Host:
+    origin: str
     throttle: Throttle
     place: int
     waiters: list[tuple[int, "asyncio.Future[None]"]] = field(default_factory=list)  # a heap, the eldest first
@@ -49,11 +53,13 @@ class _Host:
     blocked_since: float | None = None  # nothing got through since then
     asked_at: float = 0.0
     forbidden_until: float = 0.0
+    lanes: int | None = None  # that it was narrowed to
 
 
 class Gate:
     """`ceiling`: exchanges at once with one origin; `patience`: seconds that a request waits while nothing at all gets
-    through. `passes`: what this and the other workers know of origins that let some through.
+    through. `passes`: what this and the other workers know of origins that let some through. `lanes`: where requests
+    come from; an origin that throttles gets no more of them than it can use.
     """
 
     def __init__(
@@ -62,12 +68,14 @@ class Gate:
         *,
         patience: float = 90.0,
         passes: Passes | None = None,
+        lanes: Lanes | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._ceiling = ceiling
         self._patience = patience
         self._passes = Passes() if passes is None else passes
+        self._lanes = Lanes(ceiling) if lanes is None else lanes
         self._clock = clock
         self._wall = wall
         self._hosts: dict[str, _Host] = {}
@@ -86,13 +94,17 @@ class Gate:
             if host.throttle.throttles and (host.waiters or host.pausing)
         ]
 
-    async def through(self, origin: str, file: str, ask: Callable[[], Awaitable[T]]) -> tuple[T, float]:
+    async def through(
+        self, origin: str, file: str, ask: Callable[[], Awaitable[T]], *, patient: bool = True
+    ) -> tuple[T, float]:
         """Ask in turn, and again where the origin only throttles. Return the answer, and the seconds that it waited.
 
-        `leave` must be called when the exchange has ended. Raises OriginError, `waited` in it.
+        `patient`: somebody waits for it; else a second refusal is the answer. `leave` must be called when the exchange
+        has ended. Raises OriginError, `waited` in it.
         """
         host, order = self._host(origin), next(self._order)
         begun, refusals, asking = self._clock(), 0, 0.0
+        most = MOST_REFUSALS if patient else UNAWAITED_REFUSALS
         first: float | None = None
         while True:
             await self._enter(host, order)
@@ -105,11 +117,13 @@ class Gate:
                 asking += now - began
                 self._left(host)
                 first, refusals = began if first is None else first, refusals + 1
-                if not self._waits(host, file, error, first=first, refusals=refusals, alone=alone):
+                if is_about_us := self._is_about_us(host, file, error, first=first, refusals=refusals, alone=alone):
+                    metrics.ORIGIN_REFUSALS.add(error.code)
+                    host.throttle.refused(now, file, error.code, began=began, wait=error.retry_after)
+                self._share(host)
+                if not is_about_us or refusals >= most:
                     error.waited = now - begun - asking
                     raise
-                metrics.ORIGIN_REFUSALS.add(error.code)
-                host.throttle.refused(now, file, error.code, began=began, wait=error.retry_after)
                 await self._pause(host, refusals, error.retry_after)
             except BaseException:
                 self._left(host)
@@ -118,6 +132,7 @@ class Gate:
                 now = self._clock()
                 host.blocked_since = None
                 host.throttle.answered(now, file)
+                self._share(host)
                 self._passes.note(host.place, now)
                 if host.waiters:  # it may be asked for more now: none of those that are open need end
                     self._give_out(host)
@@ -129,7 +144,9 @@ class Gate:
 
     # -- refusals ----------------------------------------------------------------------------------------
 
-    def _waits(self, host: _Host, file: str, error: OriginError, *, first: float, refusals: int, alone: bool) -> bool:
+    def _is_about_us(
+        self, host: _Host, file: str, error: OriginError, *, first: float, refusals: int, alone: bool
+    ) -> bool:
         """Return whether the request is to be made again here, because the failure tells nothing of its file."""
         now, throttle, refusal = self._clock(), host.throttle, refusal_of(error)
         if refusal is Refusal.FORBIDDEN:
@@ -139,7 +156,7 @@ class Gate:
                 throttle.relax()
             if alone or now < host.forbidden_until:
                 return False
-            return refusals < 2 or (not throttle.is_about_file(file, first) and refusals < MOST_REFUSALS)
+            return refusals < 2 or not throttle.is_about_file(file, first)
         if refusal is Refusal.NONE:
             return False
         if refusal is Refusal.ANSWER:
@@ -157,7 +174,7 @@ class Gate:
         if now - since + (error.retry_after or 0.0) > self._patience:
             self._give_up(host, error)
             return False
-        return refusals < MOST_REFUSALS
+        return True
 
     def _give_up(self, host: _Host, error: OriginError) -> None:
         """Answer those that wait for their turn as the one before them was: their time is over too."""
@@ -170,10 +187,22 @@ class Gate:
     async def _pause(self, host: _Host, refusals: int, asked: float | None) -> None:
         delay = min(8.0, 0.125 * 2.0 ** min(refusals, 16)) * random.uniform(0.7, 1.3)  # noqa: S311 - jitter, no secret
         host.pausing += 1
+        self._share(host)
         try:
             await asyncio.sleep(max(delay, asked or 0.0))
         finally:
             host.pausing -= 1
+            self._share(host)
+
+    def _share(self, host: _Host) -> None:
+        """Have the origin given as many lanes as it can use: those that wait for their turn here hold what others
+        could have.
+        """
+        throttle = host.throttle
+        lanes = int(throttle.width) + host.pausing + AT_THE_GATE if throttle.throttles else None
+        if lanes != host.lanes:
+            host.lanes = lanes
+            self._lanes.narrow(host.origin, lanes)
 
     # -- turns -------------------------------------------------------------------------------------------
 
@@ -181,7 +210,7 @@ class Gate:
         host = self._hosts.get(origin)
         if host is None:
             self._forget_idle()
-            host = self._hosts[origin] = _Host(Throttle(self._ceiling), Passes.place(origin))
+            host = self._hosts[origin] = _Host(origin, Throttle(self._ceiling), Passes.place(origin))
         return host
 
     def _forget_idle(self) -> None:
@@ -190,6 +219,8 @@ class Gate:
             idle = not host.throttle.open and not host.waiters and not host.pausing
             if idle and (not host.throttle.throttles or now - host.asked_at > FORGET_AFTER):
                 del self._hosts[origin]
+                if host.lanes is not None:
+                    self._lanes.narrow(origin, None)
 
     async def _enter(self, host: _Host, order: int) -> None:
         now = self._clock()

@@ -72,23 +72,24 @@ class HttpSource:
         """Return the origins that requests wait for because they refuse some."""
         return self._fetcher.gate.waiting()
 
-    async def probe(self, url: str, *, keep: int = 0) -> Facts:
+    async def probe(self, url: str, *, keep: int = 0, patient: bool = True) -> Facts:
         """The facts of the file at `url`, and its body where it has at most `keep` bytes. Raises OriginError.
 
         GET and not HEAD, because a presigned URL is bound to its method; a range, so that no more comes than is wanted.
         Where the answer to that does not prove the file's size, the file itself is asked for.
         """
         if self._rangeless.get(_origin(url)):
-            return self.judged(url, await self._probe_plainly(url, keep))
+            return self.judged(url, await self._probe_plainly(url, keep, patient=patient))
         asked = keep + 1  # so that a file of just `keep` bytes is seen to end before what was asked for
         try:
-            fetched = await _ranged(self._fetcher.fetch(url, ("Range", f"bytes=0-{asked - 1}")))
+            span = f"bytes=0-{asked - 1}"
+            fetched = await _ranged(self._fetcher.fetch(url, ("Range", span), patient=patient))
             try:
                 facts = await self._learn(fetched, keep, asked)
             finally:
                 await fetched.aclose()
         except UnusableRange as unusable:
-            facts = self.judged(url, await self._probe_plainly(url, keep))
+            facts = self.judged(url, await self._probe_plainly(url, keep, patient=patient))
             claimed = 0 if is_beyond_end(unusable) else unusable.size
             if (claimed is None or claimed != facts.size) and not self._ranged.get(_origin(url)):
                 self._rangeless.put(_origin(url), True)
@@ -98,9 +99,9 @@ class HttpSource:
         self.remember(url, fetched, facts)
         return self.judged(url, facts)
 
-    async def _probe_plainly(self, url: str, keep: int) -> Facts:
+    async def _probe_plainly(self, url: str, keep: int, *, patient: bool) -> Facts:
         """Ask for the file itself, where the answer to a range proved nothing."""
-        fetched = await self._fetcher.fetch(url)
+        fetched = await self._fetcher.fetch(url, patient=patient)
         try:
             facts = fetched.head.facts(size=fetched.head.whole_length(), ranges=False)
             self.remember(url, fetched, facts)
@@ -148,11 +149,11 @@ class HttpSource:
             self._targets.put((url, self._fetcher.at_home), target)
 
     def note_other(self, url: str, facts: Facts) -> None:
-        """Note that this came in place of the pinned version. Where it is another one each time, of one size, the
-        origin's ETags tell nothing: it makes a new one for every answer, or each of its nodes has its own.
+        """Note that this came in place of the pinned version. Where it is another one each time, of one size or always
+        of none, the origin's ETags tell nothing: it makes a new one for every answer, or each of its nodes has its own.
         """
         before = self._others.get(url)
-        if before is not None and facts.size == before.size is not None and facts.validator != before.validator:
+        if before is not None and facts.size == before.size and facts.validator != before.validator:
             self._doubted.put(_origin(url), True)
         self._others.put(url, facts)
 

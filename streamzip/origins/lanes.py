@@ -11,6 +11,7 @@ Urgent = Callable[[], bool]
 
 @dataclass(slots=True)
 class _Origin:
+    limit: int
     active: int = 0
     waiting: list[tuple[Urgent, asyncio.Future[None]]] = field(default_factory=list)
 
@@ -20,7 +21,7 @@ class Lanes:
 
     def __init__(self, limit: int, total: int | None = None) -> None:
         self._limit = limit
-        self._ahead_limit = _ahead(limit)
+        self._narrowed: dict[str, int] = {}
         self._total = total
         self._ahead_total = None if total is None else _ahead(total)
         self._active = 0
@@ -28,7 +29,9 @@ class Lanes:
 
     async def enter(self, origin: str, urgent: Urgent) -> None:
         """Wait for a connection's turn. `urgent` is asked again whenever one is given out."""
-        lane = self._origins.setdefault(origin, _Origin())
+        lane = self._origins.get(origin)
+        if lane is None:
+            lane = self._origins[origin] = _Origin(self._narrowed.get(origin, self._limit))
         if self._admits(lane, urgent):
             self._take(lane)
             return
@@ -58,6 +61,17 @@ class Lanes:
             self._give_out(lane)
         self._forget(origin, lane)
 
+    def narrow(self, origin: str, limit: int | None) -> None:
+        """Give no more than `limit` connections to the origin from now on; None: as many as to any other."""
+        if limit is None:
+            self._narrowed.pop(origin, None)
+        else:
+            self._narrowed[origin] = min(limit, self._limit)
+        lane = self._origins.get(origin)
+        if lane is not None:
+            lane.limit = self._narrowed.get(origin, self._limit)
+            self._give_out(lane)
+
     def nudge(self, origin: str) -> None:
         """A reader has come to stand at a part that waits: it may enter now."""
         lane = self._origins.get(origin)
@@ -76,7 +90,7 @@ class Lanes:
         return self._room(lane, ahead=True) or (self._room(lane, ahead=False) and urgent())
 
     def _room(self, lane: _Origin, *, ahead: bool) -> bool:
-        limit, total = (self._ahead_limit, self._ahead_total) if ahead else (self._limit, self._total)
+        limit, total = (_ahead(lane.limit), self._ahead_total) if ahead else (lane.limit, self._total)
         return lane.active < limit and (total is None or self._active < total)
 
     def _give_out(self, lane: _Origin) -> None:

@@ -64,8 +64,10 @@ class Source(Protocol):
     def with_fields(self, fields: Fields) -> "Source":
         """Return this source for one entry, whose own header fields go to its origin, where it is one on the web."""
 
-    async def probe(self, url: str, *, keep: int = 0) -> Facts:
-        """The facts of the file at `url`, and its body where it has at most `keep` bytes."""
+    async def probe(self, url: str, *, keep: int = 0, patient: bool = True) -> Facts:
+        """The facts of the file at `url`, and its body where it has at most `keep` bytes. `patient`: somebody waits for
+        them, so that an origin which throttles is asked again and again.
+        """
 
     def open(
         self,

@@ -37,10 +37,10 @@ class RewrittenSource:
         bound._http = self._http.with_fields(fields)
         return bound
 
-    async def probe(self, url: str, *, keep: int = 0) -> Facts:
+    async def probe(self, url: str, *, keep: int = 0, patient: bool = True) -> Facts:
         """Return the facts of the file, as Source.probe does."""
         http, address = await self._addressed(url)
-        return await http.probe(address, keep=keep)
+        return await http.probe(address, keep=keep, patient=patient)
 
     @contextlib.asynccontextmanager
     async def open(

@@ -36,7 +36,7 @@ class UploadSource:
         """Return the source itself: nobody is asked."""
         return self
 
-    async def probe(self, url: str, *, keep: int = 0) -> Facts:
+    async def probe(self, url: str, *, keep: int = 0, patient: bool = True) -> Facts:
         """The facts of the file. Raises OriginError (`http_404`, `unsafe_url`)."""
         return facts_of(await self._find(url))
 

@@ -35,15 +35,17 @@ either = pytest.mark.parametrize("prefetch", [False, True], ids=["streamed", "pr
 
 
 @either
+@pytest.mark.parametrize("chunked", [False, True], ids=["sized", "chunked"])
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 def test_file_with_a_new_tag_on_every_answer_can_be_had(
-    size: int, prefetch: bool, gateway: Gateway, origin: Origin
+    size: int, chunked: bool, prefetch: bool, gateway: Gateway, origin: Origin
 ) -> None:
     """Its tags prove nothing, so that it is pulled over one connection; at 2 KB already it was 409 for ever."""
     body, tags = Pattern(size)[:], count()
 
     def changing(_: Request) -> Answer:
-        return File(body, etag=f'"{next(tags)}"', cut_at=size // 2 if next(breaks) else None)
+        cut = size // 2 if next(breaks) else None
+        return File(body, etag=f'"{next(tags)}"', cut_at=cut, chunked=chunked, ranges=not chunked)
 
     breaks = cycle([0, 0, 0, 0, 0, 1])
     hash, path = created(gateway, origin, Reply(changing), prefetch=prefetch)

@@ -1,23 +1,14 @@
 """Hosts that refuse what comes too fast or too many at once: every entry is had, at the pace that they allow."""
 
 import io
-import time
 import zipfile
-from email.utils import formatdate
 
 import pytest
 
 from tests.support.fixtures import Launch
 from tests.support.gateway import Gateway
-from tests.support.origin import Answer, File, Origin, Pattern, Raw
-from tests.support.throttled import Limits
-
-
-def refusal(code: int, *, after: str | None = None, date: float | None = None) -> Answer:
-    """A refusal that ends its connection; `date`: seconds from now that Retry-After names as a date."""
-    asked = after if date is None else formatdate(time.time() + date, usegmt=True)
-    wait = "" if asked is None else f"Retry-After: {asked}\r\n"
-    return Raw(f"HTTP/1.1 {code} No\r\n{wait}Connection: close\r\nContent-Length: 0\r\n\r\n".encode())
+from tests.support.origin import File, Origin, Pattern
+from tests.support.throttled import Limits, refusal
 
 
 def check(gateway: Gateway, origin: Origin, limits: Limits, files: int, *, seconds: float, pause: float = 0.0) -> None:

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.resilience.test_throttled_origins import refusal
 from tests.support.fixtures import Launch
 from tests.support.origin import File, Origin, Pattern
-from tests.support.throttled import Limits
+from tests.support.throttled import Limits, refusal
 from tests.support.workers import connect, workers
 
 

@@ -5,10 +5,18 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from email.utils import formatdate
 
-from tests.support.origin import Answer, File, Origin, Reply, Request, Status
+from tests.support.origin import Answer, File, Origin, Raw, Reply, Request, Status
 
 WINDOW = 1.0  # seconds
+
+
+def refusal(code: int, *, after: str | None = None, date: float | None = None) -> Answer:
+    """A refusal that ends its connection; `date`: seconds from now that Retry-After names as a date."""
+    asked = after if date is None else formatdate(time.time() + date, usegmt=True)
+    wait = "" if asked is None else f"Retry-After: {asked}\r\n"
+    return Raw(f"HTTP/1.1 {code} No\r\n{wait}Connection: close\r\nContent-Length: 0\r\n\r\n".encode())
 
 
 @dataclass

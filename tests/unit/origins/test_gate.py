@@ -2,8 +2,12 @@
 
 import asyncio
 
+import pytest
+
+from streamzip.errors import OriginError
 from streamzip.net.throttle import START
 from streamzip.origins.gate import Gate
+from streamzip.origins.lanes import Lanes
 
 ORIGIN = "files.example:80"
 
@@ -34,3 +38,48 @@ async def test_gate_lets_no_more_in_at_once_than_its_ceiling() -> None:
     assert sum(task.done() for task in entering) == START
     gate.leave(ORIGIN)
     await asyncio.wait_for(asyncio.gather(*entering), 5)
+
+
+async def test_gate_asks_twice_when_nobody_waits() -> None:
+    """What is asked only because it may be wanted one day adds nothing to the load of a host that throttles."""
+    gate, asked = Gate(START), 0
+
+    async def refused() -> None:
+        nonlocal asked
+        asked += 1
+        raise OriginError("http_429", "too many", transient=True)
+
+    with pytest.raises(OriginError):
+        await gate.through(ORIGIN, "a", refused, patient=False)
+    assert asked == 2
+
+
+async def test_gate_of_an_origin_that_throttles_leaves_the_connections_to_others() -> None:
+    """Who waits for a host that lets in one after the other holds no connection that another host could have."""
+    lanes = Lanes(START, total=START)
+    gate, refusing = Gate(START, lanes=lanes), True
+
+    async def ask() -> None:
+        if refusing:
+            raise OriginError("http_429", "too many", transient=True, retry_after=60.0)
+
+    async def pull(number: int, origin: str) -> None:
+        await lanes.enter(origin, lambda: True)
+        try:
+            await gate.through(origin, str(number), ask)
+            gate.leave(origin)
+        finally:
+            lanes.leave(origin)
+
+    first = [asyncio.create_task(pull(number, ORIGIN)) for number in range(4)]
+    for _ in range(9):
+        await asyncio.sleep(0)
+    assert gate.waiting()
+    later = [asyncio.create_task(pull(number, ORIGIN)) for number in range(4, 3 * START)]
+    await asyncio.sleep(0)
+    refusing = False
+    await asyncio.wait_for(asyncio.gather(*(pull(number, "other.example:80") for number in range(START))), 5)
+    for each in (*first, *later):
+        each.cancel()
+    await asyncio.wait((*first, *later))
+    await asyncio.wait_for(asyncio.gather(*(lanes.enter("third.example:80", lambda: True) for _ in range(START))), 5)

@@ -66,7 +66,12 @@ class ModelFetcher:
         self._turns: Iterator[Turn] = iter(turns)
 
     async def fetch(
-        self, url: str, *fields: tuple[str, str], away: bool = False, within: float | None = None
+        self,
+        url: str,
+        *fields: tuple[str, str],
+        away: bool = False,
+        within: float | None = None,
+        patient: bool = True,
     ) -> Fetched:
         """Answer as the next turn has it."""
         turn = next(self._turns, None)
