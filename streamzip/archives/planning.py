@@ -99,7 +99,7 @@ class Planning:
         files: dict[Hashable, tuple[int] | list[int]] = {}
         for index in self._open_entries():
             entry = self.manifest.entries[index]
-            file = (entry.url, entry.headers) if entry.headers else entry.url
+            file = (entry.url, entry.headers, entry.decode) if entry.headers or entry.decode else entry.url
             known = files.get(file)
             if known is None:
                 files[file] = (index,)  # of a million, a list each would be much

@@ -211,7 +211,7 @@ class _Layer:
     async def _list(self, head: Head, stream: Stream) -> bytes:
         """Return the list. Raises BuildFailed."""
         body = bytearray()
-        if head.codings - {"identity"}:
+        if set(head.codings) - {"identity"}:
             raise _bad_list("the upstream's list is encoded, which it was asked not to be")
         try:
             async for chunk in CountedChunks(stream, head.length, self._own.pace):

@@ -73,7 +73,7 @@ class LocalSource:
         self._items = items
         self._pool = pool
 
-    def with_fields(self, fields: Fields) -> "LocalSource":
+    def with_fields(self, fields: Fields, *, decode: bool = False) -> "LocalSource":
         """Return the source itself: nobody is asked."""
         return self
 

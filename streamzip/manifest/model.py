@@ -31,8 +31,9 @@ class Entry:
     client signs its URLs anew each time. `size` in bytes and `crc32` as a number are the client's claims, verified as
     bytes pass; `mtime` is in seconds since the epoch, UTC. `headers` are secrets, for the url's own origin alone.
     `probe`: the origin may be asked for the file before it is pulled; one-time links are good for one request.
-    `named`: by the client; else the origin may give it another name. `on_html`: what becomes of it where a web page
-    comes in its place; None: as the archive has it. An empty folder has no url, and a name that ends in a slash.
+    `decode`: what the origin compresses unasked is decoded. `named`: by the client; else the origin may give it another
+    name. `on_html`: what becomes of it where a web page comes in its place; None: as the archive has it. An empty
+    folder has no url, and a name that ends in a slash.
     """
 
     url: str
@@ -43,6 +44,7 @@ class Entry:
     mtime: int | None = None
     headers: Fields = field(default=(), repr=False)
     probe: bool = True
+    decode: bool = False
     named: bool = True
     on_html: OnHtml | None = None
 
@@ -140,6 +142,8 @@ def _everything(entry: Entry) -> dict[str, Any]:
         row["headers"] = entry.headers
     if not entry.probe:
         row["probe"] = False
+    if entry.decode:
+        row["decode"] = True
     if not entry.named:
         row["named"] = False
     if entry.on_html is not None:

@@ -302,7 +302,7 @@ def _entry_readers(limits: Limits, allow: Exempt) -> dict[str, _Reader]:
         "crc32": _crc32,
         "mtime": read_time,
         "headers": read_fields,
-        "probe": _flag,
+        **dict.fromkeys(("probe", "decode"), _flag),
         "on_html": lambda value: _one_of(_ON_HTML, value),
     }
 

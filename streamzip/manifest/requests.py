@@ -20,7 +20,7 @@ _Url = Annotated[
 ]
 
 
-_OF_FILES = ("id", "size", "crc32", "headers", "probe")
+_OF_FILES = ("id", "size", "crc32", "headers", "probe", "decode")
 
 
 class EntryBody(BaseModel):
@@ -86,6 +86,11 @@ class EntryBody(BaseModel):
         None,
         description="false: the file is not asked for before it is pulled, for links that are good for one request. "
         "Default: true.",
+    )
+    decode: bool | None = Field(
+        None,
+        description="true: where the origin compresses the file although it was asked not to (gzip, deflate, br, "
+        "zstd), the decoded bytes are packed. Default: false, such an entry cannot be had.",
     )
     on_html: OnHtml | None = Field(
         None,

@@ -68,10 +68,15 @@ class Head:
         return int(text)
 
     @property
-    def codings(self) -> frozenset[str]:
+    def codings(self) -> list[str]:
         """The tokens of its Content-Encoding, in lower case. Many mean nothing for stored bytes: aws-chunked, utf-8."""
         text = self.field(b"content-encoding")
-        return frozenset() if text is None else frozenset(token.strip().lower() for token in text.split(","))
+        return [] if text is None else [token.strip().lower() for token in text.split(",")]
+
+    @property
+    def compressions(self) -> list[str]:
+        """Return the codings that change the bytes, in the order in which they were applied."""
+        return [coding for coding in self.codings if coding in _COMPRESSIONS]
 
     def check_file(self, decodable: frozenset[str] = frozenset()) -> None:
         """Raise OriginError unless this is the answer of a file's own bytes, whole or in part. `decodable`: codings
@@ -79,7 +84,8 @@ class Head:
         """
         if self.status not in (200, 203, 206):
             raise self._refusal()
-        if self.codings & _COMPRESSIONS and not (len(self.codings) == 1 and self.codings <= decodable):
+        compressions = self.compressions
+        if compressions and not (len(compressions) == 1 and compressions[0] in decodable):
             raise OriginError("content_encoded", "the origin compressed the file although it was asked not to")
         if (self.field(b"transfer-encoding") or "chunked").lower() != "chunked":
             raise bad_answer("its Transfer-Encoding is not one that was asked for")

@@ -29,6 +29,7 @@ from streamzip.net.throttle import START
 from streamzip.origins.answers import Head, bad_answer
 from streamzip.origins.cookies import Cookies
 from streamzip.origins.gate import Gate
+from streamzip.origins.recent import Recent
 from streamzip.urls.addresses import Exempt
 from streamzip.urls.urls import check_url, origin_of, target_of
 
@@ -45,6 +46,7 @@ _OTHERS = re.compile(f"[^{_LETTERS}\\\\]+")
 
 # A body nobody wants is read to its end where it is small and comes at once: that is cheaper than a new connection.
 _SMALL = 65 << 10
+_TOLD_AGAIN = 600.0  # seconds until the same is said of an origin in the log
 _AT_ONCE = 1.0
 
 Explain = Callable[[OriginError, Head, bytes], OriginError]  # a refusal, its head, and its body's beginning
@@ -113,6 +115,7 @@ class Fetcher:
             ("Accept-Encoding", "identity"),
         )
         self.decodable: frozenset[str] = frozenset()
+        self._told: Recent[str, bool] = Recent(1024, _TOLD_AGAIN)  # origins of codings that were ignored
         self.at_home: Fields = self._fields  # what the URL's own origin is told, and none that it redirects to
 
     def with_fields(self, fields: Fields, *, decodable: frozenset[str] = frozenset()) -> "Fetcher":
@@ -177,6 +180,8 @@ class Fetcher:
                 raise self._explain(error, head, await _beginning(stream)) from error
             await discard(head, stream)
             raise
+        if head.codings:
+            self._tell_ignored(url, head)
         return Fetched(url, head, stream, away)
 
     async def _hop(self, url: str, fields: Fields) -> tuple[Head, Stream]:
@@ -214,6 +219,14 @@ class Fetcher:
             check_url(url, self._allow)
         except ValueError as error:
             raise OriginError("blocked_address" if _is_well_formed(url) else "unsafe_url", str(error)) from error
+
+    def _tell_ignored(self, url: str, head: Head) -> None:
+        """Say once in a while for each origin which of its codings are taken for nothing."""
+        ignored = ", ".join(coding for coding in head.codings if coding not in {"identity", "", *head.compressions})
+        origin = origin_of(url)
+        if ignored and not self._told.get(origin):
+            self._told.put(origin, True)
+            event(logger, logging.INFO, "origin_coding_ignored", url=url, codings=ignored)
 
     def _asked_wait(self, head: Head) -> float | None:
         text = head.field(b"retry-after")

@@ -17,7 +17,7 @@ from streamzip.manifest.fields import Fields
 from streamzip.net.port import Stream
 from streamzip.origins.answers import Head, unusable
 from streamzip.origins.counting import CountedChunks, LimitedChunks, Pace
-from streamzip.origins.encoded import DECODABLE, decoded
+from streamzip.origins.encoded import DECODABLE, DecodedChunks, decoded
 from streamzip.origins.fetch import Fetched, Fetcher
 from streamzip.origins.gate import Waiting
 from streamzip.origins.kinds import is_beyond_end, is_over_time, refuses_range
@@ -62,10 +62,10 @@ class HttpSource:
         self._ranged: Recent[str, bool] = Recent(4096, _REMEMBERED)  # one bad file does not take it from the others
         self._targets: Recent[tuple[str, Fields], _Target] = Recent(4096, _REMEMBERED)
 
-    def with_fields(self, fields: Fields) -> "HttpSource":
+    def with_fields(self, fields: Fields, *, decode: bool = False) -> "HttpSource":
         """Return this source for one entry, whose header fields go to its own origin."""
         bound = copy.copy(self)
-        bound._fetcher = self._fetcher.with_fields(fields)
+        bound._fetcher = self._fetcher.with_fields(fields, decodable=DECODABLE if decode else frozenset())
         return bound
 
     def waiting(self) -> list[Waiting]:
@@ -103,7 +103,8 @@ class HttpSource:
         """Ask for the file itself, where the answer to a range proved nothing."""
         fetched = await self._fetcher.fetch(url, patient=patient)
         try:
-            facts = fetched.head.facts(size=fetched.head.whole_length(), ranges=False)
+            size = fetched.head.whole_length()
+            facts = fetched.head.facts(size=None if fetched.head.compressions else size, ranges=False)
             self.remember(url, fetched, facts)
             return await self._keep(facts, fetched.stream, keep)
         finally:
@@ -168,9 +169,9 @@ class HttpSource:
         """What is found at `url` at the end of the redirects, its first `most` bytes at least. Raises OriginError."""
         fetched = await self._fetcher.with_fields(_PAGE_FIELDS, decodable=DECODABLE).fetch(url)
         body = await self._begin(fetched, most)
-        coding = next(iter(fetched.head.codings & DECODABLE), None)
-        whole = body if coding is None else decoded(body, coding, most=most)
-        return Page(fetched.url, fetched.head.field(b"content-type"), whole)
+        for coding in fetched.head.compressions:
+            body = decoded(body, coding, most=most)
+        return Page(fetched.url, fetched.head.field(b"content-type"), body)
 
     async def whole(self, url: str, *, most: int) -> bytes:
         """Return what lies at `url`, its first `most` bytes at least. Raises OriginError."""
@@ -200,6 +201,9 @@ class HttpSource:
         whose total is where the slice ends. Raises UnusableRange where the answer does not prove a size.
         """
         head = fetched.head
+        if head.compressions:  # its length and its ranges are not the file's
+            await fetched.discard()
+            return head.facts(size=None, ranges=False)
         if head.status == 206:
             part = head.content_range()
             if part.start != 0 or part.stop > asked:
@@ -284,6 +288,8 @@ class _Opening(AbstractAsyncContextManager[Opened]):
 
     def _part(self, head: Head, stream: Stream) -> Opened:
         part = head.content_range()
+        if head.compressions:
+            raise unusable("it is a part of what it compressed")
         if part.start != self._start or (self._stop is not None and part.stop > self._stop):
             raise unusable("it brings another part than was asked for")
         # A total where the part itself ends proves nothing: some origins take the slice for the file.
@@ -299,8 +305,11 @@ class _Opening(AbstractAsyncContextManager[Opened]):
 
     def _whole(self, head: Head, stream: Stream) -> Opened:
         # In answer to a range it may be a slice, which only who knows the file's size can tell.
-        facts = head.facts(size=head.whole_length(), ranges=head.takes_ranges)
-        return Opened(facts, 0, self._source.counted(stream, facts.size))
+        length = head.whole_length()
+        chunks = self._source.counted(stream, length)
+        for coding in head.compressions:
+            return Opened(head.facts(size=None, ranges=False), 0, DecodedChunks(chunks, coding))
+        return Opened(head.facts(size=length, ranges=head.takes_ranges), 0, chunks)
 
 
 async def _ranged(fetching: Awaitable[Fetched]) -> Fetched:

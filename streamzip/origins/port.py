@@ -61,8 +61,10 @@ class Opened(NamedTuple):
 class Source(Protocol):
     """Where the bytes of an entry come from. Raises OriginError, with its code, and whether it is worth another try."""
 
-    def with_fields(self, fields: Fields) -> "Source":
-        """Return this source for one entry, whose own header fields go to its origin, where it is one on the web."""
+    def with_fields(self, fields: Fields, *, decode: bool = False) -> "Source":
+        """Return this source for one entry, whose own header fields go to its origin, where it is one on the web.
+        `decode`: what the origin compresses unasked is decoded.
+        """
 
     async def probe(self, url: str, *, keep: int = 0, patient: bool = True) -> Facts:
         """The facts of the file at `url`, and its body where it has at most `keep` bytes. `patient`: somebody waits for

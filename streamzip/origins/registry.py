@@ -27,9 +27,11 @@ class Registry:
         return source
 
     def for_entry(self, entry: Entry) -> Source:
-        """The source of the entry's URL, which sends along the entry's own header fields. Raises OriginError."""
+        """The source of the entry's URL, as the entry wants it asked. Raises OriginError."""
         source = self.for_url(entry.url)
-        return source.with_fields(entry.headers) if entry.headers else source
+        if not entry.headers and not entry.decode:
+            return source
+        return source.with_fields(entry.headers, decode=entry.decode)
 
     def origin(self, url: str) -> str:
         """The origin that owns `url`, as `host:port`: what connections are counted by. Raises OriginError."""

@@ -30,11 +30,13 @@ class RewrittenSource:
     def __init__(self, http: HttpSource, rewriter: Rewriter) -> None:
         self._http = http
         self._rewriter = rewriter
+        self._decode = False
 
-    def with_fields(self, fields: Fields) -> "RewrittenSource":
+    def with_fields(self, fields: Fields, *, decode: bool = False) -> "RewrittenSource":
         """Return this source for one entry, whose header fields go to its own origin."""
         bound = copy.copy(self)
-        bound._http = self._http.with_fields(fields)
+        bound._http = self._http.with_fields(fields, decode=decode)
+        bound._decode = decode
         return bound
 
     async def probe(self, url: str, *, keep: int = 0, patient: bool = True) -> Facts:
@@ -60,4 +62,6 @@ class RewrittenSource:
     async def _addressed(self, url: str) -> tuple[HttpSource, str]:
         """Return the source that asks with the attempt's own fields, and the URL to ask it for."""
         address = await self._rewriter.address(url)
-        return (self._http.with_fields(address.fields) if address.fields else self._http), address.url
+        if not address.fields:
+            return self._http, address.url
+        return self._http.with_fields(address.fields, decode=self._decode), address.url

@@ -32,7 +32,7 @@ class UploadSource:
         self._uploads = uploads
         self._pool = pool
 
-    def with_fields(self, fields: Fields) -> "UploadSource":
+    def with_fields(self, fields: Fields, *, decode: bool = False) -> "UploadSource":
         """Return the source itself: nobody is asked."""
         return self
 

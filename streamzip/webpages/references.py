@@ -16,7 +16,8 @@ _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 _HERE: Final = frozenset({".", "%2e"})
 _UP: Final = frozenset({"..", ".%2e", "%2e.", "%2e%2e"})
 # Already escaped or allowed letters stay as they are: a signature may cover each of them.
-_KEPT: Final = "%/:@!$&()*+,;=-._~[]"
+_KEPT: Final = "%/:@!$&()*+,;=-._~[]|"
+_IN_QUERY: Final = _KEPT + "?`{}^"  # a backslash too, to browsers; our guard takes it for an attack
 
 
 def resolved(base: str, reference: str) -> str | None:
@@ -45,7 +46,7 @@ def resolved(base: str, reference: str) -> str | None:
             path = rest if rest.startswith("/") else f"{page.path.rpartition('/')[0]}/{rest}"
     if not _is_host(host):
         return None
-    asked = f"?{quote(query, safe=_KEPT + '?', errors='replace')}" if mark else ""
+    asked = f"?{quote(query, safe=_IN_QUERY, errors='replace')}" if mark else ""
     host = host.lower().removesuffix(_DEFAULT_PORTS[scheme])
     return f"{scheme}://{host}{quote(_walked(path), safe=_KEPT + chr(39), errors='replace')}{asked}"
 

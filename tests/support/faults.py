@@ -278,6 +278,8 @@ def _seen_by_the_pull() -> Iterator[Fault]:
     yield broken("drips for ever", "origin_failed", OK, replace(OK, drip=1, pause=0.05))
     yield broken("drips its chunks for ever", "origin_failed", CHUNKED, replace(CHUNKED, drip=1, pause=0.05))
     yield broken("sends a chunk size without an end", "origin_failed", CHUNKED, _endless_chunk_size())
+    early = replace(OK, body=gzip.compress(BODY)[:-4], encoding="gzip")
+    yield broken("ends a compressed file before its end", "origin_failed", early, given={"decode": True})
     yield broken("has another CRC than was given", "crc_mismatch", OK, given={"crc32": "00000001"})
     yield broken("has another size than was given", "size_mismatch", OK, given={"size": LONG + 1})
     yield broken("is longer than was given", "size_mismatch", OK, given={"size": LONG - 1})

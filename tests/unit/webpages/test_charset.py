@@ -41,6 +41,12 @@ TEXT = "<title>Größe – Привет</title>"
         (b"\xff\xfea", None, "\ufffd"),
         (b"a\xffb", "text/html; charset=utf-8", "a\ufffdb"),
         (b"", None, ""),
+        (b"\xa4", "text/html; charset=l9", "€"),
+        (b"\xe0", "text/html; charset=x-cp1251", "а"),
+        ("图片".encode("gbk"), "text/html; charset=GB_2312-80", "图片"),
+        (b"\xf7", "text/html; charset=logical", "ק"),
+        (b"a\xff", "text/html; charset=x-user-defined", "a\uf7ff"),
+        (b"<script>", "text/html; charset=iso-2022-kr", "\ufffd" * 8),
     ],
 )
 def test_decoded_finds_the_encoding(body: bytes, content_type: str | None, text: str) -> None:

@@ -33,6 +33,7 @@ CASES = [
     (" \x01a b.png\x1f ", "http://example.org/foo/a%20b.png"),
     ("a\tb\nc.png", "http://example.org/foo/abc.png"),
     ("ü.png?ü", "http://example.org/foo/%C3%BC.png?%C3%BC"),
+    ("a|b^{`}.png?a|b^{`}", "http://example.org/foo/a|b%5E%7B%60%7D.png?a|b^{`}"),
     ("%zz%41.png", "http://example.org/foo/%zz%41.png"),
     ("a.png#top", "http://example.org/foo/a.png"),
     ("#top", None),
