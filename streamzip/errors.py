@@ -253,10 +253,9 @@ class Damaged(Problem):
 class OriginError(Exception):
     """One entry's origin did not give the entry's bytes.
 
-    `code` is stable and public: blocked_address, unreachable, timed_out, too_slow, http_NNN (as `http_404`),
-    too_many_redirects, truncated, too_long, changed, content_encoded, size_mismatch, crc_mismatch, unsafe_url,
-    bad_answer. `transient`: worth another attempt; `retry_after`: seconds the origin asked us to wait, where it did.
-    What is not transient fails the entry at once (401, 403, 404, 410, a blocked address).
+    `code` is stable and public, as `http_404` or `timed_out`; docs/http-api.md lists them all. `transient`: worth
+    another attempt; `retry_after`: seconds the origin asked us to wait, where it did. What is not transient fails the
+    entry at once (401, 403, 404, 410, a blocked address).
     """
 
     def __init__(self, code: str, message: str, *, transient: bool = False, retry_after: float | None = None) -> None:

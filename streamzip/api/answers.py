@@ -5,7 +5,8 @@ from typing import Annotated
 from pydantic import RootModel
 from typing_extensions import TypedDict
 
-from streamzip.archives.answers import ArchiveCreated, ArchivePage, ArchiveStatus, Hash
+from streamzip.archives.answers import ArchiveCreated, Hash
+from streamzip.archives.documents import ArchivePage, ArchiveStatus
 from streamzip.archives.oversight_answers import AdminPage, AdminPulled, AdminQueue, AdminRetried, AdminStatus
 from streamzip.edge.answers import Health, ProblemDocument
 from streamzip.uploads.answers import Uploaded, UploadedFile

@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from streamzip.access.links import LinksDocument
-from streamzip.archives.answers import ArchiveCreated, ArchivePage, ArchiveSummary
+from streamzip.archives.answers import ArchiveCreated
 from streamzip.archives.create import Created
-from streamzip.archives.documents import renamed_document
+from streamzip.archives.documents import ArchivePage, ArchiveSummary, renamed_document
 from streamzip.archives.status import Asked
 from streamzip.clock import rfc3339
 from streamzip.config import Settings

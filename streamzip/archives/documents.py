@@ -5,15 +5,19 @@ It is as long as an archive has entries that were left out, so its lists are cut
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Annotated, Any, Final, NotRequired, cast
 from urllib.parse import urlsplit
 
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from streamzip.access.links import LinksDocument
 from streamzip.archives.answers import (
-    ArchiveDocument,
     Delivery,
     DeliveryState,
     EntryFault,
     EntryWarning,
+    Hash,
     Member,
     MemberState,
     Prefetch,
@@ -21,7 +25,8 @@ from streamzip.archives.answers import (
     Renamed,
     RenamedDocument,
     State,
-    SummaryDocument,
+    Time,
+    WaitingFor,
 )
 from streamzip.assembly.assembly import Assembly
 from streamzip.assembly.ledger import Ledger
@@ -37,6 +42,85 @@ from streamzip.store.states import ArchiveState
 MOST_LISTED: Final = 1000  # items of a list in one document
 MOST_TEXT: Final = 128 << 10  # characters of one list in one document: URLs may be long
 MOST_OF_NAME: Final = 1000  # characters of a name in a list: each may have 64 KiB
+
+
+class ArchiveDocument(TypedDict):
+    """What is known of an archive's making, as its receivers are told; links come beside."""
+
+    archive_hash: Annotated[str, Hash]
+    filename: Annotated[str, Field(description="The archive's own file name.")]
+    status: State
+    active: Annotated[bool, Field(description="Whether somebody reads it, or a prefetch is queued.")]
+    cached: Annotated[bool, Field(description="Whether the finished copy is on disk now.")]
+    progress: Progress
+    errors: Annotated[list[EntryFault], Field(description="The entries left out, by index; a page of them.")]
+    errors_total: Annotated[int, Field(description="How many entries were left out.")]
+    warnings: Annotated[
+        list[EntryWarning], Field(description="What is odd about entries that are there; the first 100.")
+    ]
+    errors_next: NotRequired[
+        Annotated[int, Field(description="Only where there are more: what `errors_from` goes on with.")]
+    ]
+    waiting_for: Annotated[
+        list[WaitingFor], Field(description="The origins that are waited for because they throttle.")
+    ]
+    created_at: Annotated[str, Time]
+    expires_at: Annotated[str | None, Time]
+    code: NotRequired[
+        Annotated[str, Field(description="Only with `failed`: the problem's code.", examples=["origin_changed"])]
+    ]
+    copy_stopped: NotRequired[
+        Annotated[
+            str,
+            Field(
+                description="Only while the disk takes no more of its copy: downloads go on without.",
+                examples=["disk_full"],
+            ),
+        ]
+    ]
+    size: NotRequired[Annotated[int, Field(description="The archive's length in bytes, once it is known.")]]
+    completed_at: NotRequired[Annotated[str, Field(description="When it was first completed; RFC 3339.")]]
+    members: NotRequired[Annotated[list[Member], Field(description="Only with `?entries=1`; a page of them.")]]
+    members_next: NotRequired[
+        Annotated[int, Field(description="Only where there are more: what `members_from` goes on with.")]
+    ]
+
+
+class StatusDocument(ArchiveDocument):
+    """What is known of an archive's making, without links."""
+
+    prefetch: Annotated[
+        Prefetch | None, Field(description="The build in the background; null where there is none, or it is done.")
+    ]
+    webhooks: list[Delivery]
+
+
+class ArchiveStatus(StatusDocument, LinksDocument):
+    """What is known of an archive's making."""
+
+
+class SummaryDocument(TypedDict):
+    """An archive in a list, without links."""
+
+    archive_hash: Annotated[str, Hash]
+    status: State
+    filename: str
+    entries: Annotated[int, Field(description="How many files.")]
+    size: Annotated[int | None, Field(description="The archive's length in bytes, once it was completed.")]
+    created_at: Annotated[str, Time]
+    completed_at: Annotated[str | None, Time]
+    expires_at: Annotated[str | None, Time]
+
+
+class ArchiveSummary(SummaryDocument, LinksDocument):
+    """An archive in a list."""
+
+
+class ArchivePage(TypedDict):
+    """Some of a key's archives."""
+
+    archives: list[ArchiveSummary]
+    next: Annotated[str | None, Field(description="The URL of the next page; null at the end.")]
 
 
 @dataclass(frozen=True, slots=True)

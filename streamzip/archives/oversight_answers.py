@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from streamzip.archives.answers import Prefetch, StatusDocument, SummaryDocument, Time
+from streamzip.archives.answers import Prefetch, Time
+from streamzip.archives.documents import StatusDocument, SummaryDocument
 
 
 class AdminFacts(TypedDict):

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from streamzip.archives.answers import StatusDocument, SummaryDocument
 from streamzip.archives.build import is_under_way
 from streamzip.archives.documents import (
     MOST_LISTED,
     LeftOut,
     Members,
+    StatusDocument,
+    SummaryDocument,
     prefetch_document,
     status_document,
     summary,
