@@ -266,6 +266,18 @@ OPERATIONS: tuple[Operation, ...] = (
         parameters=(NAME,),
     ),
     Operation(
+        *("POST", "/upload/{name}/delete", "deleteUploadByForm", Tag.UPLOADS),
+        "Remove a file, by its page's form.",
+        UploadDoor.delete_by_form,
+        Access.PAGE,
+        most=64 << 10,
+        answers={303: Answer("To the page.", headers=("Location",))},
+        problems=(400, 403, 404, 408, 409, 413, *STORE),
+        pages=(401, 404, 409),
+        file=(FORM, {"type": "object", "properties": {"token": {"type": "string"}}}),
+        parameters=(NAME,),
+    ),
+    Operation(
         *("GET", "/download", "listUploads", Tag.UPLOADS),
         "The files.",
         UploadDoor.listing,

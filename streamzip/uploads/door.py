@@ -15,10 +15,10 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from streamzip.clock import Clock
 from streamzip.config import Settings
-from streamzip.edge.bodies import READ_OVER, chunks_of
+from streamzip.edge.bodies import READ_OVER, body_limit, chunks_of, read_body
 from streamzip.edge.disposition import attachment
 from streamzip.edge.fields import NO_STORE
-from streamzip.edge.forms import FIELD, FileForm, pieces
+from streamzip.edge.forms import FIELD, FileForm, pieces, urlencoded
 from streamzip.edge.problem_document import respond as told
 from streamzip.edge.representation import Representation, respond
 from streamzip.errors import FieldError, InvalidRequest, Problem, TooLarge, Unsupported
@@ -32,11 +32,12 @@ from streamzip.uploads.files import Arriving, Upload, Uploads
 from streamzip.uploads.page import Row, upload_page
 from streamzip.uploads.source import content_type, read, strong_etag
 from streamzip.web.frame import is_browser
-from streamzip.web.told import upload_refused
+from streamzip.web.told import upload_problem
 
 T = TypeVar("T")
 
 SILENT_FOR = 60.0  # seconds that a body may bring nothing
+MOST_FIELDS = 16
 FORM_ROOM = 64 << 10  # bytes of a form beside its file
 
 
@@ -55,7 +56,10 @@ class UploadDoor:
     async def page(self, request: Request) -> Response:
         """GET | HEAD /upload"""
         uploads = await self._on_disk(self.uploads.listing)
-        rows = [Row(upload, self.links.relative(_path(upload))) for upload in uploads]
+        rows = [
+            Row(upload, self.links.relative(_path(upload)), f"upload/{quote(upload.name, safe='')}/delete")
+            for upload in uploads
+        ]
         most = self.settings.upload_max_bytes.human_readable()
         return upload_page(request, rows, self.settings.upload_extensions, most, self.auth.shown(request))
 
@@ -105,6 +109,18 @@ class UploadDoor:
         await self.uploads.delete(request.path_params["name"], self.gateway.statuses.is_unfinished)
         return Response(status_code=204)
 
+    async def delete_by_form(self, request: Request) -> Response:
+        """POST /upload/{name}/delete: the page's form; 303 back to it, or why the file stays."""
+        body = await read_body(request, body_limit(request))
+        self.auth.check_form(request, urlencoded(body, MOST_FIELDS).get(PROOF, [None])[-1])
+        try:
+            await self.uploads.delete(request.path_params["name"], self.gateway.statuses.is_unfinished)
+        except Problem as problem:
+            if not is_browser(request):
+                raise
+            return upload_problem(request, problem, "upload_not_deleted")
+        return RedirectResponse("../../upload", 303)
+
     # -- taking a file -----------------------------------------------------------------------------------
 
     async def form(self, request: Request) -> Response:
@@ -113,7 +129,9 @@ class UploadDoor:
             self.links.base(request)  # a Host that is none is refused before anything is stored
             upload = await self._from_form(request)
         except Problem as problem:
-            return _refused(request, upload_refused(request, problem) if is_browser(request) else told(problem))
+            return _refused(
+                request, upload_problem(request, problem, "upload_refused") if is_browser(request) else told(problem)
+            )
         if is_browser(request):
             return RedirectResponse("upload", 303)
         return self._created(request, upload)

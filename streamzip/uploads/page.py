@@ -13,10 +13,11 @@ from streamzip.web.frame import render
 
 
 class Row(NamedTuple):
-    """A file of the list. `link`: relative, as the page's are."""
+    """A file of the list. `link`, `delete`: relative, as the page's are."""
 
     upload: Upload
     link: str
+    delete: str
 
 
 def upload_page(
@@ -24,7 +25,13 @@ def upload_page(
 ) -> Response:
     """Return the files that are there, and the form for one more."""
     shown = [
-        {"name": row.upload.name, "link": row.link, "size": row.upload.size, "when": rfc3339(row.upload.created_at)}
+        {
+            "name": row.upload.name,
+            "link": row.link,
+            "delete": row.delete,
+            "size": row.upload.size,
+            "when": rfc3339(row.upload.created_at),
+        }
         for row in rows
     ]
     values = {"session": session, "rows": shown, "extensions": extensions, "most": most}

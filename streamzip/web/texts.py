@@ -53,12 +53,14 @@ TEXTS: dict[str, tuple[str, str]] = {
     "forget": ("Forget them", "Vergessen"),
     # counted by the script, from the page's data
     "count_links": ("{count} links", "{count} Links"),
+    "count_link": ("1 link", "1 Link"),
     "count_twice": ("{count} twice", "{count} doppelt"),
-    "count_bad": ("{count} not usable", "{count} unbrauchbar"),
+    "count_bad": ("{count} not usable: line {lines}", "{count} unbrauchbar: Zeile {lines}"),
     # -- an archive
     "exact": ("{size} ({bytes} bytes)", "{size} ({bytes} Byte)"),
     "size_unknown": ("size not known yet", "Größe noch nicht bekannt"),
     "files": ("{count} files", "{count} Dateien"),
+    "one_file": ("1 file", "1 Datei"),
     "resumable": ("can be paused and resumed", "lässt sich unterbrechen und fortsetzen"),
     "expires_at": ("Expires {when}", "Läuft ab {when}"),
     "download": ("Download", "Herunterladen"),
@@ -145,6 +147,14 @@ TEXTS: dict[str, tuple[str, str]] = {
     "upload_bytes": ("Bytes", "Bytes"),
     "upload_when": ("Uploaded", "Hochgeladen"),
     "upload_refused": ("The file was not uploaded", "Die Datei wurde nicht hochgeladen"),
+    "upload_broken": ("it broke off; try again", "abgebrochen; versuchen Sie es noch einmal"),
+    "upload_drop": (
+        "Several at once can be chosen, or dropped here.",
+        "Sie können mehrere auf einmal wählen oder hier ablegen.",
+    ),
+    "upload_delete": ("Delete {name}", "{name} löschen"),
+    "upload_delete_sure": ("Yes, delete it", "Ja, löschen"),
+    "upload_not_deleted": ("The file was not deleted", "Die Datei wurde nicht gelöscht"),
     "upload_back": ("Back to the files", "Zurück zu den Dateien"),
     "zip_these": ("Zip the chosen files", "Ausgewählte Dateien zippen"),
     # -- logging in

@@ -13,11 +13,11 @@ from streamzip.web.views import kind_of
 LINK_PATHS = ("/archive/", "/archive_img/", "/a/", "/download/")
 
 
-def upload_refused(request: Request, problem: Problem) -> Response:
-    """Return why the file was not taken, and a way back."""
+def upload_problem(request: Request, problem: Problem, title: str) -> Response:
+    """Return why the file was not taken or not deleted, as the title's key says, and a way back."""
     detail = problem.errors[0].detail if isinstance(problem, InvalidRequest) else problem.detail
-    told = _told("upload_refused", "do_other", detail=_sentence(detail), code=problem.code)
-    return render(request, "problem.html", told | _back("upload", "upload_back"), status=problem.status)
+    told = _told(title, "do_other", detail=_sentence(detail), code=problem.code) | _back("upload", "upload_back")
+    return render(request, "problem.html", told, status=problem.status, depth=depth_of(request))
 
 
 def problem_page(request: Request, problem: Problem) -> Response:

@@ -77,7 +77,7 @@ def test_page_shows_what_was_left_out_and_why(browser: httpx.Client, origin: Ori
     browser.get(href(page, "Download"))
     after = browser.get(page.url)
     assert "Left out" in after.text
-    assert " 1 files" in after.text  # those that are in it
+    assert " 1 file " in after.text  # that is in it
     assert "<strong>missing.txt</strong>: the origin answered 404" in after.text
 
 
@@ -133,6 +133,24 @@ def test_uploads_are_zipped_from_their_page(browser: httpx.Client) -> None:
     page = browser.post("/new", data={"upload": ["one.txt", "two.txt"]})
     files = browser.get(href(page, "Show the files"))
     assert "one.txt" in files.text and "two.txt" in files.text
+
+
+def test_upload_is_deleted_from_its_page(browser: httpx.Client, origin: Origin) -> None:
+    """Its own button does it; one that an unfinished archive needs stays, and the page says why."""
+    for name in ("needed ä.txt", "spare ä.txt"):
+        assert browser.post("/upload", files={"file": (name, b"x")}).status_code == 200
+    assert browser.post("/new", data={"upload": "needed ä.txt"}).status_code == 200
+    page = browser.get("/upload")
+    buttons = [str(page.url.join(found)) for found in re.findall(r'formaction="([^"]*)"', page.text)]
+    needed, spare = (next(each for each in buttons if name in each) for name in ("needed", "spare"))
+    after = browser.post(spare)
+    assert (after.status_code, after.url.path) == (200, "/upload")
+    assert "spare" not in after.text
+    refused = browser.post(needed)
+    assert (refused.status_code, "The file was not deleted" in refused.text) == (409, True)
+    assert "upload_in_use" in refused.text
+    assert browser.get(href(refused, "Back to the files")).status_code == 200
+    assert browser.post(spare, headers={"Accept": "*/*"}).json()["code"] == "not_found"
 
 
 def test_images_of_a_page_are_waited_for_and_come_as_a_zip(browser: httpx.Client, origin: Origin) -> None:

@@ -2,6 +2,8 @@
 // Texts come from the page; what others wrote is put in as text, never as markup.
 
 const RECENT = "streamzip.recent", MOST_RECENT = 20;
+const OF_COLUMNS = /^\s*(?:[[{]|(?:[^\n]*[,;\t])?"?(?:url|link)"?(?:[,;\t\n]|$)|(?:[0-9a-f]{1,8}|-) +[0-9]+ +\S)/i; // JSON, CSV, mod_zip's
+const MOST_WRONG = 3; // lines that are named
 const SLICE = 1500; // lines that are looked at before the browser gets its turn
 
 for (const hidden of document.querySelectorAll("[data-script]")) hidden.hidden = false;
@@ -10,6 +12,8 @@ const form = document.querySelector("[data-new]");
 if (form) newArchive(form);
 const archive = document.querySelector("[data-archive]");
 if (archive) oneArchive(archive);
+const upload = document.querySelector("[data-upload]");
+if (upload) uploads(upload);
 const recent = document.querySelector("[data-recent]");
 if (recent) showRecent(recent);
 for (const button of document.querySelectorAll("[data-copy]")) button.addEventListener("click", () => copy(button));
@@ -19,8 +23,9 @@ function newArchive(form) {
   let turn = 0;
   const count = async () => {
     const mine = ++turn, lines = area.value.split("\n"), seen = new Set();
+    const wrong = []; // lines
     let links = 0, twice = 0, bad = 0;
-    if (/^\s*[\[{]/.test(area.value)) { counts.textContent = ""; return; }
+    if (OF_COLUMNS.test(area.value)) { counts.textContent = ""; return; } // the gateway takes it apart
     for (let at = 0; at < lines.length; at++) {
       if (at % SLICE === SLICE - 1) {
         await new Promise((go) => setTimeout(go));
@@ -29,11 +34,13 @@ function newArchive(form) {
       const line = lines[at];
       if (!line.trim() || /^\s*#/.test(line) || /^[ \t]/.test(line)) continue;
       const url = line.split("\t")[0].trim();
-      if (!/^(https?:\/\/[^\s/]+|upload:.)/i.test(url)) bad++;
+      if (!/^(https?:\/\/[^\s/]+|upload:.)/i.test(url)) { bad++; if (wrong.length < MOST_WRONG) wrong.push(at + 1); }
       else if (seen.has(url)) { twice++; links++; } else { seen.add(url); links++; }
     }
     const told = [[links, "links"], [twice, "twice"], [bad, "bad"]].filter(([number, kind]) => number || kind === "links");
-    counts.textContent = told.map(([number, kind]) => counts.dataset[kind].replace("#", number.toLocaleString())).join(" · ");
+    const text = ([number, kind]) => counts.dataset[number === 1 && kind === "links" ? "link" : kind]
+      .replace("#", number.toLocaleString()).replace("@", wrong.join(", ") + (bad > MOST_WRONG ? ", …" : ""));
+    counts.textContent = told.map(text).join(" · ");
   };
   let due;
   area.addEventListener("input", () => { clearTimeout(due); due = setTimeout(count, 150); });
@@ -49,13 +56,60 @@ function newArchive(form) {
     area.setRangeText(`${links.join("\n")}\n`, area.selectionStart, area.selectionEnd, "end");
     area.dispatchEvent(new Event("input"));
   });
-  const over = (event) => { event.preventDefault(); area.classList.toggle("over", event.type === "dragover"); };
-  for (const kind of ["dragover", "dragleave", "drop"]) area.addEventListener(kind, over);
+  showOver(area);
   area.addEventListener("drop", async (event) => {
     const texts = await Promise.all([...event.dataTransfer.files].map((file) => file.text()));
     const dropped = texts.length ? texts.join("\n") : event.dataTransfer.getData("text/uri-list") || event.dataTransfer.getData("text");
     area.value += (area.value && !area.value.endsWith("\n") ? "\n" : "") + dropped;
     area.dispatchEvent(new Event("input"));
+  });
+}
+
+function showOver(place) {
+  const over = (event) => { event.preventDefault(); place.classList.toggle("over", event.type === "dragover"); };
+  for (const kind of ["dragover", "dragleave", "drop"]) place.addEventListener(kind, over);
+}
+
+// One file after another, as the gateway takes them: each with a bar of its own, and why it was refused.
+function uploads(form) {
+  const input = form.elements.file, button = form.querySelector("button");
+  input.multiple = true;
+  const all = async (files) => {
+    button.disabled = true;
+    let refused = 0;
+    for (const file of files) if (!(await sent(form, file))) refused++;
+    button.disabled = false;
+    input.value = "";
+    if (files.length && !refused) location.reload();
+  };
+  form.addEventListener("submit", (event) => { event.preventDefault(); all([...input.files]); });
+  showOver(form);
+  form.addEventListener("drop", (event) => all([...event.dataTransfer.files]));
+}
+
+function sent(form, file) {
+  const row = document.createElement("li"), bar = document.createElement("progress"), said = document.createElement("span");
+  bar.value = 0;
+  bar.setAttribute("aria-label", file.name);
+  said.textContent = file.name;
+  row.append(said, bar);
+  form.querySelector("[data-sent]").append(row);
+  const data = new FormData();
+  if (form.elements.token) data.append("token", form.elements.token.value); // it stands before the file
+  data.append("file", file);
+  return new Promise((done) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", form.action);
+    request.setRequestHeader("Accept", "application/json");
+    request.responseType = "json";
+    request.upload.addEventListener("progress", ({ loaded, total }) => { bar.max = total || 1; bar.value = loaded; });
+    request.addEventListener("loadend", () => {
+      const taken = request.status === 201, problem = request.response;
+      bar.remove();
+      if (!taken) said.textContent = `${file.name}: ${problem?.errors?.[0]?.detail ?? problem?.detail ?? form.dataset.broken}`;
+      done(taken);
+    });
+    request.send(data);
   });
 }
 

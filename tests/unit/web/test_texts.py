@@ -19,7 +19,7 @@ FAMILIES = ("state_", "member_", "problem_", "do_")  # keys that a template puts
 def used() -> set[str]:
     """The keys that templates and the pages' modules name."""
     sources = [*TEMPLATES.values()]
-    for folder in ("api", "web"):
+    for folder in ("api", "guards", "uploads", "web", "webpages"):
         modules = (path for path in resources.files(f"streamzip.{folder}").iterdir() if path.name.endswith(".py"))
         sources.extend(module.read_text() for module in modules if module.name != "texts.py")
     return {name for source in sources for name in re.findall(r"""["']([a-z][a-z_-]*)["']""", source)}
