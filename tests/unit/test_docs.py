@@ -257,3 +257,14 @@ def _anchors(page: str) -> set[str]:
     """The anchors that GitHub makes of a page's headings."""
     headings = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_walks_name_as_many_modules_as_they_say_and_each_is_there() -> None:
+    """A module that was moved or renamed is found in docs/architecture.md's walks, and their numbers are right."""
+    page = text("docs/architecture.md").partition("## Four walks")[2].partition("\n## ")[0]
+    walks = re.findall(r"^\*\*(.+?)\*\* \((\d+)\)\.(.*?)(?=^\*\*|\Z)", page, re.MULTILINE | re.DOTALL)
+    assert len(walks) == 4
+    for name, count, told in walks:
+        modules = set(re.findall(r"`([a-z_]+/[a-z_]+\.py)`", told))
+        assert [module for module in modules if not (PACKAGE / module).is_file()] == [], name
+        assert len(modules) == int(count), f"{name}: {len(modules)} modules"
