@@ -89,7 +89,8 @@ class HttpSource:
             finally:
                 await fetched.aclose()
         except UnusableRange as unusable:
-            facts = self.judged(url, await self._probe_plainly(url, keep, patient=patient))
+            # Of a file of one byte no range can be seen to end early: its byte comes now, and need not come again.
+            facts = self.judged(url, await self._probe_plainly(url, max(1, keep), patient=patient))
             claimed = 0 if is_beyond_end(unusable) else unusable.size
             if (claimed is None or claimed != facts.size) and not self._ranged.get(_origin(url)):
                 self._rangeless.put(_origin(url), True)

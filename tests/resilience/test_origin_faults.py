@@ -27,7 +27,10 @@ _NUMBERS = count()
 
 AT_ONCE = 32  # cases: most of them wait for a time-out or between two attempts
 IMPATIENT = {
-    **{"connect_timeout": "2", "read_timeout": "2", "max_attempts": "4", "connections_per_origin": "128"},
+    "connect_timeout": "2",
+    "read_timeout": "2",
+    "max_attempts": "4",
+    "connections_per_origin": "128",
     "job_slots": str(AT_ONCE),
 }
 
