@@ -8,7 +8,7 @@ DEV := .venv/.dev
 PEERS := .venv/peers
 ARGS ?=
 # What runs a gateway end to end, on PostgreSQL too: in CI a part of it, in `make prove` all of it.
-ON_POSTGRESQL_SHORT := tests/api/test_main_flow.py tests/api/test_webhooks.py tests/api/test_keys.py
+ON_POSTGRESQL_SHORT := tests/api/test_main_flow.py tests/api/test_webhooks.py tests/api/test_keys.py tests/api/test_nodes.py
 ON_POSTGRESQL := tests/api tests/security tests/resilience/test_kill.py tests/resilience/test_webhook_kills.py
 
 help: ## this list

@@ -2,6 +2,8 @@
 
     @pytest.mark.needs("unzip", "7z")   calls these programs; where one is missing: skipped, and named at the end
     @pytest.mark.alone                  is about a gateway by itself: deselected with `--postgresql`
+    @pytest.mark.cluster                is about several gateways of one store: deselected without `--postgresql`,
+                                        unless it is slow
     @pytest.mark.slow                   deselected, unless `--slow` or an `-m` that names slow is given
 
 Under CI=true a missing program fails the test: CI must not pass for want of its tools.
@@ -92,16 +94,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 raise pytest.UsageError(f"{item.nodeid} needs {name!r}, which tests/conftest.py does not know")
     if config.getoption("--postgresql"):
         _leave_out("alone", config, items)
+    else:
+        _leave_out("cluster", config, items, but="slow")
     if config.getoption("--slow") or "slow" in config.getoption("-m"):
         return
     _leave_out("slow", config, items)
 
 
-def _leave_out(mark: str, config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the tests of that mark."""
-    if marked := [item for item in items if item.get_closest_marker(mark)]:
+def _leave_out(mark: str, config: pytest.Config, items: list[pytest.Item], *, but: str = "") -> None:
+    """Deselect the tests of that mark, unless they have the other one, too."""
+    if marked := [item for item in items if item.get_closest_marker(mark) and not item.get_closest_marker(but)]:
         config.hook.pytest_deselected(items=marked)
-        items[:] = [item for item in items if not item.get_closest_marker(mark)]
+        gone = set(marked)
+        items[:] = [item for item in items if item not in gone]
 
 
 @pytest.hookimpl(tryfirst=True)  # before the fixtures, some of which start the programs

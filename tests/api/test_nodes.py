@@ -4,67 +4,26 @@ import io
 import time
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 
-from streamzip.spool.journal import Extent, decode
-from tests.support import postgresql
+from tests.support.cluster import Cluster
 from tests.support.gateway import POLL, Gateway
 from tests.support.origin import File, Origin, Pattern
 
-pytestmark = pytest.mark.needs("postgresql")
+pytestmark = [pytest.mark.needs("postgresql"), pytest.mark.cluster]
 
 MIB = 1 << 20
-SHARED = {"secret_keys": f"k1:{'5e' * 32}", "webhook_secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"}
-
-
-@dataclass
-class Cluster:
-    """Gateways of one store; `url`: that of its schema."""
-
-    folder: Path
-    origin: Origin
-    url: str
-    nodes: list[Gateway]
-
-    def add(self, **env: str) -> Gateway:
-        """Start another one."""
-        settings = {**SHARED, "public_url": "https://zip.example", "store_url": self.url, "max_attempts": "2", **env}
-        node = Gateway(self.folder / f"node-{len(self.nodes)}", allow=[self.origin.authority], **settings)
-        self.nodes.append(node)
-        node.start()
-        return node
-
-    def until_told(self, hash: str, parts: set[int]) -> None:
-        """Wait until a node has told the others that it pulled these parts."""
-        deadline = time.monotonic() + 10
-        while True:
-            told = self.query(f"SELECT body FROM facts WHERE hash = '{hash}'")
-            if parts <= {each.part for (body,) in told for each in decode(body)[0] if isinstance(each, Extent)}:
-                return
-            assert time.monotonic() < deadline
-            time.sleep(POLL)
-
-    def query(self, statement: str) -> list[tuple[Any, ...]]:
-        """Ask the store."""
-        return postgresql.query(self.url, statement)
 
 
 @pytest.fixture(scope="module")
 def cluster(origin: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Two gateways of a new store."""
-    cluster = Cluster(tmp_path_factory.mktemp("cluster"), origin, postgresql.shared().fresh_url(), [])
-    try:
-        cluster.add()
-        cluster.add()
+    """Three gateways of a new store."""
+    with Cluster(tmp_path_factory.mktemp("cluster"), origin, nodes=3) as cluster:
         yield cluster
-    finally:
-        for node in cluster.nodes:
-            node.__exit__(None, None, None)
 
 
 def until(node: Gateway, hash: str, wanted: Any, seconds: float = 10.0) -> dict[str, Any]:
@@ -99,9 +58,7 @@ def test_rest_of_a_download_comes_from_another_node(cluster: Cluster, origin: Or
     hash = a.create(urls=[origin.url(f"/rest/{name}") for name in files])["archive_hash"]
     first, headers = begin(a, hash, 17 * MIB)
     cluster.until_told(hash, {0, 1, 2})  # the first file, and two of the three parts of the second
-    a.kill()
-    for name in files:
-        origin.release(f"/rest/{name}")
+    origin.release("/rest/last")
     before = {name: origin.sent(f"/rest/{name}") for name in files}
     rest = b.get(hash, {"Range": f"bytes={len(first)}-", "If-Range": headers["etag"]})
     assert (rest.status_code, rest.headers["etag"]) == (206, headers["etag"])
@@ -112,7 +69,6 @@ def test_rest_of_a_download_comes_from_another_node(cluster: Cluster, origin: Or
     with zipfile.ZipFile(io.BytesIO(first + rest.content)) as archive:
         assert archive.testzip() is None
         assert archive.read("big") == files["big"][:]
-    a.start()
 
 
 def test_bytes_that_only_one_copy_proves_come_from_its_node_alone(cluster: Cluster, origin: Origin) -> None:
@@ -215,3 +171,48 @@ def test_archive_that_is_stale_on_one_node_is_so_on_all(cluster: Cluster, origin
             for _ in blocks:
                 pass
     assert [node.get(hash).status_code for node in (a, b)] == [409, 409]
+
+
+def test_one_of_two_first_readers_is_given_what_nothing_proves(cluster: Cluster, origin: Origin) -> None:
+    """At two nodes at the same moment: one download goes on, the other one is told to ask again."""
+    origin.serve("/two/a", File(Pattern(MIB), etag=None, modified=None, hold_at=MIB // 2))
+    hash = cluster.nodes[0].create(urls=[origin.url("/two/a")])["archive_hash"]
+    assert cluster.nodes[0].client.head(f"/archive/get/{hash}.zip").status_code == 200
+    with ThreadPoolExecutor() as threads:
+        gets = [threads.submit(node.get, hash) for node in cluster.nodes]
+        origin.until(lambda seen: len(seen.requests("/two/a")) >= 2)
+        origin.release("/two/a")
+        answers = [get.result() for get in gets]
+    given = [answer for answer in answers if answer.status_code == 200]
+    refused = [answer.json()["code"] for answer in answers if answer.status_code != 200]
+    assert {answer.content for answer in given} == {given[0].content}
+    assert set(refused) <= {"elsewhere"}
+
+
+@pytest.mark.needs("nginx")
+def test_download_goes_on_through_the_balancer_when_its_node_is_killed(cluster: Cluster, origin: Origin) -> None:
+    """All requests for an archive reach one gateway; killed in the middle of a download, another one takes it up, and
+    the origin sends little more than the files have.
+    """
+    size = 24 * MIB
+    origin.serve("/kill/a", File(Pattern(size), drip=64 << 10, pause=0.002))  # some 32 MiB a second and connection
+    with cluster.balancer() as front, httpx.Client(base_url=front.base, trust_env=False, timeout=30) as client:
+        created = client.post("/api/archive/create", json={"urls": [origin.url("/kill/a")]}).json()
+        path = f"/archive/get/{created['archive_hash']}.zip"
+        with client.stream("GET", path) as response:
+            length, etag = int(response.headers["content-length"]), response.headers["etag"]
+            received = bytearray()
+            blocks = response.iter_raw()
+            while len(received) < length // 2:
+                received += next(blocks)
+            owner = cluster.owner(created["archive_hash"])
+            owner.kill()
+            with pytest.raises(httpx.RemoteProtocolError):
+                for block in blocks:
+                    received += block
+        rest = client.get(path, headers={"Range": f"bytes={len(received)}-", "If-Range": etag})
+        assert (rest.status_code, rest.headers["etag"]) == (206, etag)
+        with zipfile.ZipFile(io.BytesIO(received + rest.content)) as archive:
+            assert archive.read("a") == Pattern(size)[:]
+        # What the dead gateway was ahead of its reader, what it had not told of, and the part that the rest begins in.
+        assert origin.sent("/kill/a") <= size + 20 * MIB

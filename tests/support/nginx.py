@@ -9,6 +9,7 @@ import re
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -110,6 +111,18 @@ class NginxOrigin(Nginx):
         return len((self.run / "access.log").read_bytes().splitlines())
 
 
+class NginxBalancer(Nginx):
+    """Stands in front of several gateways, as deploy/nginx-cluster.conf has it."""
+
+    def __init__(self, run: Path, *, gateways: Sequence[str]) -> None:
+        super().__init__(run)
+        self._gateways = gateways
+
+    def configuration(self) -> str:
+        """The shipped file, for these places and ports."""
+        return _shipped(self, {"--gateways": ",".join(self._gateways)})
+
+
 class NginxFront(Nginx):
     """Stands in front of a gateway, as deploy/nginx.conf has it."""
 
@@ -120,8 +133,11 @@ class NginxFront(Nginx):
 
     def configuration(self) -> str:
         """The shipped file, for these places and ports."""
-        places = {"--listen": self.authority, "--gateway": self._gateway, "--spool": str(self._spool)}
-        places |= {"--run": str(self.run), "--access-log": f"{self.run}/access.log"}
-        arguments = [text for pair in places.items() for text in pair]
-        conf = subprocess.run([sys.executable, SCRIPT, *arguments], check=True, capture_output=True, text=True).stdout
-        return re.sub("worker_processes auto;", "worker_processes 1;", conf)
+        return _shipped(self, {"--gateway": self._gateway, "--spool": str(self._spool)})
+
+
+def _shipped(nginx: Nginx, places: dict[str, str]) -> str:
+    places |= {"--listen": nginx.authority, "--run": str(nginx.run), "--access-log": f"{nginx.run}/access.log"}
+    arguments = [text for pair in places.items() for text in pair]
+    conf = subprocess.run([sys.executable, SCRIPT, *arguments], check=True, capture_output=True, text=True).stdout
+    return re.sub("worker_processes auto;", "worker_processes 1;", conf)
