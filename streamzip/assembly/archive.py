@@ -84,6 +84,8 @@ class Archive:
     def flush(self) -> None:
         """Write what was appended now: before another process may act on its absence. A full disk is only logged."""
         self._flush_due = False
+        if self._cut is not None:
+            return  # it is void, and may be closed by now
         try:
             self.spool.flush()
         except OSError as error:
