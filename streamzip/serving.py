@@ -22,7 +22,8 @@ from streamzip.config import (
     check_shared,
     variable,
 )
-from streamzip.edge.door import Door, behind
+from streamzip.edge.clients import Door
+from streamzip.edge.door import behind
 from streamzip.logs import event
 from streamzip.process import exposing, memory, sharing
 from streamzip.process.descriptors import shared_out

@@ -27,7 +27,7 @@ from streamzip.dropins.fetching import Lists
 from streamzip.dropins.places import leads_out
 from streamzip.edge.fields import NO_STORE
 from streamzip.edge.problems import on_unexpected
-from streamzip.errors import NotJson, OriginError, Problem
+from streamzip.errors import Forbidden, NotJson, OriginError, Problem
 from streamzip.guards.access import Access
 from streamzip.guards.auth import owner_of
 from streamzip.guards.rates import client_of
@@ -37,6 +37,8 @@ from streamzip.store.links import Links
 MOST_PAGE: Final = 16 << 10  # bytes of the request for a web page's images, which has the same path
 
 _ID = re.compile(r"/download_link/([0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})", re.ASCII)
+
+_OTHERS: Final = frozenset({"cross-site", "same-site"})  # of Sec-Fetch-Site (Fetch Metadata)
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -103,6 +105,8 @@ class _Layer:
     async def _get(self, request: Request) -> Response:
         """GET | HEAD /download"""
         await self._interface.auth.check(request, Access.KEY)
+        if request.headers.get("sec-fetch-site") in _OTHERS and request.headers.get("sec-fetch-dest") != "document":
+            raise Forbidden("another site's page may lead here by a link, and not load this", code="cross_site")
         url, id = request.query_params.get("zsurl"), request.query_params.get("zsid")
         lists, prefix = self._own.lists, self._own.list_prefix
         if not url and id and prefix is not None:

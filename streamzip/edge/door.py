@@ -10,7 +10,6 @@ as bytes; where there are more of them than a head may have, the connection is n
 import asyncio
 import logging
 import re
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from starlette.types import Receive, Scope, Send
@@ -19,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from streamzip import metrics
 from streamzip.edge.bodies import READ_OVER
+from streamzip.edge.clients import Door
 from streamzip.edge.problem_document import ProblemResponse
 from streamzip.framing import Framing, head_end
 from streamzip.logs import event
@@ -29,7 +29,6 @@ MOST_HEAD: Final = 64 << 10  # bytes of a request's head; servers commonly take 
 MOST_TARGET: Final = 8 << 10  # bytes; as many as servers are asked to take (RFC 9112 §3), and few are longer
 MOST_FIELDS: Final = 200
 MOST_AHEAD: Final = 16 << 20  # bytes that all connections together may have sent ahead
-MOST_UNTAKEN: Final = 32 << 20  # bytes of whole answers that the clients of all connections have not taken yet
 RETRY_AFTER: Final = 5
 LAST_REQUEST_WITHIN: Final = 0.5  # seconds, on a connection that the gateway had let in before it was asked to end
 
@@ -40,39 +39,6 @@ _LARGEST_SLICE: Final = 4 << 10
 _CHUNKS_AT_ONCE: Final = 64  # each is a call of the application's: then others have their turn
 _UNREAD_IN_CHUNKS: Final = 1 << 20  # bytes of such a body that may follow its answer
 _EMPTY_LINES: Final = re.compile(rb"[\r\n]*")  # before a request (RFC 9112 §2.2); each looks like the end of a head
-
-
-@dataclass(slots=True)
-class Door:
-    """The connections of one process. `most`: of them at once; `within`: seconds for a request's head; `untaken`:
-    seconds that a client may take nothing of what it was sent.
-    """
-
-    most: int
-    within: float
-    untaken: float
-    asking: dict["DoorProtocol", None] = field(default_factory=dict)  # those without a whole request, the oldest first
-    busy: set["DoorProtocol"] = field(default_factory=set)
-    ahead: int = 0  # bytes that were sent ahead
-    answered: dict["DoorProtocol", int] = field(default_factory=dict)  # untaken bytes of answers, the oldest first
-
-    def make_room(self) -> None:
-        """Drop those that have waited longest without asking for anything, where there are too many."""
-        while len(self.asking) > 1 and len(self.asking) + len(self.busy) > self.most:
-            next(iter(self.asking)).drop()
-
-    def hold_answer(self, protocol: "DoorProtocol", untaken: int) -> None:
-        """Hold a whole answer until its client has taken it, and drop those that have waited longest where they are
-        too many. A stream need not be counted: it waits for its client.
-        """
-        self.answered[protocol] = untaken
-        while len(self.answered) > 1 and sum(self.answered.values()) > MOST_UNTAKEN:
-            next(iter(self.answered)).drop()
-
-    @property
-    def full(self) -> bool:
-        """Whether there are more requests at once than connections may be."""
-        return len(self.busy) > self.most
 
 
 class _Flow(FlowControl):
@@ -108,6 +74,7 @@ class DoorProtocol(HttpToolsProtocol):
         self._ahead = b""
         self._in_head = False  # the parser has a part of one
         self._head = 0  # bytes of it, and of the empty lines before it
+        self.head_taken = 0  # those of them that the door has counted
         self._last = b""  # of them: a head's end may be cut anywhere
         self._in_body = False
         self._left = 0  # bytes of a body of known length that are still to come
@@ -132,6 +99,7 @@ class DoorProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the client: it left, or was dropped."""
         self._keep(b"")
+        self._forget_head()
         self.door.asking.pop(self, None)
         self.door.busy.discard(self)
         self.door.answered.pop(self, None)
@@ -141,9 +109,14 @@ class DoorProtocol(HttpToolsProtocol):
 
     def drop(self) -> None:
         """End the connection, whatever is still to be sent."""
+        self._forget_head()
         self.door.asking.pop(self, None)
         self.door.answered.pop(self, None)
         self.transport.abort()
+
+    def _forget_head(self) -> None:
+        self.door.heads -= self.head_taken
+        self.head_taken = 0
 
     def shutdown(self) -> None:
         """Close the connection once nothing of it is under way. A request that is on its way already is answered."""
@@ -211,6 +184,9 @@ class DoorProtocol(HttpToolsProtocol):
             self.send_400_response("")
         elif piece:
             self._give(piece)
+        if self._in_head:
+            self.head_taken += len(piece)
+            self.door.take_head(len(piece))
         return begin - at + len(piece)
 
     def _give_body(self, data: bytes, at: int) -> int:
@@ -265,6 +241,7 @@ class DoorProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Have a request answered."""
         self._in_head = False
+        self._forget_head()
         self._head = self._left = self._unread = 0
         self._framing = Framing()
         for name, value in self.headers:

@@ -26,6 +26,8 @@ LEFT: Final = 499  # as nginx logs it: the client had gone before there was an a
 
 _GIVEN_ID = re.compile(rb"[\w.:/+=@-]{1,128}", re.ASCII)
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"})
+# Also as people mistype it: `//archive/NAME/`, `/Archive/NAME`, `/archive/get/../NAME`.
+_SECRET_PLACE: Final = re.compile(r"(/++(?:download_link|archive)/)(?!get/++[^/]*+\Z)", re.IGNORECASE)
 _PROBES: Final = frozenset({"/healthz", "/readyz", "/health_check"})
 
 
@@ -65,9 +67,8 @@ def told_of(scope: Scope) -> dict[str, str]:
 
 def shown_path(path: str) -> str:
     """Return the path as a log may show it: a folder's name is its secret, and so is a short-lived link's id."""
-    if path.startswith("/download_link/"):
-        return "/download_link/[redacted]"
-    return "/archive/[redacted]" if path.startswith("/archive/") and not path.startswith("/archive/get/") else path
+    secret = _SECRET_PLACE.match(path)
+    return path if secret is None else f"{secret[1]}[redacted]"
 
 
 class RequestLog:

@@ -11,7 +11,7 @@ from typing import Final
 from streamzip import metrics
 from streamzip.archives.table import ArchiveTable
 from streamzip.archives.watching import Watches
-from streamzip.edge.door import Door
+from streamzip.edge.clients import Door
 from streamzip.jobs.port import Dispatcher
 from streamzip.origins.gate import Gate
 from streamzip.spool.memory import Memory

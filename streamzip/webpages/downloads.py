@@ -8,7 +8,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -36,6 +36,7 @@ from streamzip.webpages.images import referer
 
 logger = logging.getLogger(__name__)
 
+PARSED_AT_ONCE = 2  # pages in one process: each parser may take 1 GiB and a processor
 WITHIN = 60.0  # seconds for a page; one that comes more slowly is as good as unreachable
 ATTEMPTS, FIRST_WAIT, LONGEST_WAIT = 4, 0.5, 10.0  # somebody is waiting for the answer
 TURNS = 8  # that a page may have in vain while others wait for its slot
@@ -57,6 +58,7 @@ class PageSource:
     http: HttpSource
     most: int
     allow: Exempt
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PARSED_AT_ONCE))
 
     async def manifest(self, url: str, owner: str | None) -> Manifest:
         """The images of the page, as they are to be packed. Raises OriginError, UnusablePage."""
@@ -66,7 +68,8 @@ class PageSource:
         except TimeoutError as error:
             raise OriginError("timed_out", f"the page did not come within {WITHIN:g} s", transient=True) from error
         try:
-            images = await images_of(page, most=self.most, allow=self.allow)
+            async with self.turns:
+                images = await images_of(page, most=self.most, allow=self.allow)
         except OSError as error:  # no process or descriptor is left
             raise OriginError("unreachable", "the gateway has no means to read it now", transient=True) from error
         names = unique_names([name_from_url(image) for image in images.urls])

@@ -81,7 +81,7 @@ def find_images(text: str, url: str, *, most: int, allow: Exempt = frozenset()) 
                 inline += 1
                 continue
             image = resolved(base, reference)
-            if image is not None and _is_fetchable(image, allow):
+            if image is not None and is_fetchable(image, allow):
                 found[image] = None
                 if len(found) == most:
                     return Images(tuple(found), inline)
@@ -146,7 +146,8 @@ def _filled(reference: str) -> Iterator[str]:
         yield reference
 
 
-def _is_fetchable(url: str, allow: Exempt) -> bool:
+def is_fetchable(url: str, allow: Exempt) -> bool:
+    """Return whether an entry may have this URL."""
     if len(url) > MAX_URL:
         return False
     try:

@@ -151,6 +151,19 @@ def test_descriptors_are_not_fetched_from_elsewhere(
     assert len(private.requests("/secret")) + len(private.requests("/lists/found")) == before
 
 
+@pytest.mark.parametrize(("dest", "status"), [("image", 403), ("iframe", 403), ("empty", 403), ("document", 200)])
+def test_page_of_another_site_may_only_lead_to_a_descriptor(
+    gateway: Gateway, origin: Origin, descriptor: bytes, dest: str, status: int
+) -> None:
+    """Its image would have the gateway fetch and keep whatever it names; a link is what the interface is for."""
+    path = f"/descriptors/site/{dest}"
+    origin.serve(path, File(descriptor))
+    headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": dest}
+    answer = gateway.client.get("/download", params={"zsurl": origin.url(path)}, headers=headers)
+    assert answer.status_code == status
+    assert len(origin.requests(path)) == (status == 200)
+
+
 def test_descriptor_of_nine_mebibytes_is_refused(gateway: Gateway, origin: Origin) -> None:
     """It is not read to its end, and nothing is stored."""
     origin.serve("/nine", File(b'{"x": "' + bytes(9 << 20)))

@@ -139,3 +139,18 @@ def test_access_lines_can_be_switched_off(origin: Origin, tmp_path_factory: pyte
         assert gateway.get(made).status_code == 502
         gateway.logged("problem")
         assert all(line["event"] != "request" for line in gateway.log)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/archive/7kna5e8zq1/", "//archive/7kna5e8zq1/", "/Archive/7kna5e8zq1", "/archive/get/../7kna5e8zq1/"),
+        *("/archive/get//x/7kna5e8zq1", "/%61rchive/7kna5e8zq1/"),
+        *("/download_link/7kna5e8zq1", "//download_link/7kna5e8zq1"),
+    ],
+)
+def test_secret_place_is_in_no_line_however_it_is_mistyped(gateway: Gateway, path: str) -> None:
+    """A folder's name and a short-lived link's id are what opens them."""
+    answer = raw(gateway, f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n").decode("latin-1")
+    [request_id] = re.findall(r"x-request-id: (\S+)", answer)
+    assert "7kna5e8zq1" not in str(of(gateway, request_id))

@@ -1,10 +1,21 @@
 """While the worst is sent that a wire can carry, others are answered within half a second, and memory stays."""
 
 import asyncio
+from itertools import count
 
 import pytest
 
-from tests.support.abuse import CLIENTS, CONTENTS, ORIGINS, Abuse, abuse_for, median_of_three, ranges, worst_answer
+from tests.support.abuse import (
+    CLIENTS,
+    CONTENTS,
+    ORIGINS,
+    PAGES,
+    Abuse,
+    abuse_for,
+    median_of_three,
+    ranges,
+    worst_answer,
+)
 from tests.support.fixtures import Launch
 from tests.support.gateway import Gateway
 from tests.support.origin import File, Origin, Pattern
@@ -12,6 +23,8 @@ from tests.support.origin import File, Origin, Pattern
 MIB = 1 << 20
 ANSWERED_WITHIN = 0.5  # seconds
 HELD = 96 * MIB  # two bodies of 4 MiB at once, what one of them is made into, and what each connection holds
+READ = 160 * MIB  # eight pages of 8 MiB while they come, each once more when it is whole or on its way to the parser
+numbers = count()
 RANGES = [
     "ranges by the thousand",
     "ranges of one byte",
@@ -53,6 +66,23 @@ def held_up(gateway: Gateway, origin: Origin, kinds: list[str], count: int) -> f
         hash = gateway.create(urls=urls, refresh=True, compression="store")["archive_hash"]
         reader = Abuse(f"GET /archive/get/{hash}.zip HTTP/1.1\r\nHost: a\r\n\r\n".encode(), b"")
         asyncio.run(abuse_for(2.0, gateway.port, [reader]))
+
+    return worst_answer(gateway.port, gateway.pid, asked)
+
+
+def held_up_by_pages(gateway: Gateway, origin: Origin, kinds: list[str], count: int, seconds: float = 3.0) -> float:
+    """Return how long others waited for the gateway while the images of `count` of each of these pages were sought."""
+
+    def asked() -> None:
+        polls = []
+        for kind in kinds:
+            path = "/abuse/" + kind.replace(" ", "-")
+            origin.serve(path, PAGES[kind])
+            for _ in range(count):
+                answer = gateway.client.post("/download", json={"url": f"{origin.url(path)}?{next(numbers)}"})
+                poll = f"GET /download/{answer.json()['download_id']} HTTP/1.1\r\nHost: a\r\n\r\n"
+                polls.append(Abuse(poll.encode(), b""))
+        asyncio.run(abuse_for(seconds, gateway.port, polls))
 
     return worst_answer(gateway.port, gateway.pid, asked)
 
@@ -101,3 +131,21 @@ def test_nobody_is_held_up_by_origins(attacked: Gateway, origin: Origin, kind: s
     idle = attacked.memory()
     assert median_of_three(lambda: held_up(attacked, origin, [kind], count)) < ANSWERED_WITHIN
     assert attacked.peak_memory() - idle < 64 * MIB
+
+
+def test_nobody_is_held_up_by_pages_that_are_hostile(attacked: Gateway, origin: Origin) -> None:
+    """One of each kind, all at once."""
+    idle = attacked.memory()
+    assert held_up_by_pages(attacked, origin, list(PAGES), 1, 1.0) < ANSWERED_WITHIN
+    assert attacked.peak_memory() - idle < READ
+    assert not [line for line in attacked.log if line["level"] == "error"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("many", [1, 50])
+@pytest.mark.parametrize("kind", PAGES)
+def test_nobody_is_held_up_by_pages(attacked: Gateway, origin: Origin, kind: str, many: int) -> None:
+    """Each kind alone, and fifty at once."""
+    idle = attacked.memory()
+    assert median_of_three(lambda: held_up_by_pages(attacked, origin, [kind], many)) < ANSWERED_WITHIN
+    assert attacked.peak_memory() - idle < (64 * MIB if many == 1 else READ)

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.support.doors import REDIRECTS, as_location
+from tests.support.fixtures import Launch
 from tests.support.gateway import Gateway
 from tests.support.hostile_urls import JUDGED_AT_DIAL, hostile_urls
 from tests.support.origin import File, Origin, redirect
@@ -111,8 +112,10 @@ def test_create_judges_every_hostile_url_and_never_fails(gateway: Gateway) -> No
         assert create(gateway, url).status_code in (200, 201, 422), url
 
 
-def test_no_spelling_of_the_loopback_is_dialled(gateway: Gateway, origin: Origin, traps: list[Trap]) -> None:
+def test_no_spelling_of_the_loopback_is_dialled(launch: Launch, origin: Origin, traps: list[Trap]) -> None:
     """As the URL itself, and as where an origin redirects to, with every code of a redirect."""
+    # A name that nobody knows is else asked for again and again, as of an origin that refuses some.
+    gateway = launch(max_attempts="1", throttle_wait="0.5")
     urls = [url.format(port=traps[0].port, name=socket.gethostname()) for url in LOOPBACKS]
     origin.serve("/traps/good", File(b"good bytes"))
     taken = [url for url in urls if create(gateway, url).status_code < 400]

@@ -202,3 +202,14 @@ def test_broken_rest_of_a_body_never_gets_into_an_answer(gateway: Gateway, origi
         answer += received(client)
     assert answer.count(b"HTTP/1.1 ") == 1
     assert len(answer) < 64 * MIB
+
+
+def test_heads_that_do_not_end_hold_little_together(gateway: Gateway) -> None:
+    """Those that began theirs first are dropped when all have 16 MiB; who sends the rest of his is answered."""
+    with contextlib.ExitStack() as stack:
+        head = CLOSING[:-2] + b"X: " + b"x" * 60_000
+        clients = [stack.enter_context(connected(gateway, head)) for _ in range(320)]
+        clients[0].settimeout(10)  # its time for a head is longer
+        assert received(clients[0]) == b""
+        clients[-1].sendall(b"\r\n\r\n")
+        assert received(clients[-1]).startswith(b"HTTP/1.1 200 ")

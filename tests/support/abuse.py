@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gzip
 import json
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.origin import Answer, Raw
+from tests.support.origin import Answer, File, Raw
 
 LINE = b"GET /healthz HTTP/1.1\r\nHost: a\r\n"
 CREATE = b"POST /api/archive/create HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
@@ -137,6 +138,40 @@ ORIGINS: dict[str, Answer] = {
     "trailers": Raw(CHUNKED + b"1\r\nx\r\n0\r\n", tail=b"X: y\r\n" * 8192),
     "trailer": Raw(CHUNKED + b"1\r\nx\r\n0\r\nX: ", tail=b"x" * 65536),
     "no HTTP": Raw(b"", tail=bytes(range(256)) * 256),
+}
+
+
+def html(body: bytes, charset: bytes = b"utf-8", coding: bytes = b"identity") -> Raw:
+    """A web page."""
+    head = HEAD + b"Content-Type: text/html; charset=" + charset + b"\r\nContent-Encoding: " + coding + b"\r\n"
+    return Raw(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+
+
+HTML = HEAD + b"Content-Type: text/html\r\n"
+PAGE = 8 << 20  # bytes that are read of one
+
+# Web pages whose images are asked for: as long as one may be, and what parsers are slow with.
+PAGES: dict[str, Answer] = {
+    "page of text": html(b"<p>" + b"x" * (PAGE - 3)),
+    "page of nested elements": html(b"<div>" * 1_000_000),
+    "page of nested formatting": html(b"<a><b><i><p>" * 300_000),
+    "page of nested tables": html(b"<table><tr><td>" * 300_000),
+    "page of images": html(b"".join(b"<img src=/images/%d>" % number for number in range(100_000))),
+    "page of one giant attribute": html(b"<img src='" + b"a" * (PAGE - 20) + b"'>"),
+    "page of attributes": html(b"<img " + b"".join(b"a%d=b " % number for number in range(500_000)) + b">"),
+    "page of candidates": html(b"<img srcset='" + b"a 1x," * 1_500_000 + b"'>"),
+    "page of styles": html(b"<p style='" + b"background:url(" * 500_000 + b"'>"),
+    "page of entities": html(b"&NotEqualTilde;" * 500_000),
+    "page of unclosed tags": html(b"<img src=a " * 700_000),
+    "page of comments": html(b"<!--" * 2_000_000),
+    "page of NUL": html(bytes(PAGE)),
+    "page in UTF-16": html(b"<\0i\0" * 2_000_000, charset=b"utf-16le"),
+    "page in UTF-7": html(b"+ADw-img src+AD0-a+AD4-" * 300_000, charset=b"utf-7"),
+    "page in no charset": html(b"\xff\xfe\xfd" * 2_000_000, charset=b"x" * 9000),
+    "page that is packed": html(gzip.compress(bytes(100 << 20), 9, mtime=0), coding=b"gzip"),
+    "page without an end": Raw(HTML + b"\r\n", tail=b"<img src=a>" * 5000),
+    "page in chunks of one byte": Raw(HTML + b"Transfer-Encoding: chunked\r\n\r\n", tail=b"1\r\n<\r\n" * 10922),
+    "page that drips": File(b"<img src=a>" * 100, fields=(("Content-Type", "text/html"),), drip=1, pause=0.01),
 }
 
 

@@ -17,6 +17,7 @@ from tests.support.gateway import POLL, Gateway
 from tests.support.origin import File, Origin, Pattern, Status, redirect
 
 REDIRECTS = (301, 302, 303, 307, 308)
+WAYS = len(REDIRECTS) + 2
 TURNING = re.compile("http://(rebinding|flipping)")  # names whose address is another one each time it is asked for
 AT_ONCE = 8
 IMAGES = 45  # of one page; the gateway takes fifty
@@ -31,7 +32,8 @@ def as_location(url: str) -> bool:
 class Doors:
     """The doors of one gateway, for these URLs; the origin is one that it may dial, and has `/good`.
 
-    `step`: of the doors that each take an archive or a page of its own, every so manieth URL is enough.
+    `step`: of the doors that each take an archive or a page of its own, every so manieth URL is enough. Beyond 1, each
+    URL is redirected to in one of the ways, the next one in the next way, and not in all of them.
     """
 
     def __init__(self, gateway: Gateway, origin: Origin, urls: Sequence[str], step: int) -> None:
@@ -40,6 +42,7 @@ class Doors:
         self._urls = urls
         self._locations = [url for url in urls if as_location(url)]
         self._some_locations = self._locations[::step]
+        self._in_all_ways = step == 1
         self._numbers = count()
         self._clients = threading.local()
 
@@ -91,13 +94,18 @@ class Doors:
 
     def _redirects(self, locations: Sequence[str]) -> list[str]:
         wanted = []
-        for url in locations:
-            for code in REDIRECTS:
-                wanted.append(self._serve(redirect(url, code)))
-            near = self._serve(redirect(url))
-            wanted.append(self._serve(redirect(near)))
-            wanted.append(self._serve(Status(503), redirect(url)))
+        for number, url in enumerate(locations):
+            ways = range(WAYS) if self._in_all_ways else [number % WAYS]
+            wanted += [self._redirect(url, way) for way in ways]
         return wanted
+
+    def _redirect(self, url: str, way: int) -> str:
+        """With each code, of two hops, and where an origin was asked again."""
+        if way < len(REDIRECTS):
+            return self._serve(redirect(url, REDIRECTS[way]))
+        if way == len(REDIRECTS):
+            return self._serve(redirect(self._serve(redirect(url))))
+        return self._serve(Status(503), redirect(url))
 
     def turned(self) -> dict[str, int]:
         """Archives of a file that is there when it is probed, and a redirect once it is pulled."""

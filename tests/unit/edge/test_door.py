@@ -8,7 +8,8 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from streamzip.edge.door import MOST_UNTAKEN, Door, behind
+from streamzip.edge.clients import MOST_UNTAKEN, Door
+from streamzip.edge.door import behind
 
 LENGTH = MOST_UNTAKEN // 4  # more than a kernel holds of it
 CLIENTS = 12

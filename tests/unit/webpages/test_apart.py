@@ -1,6 +1,7 @@
 """A page is read in a process of its own: what it finds comes back, and what it breaks stays there."""
 
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 
@@ -103,3 +104,36 @@ async def test_images_of_finds_in_a_confined_process_what_it_finds_in_this_one()
     here = find_images(body, page.url, most=50, allow=NOBODY)
     assert len(here.urls) > 8
     assert await images_of(page, most=50, allow=NOBODY) == here
+
+
+@pytest.mark.parametrize(
+    ("says", "urls"),
+    [
+        ("exec yes x", None),  # without an end
+        ("echo '[]'", None),
+        ('echo \'{"urls": 5, "inline": 0}\'', None),
+        ('echo \'{"urls": [], "inline": []}\'', None),
+        ("cat >/dev/null; printf '%.0s[' $(seq 50000)", None),
+        ("exec true", None),  # reads nothing
+        (
+            'cat >/dev/null; echo \'{"urls": ["file:///etc/passwd", 5, "http://127.0.0.1/", "http://[::1]/", '
+            '"http://a.example/a", "http://a.example/b", "http://a.example/c"], "inline": 0}\'',
+            ("http://a.example/a",),
+        ),
+    ],
+)
+async def test_images_of_believes_nothing_of_a_process_that_was_taken_over(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, says: str, urls: tuple[str, ...] | None
+) -> None:
+    """It may say anything, for ever: no more is read than images can be, and no URL taken that none may name."""
+    parser = tmp_path / "parser"
+    parser.write_text(f"#!/bin/sh\n{says}\n")
+    parser.chmod(0o700)
+    monkeypatch.setattr("sys.executable", str(parser))
+    page = a_page(b"<img src=a>" + b" " * 2_000_000)
+    if urls is None:
+        with pytest.raises(UnusablePage) as refused:
+            await images_of(page, most=5, allow=NOBODY)
+        assert refused.value.code == "page_too_large"
+    else:
+        assert (await images_of(page, most=5, allow=NOBODY)).urls == urls
