@@ -8,7 +8,7 @@ come to one at the same time, the first layout stored is the archive's.
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from streamzip import metrics
@@ -33,6 +33,7 @@ from streamzip.zip.offsets import is_longer
 BACKGROUND_PLANS = 16  # archives whose origins are asked at once while nobody waits
 MOST_EARLY, MOST_EARLY_ENTRIES = 64, 200_000  # archives whose origins are asked before anybody wants them
 MOST_PLANNED_ENTRIES = 1_000_000  # of all archives whose origins are being asked, each of 1 kB and more
+MOST_KEPT_ENTRIES, MOST_KEPT_BYTES = 50_000, 64 << 20  # of all archives that are kept for a reader who comes soon
 LONG_DOCUMENT = 64 << 10  # bytes; some thousand entries
 STALE = "an origin's file changed after bytes of this archive were given out; create it anew"
 
@@ -43,6 +44,16 @@ T = TypeVar("T")
 class _Plan:
     planning: Planning
     waiting: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(frozen=True, slots=True)
+class _Frozen:
+    """What was learned of an archive, as it is in memory when its layout has been stored in the form `body`."""
+
+    manifest: Manifest
+    layout: Layout
+    body: bytes
+    bodies: dict[int, bytes]
 
 
 class Loader:
@@ -64,7 +75,7 @@ class Loader:
         self._probe_wait = probe_wait
         self._plans: dict[str, _Plan] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._bodies: dict[str, dict[int, bytes]] = {}
+        self._frozen: dict[str, _Frozen] = {}  # for the reader who comes soon
         self._background = asyncio.Semaphore(BACKGROUND_PLANS)
 
     async def close(self) -> None:
@@ -123,16 +134,20 @@ class Loader:
         if row.state is ArchiveState.STALE:
             raise Stale(STALE)
         stored = await self._repository.documents(hash)
-        manifest = await self._unsealed(hash, stored.manifest)
         if stored.layout is None:
-            await self._planned(row, manifest)
-            stored = await self._repository.documents(hash, LAYOUT, CRCS)
+            await self._planned(row, await self._unsealed(hash, stored.manifest))
+            learned_now = await self._repository.documents(hash, LAYOUT, CRCS)
+            stored = replace(learned_now, manifest=stored.manifest)
             if stored.layout is None:
                 raise NotReady("the archive's origins have not answered yet", retry_after=2)
         sealed = stored.layout
-        layout = await _aside(len(sealed.body), lambda: Layout.decode(self._vault.unseal("layout", hash, sealed)))
+        frozen = self._frozen.pop(hash, None)
+        if frozen is not None and frozen.body == sealed.body:
+            manifest, layout, bodies = frozen.manifest, frozen.layout, frozen.bodies
+        else:
+            manifest, bodies = await self._unsealed(hash, stored.manifest), {}
+            layout = await _aside(len(sealed.body), lambda: Layout.decode(self._vault.unseal("layout", hash, sealed)))
         learned = None if stored.crcs is None else self._vault.unseal("learned", hash, stored.crcs)
-        bodies = self._bodies.pop(hash, {})
         return StoredArchive(
             hash, manifest, layout, learned, row.released, row.created_at, foreign=foreign, bodies=bodies
         )
@@ -151,7 +166,7 @@ class Loader:
 
     def forget(self, archive_hash: str) -> None:
         """Let go of what was learned for the archive's last layout: its origins are to be asked anew."""
-        self._bodies.pop(archive_hash, None)
+        self._frozen.pop(archive_hash, None)
 
     def _plan(self, hash: str, manifest: Manifest, *, new: bool, rounds: int) -> "asyncio.Task[None]":
         if hash not in self._tasks:
@@ -225,9 +240,21 @@ class Loader:
             winner = await self._repository.set_layout(
                 hash, sealed, errors=errors, warnings=warnings, over=UNBUILDABLE, rounds=layout.rounds
             )
-        if winner.body == body and planning.bodies:
-            self._bodies[hash] = planning.bodies_in(layout)
-            asyncio.get_running_loop().call_later(self._probe_wait, self._bodies.pop, hash, None)
+        if winner.body == body:
+            self._keep(hash, _Frozen(planning.manifest, layout, body, planning.bodies_in(layout)))
+
+    def _keep(self, hash: str, frozen: _Frozen) -> None:
+        """Keep what was learned for a reader who comes soon, where all that is kept is not too much; one may be."""
+        kept = [*self._frozen.values(), frozen]
+        entries = sum(len(each.manifest.entries) for each in kept)
+        size = sum(len(body) for each in kept for body in each.bodies.values())
+        if len(kept) == 1 or (entries <= MOST_KEPT_ENTRIES and size <= MOST_KEPT_BYTES):
+            self._frozen[hash] = frozen
+            asyncio.get_running_loop().call_later(self._probe_wait, self._let_go, hash, frozen)
+
+    def _let_go(self, hash: str, frozen: _Frozen) -> None:
+        if self._frozen.get(hash) is frozen:
+            del self._frozen[hash]
 
     async def _unbuildable(self, hash: str, errors: Sequence[Mapping[str, Any]], why: BuildFailed) -> BuildFailed:
         await self._repository.set_errors(hash, errors)

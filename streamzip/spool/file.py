@@ -17,6 +17,7 @@ import errno
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from isal import isal_zlib
@@ -63,6 +64,7 @@ class Paths:
         return self.folder / f"{self.name}.lock"
 
 
+@cache
 def boot_id() -> bytes:
     """What names this boot of the machine, 16 bytes: proc(5), /proc/sys/kernel/random/boot_id."""
     return bytes.fromhex(Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", ""))

@@ -1,6 +1,6 @@
 """Which layouts were used: each stands for ever once bytes were given out by it, and is void until then."""
 
-from sqlalchemy import ColumnElement, Connection, case, delete, func, null, select, true, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, func, null, select, true, update
 
 from streamzip.errors import Elsewhere
 from streamzip.store.facts import forget_facts
@@ -8,6 +8,15 @@ from streamzip.store.notices import Notices
 from streamzip.store.statements import changed
 from streamzip.store.tables import archives, documents
 from streamzip.store.writer import Writer
+
+# Made once: to make them takes longer than to execute them, and a reader waits.
+_STANDING = (archives.c.hash == bindparam("of_hash")) & (archives.c.rounds == bindparam("of_rounds"))
+_STANDS = select(archives.c.hash).where(_STANDING)
+_ENDS = case((archives.c.lapses, null()), else_=archives.c.expires_at)
+_MARK = update(archives).where(_STANDING).values(released=True, expires_at=_ENDS, lapses=False)
+_BY = bindparam("by", type_=archives.c.released_by.type)
+_OWNER = func.coalesce(archives.c.released_by, _BY)
+_MARK_BY = _MARK.where(_OWNER == _BY).values(released_by=_OWNER)
 
 
 class Rounds:
@@ -25,16 +34,12 @@ class Rounds:
         counts. False where that is not the archive's layout any more, or the archive is gone. Raises Elsewhere where
         another node was first.
         """
-        standing = (archives.c.hash == hash) & (archives.c.rounds == rounds)
-        ends = case((archives.c.lapses, null()), else_=archives.c.expires_at)
-        owner = func.coalesce(archives.c.released_by, by)
-        mark = update(archives).where(standing, is_of(by))
-        mark = mark.values(released=True, released_by=owner, expires_at=ends, lapses=False)
+        values = {"of_hash": hash, "of_rounds": rounds, "by": by}
 
         def change(connection: Connection) -> bool:
-            if changed(connection, mark):
+            if changed(connection, _MARK if by is None else _MARK_BY, values):
                 return True
-            if connection.execute(select(archives.c.hash).where(standing)).first() is not None:
+            if connection.execute(_STANDS, values).first() is not None:
                 raise Elsewhere
             return False
 

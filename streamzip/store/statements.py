@@ -46,9 +46,11 @@ def put(
     connection.execute(insert.on_conflict_do_update(index_elements=list(key), set_=dict(values)))
 
 
-def changed(connection: Connection, statement: Update | Delete) -> int:
-    """Execute the statement and return how many rows it changed."""
-    count: int = connection.execute(statement).rowcount
+def changed(
+    connection: Connection, statement: Update | Delete, values: Mapping[str, Any] = MappingProxyType({})
+) -> int:
+    """Execute the statement, with the values of its parameters, and return how many rows it changed."""
+    count: int = connection.execute(statement, dict(values)).rowcount
     if count < 0:
         raise RuntimeError("the database's driver does not count the rows of an UPDATE or DELETE")
     return count
