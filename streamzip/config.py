@@ -4,7 +4,7 @@ docs/configuration.md to it."""
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,6 +16,7 @@ from pydantic import (
     DirectoryPath,
     Field,
     FilePath,
+    PrivateAttr,
     SecretStr,
     model_validator,
 )
@@ -171,11 +172,18 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,  # a wrong value may be a secret in the wrong variable
     )
 
+    _given: dict[str, Any] = PrivateAttr(default_factory=dict)  # flags, which a later reading has too
+
     config: FilePath | None = Field(
         default=None, description="TOML file of settings, by their names; a variable or flag wins over it."
     )
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    unix: Annotated[Path, AfterValidator(Path.absolute)] | None = Field(
+        default=None,
+        description="Unix socket to listen on instead of an address, for a proxy on this machine; what it says of its "
+        "clients is believed.",
+    )
     data_dir: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] = Field(
         default=Path("data"),
         validate_default=True,
@@ -453,6 +461,19 @@ class Settings(BaseSettings):
         """Return where settings are looked for; the first that has one wins."""
         ours = (init_settings, env_settings, SecretFiles(settings_cls), SettingsFile(settings_cls))
         return (*ours, ZipstreamerVariables(settings_cls))
+
+    def read_again(self) -> "Settings":
+        """Return the settings as a start would read them now. Raises pydantic's ValidationError, SetupError."""
+        again = Settings(**self._given)
+        again._given = self._given
+        return again
+
+    @classmethod
+    def given(cls, flags: Mapping[str, str]) -> "Settings":
+        """Read the settings; `flags` win. Raises pydantic's ValidationError, SetupError."""
+        settings = cls(**flags)  # type: ignore[arg-type]
+        settings._given = dict(flags)
+        return settings
 
     @property
     def exempt(self) -> frozenset[str | Network]:

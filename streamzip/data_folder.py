@@ -4,6 +4,7 @@ import base64
 import os
 import secrets
 import socket
+import stat
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
@@ -43,6 +44,15 @@ def prepare_data_dir(settings: Settings) -> None:
             f"cannot write the data folder {path} as uid {os.getuid()}: {error.strerror}. "
             f"Let that uid own it (chown {os.getuid()} {path}), or name another: --data, {variable('data_dir')}."
         ) from error
+
+
+def closed_to_group(settings: Settings) -> list[Path]:
+    """Return the folders above the copies that only the gateway's user may pass: an nginx with another one, in the
+    gateway's group, reaches no copy.
+    """
+    folders = (settings.data_dir, settings.data_dir / "spool")
+    there = [folder for folder in folders if folder.is_dir()]
+    return [folder for folder in there if not folder.stat().st_mode & (stat.S_IXGRP | stat.S_IXOTH)]
 
 
 def load_key_ring_text(settings: Settings) -> str:

@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from streamzip.config import Settings, SetupError, unknown_variables, variable
+from streamzip.data_folder import closed_to_group
 from streamzip.files.locks import LockFile
 from streamzip.process.descriptors import share_out, this_limit
 from streamzip.settings_sources import secret_names
@@ -222,6 +223,9 @@ def _authorities(settings: Settings) -> Iterator[Finding]:
 
 
 def _address(settings: Settings) -> Iterator[Finding]:
+    if settings.unix is not None:
+        yield _unix(settings.unix)
+        return
     host, port = settings.host, settings.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
@@ -248,6 +252,14 @@ def _address(settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield Finding("ok", "address", f"a gateway answers on {host}:{port}")
+
+
+def _unix(path: Path) -> Finding:
+    if path.exists() and not path.is_socket():
+        return Finding("failure", "address", f"{path} is no socket: move it away, or choose another {variable('unix')}")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        return Finding("failure", "address", f"uid {os.getuid()} may not make a socket in {path.parent}")
+    return Finding("ok", "address", f"{path} can be listened on")
 
 
 def _is_address(host: str) -> bool:
@@ -324,12 +336,8 @@ def _proxy(settings: Settings) -> Iterator[Finding]:
             "proxy",
             f"all clients have its address, and share one limit of rates: name it in {variable('trusted_proxies')}",
         )
-    copies = settings.data_dir / "spool"
-    if settings.sendfile == "x-accel" and copies.is_dir():
-        closed = [
-            path for path in (settings.data_dir, copies) if not path.stat().st_mode & (stat.S_IXGRP | stat.S_IXOTH)
-        ]
-        for path in closed:
+    if settings.sendfile == "x-accel":
+        for path in closed_to_group(settings):
             yield Finding(
                 "failure", "proxy", f"nginx cannot send copies: chgrp its group to {path}, and chmod g+x {path}"
             )

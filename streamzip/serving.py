@@ -5,6 +5,8 @@ import contextlib
 import dataclasses
 import logging
 import multiprocessing
+import os
+import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -22,16 +24,17 @@ from streamzip.config import (
     check_shared,
     variable,
 )
+from streamzip.data_folder import closed_to_group
 from streamzip.edge.clients import Door
 from streamzip.edge.door import behind
 from streamzip.logs import event
 from streamzip.process import exposing, memory, sharing
 from streamzip.process.descriptors import shared_out
-from streamzip.process.listening import listen
+from streamzip.process.listening import listen, shown
 from streamzip.process.sampling import UnderWay, sample
 from streamzip.process.server import Server
 from streamzip.process.workers import CANNOT_START, Workers
-from streamzip.start import prove, try_store
+from streamzip.start import Secrets, prove, try_store
 from streamzip.store.migrations import STEPS
 from streamzip.urls.addresses import is_loopback
 
@@ -54,13 +57,15 @@ def serve(settings: Settings) -> None:
     if others:
         event(logger, logging.WARNING, "data_folder_shared", folder=str(settings.data_dir))
     secrets = prove(settings)  # before anybody is let in: workers that cannot start would be started again and again
-    sockets = listen(settings.host, settings.port)
-    host, port = sockets[0].getsockname()[:2]
-    if not secrets.api_keys and not is_loopback(host):
-        event(logger, logging.WARNING, "open_to_all", host=host, set=variable("api_keys"))
+    sockets = listen(settings.host, settings.port, settings.unix)
+    if not secrets.api_keys and sockets[0].family != socket.AF_UNIX and not is_loopback(sockets[0].getsockname()[0]):
+        event(logger, logging.WARNING, "open_to_all", host=sockets[0].getsockname()[0], set=variable("api_keys"))
     if secrets.keys.weak:
         event(logger, logging.WARNING, "weak_secrets", ids=secrets.keys.weak, set=variable("secret_keys"))
-    event(logger, logging.INFO, "listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    if settings.sendfile == "x-accel":
+        for folder in closed_to_group(settings):
+            event(logger, logging.WARNING, "copies_out_of_reach", folder=str(folder))
+    event(logger, logging.INFO, "listening", url=shown(sockets[0], settings.unix))
     with _exposed(settings):
         if settings.workers == 1:
             _work(settings, not others and settings.jobs == "embedded", 0, sockets)
@@ -110,15 +115,28 @@ async def _serve(settings: Settings, alone: bool, sockets: Sequence[socket.socke
     parent = multiprocessing.parent_process()
     config = _uvicorn_config(app, door)
     server = Server(config, parts.leaving, stop_within=settings.stop_within, is_worker=parent is not None)
+    loop = asyncio.get_running_loop()
+    if not os.isatty(0):  # there it says that the terminal was closed
+        loop.add_signal_handler(signal.SIGHUP, _read_keys_again, parts.secrets, settings)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
     memory.keep_what_is_loaded()
     if parent is not None:  # a worker whose supervisor was killed ends as well: nobody would start it again
-        asyncio.get_running_loop().add_reader(parent.sentinel, setattr, server, "should_exit", True)
+        loop.add_reader(parent.sentinel, setattr, server, "should_exit", True)
     try:
         await server.serve(sockets=list(sockets))
     finally:
         background.cancel()
         await asyncio.gather(background, return_exceptions=True)
         await parts.close()
+
+
+def _read_keys_again(secrets: Secrets, settings: Settings) -> None:
+    try:
+        secrets.read_keys_again(settings)
+    except SetupError as error:
+        event(logger, logging.ERROR, "keys_not_read", detail=str(error))
+    else:
+        event(logger, logging.INFO, "keys_read")
 
 
 def _uvicorn_config(app: ASGIApp, door: Door) -> uvicorn.Config:

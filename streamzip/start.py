@@ -5,6 +5,8 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Final, TypeVar
 
+from pydantic import SecretStr, ValidationError
+
 from streamzip.access.api_keys import ApiKeys
 from streamzip.access.keyring import KeyRing
 from streamzip.access.standard_webhooks import WebhookSecrets
@@ -31,13 +33,29 @@ class Secrets:
     def __init__(self, settings: Settings) -> None:
         self.keys = _read("secret_keys", KeyRing.parse, load_key_ring_text(settings))
         self.webhooks = _read("webhook_secret", WebhookSecrets.parse, load_webhook_secret_text(settings))
-        api_keys = settings.api_keys
-        self.api_keys = ApiKeys() if api_keys is None else _read("api_keys", ApiKeys.parse, api_keys.get_secret_value())
-        admins = settings.admin_keys
-        self.admin_keys = ApiKeys() if admins is None else _read("admin_keys", ApiKeys.parse, admins.get_secret_value())
+        self.api_keys = _keys("api_keys", settings.api_keys)
+        self.admin_keys = _keys("admin_keys", settings.admin_keys)
         self.receiver = None if settings.webhook_url is None else settings.webhook_url.get_secret_value()
         origin = None if self.receiver is None else _read("webhook_url", origin_of, self.receiver)
         self.receivers = frozenset() if origin is None else frozenset({origin})
+
+    def read_keys_again(self, settings: Settings) -> None:
+        """Read the API keys and the admin keys again, from where the settings come from. Raises SetupError, and then
+        those from before count.
+        """
+        try:
+            found = settings.read_again()
+        except ValidationError as error:
+            raise SetupError("; ".join(each["msg"] for each in error.errors(include_input=False))) from error
+        api_keys, admin_keys = _keys("api_keys", found.api_keys), _keys("admin_keys", found.admin_keys)
+        if not self.api_keys.take_over(api_keys):
+            raise SetupError(f"{variable('api_keys')}: to have some where there were none, or none, needs a restart")
+        if not self.admin_keys.take_over(admin_keys):
+            raise SetupError(f"{variable('admin_keys')}: to have some where there were none, or none, needs a restart")
+
+
+def _keys(setting: str, text: SecretStr | None) -> ApiKeys:
+    return ApiKeys() if text is None else _read(setting, ApiKeys.parse, text.get_secret_value())
 
 
 def _read(setting: str, parse: Callable[[str], T], text: str) -> T:

@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from streamzip.api.docs_page import body
 from streamzip.web.frame import render
@@ -42,6 +42,10 @@ class Described:
     async def docs(self, request: Request) -> Response:
         """GET | HEAD /docs"""
         return render(request, "docs.html", {"session": None, "body": self._body})
+
+    async def with_slash(self, _: Request) -> Response:
+        """GET | HEAD /docs/"""
+        return RedirectResponse("../docs", headers=_HEADERS)  # relative: the proxy may have put a prefix before it
 
     async def style(self, _: Request) -> Response:
         """GET | HEAD /docs/style.css"""

@@ -33,7 +33,7 @@ class Downloads:
         self._gateway = gateway
         self._settings = settings
         self._clock = clock
-        self._told_unannounced = False
+        self._told_unannounced = self._told_unread = False
 
     async def get(self, request: Request) -> Response:
         """GET | HEAD /archive/get/{hash}.zip"""
@@ -82,7 +82,10 @@ class Downloads:
 
     def _may_hand_over(self, request: Request) -> bool:
         """Return whether a trusted proxy says that it sends copies. Where none does, the log says so once."""
-        if request.headers.get("x-accel-missing"):  # it found no copy there
+        if request.headers.get("x-accel-missing"):  # it found no copy there, or may not read it
+            if not self._told_unread:
+                self._told_unread = True
+                event(logger, logging.WARNING, "copies_not_read")
             return False
         announced = bool(request.scope.get(ANNOUNCED_KEY))
         if not announced and not self._told_unannounced:

@@ -45,6 +45,13 @@ SERVICE: tuple[Operation, ...] = (
         answers={200: Answer("HTML.", media=HTML)},
     ),
     Operation(
+        *("GET", "/docs/", "docsWithSlash", Tag.ITSELF),
+        "The same page, under its own path.",
+        Described.with_slash,
+        Access.OPEN,
+        answers={307: Answer("To the same without a slash.", headers=("Location",))},
+    ),
+    Operation(
         *("GET", "/docs/style.css", "docsStyle", Tag.ITSELF),
         "How the page looks.",
         Described.style,

@@ -72,8 +72,7 @@ def worker(**flags: str | None) -> None:
 def _read(flags: Mapping[str, str | None]) -> Settings:
     """Return the settings, and have the data folder made."""
     try:
-        given: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
-        settings = Settings(**given)
+        settings = Settings.given({name: value for name, value in flags.items() if value is not None})
         prepare_data_dir(settings)
     except ValidationError as error:
         stop(explain(error), code=2)

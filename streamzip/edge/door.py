@@ -20,13 +20,12 @@ from streamzip import metrics
 from streamzip.edge.bodies import READ_OVER
 from streamzip.edge.clients import Door
 from streamzip.edge.problem_document import ProblemResponse
+from streamzip.edge.refusals import MOST_HEAD, MOST_TARGET, refusal, refusal_status
 from streamzip.framing import Framing, head_end
 from streamzip.logs import event
 
 logger = logging.getLogger(__name__)
 
-MOST_HEAD: Final = 64 << 10  # bytes of a request's head; servers commonly take 8 to 16 KiB
-MOST_TARGET: Final = 8 << 10  # bytes; as many as servers are asked to take (RFC 9112 §3), and few are longer
 MOST_FIELDS: Final = 200
 MOST_AHEAD: Final = 16 << 20  # bytes that all connections together may have sent ahead
 RETRY_AFTER: Final = 5
@@ -299,7 +298,7 @@ class DoorProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request, or too large a one."""
-        status = 400 if self._head <= MOST_HEAD else 431
+        status = refusal_status(self._head, len(self.url) if self._in_head else 0)
         metrics.REFUSED.add(str(status))
         event(logger, logging.INFO, "request_refused", status=status, client=self.client and self.client[0])
         answer = self.cycle
@@ -308,20 +307,13 @@ class DoorProtocol(HttpToolsProtocol):
         ):
             self.transport.abort()  # what is sent now would be taken for a part of an answer, or be one too many
             return
-        if self._in_head and len(self.url) > MOST_TARGET:
-            self._refuse(b"414 URI Too Long", b"The request's target is too long.")
-        elif self._head > MOST_HEAD:
-            self._refuse(b"431 Request Header Fields Too Large", b"The request's header is too large.")
-        else:
+        told = refusal(status)
+        if told is None:
             super().send_400_response(msg)
+        else:
+            self.transport.write(told)
+            self.transport.close()
         self._watch_what_is_left()
-
-    def _refuse(self, status: bytes, content: bytes) -> None:
-        self.transport.write(
-            b"HTTP/1.1 %b\r\ncontent-type: text/plain; charset=utf-8\r\n"
-            b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (status, len(content), content)
-        )
-        self.transport.close()
 
     # -- what the client does not take -------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from streamzip.edge.accel import ANNOUNCED_KEY, announces
 from streamzip.edge.hosts import Hosts
 from streamzip.edge.problem_document import respond
-from streamzip.edge.proxies import Proxies, parsed
+from streamzip.edge.proxies import Proxies, is_local, parsed
 from streamzip.edge.sites import Sites
 from streamzip.errors import Problem
 
@@ -34,7 +34,10 @@ class Heads:
         self._hosts.check([value for name, value in fields.raw if name == b"host"], scope["http_version"])
         self._sites.check(scope["method"], fields)
         peer = None if scope["client"] is None else parsed(scope["client"][0])
-        scope[ANNOUNCED_KEY] = announces(fields) and self._proxies.trusts(peer)
-        scope["scheme"] = self._proxies.scheme(peer, scope["scheme"], fields.getlist("x-forwarded-proto"))
-        client = self._proxies.client(peer, fields.getlist("x-forwarded-for"))
-        scope["client"] = None if client is None else (str(client), scope["client"][1] if client == peer else 0)
+        local = is_local(scope)
+        scope[ANNOUNCED_KEY] = announces(fields) and (local or self._proxies.trusts(peer))
+        forwarded = fields.getlist("x-forwarded-proto")
+        scope["scheme"] = self._proxies.scheme(peer, scope["scheme"], forwarded, local=local)
+        client = self._proxies.client(peer, fields.getlist("x-forwarded-for"), local=local)
+        port = scope["client"][1] if client == peer and scope["client"] is not None else 0
+        scope["client"] = None if client is None else (str(client), port)

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 from typing import Final
 
+from starlette.types import Scope
+
 from streamzip.urls.addresses import Address, Network, lies_in, unmapped
 
 SCHEMES: Final = frozenset({"http", "https"})
@@ -31,27 +33,33 @@ class Proxies:
         """Return whether the operator named the peer: what it tells of a request is believed."""
         return peer is not None and lies_in(peer, self._named)
 
-    def scheme(self, peer: Address | None, scheme: str, forwarded: Sequence[str]) -> str:
-        """Return the scheme of a request. `forwarded`: its X-Forwarded-Proto fields.
+    def scheme(self, peer: Address | None, scheme: str, forwarded: Sequence[str], *, local: bool = False) -> str:
+        """Return the scheme of a request. `forwarded`: its X-Forwarded-Proto fields; `local`: see is_local.
 
         Of several values the last counts: the nearest proxy wrote it, and those before it may be a client's claim.
         """
-        if peer is None or not (peer.is_loopback or lies_in(peer, self._named)):
+        if not local and (peer is None or not (peer.is_loopback or lies_in(peer, self._named))):
             return scheme
         told = ",".join(forwarded).rpartition(",")[2].strip().lower()
         return told if told in SCHEMES else scheme
 
-    def client(self, peer: Address | None, forwarded: Sequence[str]) -> Address | None:
-        """Return the address of a request's client. `forwarded`: its X-Forwarded-For fields.
+    def client(self, peer: Address | None, forwarded: Sequence[str], *, local: bool = False) -> Address | None:
+        """Return the address of a request's client. `forwarded`: its X-Forwarded-For fields; `local`: see is_local.
 
         It is the last one that no named proxy has: each of them appended whom it was asked by.
         """
-        found = peer
+        found, trusted = peer, local or self.trusts(peer)
         for hop in _hops(forwarded):
-            if found is None or not lies_in(found, self._named):
+            if not trusted:
                 break
-            found = hop
+            found, trusted = hop, lies_in(hop, self._named)
         return found
+
+
+def is_local(scope: Scope) -> bool:
+    """Return whether a request came by a Unix socket: whoever may open that is the operator's proxy."""
+    server = scope.get("server")
+    return server is not None and server[1] is None
 
 
 def _hops(fields: Sequence[str]) -> Iterator[Address]:

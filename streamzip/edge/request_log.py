@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from streamzip import metrics
 from streamzip.edge.connection import Cut, connection_of
-from streamzip.edge.proxies import Proxies, parsed
+from streamzip.edge.proxies import Proxies, is_local, parsed
 from streamzip.logs import REQUEST_ID, event
 
 logger = logging.getLogger(__name__)
@@ -124,7 +124,7 @@ class RequestLog:
         given: list[bytes] = [value for name, value in scope["headers"] if name == b"x-request-id"]
         if len(given) == 1 and _GIVEN_ID.fullmatch(given[0]):
             peer = None if scope["client"] is None else parsed(scope["client"][0])
-            if self._proxies.trusts(peer):
+            if is_local(scope) or self._proxies.trusts(peer):
                 return given[0].decode("ascii")
         return secrets.token_hex(8)
 

@@ -53,6 +53,8 @@ class Workers:
         """
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._end)
+        if not os.isatty(0):  # there it says that the terminal was closed
+            signal.signal(signal.SIGHUP, self._pass_on)
         self._running = [self._start(place) for place in range(self._count)]
         try:
             while not self._ending.is_set():
@@ -67,9 +69,17 @@ class Workers:
             self._hurried.set()
         self._ending.set()
 
+    def _pass_on(self, number: int, _frame: FrameType | None) -> None:
+        for process, _ in self._running:
+            if process.pid is not None and process.is_alive():
+                os.kill(process.pid, number)
+
     def _start(self, place: int) -> tuple[BaseProcess, float]:
         process = self._context.Process(target=self._target, args=(place, self._sockets), daemon=False)
+        # What comes before a worker listens for it waits (pthread_sigmask(3)), and does not end it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
         process.start()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         return process, time.monotonic()
 
     def _replace_dead(self) -> None:

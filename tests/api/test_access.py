@@ -74,6 +74,7 @@ TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/health_check"): EVERYBODY,
     ("GET", "/openapi.json"): EVERYBODY,
     ("GET", "/docs"): EVERYBODY,
+    ("GET", "/docs/"): (307,) * 5,
     ("GET", "/docs/style.css"): EVERYBODY,
 }
 ADMIN_GETS = {

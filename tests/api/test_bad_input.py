@@ -261,3 +261,11 @@ def test_number_of_thousands_of_digits_is_no_failure(gateway: Gateway, path: str
     answer = gateway.client.get(path.format(hash="a" * 32, digits="9" * 4400))
     assert 400 <= answer.status_code < 500
     assert not [line for line in gateway.log if line["event"] == "unexpected failure"]
+
+
+@pytest.mark.parametrize(("method", "status"), [("BREW", 501), ("PROPFIND", 405)])
+def test_method_that_is_none_is_told_apart_from_one_that_is_not_allowed(
+    gateway: Gateway, method: str, status: int
+) -> None:
+    """501 for what no server knows (RFC 9110 §15.6.2), 405 for what this path does not have."""
+    assert gateway.client.request(method, "/healthz").status_code == status

@@ -75,7 +75,9 @@ class Gateway:
         self.port = 0
         # No connection is kept: each request opens its own, so that what a test sees of sockets is what it did.
         limits = httpx.Limits(max_keepalive_connections=0)
-        self.client = httpx.Client(trust_env=False, limits=limits, timeout=60)
+        self._unix = env.get("unix")
+        transport = None if self._unix is None else httpx.HTTPTransport(uds=self._unix, limits=limits)
+        self.client = httpx.Client(trust_env=False, limits=limits, timeout=60, transport=transport)
 
     @classmethod
     def handed(cls, listening: socket.socket, data: Path, *, allow: Iterable[str] = (), **env: str) -> Self:
@@ -107,7 +109,10 @@ class Gateway:
         self._reading = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         self._reading.start()
         listening = self.logged("listening", after=before, seconds=STARTS_WITHIN)
-        self.port = int(listening["url"].rpartition(":")[2])
+        if self._unix is None:
+            self.port = int(listening["url"].rpartition(":")[2])
+        else:
+            assert listening["url"] == f"unix:{self._unix}"
         self.client.base_url = httpx.URL(self.base)
         # It listens before its store is open; a request waits for that in the socket's queue.
         assert self.client.get("/readyz").status_code == 200
