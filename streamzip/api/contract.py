@@ -14,7 +14,7 @@ from streamzip.guards.access import Access
 
 Handler = Callable[[Any, Request], Awaitable[Response]]  # a method of one of the interface's classes
 
-ZIP = "application/zip"
+ZIP, TAR = "application/zip", "application/x-tar"
 ANY = "*/*"
 FORM = "application/x-www-form-urlencoded"
 HTML, CSS, TEXT, JSON = "text/html", "text/css", "text/plain", "application/json"
@@ -50,11 +50,13 @@ class Tag(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One status. `model` describes its JSON; `media` what it is otherwise, None for nothing at all."""
+    """One status. `model` describes its JSON; `media` what it is otherwise, one of several types where it may be
+    either, None for nothing at all.
+    """
 
     says: str
     model: type | None = None
-    media: str | None = None
+    media: str | tuple[str, ...] | None = None
     headers: tuple[str, ...] = ()
 
 
@@ -120,7 +122,7 @@ CONDITIONS = (
 HELD = ("Content-Disposition", "Last-Modified")
 
 
-def zipped(says: str, *more: int, media: str = ZIP) -> dict[str, Any]:
+def zipped(says: str, *more: int, media: str | tuple[str, ...] = ZIP) -> dict[str, Any]:
     """What the bytes of an archive, or of a file of another type, answer with."""
     return {
         "answers": {
@@ -133,7 +135,9 @@ def zipped(says: str, *more: int, media: str = ZIP) -> dict[str, Any]:
     }
 
 
-def fetched(*, parameters: tuple[Parameter, ...], says: str = "The archive.", media: str = ZIP) -> dict[str, Any]:
+def fetched(
+    *, parameters: tuple[Parameter, ...], says: str = "The archive.", media: str | tuple[str, ...] = ZIP
+) -> dict[str, Any]:
     common = zipped(says, media=media)
     return common | {"parameters": (*parameters, *common["parameters"])}
 

@@ -1,9 +1,11 @@
 """GET and HEAD of the archive, in every state: never pulled, growing, finished; whole or in ranges."""
 
 import logging
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from email.utils import formatdate
 from functools import partial
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,10 +22,13 @@ from streamzip.edge.sending import HandedOver
 from streamzip.errors import AskedAnew, NotReady
 from streamzip.gateway import Gateway
 from streamzip.logs import event
+from streamzip.manifest.model import Format
 from streamzip.web.frame import is_browser
 from streamzip.web.told import preparing_page
 
 logger = logging.getLogger(__name__)
+
+_MEDIA_TYPES: Final[Mapping[Format, str]] = {"zip": "application/zip", "tar": "application/x-tar"}
 
 
 class Downloads:
@@ -105,7 +110,7 @@ class Downloads:
 
 def _headers(facts: Facts) -> dict[str, str]:
     headers = {
-        "Content-Type": "application/zip",
+        "Content-Type": _MEDIA_TYPES[facts.container],
         "Content-Disposition": attachment(facts.filename),
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "private, no-transform",

@@ -137,7 +137,8 @@ def _response(status: int, operation: Operation) -> dict[str, Any]:
     if answer.model is not None:
         response["content"] = {JSON: {"schema": _reference(answer.model)}}
     elif answer.media is not None:
-        response["content"] = {answer.media: {}}
+        several = (answer.media,) if isinstance(answer.media, str) else answer.media
+        response["content"] = {media: {} for media in several}
     if status in operation.pages:
         response.setdefault("content", {})[HTML] = {}
     return response

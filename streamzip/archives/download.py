@@ -16,6 +16,7 @@ from streamzip.spans import Data
 from streamzip.spool.shelf import Shelf
 from streamzip.store.rows import ArchiveRow
 from streamzip.store.states import ArchiveState
+from streamzip.zip.layout import Format
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ class Facts:
     """
 
     filename: str
+    container: Format
     length: int | None
     etag: str | None
     last_modified: int  # epoch seconds
@@ -122,9 +124,8 @@ def _facts(row: ArchiveRow, lease: Lease) -> Facts:
     # Without a copy and without strong validators nothing proves that two answers have the same bytes.
     same = length is not None and (lease.kept or archive.layout.provable)
     etag = f'"{frozen_at:x}-{length:x}"' if same else None
-    return Facts(
-        row.filename, length, etag, frozen_at, archive.spool.sealed and row.completed_at is not None, row.lapses
-    )
+    finished = archive.spool.sealed and row.completed_at is not None
+    return Facts(row.filename, archive.layout.container, length, etag, frozen_at, finished, row.lapses)
 
 
 class Downloads:

@@ -73,6 +73,8 @@ class Planning:
         for index, entry in enumerate(manifest.entries):
             if entry.size and entry.size > pulling.bounds.entry:
                 self._judge(index, entry.size)
+            if manifest.format == "tar" and entry.size is None and not (entry.probe or entry.is_folder):
+                self._errors[index] = _sizeless()
         self._kept = 0
         self._waiting = False
         self.bodies: dict[int, bytes] = {}
@@ -164,6 +166,9 @@ class Planning:
             return
         if facts.size is not None and not self._judge(index, facts.size):
             return
+        if size is None and facts.size is None and self.manifest.format == "tar":
+            self._errors[index] = _sizeless()
+            return
         if facts.body is not None and self._kept + len(facts.body) <= KEEP_TOTAL:
             self.bodies[index] = facts.body
             self._kept += len(facts.body)
@@ -232,7 +237,14 @@ class Planning:
             report = (_free_name({row.name.casefold() for row in self._rows()}), body.encode())
         deflate = self._deflated()
         compressor = this_compressor() if deflate else ""
-        return freeze(self._rows(deflate), frozen_at=now, compressor=compressor, report=report, rounds=self._rounds)
+        return freeze(
+            self._rows(deflate),
+            frozen_at=now,
+            compressor=compressor,
+            report=report,
+            rounds=self._rounds,
+            container=self.manifest.format,
+        )
 
     def bodies_in(self, layout: Layout) -> dict[int, bytes]:
         """Return the small bodies that the probe has kept, by their member in the layout that was made of it."""
@@ -268,7 +280,7 @@ class Planning:
         return Planned(index, name, mtime, size, entry.crc32, deflate, facts.ranges, validator)
 
     def _deflated(self) -> frozenset[int]:
-        if self.manifest.compression == "store":
+        if self.manifest.compression == "store" or self.manifest.format == "tar":
             return frozenset()
         if self.manifest.compression == "deflate":
             return frozenset(row.entry for row in self._rows() if row.size != 0)
@@ -283,6 +295,10 @@ class Planning:
     def _content_type(self, index: int) -> str | None:
         facts = self._facts.get(index)
         return None if facts is None else facts.content_type
+
+
+def _sizeless() -> OriginError:
+    return OriginError("size_unknown", "its origin does not tell the file's size, which a tar needs before its bytes")
 
 
 def _free_name(taken: set[str]) -> str:

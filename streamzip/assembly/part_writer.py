@@ -117,7 +117,8 @@ class PartWriter:
         ledger.check_crc(member, crc)
         await intake.placed(member)  # behind an open member, which may be longer in coming
         offsets, extents = ledger.offsets, ledger.extents
-        intake.spool.write(offsets.offset(member), offsets.header(member, crc) + body)
+        record = b"".join((offsets.header(member, crc), body, offsets.descriptor(member, crc)))
+        intake.spool.write(offsets.offset(member), record)
         ledger.landed(part, len(body) - extents.filled[part])
         intake.append(Extent(part, extents.committed[part], len(body), crc))
         ledger.completed(member, crc)

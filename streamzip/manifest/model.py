@@ -18,6 +18,7 @@ from streamzip.manifest.strict_json import read_lists
 Compression = Literal["auto", "store", "deflate"]
 OnError = Literal["skip", "fail"]
 OnHtml = Literal["keep", "skip", "fail"]
+Format = Literal["zip", "tar"]
 
 # Entries rendered at a time: a million of them as dicts at once would be 300 MB, a batch is 0.3.
 _BATCH = 1000
@@ -66,6 +67,7 @@ class Manifest:
     compression: Compression = "auto"
     on_error: OnError = "skip"
     on_html: OnHtml = "keep"
+    format: Format = "zip"
     generation: int = 1
     owner: str | None = None
 
@@ -94,7 +96,10 @@ class Manifest:
             manifest = cls(entries=entries, **stored["archive"])
         except (ValueError, TypeError, KeyError, RecursionError, NotJson) as error:
             raise Damaged("The stored manifest cannot be read") from error
-        options = ((manifest.compression, Compression), (manifest.on_error, OnError), (manifest.on_html, OnHtml))
+        options = (
+            *((manifest.compression, Compression), (manifest.on_error, OnError)),
+            *((manifest.on_html, OnHtml), (manifest.format, Format)),
+        )
         if any(value not in get_args(known) for value, known in options):
             raise Damaged("The stored manifest holds an option that this version does not know")
         return manifest

@@ -104,6 +104,12 @@ def clean_filename(requested: str) -> str:
     return _cut("_".join(_parts(stem)) or _ARCHIVE, ".zip")
 
 
+def tar_filename(cleaned: str) -> str:
+    """Return what `clean_filename` gave as the name of a tar: it ends in `.tar`, and not in `.zip`."""
+    stem = cleaned.removesuffix(".zip")
+    return stem if stem.lower().endswith(".tar") else f"{stem}.tar"
+
+
 def holds_unseen(name: str) -> bool:
     """Return whether a character of the name cannot be seen, or could turn its direction."""
     return _UNSEEN_CHAR.search(name) is not None

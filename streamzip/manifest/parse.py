@@ -9,8 +9,8 @@ from typing import Any, get_args
 from streamzip.errors import FieldError, InvalidRequest, TooLarge
 from streamzip.manifest import objects
 from streamzip.manifest.fields import read_fields
-from streamzip.manifest.model import Compression, Entry, Manifest, OnError, OnHtml
-from streamzip.manifest.names import clean_filename, name_from_url, unique_names
+from streamzip.manifest.model import Compression, Entry, Format, Manifest, OnError, OnHtml
+from streamzip.manifest.names import clean_filename, name_from_url, tar_filename, unique_names
 from streamzip.manifest.strict_json import Take, quoted, read_json
 from streamzip.manifest.times import read_time
 from streamzip.manifest.uploads import SCHEME, name_in
@@ -22,6 +22,8 @@ _Reader = Callable[[Any], Any]  # the value as the manifest has it; ValueError w
 _COMPRESSIONS: tuple[str, ...] = get_args(Compression)
 _ON_ERROR: tuple[str, ...] = get_args(OnError)
 _ON_HTML: tuple[str, ...] = get_args(OnHtml)
+_FORMATS: tuple[str, ...] = get_args(Format)
+_CHOSEN = ("filename", "compression", "on_error", "on_html", "format")
 
 _VALUES_PER_ENTRY = 16  # seven members, the object, some header fields, and room to say what is wrong with one
 _MAX_ID = 1024
@@ -97,7 +99,11 @@ def parse_create(
     if sum(entry.size or 0 for entry in wished) > _MAX_TOTAL:
         raise InvalidRequest([FieldError("/entries", f"the sizes add up to more than {_MAX_TOTAL} bytes")])
     entries, renamed = named(wished)
-    chosen = {key: options[key] for key in ("filename", "compression", "on_error", "on_html") if key in options}
+    chosen = {key: options[key] for key in _CHOSEN if key in options}
+    if chosen.get("format") == "tar":
+        if chosen.get("compression") == "deflate":
+            raise InvalidRequest([FieldError("/compression", "a tar is not compressed; leave it out, or say store")])
+        chosen["filename"] = tar_filename(chosen.get("filename", clean_filename("")))
     manifest = Manifest(entries=entries, owner=owner, **chosen)
     return CreateRequest(
         manifest,
@@ -286,6 +292,7 @@ def _option_readers(limits: Limits, allow: Exempt) -> dict[str, _Reader]:
         "compression": lambda value: _one_of(_COMPRESSIONS, value),
         "on_error": lambda value: _one_of(_ON_ERROR, value),
         "on_html": lambda value: _one_of(_ON_HTML, value),
+        "format": lambda value: _one_of(_FORMATS, value),
         "prefetch": _flag,
         "refresh": _flag,
         "webhook": lambda value: _url(value, limits, allow),

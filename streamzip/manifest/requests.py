@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
-from streamzip.manifest.model import Compression, OnError, OnHtml
+from streamzip.manifest.model import Compression, Format, OnError, OnHtml
 
 _Url = Annotated[
     str,
@@ -133,6 +133,11 @@ class CreateBody(BaseModel):
         None,
         description="A web page comes where an entry's name says PDF, image, archive …, as of login walls: `keep` "
         "(default) packs it, and says so in `warnings`; `skip` leaves it out; `fail`: the archive fails.",
+    )
+    format: Format | None = Field(
+        None,
+        description="`zip` (default), or `tar`: without compression, and with those files alone whose size is given or "
+        "told by their origins.",
     )
     prefetch: bool | None = Field(
         None, description="Build the archive in the background now. Default: as the gateway is configured."

@@ -9,18 +9,21 @@ import hashlib
 import json
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntFlag
 from itertools import chain
-from typing import Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from isal import isal_zlib
 
 from streamzip.errors import Damaged
 from streamzip.zip.records import ZIP64_LIMIT, Method
 
-VERSION: Final = 1
+Format = Literal["zip", "tar"]
+
+# Of a stored layout: a release that knows no other container must not read one as zip.
+VERSIONS: Final[Mapping[Format, int]] = {"zip": 1, "tar": 2}
 
 # A member up to this size is held whole before its header is written, so that the header has its CRC and size and
 # streaming readers (Java's ZipInputStream) accept it; 32 of them in flight are 32 MiB.
@@ -81,6 +84,7 @@ class Layout:
     validators: Sequence[str]  # "s" and a strong ETag, "w" and a Last-Modified, or ""
     report: bytes = b""  # the bytes of the report member, the last one, where there is one
     rounds: int = 0  # times that another layout was frozen, of which no byte was given out
+    container: Format = "zip"
     first_parts: "array[int]" = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -132,7 +136,8 @@ class Layout:
         numbers = [column.tobytes() for column in (self.entries, self.mtimes, self.sizes, self.crcs)]
         texts = ["\0".join(column).encode() for column in (self.names, self.validators)]
         columns = [*numbers, *texts, self.traits, self.report]
-        head = {"version": VERSION, "frozen_at": self.frozen_at, "compressor": self.compressor, "members": self.members}
+        head: dict[str, Any] = {"version": VERSIONS[self.container], "frozen_at": self.frozen_at}
+        head |= {"compressor": self.compressor, "members": self.members}
         head["columns"] = [len(column) for column in columns]
         if self.rounds:
             head["rounds"] = self.rounds
@@ -144,7 +149,8 @@ class Layout:
         try:
             head_line, _, body = zlib.decompress(stored).partition(b"\n")
             head = json.loads(head_line)
-            if head["version"] != VERSION:
+            container = next((each for each, version in VERSIONS.items() if version == head["version"]), None)
+            if container is None:
                 raise Damaged(f"a stored layout has version {head['version']}, which this release does not read")
             entries, mtimes, sizes, crcs, names, validators, traits, report = _cutter(body, head["columns"])
             return cls(
@@ -159,6 +165,7 @@ class Layout:
                 validators=validators.decode().split("\0") if head["members"] else [],
                 report=report,
                 rounds=head.get("rounds", 0),
+                container=container,
             )
         except (ValueError, KeyError, TypeError, zlib.error) as error:
             raise Damaged("a stored layout cannot be read") from error
@@ -208,6 +215,7 @@ def freeze(
     compressor: str,
     report: tuple[str, bytes] | None = None,
     rounds: int = 0,
+    container: Format = "zip",
 ) -> Layout:
     """The layout of these members, in their order; `report` (name, bytes) becomes the last one."""
     entries, mtimes, sizes, crcs = array("q"), array("q"), array("q"), array("q")
@@ -237,6 +245,7 @@ def freeze(
         validators=validators,
         report=report[1] if report is not None else b"",
         rounds=rounds,
+        container=container,
     )
 
 

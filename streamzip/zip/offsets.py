@@ -12,8 +12,8 @@ from enum import Enum
 from typing import NamedTuple
 
 from streamzip.spans import Span
-from streamzip.zip import records
-from streamzip.zip.layout import PART_SIZE, UNKNOWN, Layout, Trait, method_of
+from streamzip.zip.container import container_of
+from streamzip.zip.layout import PART_SIZE, UNKNOWN, Layout, Trait
 
 DIRECTORY_BLOCK = 2048  # records rendered at once: some 200 KiB, a few milliseconds
 
@@ -63,7 +63,7 @@ class Offsets:
         self._offsets = array("q", [0])
         self._crcs_known = False
         self._directory: array[int] | None = None
-        self._name_lengths = array("H", (len(name.encode()) for name in layout.names))
+        self._container = container_of(layout)
         self._advance()
 
     @property
@@ -124,17 +124,11 @@ class Offsets:
 
     def header_length(self, member: int) -> int:
         """Return the length of the member's local header."""
-        zip64 = self.traits[member] & Trait.ZIP64 != 0
-        return records.header_length(
-            name_length=self._name_lengths[member], mtime=self.layout.mtime(member), zip64=zip64
-        )
+        return self._container.header_length(member, self.traits[member])
 
     def descriptor_length(self, member: int) -> int:
-        """Return the length of the member's data descriptor: APPNOTE 4.3.9 with its signature, none, 16 or 24."""
-        traits = self.traits[member]
-        if not traits & Trait.DESCRIPTOR:
-            return 0
-        return 24 if traits & Trait.ZIP64 else 16
+        """Return the length of what follows the member's bytes: a data descriptor, or padding."""
+        return self._container.descriptor_length(self.traits[member], self.stored[member])
 
     def offset(self, member: int) -> int:
         """Return where the member's local header begins. The member must be placed, or stand at the frontier."""
@@ -160,12 +154,8 @@ class Offsets:
         if self._directory is None:
             offsets = array("q", [0])
             for member in range(self.layout.members):
-                length = records.directory_length(
-                    name_length=self._name_lengths[member],
-                    mtime=self.layout.mtime(member),
-                    size=self.sizes[member],
-                    stored=self.stored[member],
-                    offset=self._offsets[member],
+                length = self._container.directory_length(
+                    member, size=self.sizes[member], stored=self.stored[member], offset=self._offsets[member]
                 )
                 offsets.append(offsets[-1] + length)
             self._directory = offsets
@@ -173,10 +163,7 @@ class Offsets:
 
     def end_records(self) -> bytes:
         """Return the last bytes of the archive. All offsets must be known."""
-        length = self.directory_offsets()[-1]
-        return records.end_records(
-            entries=self.layout.members, directory_start=self.directory_start, directory_length=length
-        )
+        return self._container.end(start=self.directory_start, length=self.directory_offsets()[-1])
 
     @property
     def length(self) -> int:
@@ -262,24 +249,12 @@ class Offsets:
 
     def header_as(self, member: int, *, traits: int, size: int, stored: int, crc: int) -> bytes:
         """Return the local header of a member that turned out so, before that is noted here."""
-        return records.local_header(
-            name=self.layout.names[member],
-            mtime=self.layout.mtime(member),
-            method=method_of(traits),
-            descriptor=bool(traits & Trait.DESCRIPTOR),
-            zip64=bool(traits & Trait.ZIP64),
-            crc=crc,
-            size=size,
-            stored=stored,
-        )
+        return self._container.header(member, traits=traits, size=size, stored=stored, crc=crc)
 
     def descriptor(self, member: int, crc: int) -> bytes:
-        """Return the member's data descriptor, or nothing where it has none."""
-        traits = self.traits[member]
-        if not traits & Trait.DESCRIPTOR:
-            return b""
-        zip64 = bool(traits & Trait.ZIP64)
-        return records.data_descriptor(crc=crc, size=self.sizes[member], stored=self.stored[member], zip64=zip64)
+        """Return what follows the member's bytes: its data descriptor, padding, or nothing."""
+        size, stored = self.sizes[member], self.stored[member]
+        return self._container.descriptor(traits=self.traits[member], size=size, stored=stored, crc=crc)
 
     def directory_block(self, first: int, stop: int) -> bytes:
         """Return the directory records of the members `[first, stop)`; every CRC must be known."""
@@ -287,13 +262,9 @@ class Offsets:
 
     def _directory_records(self, first: int, stop: int) -> Iterator[bytes]:
         for member in range(first, stop):
-            traits = self.traits[member]
-            yield records.directory_record(
-                name=self.layout.names[member],
-                mtime=self.layout.mtime(member),
-                method=method_of(traits),
-                descriptor=bool(traits & Trait.DESCRIPTOR),
-                zip64=bool(traits & Trait.ZIP64),
+            yield self._container.directory_record(
+                member,
+                traits=self.traits[member],
                 crc=self.crcs[member],
                 size=self.sizes[member],
                 stored=self.stored[member],

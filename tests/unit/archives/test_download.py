@@ -22,7 +22,7 @@ Read = Callable[[int, int | None], AsyncGenerator[bytes, None]]
 
 def opened(read: Read, *, provable: bool, rounds: int = 0) -> Any:
     """Stands in for an archive that is open: what a download asks of it."""
-    layout = SimpleNamespace(frozen_at=0, exact=True, provable=provable, rounds=rounds)
+    layout = SimpleNamespace(frozen_at=0, container="zip", exact=True, provable=provable, rounds=rounds)
     ledger = SimpleNamespace(length=10, gave_out=lambda: None)
     archive = SimpleNamespace(layout=layout, ledger=ledger, spool=SimpleNamespace(sealed=False))
     return SimpleNamespace(archive=archive, read=read)

@@ -172,7 +172,7 @@ HEAD = {"version": 1, "frozen_at": 1, "compressor": "", "members": 0, "columns":
         zlib.compress(b"\xff\xfe\n"),
         _stored([]),
         _stored({}),
-        _stored(HEAD | {"version": 2}),
+        _stored(HEAD | {"version": 3}),
         _stored(HEAD | {"columns": [0] * 7}),
         _stored(HEAD | {"columns": [7] + [0] * 7}, b"7 bytes"),
         _stored(HEAD | {"columns": [0, 0, 8, 0, 0, 0, 0, 0]}, b"8  bytes"),
