@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import random
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
@@ -69,6 +68,7 @@ from streamzip.origins.pull import Bounds, Patience
 from streamzip.origins.registry import Registry
 from streamzip.origins.rewritten import RewrittenSource
 from streamzip.process.descriptors import Shares
+from streamzip.retry import spread
 from streamzip.spool.memory import Memory
 from streamzip.spool.shelf import Shelf
 from streamzip.start import Secrets, open_store
@@ -207,7 +207,7 @@ class Parts:
             repository,
             Courier(self.transport, self.to_receiver, secrets.webhooks, secrets.keys, clock).deliver,
             clock,
-            jitter=lambda: random.uniform(0.8, 1.2),  # noqa: S311 - no secret
+            jitter=spread(0.2),
         )
         self.webpages = WebpageDownloads(
             repository,
@@ -216,7 +216,7 @@ class Parts:
             clock,
             changed=pages_due,
             slots=slots,
-            jitter=lambda: random.uniform(0.8, 1.2),  # noqa: S311 - no secret
+            jitter=spread(0.2),
         )
         lock, patience = settings.data_dir / "jobs.lock", settings.job_patience
         self.works = (

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from streamzip.assembly.archive import FOLLOW_INTERVAL
 from streamzip.assembly.assembly import Assembly
 from streamzip.assembly.ledger import Ledger
+from streamzip.files.locks import when_free
 from streamzip.spans import Span
 from streamzip.spool.file import FileSpool
 from streamzip.zip.layout import Layout
@@ -29,8 +30,7 @@ async def finish(assembly: Assembly, copy: FileSpool) -> Finished:
     with assembly.reader() as reader:
         await reader.everything()
     loop = asyncio.get_running_loop()
-    while not copy.begin_finish():  # noqa: ASYNC110 - the kernel tells nobody when a lock is free
-        await asyncio.sleep(FOLLOW_INTERVAL)
+    await when_free(copy.begin_finish, every=FOLLOW_INTERVAL)
     try:
         assembly.archive.follow()
         if not copy.check_seal():

@@ -25,7 +25,7 @@ from streamzip.origins.kinds import may_pass
 from streamzip.origins.pull import too_long
 from streamzip.store.repository import CRCS, LAYOUT, Repository
 from streamzip.store.rows import ArchiveRow, Sealed
-from streamzip.store.states import ARCHIVE_TOO_LARGE, ENTRY_FAILED, NO_ENTRIES, SETTLED, UNBUILDABLE, ArchiveState
+from streamzip.store.states import ARCHIVE_TOO_LARGE, ENTRY_FAILED, NO_ENTRIES, SETTLED, ArchiveState
 from streamzip.store.vault import Vault
 from streamzip.zip.layout import Layout
 from streamzip.zip.offsets import is_longer
@@ -238,7 +238,7 @@ class Loader:
             winner = await self._repository.set_layout(hash, sealed)
         else:
             winner = await self._repository.set_layout(
-                hash, sealed, errors=errors, warnings=warnings, over=UNBUILDABLE, rounds=layout.rounds
+                hash, sealed, errors=errors, warnings=warnings, rounds=layout.rounds
             )
         if winner.body == body:
             self._keep(hash, _Frozen(planning.manifest, layout, body, planning.bodies_in(layout)))

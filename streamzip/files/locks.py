@@ -5,10 +5,12 @@ process, readers of one archive share it, and what keeps them apart is the table
 (a child would keep them alive).
 """
 
+import asyncio
 import errno
 import fcntl
 import os
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +26,24 @@ USE: Final = FINISH + 1  # shared: somebody reads; exclusive: to evict or begin 
 
 class InUse(Exception):
     """Another process evicts this archive or begins it anew, or uses it while this one would."""
+
+
+async def when_free(take: Callable[[], bool], every: float) -> None:
+    """Take a lock as soon as it is free: `take` tries, every so many seconds, for the kernel tells nobody.
+
+    Not in a thread that would wait for it: that could be the last one, which the lock's holder needs to go on.
+    """
+    while not take():  # noqa: ASYNC110 - see above
+        await asyncio.sleep(every)
+
+
+def try_flock(fd: int, *, shared: bool = False) -> bool:
+    """Lock the whole open file, alone or with others that share it (flock(2)); False where another has it."""
+    try:
+        fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 class LockFile:

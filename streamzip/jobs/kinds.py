@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar
 
 from streamzip.jobs.turns import Turn
+from streamzip.retry import grown
 from streamzip.store.queues import LeftOut
 
 
@@ -96,4 +97,4 @@ def spare(slots: int) -> int:
 
 def after_yielding(times: int) -> float:
     """Return the seconds for which a row rests that gave up its slot, and had done so so many `times` in a row."""
-    return min(LONGEST_REST, FIRST_REST * 2.0 ** min(times, 16))
+    return grown(FIRST_REST, LONGEST_REST, times)

@@ -11,6 +11,7 @@ from streamzip.errors import BuildFailed, Conflict, Damaged, NotFound, NotReady,
 from streamzip.jobs.kinds import Share, after_yielding, spare
 from streamzip.jobs.turns import Turn
 from streamzip.logs import event
+from streamzip.retry import grown
 from streamzip.store.faults import STORE_UNAVAILABLE
 from streamzip.store.queues import NOT_READY, PREFETCHES, SLOW, LeftOut
 from streamzip.store.repository import Repository
@@ -108,7 +109,7 @@ class Prefetches:
         except NotReady as problem:
             if problem.code == STORE_UNAVAILABLE:
                 raise
-            await self._put_off(job, problem.code, max(problem.retry_after or 1, min(60.0, 2.0 ** min(job.waits, 6))))
+            await self._put_off(job, problem.code, max(problem.retry_after or 1, grown(1.0, 60.0, job.waits)))
         except (Problem, OSError) as error:
             if isinstance(error, BuildFailed) and error.lasting:
                 await self._ended(job, error.code)

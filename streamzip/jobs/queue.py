@@ -10,11 +10,12 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic
 
 from streamzip.clock import Clock
 from streamzip.errors import Problem
-from streamzip.files.locks import LockFile
+from streamzip.files.locks import LockFile, when_free
 from streamzip.jobs.kinds import Counts, Kind, RowT, full
 from streamzip.jobs.turn_limit import TurnLimit
 from streamzip.jobs.turns import Turn
@@ -35,8 +36,7 @@ async def leading(lock: LockFile, turn: int) -> AsyncIterator[None]:
     The file is closed at the end.
     """
     try:
-        while not lock.try_exclusive(turn):  # noqa: ASYNC110 - the kernel tells nobody when a lock is free
-            await asyncio.sleep(1.0)
+        await when_free(partial(lock.try_exclusive, turn), every=1.0)
         yield
     finally:
         lock.close()

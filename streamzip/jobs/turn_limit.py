@@ -6,6 +6,7 @@ from typing import Any, Final, Generic
 from streamzip.clock import Clock
 from streamzip.jobs.kinds import RowT, Yielding, full
 from streamzip.jobs.turns import Turn
+from streamzip.retry import grown
 from streamzip.store.queues import LeftOut
 
 LEAST_RATE: Final = 25_000  # bytes per second; with less, a slot is worth more to another row
@@ -36,7 +37,7 @@ class TurnLimit(Generic[RowT]):
                 continue
             others = [other for other in turns if other is not turn and other not in ended]
             left_out = LeftOut.of([*beside, *(each.row.id for each in turns), *rivals], full(self._kind, others))
-            longer = min(LONGER, 2 ** min(self._kind.turns_in_vain(turn.row), 16))
+            longer = grown(1.0, LONGER, self._kind.turns_in_vain(turn.row))
             any_of_them = idle >= self.seconds * longer
             rival = await self._kind.rival(self._clock.wall(), left_out, turn.row, any_of_them=any_of_them)
             if rival is not None:

@@ -1,34 +1,10 @@
-"""When to try again: pure, so that a test can read the times instead of waiting for them."""
+"""When an answer asks to be tried again, and other times of HTTP. PURE."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_tz
 from functools import lru_cache
 
 LONGEST_RETRY_AFTER = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """How many attempts, and the seconds between them: `base`, growing by `factor` up to `cap`, each with jitter.
-
-    `jitter` gives a factor around 1: many entries of one origin fail together and must not return together.
-    """
-
-    attempts: int
-    base: float
-    cap: float
-    jitter: Callable[[], float]
-    factor: float = 2.0
-
-    def delay(self, failures: int, retry_after: float | None = None) -> float | None:
-        """Seconds to wait after `failures` in a row, no less than what the origin asked for; None: give up."""
-        if failures >= self.attempts:
-            return None
-        # The exponent is bounded because a float is: 2.0 ** 1024 raises OverflowError.
-        growing = min(self.cap, self.base * self.factor ** min(failures - 1, 64))
-        return max(growing * self.jitter(), retry_after or 0.0)
 
 
 def retry_after(value: str, now: float, *, longest: float = LONGEST_RETRY_AFTER) -> float | None:

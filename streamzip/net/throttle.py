@@ -8,6 +8,8 @@ refused, it is asked for more at once as long as it keeps up, up to a polite cei
 from collections import deque
 from typing import Final, NamedTuple
 
+from streamzip.retry import grown
+
 START: Final = 32  # exchanges at once with an origin that nothing is known of
 RECENT: Final = 2.0  # seconds whose answers tell whether an origin throttles
 SUSPICIOUS: Final = 0.25  # of its answers are refusals, and not of one file alone
@@ -99,7 +101,7 @@ class Throttle:
             return  # asked before the last cut: what that answered, too
         self._refused_in_a_row += 1
         if self._refused_in_a_row > 1 and wait is None:
-            pause = min(LONGEST_PAUSE, 0.25 * 2.0 ** min(self._refused_in_a_row, 16))
+            pause = grown(0.25, LONGEST_PAUSE, self._refused_in_a_row)
             self.not_before = max(self.not_before, now + pause)
         self._cut(now, by_rate=why == "http_429" or self.open <= 1)
 

@@ -7,7 +7,6 @@ attempt; where it is about the file, or the origin lets nothing through any more
 
 import asyncio
 import heapq
-import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from streamzip.net.throttle import Throttle
 from streamzip.origins.kinds import Refusal, refusal_of
 from streamzip.origins.lanes import Lanes
 from streamzip.origins.passes import Passes
+from streamzip.retry import grown, spread
 
 T = TypeVar("T")
 
@@ -30,6 +30,7 @@ AT_THE_GATE: Final = 2  # requests that stand ready for the next turn at an orig
 STUCK_AFTER: Final = 30.0  # seconds without an exchange's end: those that are open wait for their readers
 FORBIDDEN_FOR: Final = 60.0  # seconds that a 403 is believed at once, after one came while nothing else was open
 FORGET_AFTER: Final = 600.0  # seconds without a request
+_JITTER: Final = spread(0.3)
 
 
 class Waiting(NamedTuple):
@@ -185,7 +186,7 @@ class Gate:
         host.throttle.relax()
 
     async def _pause(self, host: _Host, refusals: int, asked: float | None) -> None:
-        delay = min(8.0, 0.125 * 2.0 ** min(refusals, 16)) * random.uniform(0.7, 1.3)  # noqa: S311 - jitter, no secret
+        delay = grown(0.125, 8.0, refusals) * _JITTER()
         host.pausing += 1
         self._share(host)
         try:

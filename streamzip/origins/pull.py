@@ -7,7 +7,6 @@ the same CRC. Otherwise the pull fails; two versions are never spliced.
 
 import asyncio
 import logging
-import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -20,11 +19,13 @@ from streamzip.errors import OriginError, UnusableRange
 from streamzip.logs import event
 from streamzip.origins.kinds import is_another_version, is_drip
 from streamzip.origins.port import Facts, Opened, Source, Validator
+from streamzip.retry import grown, spread
 from streamzip.spans import Data
 
 logger = logging.getLogger(__name__)
 
 MUCH = 1 << 20  # new bytes
+_JITTER = spread(0.3)
 CHANGED_ATTEMPTS = 4  # two mirrors may differ in their ETags; one of the next answers may be the pinned one's
 
 
@@ -39,9 +40,9 @@ class Patience:
     longest_delay: float = 8.0
 
     def delay(self, failures: int, retry_after: float | None) -> float:
-        """How long to wait after this many failures in a row, no less than what the origin asked for."""
-        backed_off: float = min(self.longest_delay, self.first_delay * 1.8 ** (failures - 1))
-        return max(backed_off * random.uniform(0.7, 1.3), retry_after or 0.0)  # noqa: S311 - jitter, not a secret
+        """Return how long to wait after this many failures in a row, no less than what the origin asked for."""
+        growing = grown(self.first_delay, self.longest_delay, failures - 1, factor=1.8)
+        return max(growing * _JITTER(), retry_after or 0.0)
 
 
 @dataclass(frozen=True, slots=True)

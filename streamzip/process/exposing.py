@@ -14,6 +14,7 @@ from wsgiref.simple_server import WSGIServer
 
 from streamzip import metrics
 from streamzip.config import SetupError, variable
+from streamzip.files.locks import try_flock
 from streamzip.logs import event
 
 logger = logging.getLogger(__name__)
@@ -121,9 +122,7 @@ def _sweep(above: Path) -> None:
         except OSError:  # another one's, or just being made
             continue
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder, ignore_errors=True)
-        except BlockingIOError:
-            pass
+            if try_flock(lock):
+                shutil.rmtree(folder, ignore_errors=True)
         finally:
             os.close(lock)

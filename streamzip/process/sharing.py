@@ -4,14 +4,12 @@ import fcntl
 import os
 from pathlib import Path
 
+from streamzip.files.locks import try_flock
+
 
 def join(path: Path) -> bool:
     """Hold a shared lock of the file for the process's life. Return whether another process holds one already."""
     lock = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        others = False
-    except BlockingIOError:
-        others = True
+    others = not try_flock(lock)
     fcntl.flock(lock, fcntl.LOCK_SH)
     return others

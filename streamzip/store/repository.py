@@ -7,7 +7,7 @@ Every method may raise errors.NotReady (`store_unavailable`: disk full, locked) 
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
@@ -41,7 +41,7 @@ from streamzip.store.rounds import Rounds, is_of
 from streamzip.store.rows import ArchiveRow, Documents, Event, Sealed
 from streamzip.store.server_clock import ServerClock
 from streamzip.store.statements import InsertAbsent, changed, put
-from streamzip.store.states import FINAL, code_after
+from streamzip.store.states import FINAL, code_after, is_unbuildable
 from streamzip.store.tables import archives, documents, plans
 from streamzip.store.wakes import NoWakes, Wakes
 from streamzip.store.webpages import Webpages
@@ -67,8 +67,7 @@ _newest = _newest.order_by(archives.c.generation.desc()).limit(1)
 _of_kinds = documents.c.kind.in_(bindparam("kinds", expanding=True))
 _documents = select(documents).where(documents.c.hash == bindparam("hash"), _of_kinds)
 _has_document = select(documents.c.hash).where(documents.c.hash == bindparam("hash"), _of_kinds)
-_over = update(archives).where(archives.c.hash == bindparam("of")).values(code=None)
-_over = _over.where(archives.c.code.in_(bindparam("codes", expanding=True)))
+_buildable = update(archives).where(archives.c.hash == bindparam("of"), is_unbuildable()).values(code=None)
 
 
 class Repository:
@@ -285,15 +284,13 @@ class Repository:
         *,
         errors: Sequence[Mapping[str, Any]] | None = None,
         warnings: Sequence[Mapping[str, Any]] = (),
-        over: Collection[str] = (),
         rounds: int = 0,
     ) -> Sealed:
         """Freeze the layout, once: returns the one that stands, the first to come. Raises NotFound: archive gone;
         NotReady where the origins are asked anew, and this is not the layout of that round.
 
-        Where it is this one, `errors` are kept as by `set_errors` (None: there are none, and there were none) with the
-        `warnings` about other entries, and a
-        failure whose code is in `over` has ended.
+        Where it is this one, `errors` are kept as by `set_errors` (None: there are none, and nothing was said of the
+        archive before) with the `warnings` about other entries; and an archive that could not be built now can.
         """
 
         def change(connection: Connection) -> Sealed:
@@ -307,8 +304,7 @@ class Repository:
                 return _to_sealed(standing)
             if errors is not None:
                 _put_errors(connection, hash, errors, warnings)
-            if over:
-                connection.execute(_over, {"of": hash, "codes": list(over)})
+                connection.execute(_buildable, {"of": hash})
             return layout
 
         return await self._writer.apply(change)

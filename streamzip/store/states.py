@@ -41,6 +41,11 @@ def state_of(code: str | None, completed_at: float | None) -> ArchiveState:
     return ArchiveState.UNBUILDABLE if code in UNBUILDABLE else ArchiveState.FAILED
 
 
+def is_unbuildable() -> ColumnElement[bool]:
+    """Whether a row's archive had nothing to be laid out, which a layout ends."""
+    return archives.c.code.in_(UNBUILDABLE)
+
+
 def code_after(new: str | None) -> ColumnElement[str | None]:
     """Return what a row's code becomes where the archive failed with `new`, or all is well again (None): what is final
     stays.

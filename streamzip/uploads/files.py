@@ -24,6 +24,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from io import FileIO
 from pathlib import Path
 from typing import Self
@@ -32,6 +33,7 @@ from isal import isal_zlib
 
 from streamzip.errors import Conflict, NoRoom, NotFound, TooLarge
 from streamzip.files.durable import DISK_FULL, sync_folder
+from streamzip.files.locks import try_flock, when_free
 from streamzip.logs import event
 from streamzip.manifest.uploads import key
 
@@ -134,17 +136,10 @@ class Uploads:
     # -- changes -----------------------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
-    async def _changing(self, how: int = fcntl.LOCK_EX) -> AsyncIterator[None]:
-        """Hold the lock. Asked for again and again, because a thread that waited for it could be the last one, which
-        its holder needs to go on.
-        """
+    async def _changing(self, *, shared: bool = False) -> AsyncIterator[None]:
+        """Hold the lock."""
         with FileIO(os.open(self._root / "lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb") as file:
-            while True:
-                try:
-                    fcntl.flock(file, how | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    await asyncio.sleep(_ASK_EVERY)
+            await when_free(partial(try_flock, file.fileno(), shared=shared), every=_ASK_EVERY)
             yield
 
     async def sweep(self) -> None:
@@ -157,9 +152,7 @@ class Uploads:
             with ExitStack() as stack:
                 with contextlib.suppress(FileNotFoundError):
                     content = stack.enter_context((folder / _CONTENT).open("rb"))
-                    try:
-                        fcntl.flock(content, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    except BlockingIOError:
+                    if not try_flock(content.fileno()):
                         continue  # it is being received
                 shutil.rmtree(folder, ignore_errors=True)
 
@@ -240,7 +233,7 @@ class Uploads:
     @contextlib.asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
         """Nothing is deleted meanwhile."""
-        async with self._changing(fcntl.LOCK_SH):
+        async with self._changing(shared=True):
             yield
 
     def need(self, name: str, hash: str) -> None:

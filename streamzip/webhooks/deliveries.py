@@ -15,7 +15,7 @@ from streamzip.jobs.kinds import Share
 from streamzip.jobs.queue import PAUSE
 from streamzip.jobs.turns import Turn
 from streamzip.logs import event
-from streamzip.net.retry import Backoff
+from streamzip.retry import Backoff
 from streamzip.store.deliveries import DELIVERED, FAILED, GONE
 from streamzip.store.queues import DELIVERIES, LeftOut
 from streamzip.store.repository import Repository

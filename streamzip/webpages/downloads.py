@@ -23,8 +23,9 @@ from streamzip.manifest.fields import Fields
 from streamzip.manifest.model import Entry, Manifest
 from streamzip.manifest.names import clean_filename, name_from_url, unique_names
 from streamzip.manifest.parse import CreateRequest
-from streamzip.net.retry import LONGEST_RETRY_AFTER, Backoff
+from streamzip.net.retry import LONGEST_RETRY_AFTER
 from streamzip.origins.http import HttpSource
+from streamzip.retry import Backoff
 from streamzip.store.queues import PAGES, QUEUED, SLOW, LeftOut
 from streamzip.store.repository import Repository
 from streamzip.store.rows import WebpageRow

@@ -5,13 +5,12 @@ holds a snapshot open. Writer: one connection whose transactions take the write 
 began as a reader would fail with SQLITE_BUSY_SNAPSHOT at its first write, which no busy timeout waits out.
 """
 
-import asyncio
 import contextlib
-import fcntl
 import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -21,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from streamzip.errors import NotReady
+from streamzip.files.locks import try_flock, when_free
 from streamzip.store.availability import Availability
 from streamzip.store.notices import NoNotices, Notices
 
@@ -109,12 +109,7 @@ class Sqlite:
         """
         lock = os.open(self._path.with_name(f"{self._path.name}.opening"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
-            while True:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    await asyncio.sleep(0.005)
+            await when_free(partial(try_flock, lock), every=0.005)
             yield
         finally:
             os.close(lock)

@@ -206,8 +206,8 @@ async def test_set_layout_brings_its_errors_and_ends_the_failures_before_it(repo
     await repository.create(an_archive(), sealed())
     await repository.set_errors(HASH, [{"index": 0}, {"index": 1}])
     await repository.set_code(HASH, "no_entries")
-    await repository.set_layout(HASH, sealed(b"first"), errors=[{"index": 1}], over={"no_entries", "entry_failed"})
-    await repository.set_layout(HASH, sealed(b"second"), errors=[], over={"no_entries"})
+    await repository.set_layout(HASH, sealed(b"first"), errors=[{"index": 1}])
+    await repository.set_layout(HASH, sealed(b"second"), errors=[])
     assert (await repository.documents(HASH)).layout == sealed(b"first")
     assert await repository.overview.left_out(HASH, most=9) == (1, [{"index": 1}])
     assert await repository.get(HASH) == an_archive()
@@ -217,7 +217,7 @@ async def test_set_layout_ends_no_other_failure(repository: Repository) -> None:
     """A stale archive stays stale."""
     await repository.create(an_archive(), sealed())
     await repository.set_code(HASH, "origin_changed")
-    await repository.set_layout(HASH, sealed(), errors=[], over={"no_entries"})
+    await repository.set_layout(HASH, sealed(), errors=[])
     assert await repository.get(HASH) == an_archive(code="origin_changed")
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from streamzip.net.retry import LONGEST_RETRY_AFTER, Backoff, http_date, retry_after
+from streamzip.net.retry import LONGEST_RETRY_AFTER, http_date, retry_after
+from streamzip.retry import Backoff
 
 NOON = 1_780_315_200  # Mon, 01 Jun 2026 12:00:00 GMT
 
