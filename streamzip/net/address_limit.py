@@ -23,13 +23,22 @@ class CrowdedError(OSError):
 
 
 class CountedSocket(socket.socket):
-    """A socket that says when it is closed, once."""
+    """A socket that says when it is closed, once. uvloop closes its descriptor itself, and detaches it."""
 
     on_close: Callable[[], None] | None = None
 
     def close(self) -> None:
         """Close it."""
         super().close()
+        self._tell()
+
+    def detach(self) -> int:
+        """Give the descriptor away, to be closed by who has it."""
+        number = super().detach()
+        self._tell()
+        return number
+
+    def _tell(self) -> None:
         told, self.on_close = self.on_close, None
         if told is not None:
             told()

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from ipaddress import ip_network
 
 import pytest
+import uvloop
 
 from streamzip.net.address_limit import AddressLimit, CrowdedError, address_of
 from streamzip.net.addresses import AddressInfo, DialGuard
@@ -59,6 +60,19 @@ async def test_address_has_a_limit_that_no_number_of_names_evades() -> None:
         origin.release("/held")
         assert await asyncio.gather(*asking) == [b"the whole file"] * 3
         assert await asyncio.gather(*later) == [b"bytes"] * 20  # an idle connection of another name makes room
+
+
+def test_place_is_given_back_when_the_loop_is_the_gateways_own() -> None:
+    """uvloop lets go of a socket in another way than Python's loop does."""
+
+    async def run() -> None:
+        async with Origin() as origin, transport(1) as way:
+            origin.serve("/a", File(b"bytes", close=True))
+            for number in range(30):
+                assert await asyncio.wait_for(got(way, origin, "/a", f"n{number}.example"), 0.9) == b"bytes"
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run())
 
 
 async def test_reader_is_let_in_when_those_that_are_open_wait_for_it() -> None:
