@@ -13,10 +13,12 @@ from streamzip import dropins
 from streamzip.access.links import ArchiveLinks
 from streamzip.access.sessions import Sessions
 from streamzip.access.signed_links import SignedLinks
+from streamzip.api.download import MEDIA_TYPES
 from streamzip.api.download import Downloads as Served
 from streamzip.api.routes import build
 from streamzip.archives.budget import Budget, Keeping
 from streamzip.archives.build import Builds
+from streamzip.archives.copies import CopyPlaces
 from streamzip.archives.create import Creates, Kept
 from streamzip.archives.download import Downloads
 from streamzip.archives.evictor import Evictor, Pressure
@@ -24,6 +26,8 @@ from streamzip.archives.following import Follower
 from streamzip.archives.generations import Generations
 from streamzip.archives.leases import Leases
 from streamzip.archives.load import Loader
+from streamzip.archives.objects import ArchiveObjects
+from streamzip.archives.offload import Offloader
 from streamzip.archives.others import KnownNodes, NoOtherNodes, OtherNodes
 from streamzip.archives.oversight import Oversight
 from streamzip.archives.owners import Owners
@@ -40,23 +44,27 @@ from streamzip.config import (
     Settings,
 )
 from streamzip.data_folder import load_node
+from streamzip.edge.disposition import attachment
 from streamzip.files.locks import LockFile
 from streamzip.folders.door import Folders
 from streamzip.gateway import Gateway
 from streamzip.guards.auth import Auth
 from streamzip.guards.links import Links
 from streamzip.guards.rates import Rate
-from streamzip.jobs import prefetch
+from streamzip.jobs import offloads, prefetch
 from streamzip.jobs.embedded import Embedded
 from streamzip.jobs.events import NotedEvents
+from streamzip.jobs.offloads import BucketSweep, Offloading, Offloads
 from streamzip.jobs.port import Dispatcher, Elsewhere, Work
 from streamzip.jobs.prefetch import Prefetches
 from streamzip.jobs.scrub import Scrub
 from streamzip.jobs.sweep import Sweep
 from streamzip.jobs.turn_limit import TurnLimit
 from streamzip.logs import event
+from streamzip.manifest.model import Format
 from streamzip.manifest.parse import CreateRequest
 from streamzip.net.way_out import direct, way_out
+from streamzip.objects.port import Told
 from streamzip.origins.counting import Pace
 from streamzip.origins.fetch import CHAIN, Fetcher
 from streamzip.origins.gate import Gate
@@ -71,7 +79,7 @@ from streamzip.process.descriptors import Shares
 from streamzip.retry import spread
 from streamzip.spool.memory import Memory
 from streamzip.spool.shelf import Shelf
-from streamzip.start import Secrets, open_store
+from streamzip.start import Secrets, open_bucket, open_store
 from streamzip.store.repository import Repository
 from streamzip.store.vault import Vault
 from streamzip.uploads.door import UploadDoor
@@ -151,12 +159,19 @@ class Parts:
         announcements = Announcements(repository, self.links, clock, events_due, predefined=secrets.receiver)
         node = None if settings.store_url is None else load_node(settings)
         node_id = None if node is None else node.id
-        events = NotedEvents(repository, vault, shelf, announcements, pressure, builds_due, node=node_id)
+        self.memory = Memory(settings.stream_memory_bytes // settings.workers)
+        bucket, offloading, copied = open_bucket(settings), None, None
+        if bucket is not None:
+            offloading = Offloading.of(repository.jobs, load_node(settings).id)
+            copied = ArchiveObjects(bucket, repository.objects, vault, clock, self.memory)
+        copies = CopyPlaces(shelf, copied)
+        events = NotedEvents(
+            *(repository, vault, shelf, announcements, pressure, builds_due), node=node_id, offloads=offloading
+        )
         others: OtherNodes = NoOtherNodes()
         if node is not None:
             others = KnownNodes(repository.nodes, vault, clock, node=node.id)
         most_pulled = max(1, settings.max_archives // settings.workers)
-        self.memory = Memory(settings.stream_memory_bytes // settings.workers)
         self.table = table = ArchiveTable(
             *(shelf, pulling, Reading(pool=self.pool, reaches=Reaches(Bound(parts=settings.lookahead)))),
             *(self.memory, events),
@@ -164,16 +179,16 @@ class Parts:
         )
         self.loader = loader = Loader(repository, vault, pulling, events, probe_wait=settings.probe_wait)
         leases = Leases(loader, table, events, others)
-        self.evictor = Evictor(shelf, table, clock, pressure, events)
-        removal = Removal(repository, loader, table, shelf, clock)
+        self.evictor = Evictor(shelf, copies, table, clock, pressure, events)
+        removal = Removal(repository, loader, table, shelf, copies, clock)
         self._among_others: list[Publisher | Follower] = []
         if node is not None:
             self._among_others = [
                 Publisher(repository.nodes, vault, table, shelf, clock, node=node),
                 Follower(repository.nodes, loader, table, shelf, removal),
             ]
-        builds = Builds(repository, leases, table, shelf, events, clock)
-        statuses = Statuses(repository, loader, leases, table, shelf, clock, others)
+        builds = Builds(repository, leases, table, shelf, copies, events, clock)
+        statuses = Statuses(repository, loader, leases, table, shelf, copies, clock, others)
         owners = Owners(loader, secrets.keys)
         budget = Budget(repository, clock, _keeping(settings))
         creates = Creates(
@@ -186,7 +201,7 @@ class Parts:
             most=settings.max_watchers,
             leaving=self.leaving,
         )
-        downloads = Downloads(leases, table, shelf, events)
+        downloads = Downloads(leases, table, shelf, copies, events)
         pages_due = asyncio.Event()
         queues = (builds_due, pages_due, events_due)
         oversight = Oversight(repository, statuses, removal, table, shelf, clock, queues)
@@ -219,7 +234,14 @@ class Parts:
             jitter=spread(0.2),
         )
         lock, patience = settings.data_dir / "jobs.lock", settings.job_patience
+        of_bucket: tuple[Work, ...] = ()
+        bucket_sweep = None
+        if bucket is not None and offloading is not None:
+            puts = Offloader(bucket, repository, leases, shelf, vault, _told)
+            of_bucket = (Work(Offloads(offloading, puts, clock), offloads.AT_ONCE, offloads.TURN, offloading.due),)
+            bucket_sweep = BucketSweep(offloading, puts, clock)
         self.works = (
+            *of_bucket,
             Work(prefetches, slots, prefetch.TURN, builds_due, TurnLimit(prefetches, clock, patience)),
             Work(self.webpages, slots, webpages.TURN, pages_due, TurnLimit(self.webpages, clock, patience)),
             Work(deliveries, webhooks.AT_ONCE, webhooks.TURN, events_due),
@@ -241,6 +263,7 @@ class Parts:
             leader=LockFile(lock),
             removal=removal,
             evictor=self.evictor,
+            bucket=bucket_sweep,
         )
 
     async def work(self) -> None:
@@ -281,6 +304,10 @@ class Parts:
         await self.repository.close()
         self.pool.shutdown()
         self.disk.shutdown()
+
+
+def _told(filename: str, container: Format) -> Told:
+    return Told(MEDIA_TYPES[container], attachment(filename))
 
 
 def _keeping(settings: Settings) -> Keeping:

@@ -146,6 +146,12 @@ def _store_url(value: SecretStr) -> SecretStr:
     return value
 
 
+def _shared_url(value: str) -> str:
+    if re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w!.*'()-]+)*/?", value, re.ASCII) is None:
+        raise ValueError("must be a bucket and a prefix, as s3://bucket/streamzip")
+    return value.rstrip("/")
+
+
 def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
@@ -200,6 +206,16 @@ class Settings(BaseSettings):
         pattern=r"^[A-Za-z0-9._-]{1,64}$",
         description="This gateway's name among those that share its store, for people: in logs and in the store. "
         "Without it, the id in the data folder.",
+    )
+    shared_url: Annotated[str, AfterValidator(_shared_url)] | None = Field(
+        default=None,
+        description="Bucket for finished copies, as s3://bucket/prefix, that all gateways of the store read. Keys and "
+        "endpoint by AWS's own variables.",
+    )
+    shared_delivery: Literal["proxy", "redirect"] = Field(
+        default="proxy",
+        description="How a copy in the bucket is sent: by the gateway, or, where the whole is asked for, by a "
+        "presigned link to the bucket.",
     )
     workers: int = Field(default=1, ge=1, le=64, description="Server processes; they share the store and the copies.")
     public_url: Annotated[str, AfterValidator(_public_url)] | None = Field(

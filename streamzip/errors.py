@@ -189,6 +189,13 @@ class Elsewhere(NotReady):
         )
 
 
+class CopyLost(NotReady):
+    """The archive's object in the bucket gave nothing, before a byte of it was given out: without it is begun again."""
+
+    def __init__(self) -> None:
+        super().__init__("the archive's copy could not be read", retry_after=1)
+
+
 class BuildFailed(Problem):
     """The origins did not give what the archive needs."""
 

@@ -15,6 +15,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 FILE_SUFFIX = "_FILE"
 _ZIPSTREAMERS = {"PORT": "port", "ZS_URL_PREFIX": "compat_url_prefix", "ZS_LISTFILE_URL_PREFIX": "compat_list_prefix"}
+_AWS = ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_VIRTUAL_HOSTED_STYLE_REQUEST")
+_AWS_SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _LONGEST = 1 << 20  # bytes of a file
 
 
@@ -84,6 +86,20 @@ class ZipstreamerVariables(PydanticBaseSettingsSource):
         if os.environ.get("ZS_COMPRESSION") == "DEFLATE":
             said["compat_compression"] = "deflate"
         return said
+
+
+def aws_variables() -> dict[str, str]:
+    """Return AWS's own variables of a bucket, as far as they are set; a secret may be in a file that its variable with
+    `_FILE` behind it names. Raises SetupError.
+    """
+    found = {name: os.environ[name] for name in (*_AWS, *_AWS_SECRETS) if os.environ.get(name)}
+    for name in _AWS_SECRETS:
+        path = os.environ.get(name + FILE_SUFFIX)
+        if path and name in found:
+            raise SetupError(f"{name} and {name}{FILE_SUFFIX} are both set: unset one of them")
+        if path:
+            found[name] = read_text(Path(path)).strip()
+    return found
 
 
 def secret_names(settings: type[BaseSettings]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """What a start needs of the data folder: its secrets and its store, proven before anybody is let in."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import closing
 from typing import Final, TypeVar
@@ -14,6 +15,10 @@ from streamzip.buckets import store as buckets
 from streamzip.config import Settings, SetupError, variable
 from streamzip.data_folder import load_key_ring_text, load_node, load_webhook_secret_text
 from streamzip.errors import Problem
+from streamzip.logs import event
+from streamzip.objects import proof
+from streamzip.objects.port import Away, Bucket, Refused
+from streamzip.settings_sources import aws_variables
 from streamzip.store.dialects import Dialect, dialect_of
 from streamzip.store.examining import Examination
 from streamzip.store.migrations import SchemaTooNewError
@@ -21,6 +26,8 @@ from streamzip.store.nodes import ALIVE
 from streamzip.store.repository import Repository
 from streamzip.store.wakes import NoWakes, Wakes
 from streamzip.urls.urls import origin_of
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -92,8 +99,38 @@ def _wakes(settings: Settings) -> Wakes:
     return ProcrastinateWakes()
 
 
+def open_bucket(settings: Settings) -> Bucket | None:
+    """Return the bucket that finished copies are shared in, where one is set. Nothing is asked of it. Raises
+    SetupError.
+    """
+    if settings.shared_url is None:
+        return None
+    try:
+        from streamzip.objects.s3 import S3Bucket
+    except ImportError as error:
+        raise SetupError(f"{variable('shared_url')} needs obstore: install streamzip[s3] ({error})") from error
+    try:
+        ca = None if settings.ca_file is None else settings.ca_file.read_bytes()
+        return S3Bucket(settings.shared_url, aws_variables(), ca=ca)
+    except (ValueError, OSError) as error:
+        raise SetupError(f"{variable('shared_url')}: {error}") from error
+
+
+async def prove_bucket(settings: Settings, bucket: Bucket, repository: Repository) -> None:
+    """Prove that the bucket can be used, and by this store alone. Raises SetupError.
+
+    One that does not answer keeps no gateway from starting: downloads go on without it, and its copies wait.
+    """
+    try:
+        await proof.prove(bucket, await repository.objects.store_id(now=repository.clock.wall()))
+    except Refused as error:
+        raise SetupError(f"{variable('shared_url')}: {settings.shared_url} cannot be used: {error}") from error
+    except Away as error:
+        event(logger, logging.WARNING, "bucket_away", url=settings.shared_url, error=str(error))
+
+
 async def try_store(settings: Settings, secrets: Secrets | None) -> None:
-    """Open the store, which brings its schema up to date, and close it."""
+    """Open the store, which brings its schema up to date, and close it; with `secrets`, prove its bucket too."""
     repository = await open_store(settings, secrets)
     try:
         if settings.store_url is not None and secrets is not None:
@@ -104,6 +141,8 @@ async def try_store(settings: Settings, secrets: Secrets | None) -> None:
                     f"{settings.data_dir / 'node'} and start again (or wait {ALIVE:.0f} s, where it is the folder "
                     "itself that has moved)"
                 )
+        if secrets is not None and (bucket := open_bucket(settings)) is not None:
+            await prove_bucket(settings, bucket, repository)
     finally:
         await repository.close()
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from streamzip.archives.download import Facts
 from streamzip.clock import Clock
@@ -19,7 +19,7 @@ from streamzip.edge.problem_document import ProblemResponse
 from streamzip.edge.representation import Representation, respond
 from streamzip.edge.request_log import about
 from streamzip.edge.sending import HandedOver
-from streamzip.errors import AskedAnew, NotReady
+from streamzip.errors import AskedAnew, CopyLost, NotReady
 from streamzip.gateway import Gateway
 from streamzip.logs import event
 from streamzip.manifest.model import Format
@@ -28,7 +28,10 @@ from streamzip.web.told import preparing_page
 
 logger = logging.getLogger(__name__)
 
-_MEDIA_TYPES: Final[Mapping[Format, str]] = {"zip": "application/zip", "tar": "application/x-tar"}
+MEDIA_TYPES: Final[Mapping[Format, str]] = {"zip": "application/zip", "tar": "application/x-tar"}
+_BY_TAG: Final = frozenset(
+    {"range", "if-range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since"}
+)
 
 
 class Downloads:
@@ -55,10 +58,15 @@ class Downloads:
         while True:
             try:
                 return await self._send(request, archive_hash)
-            except AskedAnew:  # so often at most: each begins another round of asking, and those are bounded
+            # So often at most: each begins another round of asking, and those are bounded; a copy is not tried again.
+            except (AskedAnew, CopyLost):
                 continue
 
     async def _send(self, request: Request, hash: str) -> Response:
+        if self._settings.shared_delivery == "redirect" and _is_plain(request):
+            link = await self._gateway.downloads.link(hash)
+            if link is not None:
+                return RedirectResponse(link, 302, {"Cache-Control": "no-store"})
         async with AsyncExitStack() as stack:
             download = await stack.enter_async_context(self._gateway.downloads.open(hash))
             facts = download.facts
@@ -108,9 +116,16 @@ class Downloads:
         return HandedOver(headers=told | {"X-Accel-Redirect": f"/_spool/{hash[:2]}/{hash}.zip"})
 
 
+def _is_plain(request: Request) -> bool:
+    """Return whether the whole is asked for, whatever it is: what a bucket answers by its own entity tag would not be
+    what the gateway does.
+    """
+    return request.method == "GET" and _BY_TAG.isdisjoint(request.headers.keys())
+
+
 def _headers(facts: Facts) -> dict[str, str]:
     headers = {
-        "Content-Type": _MEDIA_TYPES[facts.container],
+        "Content-Type": MEDIA_TYPES[facts.container],
         "Content-Disposition": attachment(facts.filename),
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "private, no-transform",

@@ -5,6 +5,7 @@ import errno
 from dataclasses import dataclass
 from typing import Final
 
+from streamzip.archives.copies import CopyPlaces
 from streamzip.archives.events import Events
 from streamzip.archives.leases import Leases
 from streamzip.archives.load import STALE
@@ -39,8 +40,16 @@ class Builds:
     """Queues, tells and does builds."""
 
     def __init__(
-        self, repository: Repository, leases: Leases, table: ArchiveTable, shelf: Shelf, events: Events, clock: Clock
+        self,
+        repository: Repository,
+        leases: Leases,
+        table: ArchiveTable,
+        shelf: Shelf,
+        copies: CopyPlaces,
+        events: Events,
+        clock: Clock,
     ) -> None:
+        self._copies = copies
         self._repository = repository
         self._leases = leases
         self._table = table
@@ -56,7 +65,7 @@ class Builds:
         row = await self._leases.row(archive_hash)
         if row.state is ArchiveState.STALE:
             raise Stale(STALE)
-        if row.completed_at is not None and self._shelf.has_copy(archive_hash):
+        if row.completed_at is not None and await self._copies.has(archive_hash):
             return False
         await self._check_room(await self._size(row))
         await self._repository.jobs.add(archive_hash, now=self._clock.wall())
@@ -107,6 +116,8 @@ class Builds:
 
     async def _fill(self, archive_hash: str, progress: Progress) -> None:
         row = await self._leases.row(archive_hash)
+        if await self._copies.beneath(row) is not None:
+            return
         async with self._leases.lease(row) as lease:
             assembly = lease.shared
             if not lease.kept:

@@ -2,16 +2,20 @@
 
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
+from streamzip.archives.copies import CopyPlaces
 from streamzip.archives.events import Events
 from streamzip.archives.leases import Leases
 from streamzip.archives.load import STALE
+from streamzip.archives.objects import ArchiveObjects, ObjectLost
 from streamzip.archives.table import ArchiveTable, Lease
-from streamzip.errors import AskedAnew, NotReady, Problem, Stale
+from streamzip.errors import AskedAnew, CopyLost, NotReady, Problem, Stale
 from streamzip.files.durable import DISK_FULL
 from streamzip.logs import event
+from streamzip.objects.content import Content
 from streamzip.spans import Data
 from streamzip.spool.shelf import Shelf
 from streamzip.store.rows import ArchiveRow
@@ -116,6 +120,9 @@ class Download:
         self._events.disk_full(self._row.hash)
 
 
+Reopen = Callable[[ArchiveRow], AbstractAsyncContextManager[Download]]
+
+
 def _facts(row: ArchiveRow, lease: Lease) -> Facts:
     archive = lease.shared.archive
     frozen_at = archive.layout.frozen_at
@@ -128,29 +135,105 @@ def _facts(row: ArchiveRow, lease: Lease) -> Facts:
     return Facts(row.filename, archive.layout.container, length, etag, frozen_at, finished, row.lapses)
 
 
+class ObjectDownload:
+    """One reader's way through an archive whose finished copy is in the bucket and not on this machine.
+
+    Where the bucket fails before the first byte, its reader begins again, without it. After that the rest comes from
+    the origins, where these can prove that it is the same; else the connection is cut, and a resume finds out.
+    """
+
+    def __init__(
+        self, row: ArchiveRow, content: Content, objects: ArchiveObjects, again: Reopen, events: Events
+    ) -> None:
+        etag = f'"{content.frozen_at:x}-{content.size:x}"'
+        self.facts = Facts(row.filename, content.container, content.size, etag, content.frozen_at, False, row.lapses)
+        self._row = row
+        self._content = content
+        self._objects = objects
+        self._again = again
+        self._events = events
+        self._given = False  # any byte
+
+    def check_start(self, start: int) -> None:
+        """See Download: all of it is there."""
+
+    async def read(self, start: int = 0, stop: int | None = None) -> AsyncGenerator[Data, None]:
+        """See Download."""
+        position, end = start, self._content.size if stop is None else stop
+        try:
+            async with contextlib.aclosing(self._objects.read(self._content, start, end)) as runs:
+                async for run in runs:
+                    if not self._given and self._row.lapses:
+                        self._events.read_first(self._row.hash)
+                    self._given = True
+                    position += len(run)
+                    yield run
+            return
+        except ObjectLost as lost:
+            await self._objects.give_up(self._row, self._content, lost)
+            if not self._given:
+                raise CopyLost from lost
+            if not self._content.provable:
+                raise NotReady("the archive's copy cannot be read on; resume the download", retry_after=5) from lost
+        async with self._again(self._row) as download:
+            if download.facts.etag != self.facts.etag:
+                raise NotReady("the archive's copy cannot be read on; resume the download", retry_after=5)
+            async with contextlib.aclosing(download.read(position, end)) as runs:
+                async for run in runs:
+                    yield run
+
+
 class Downloads:
     """Opens archives for readers."""
 
-    def __init__(self, leases: Leases, table: ArchiveTable, shelf: Shelf, events: Events) -> None:
+    def __init__(self, leases: Leases, table: ArchiveTable, shelf: Shelf, copies: CopyPlaces, events: Events) -> None:
+        self._copies = copies
         self._leases = leases
         self._table = table
         self._shelf = shelf
         self._events = events
 
     @contextlib.asynccontextmanager
-    async def open(self, archive_hash: str) -> AsyncIterator[Download]:
+    async def open(self, archive_hash: str) -> AsyncIterator[Download | ObjectDownload]:
         """Give the archive, ready to be read from any offset; nothing is pulled before it is read.
 
         Raises NotFound; NotReady while the origins are being asked; Stale; BuildFailed where no entry can be had;
         Damaged.
         """
+        row = await self._row(archive_hash)
+        content = await self._copies.beneath(row)
+        if content is not None and self._copies.objects is not None:
+            yield ObjectDownload(row, content, self._copies.objects, self._leased, self._events)
+            return
+        async with self._leased(row) as download:
+            yield download
+
+    async def _row(self, archive_hash: str) -> ArchiveRow:
         row = await self._leases.row(archive_hash)
         if row.state is ArchiveState.STALE:
             problem = Stale(STALE)
             self._table.cut(archive_hash, problem)  # another process found it so
             raise problem
+        return row
+
+    @contextlib.asynccontextmanager
+    async def _leased(self, row: ArchiveRow) -> AsyncIterator[Download]:
         async with self._leases.lease(row) as lease:
             yield Download(row, lease, self._leases, self._events)
+
+    async def link(self, archive_hash: str) -> str | None:
+        """Return a URL by which the archive's object may be fetched from the bucket; None where it is not there.
+
+        Raises NotFound, Stale.
+        """
+        row, objects = await self._row(archive_hash), self._copies.objects
+        content = None if objects is None else await objects.find(row)
+        if objects is None or content is None:
+            return None
+        link = await objects.link(content)
+        if link is not None and row.lapses:
+            self._events.read_first(archive_hash)
+        return link
 
     def hand_over(self, archive_hash: str, *, lapses: bool) -> None:
         """Note that the proxy in front sends the finished copy: it is not evicted until the proxy has had time to open

@@ -4,13 +4,17 @@ A look at the shelf costs a look at each of its files, so the bytes are counted 
 """
 
 import asyncio
+import contextlib
 import logging
 import time
+from collections.abc import Collection
 
 from streamzip import metrics
+from streamzip.archives.copies import CopyPlaces
 from streamzip.archives.events import Events
 from streamzip.archives.table import ArchiveTable
 from streamzip.clock import Clock
+from streamzip.errors import Problem
 from streamzip.logs import event
 from streamzip.spool.shelf import Shelf
 
@@ -46,10 +50,19 @@ class Pressure:
 
 
 class Evictor:
-    """Evicts copies, the longest unused first."""
+    """Evicts copies: first those that are in the bucket too, then the longest unused."""
 
-    def __init__(self, shelf: Shelf, table: ArchiveTable, clock: Clock, pressure: Pressure, events: Events) -> None:
+    def __init__(
+        self,
+        shelf: Shelf,
+        copies: CopyPlaces,
+        table: ArchiveTable,
+        clock: Clock,
+        pressure: Pressure,
+        events: Events,
+    ) -> None:
         self._shelf = shelf
+        self._copies = copies
         self._table = table
         self._clock = clock
         self._pressure = pressure
@@ -77,11 +90,14 @@ class Evictor:
                 await self._look()
 
     async def _look(self) -> None:
+        spared: Collection[str] = ()
         if self._taken + self._table.promised() > self._shelf.budget:
             self._table.close_idle()
+            with contextlib.suppress(Problem):  # the store is away: then the longest unused go
+                spared = await self._copies.spared()
         try:
             gone, self._taken = await asyncio.to_thread(
-                self._shelf.make_room, time.time(), promised=self._table.promised
+                self._shelf.make_room, time.time(), promised=self._table.promised, spared=spared
             )
         except OSError as error:
             event(logger, logging.WARNING, "shelf_unavailable", error=error.strerror)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 
+from streamzip.archives.copies import CopyPlaces
 from streamzip.archives.load import Loader
 from streamzip.archives.table import ArchiveTable
 from streamzip.clock import Clock
@@ -19,7 +20,16 @@ AT_ONCE = 1000  # archives that expire in one go
 class Removal:
     """Removes archives, their copies and their jobs."""
 
-    def __init__(self, repository: Repository, loader: Loader, table: ArchiveTable, shelf: Shelf, clock: Clock) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        loader: Loader,
+        table: ArchiveTable,
+        shelf: Shelf,
+        copies: CopyPlaces,
+        clock: Clock,
+    ) -> None:
+        self._copies = copies
         self._repository = repository
         self._loader = loader
         self._table = table
@@ -29,9 +39,11 @@ class Removal:
     async def delete(self, archive_hash: str) -> None:
         """Remove the archive, its copy and its jobs; its readers are cut. Raises NotFound."""
         await self._loader.row(archive_hash)
+        key = await self._copies.key(archive_hash)
         await self._repository.delete(archive_hash)
         await self._repository.deliveries.forget(archive_hash)
         await self.remove_copy(archive_hash)
+        await self._copies.discard(key)
 
     async def remove_copy(self, archive_hash: str, problem: Problem | None = None) -> None:
         """Cut the archive's readers, and remove its copy. `problem`: what they are told; None: that it was deleted."""
@@ -44,5 +56,7 @@ class Removal:
             self._table.close_idle(archive_hash)
             if not await asyncio.to_thread(self._shelf.evict, archive_hash):
                 continue
+            key = await self._copies.key(archive_hash)
             if await self._repository.catalogue.delete_expired(archive_hash, self._clock.wall()):
                 event(logger, logging.INFO, "archive_expired", archive=archive_hash)
+                await self._copies.discard(key)

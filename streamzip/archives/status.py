@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Final
 
 from streamzip.archives.build import is_under_way
+from streamzip.archives.copies import CopyPlaces
 from streamzip.archives.documents import (
     MOST_LISTED,
     LeftOut,
@@ -85,9 +86,11 @@ class Statuses:
         leases: Leases,
         table: ArchiveTable,
         shelf: Shelf,
+        copies: CopyPlaces,
         clock: Clock,
         others: OtherNodes,
     ) -> None:
+        self._copies = copies
         self._repository = repository
         self._loader = loader
         self._leases = leases
@@ -149,6 +152,8 @@ class Statuses:
                     await self._table.finished(hash)
             row = await self._loader.row(hash)
             cached = await asyncio.to_thread(self._shelf.has_copy, hash)
+        if row.completed_at is not None and not cached:
+            cached = await self._copies.has(hash)
         job, now = await store.jobs.last(hash), self._clock.wall()
         queued = job is not None and job.state == QUEUED and is_under_way(job, now)
         here = self._table.reading(hash) or queued

@@ -10,6 +10,7 @@ from streamzip import metrics
 from streamzip.archives.evictor import Pressure
 from streamzip.archives.finishing import Finished
 from streamzip.errors import Elsewhere, Problem
+from streamzip.jobs.offloads import Offloading
 from streamzip.logs import event
 from streamzip.spool.shelf import Shelf
 from streamzip.store.repository import Repository
@@ -37,7 +38,8 @@ class Announcing(Protocol):
 
 class NotedEvents:
     """The gateway's events; see archives.events.Events. `builds_due` wakes the queue of builds; `node`: the id of
-    this one, where other gateways may share the store.
+    this one, where other gateways may share the store; `offloads`: where finished copies are queued for the bucket, if
+    there is one.
     """
 
     def __init__(
@@ -50,7 +52,9 @@ class NotedEvents:
         builds_due: asyncio.Event,
         *,
         node: str | None,
+        offloads: Offloading | None = None,
     ) -> None:
+        self._offloads = offloads
         self._repository = repository
         self._vault = vault
         self._shelf = shelf
@@ -98,9 +102,13 @@ class NotedEvents:
         cached = self._shelf.has_copy(archive_hash)
         told = await self._announcements.completed(archive_hash, at=now, size=finished.size, cached=cached)
         size, rounds, by = finished.size, finished.layout.rounds, self._owner_of(finished.layout)
+        offloads = self._offloads if cached else None
+        queue = None if offloads is None else offloads.jobs
         stands = await self._repository.set_completed(
-            archive_hash, at=now, size=size, crcs=sealed, event=told, rounds=rounds, by=by
+            archive_hash, at=now, size=size, crcs=sealed, event=told, rounds=rounds, by=by, offloads=queue
         )
+        if offloads is not None:
+            offloads.due.set()
         if by is not None and not stands:
             await asyncio.to_thread(self._shelf.remove, archive_hash)
             raise Elsewhere

@@ -13,6 +13,7 @@ from streamzip.archives.remove import Removal
 from streamzip.clock import Clock
 from streamzip.errors import Problem
 from streamzip.files.locks import LockFile
+from streamzip.jobs.offloads import BucketSweep
 from streamzip.jobs.queue import leading
 from streamzip.logs import event
 from streamzip.spool.shelf import Shelf
@@ -48,7 +49,9 @@ class Sweep:
         leader: LockFile,
         removal: Removal,
         evictor: Evictor,
+        bucket: BucketSweep | None = None,
     ) -> None:
+        self._bucket = bucket
         self._repository = repository
         self._shelf = shelf
         self._notes = notes
@@ -85,6 +88,8 @@ class Sweep:
             await self._repository.webpages.sweep(self._clock.wall() - PAGES_KEPT)
             await self._remove_orphans()
             await self._notes.forget(self._is_known)
+            if self._bucket is not None:
+                await self._bucket.once()
 
     async def _is_known(self, hash: str) -> bool:
         return await self._repository.get(hash) is not None

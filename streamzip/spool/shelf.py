@@ -9,7 +9,7 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -216,12 +216,18 @@ class Shelf:
         return found
 
     def make_room(
-        self, now: float, *, wanted: int = 0, promised: Callable[[], int] = lambda: 0
+        self,
+        now: float,
+        *,
+        wanted: int = 0,
+        promised: Callable[[], int] = lambda: 0,
+        spared: Collection[str] = (),
     ) -> tuple[list[str], int]:
         """Evict until `wanted` more bytes, and those that are `promised`, fit the budget: the names of what went, and
         the bytes that are left.
 
-        `now`: epoch seconds of this machine's own clock, for so are its files' times. In a thread.
+        `now`: epoch seconds of this machine's own clock, for so are its files' times. `spared`: those that are to go
+        first. In a thread.
         """
         held = self.held()
         taken = sum(each.taken for each in held)
@@ -232,7 +238,7 @@ class Shelf:
         if over > 0 and len(held) > MANY:
             over += self.budget // SPARE
         gone: list[str] = []
-        for each in sorted(held, key=lambda each: (each.finished, each.last_use)):
+        for each in sorted(held, key=lambda each: (each.name not in spared, each.finished, each.last_use)):
             if over <= 0:
                 break
             just_used = 0 <= now - each.last_use < self.grace  # not where a clock that was set back says "tomorrow"

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
+from streamzip.archives.copies import CopyPlaces
 from streamzip.archives.events import RecordedEvents
 from streamzip.archives.evictor import Evictor, Pressure
 from streamzip.archives.table import ArchiveTable
@@ -27,7 +28,8 @@ async def test_room_leaves_a_copy_that_was_just_used_when_the_server_clock_is_ah
     paths.finished.write_bytes(bytes(8192))
     paths.lock.touch()
     table = cast(ArchiveTable, SimpleNamespace(promised=lambda: 0, close_idle=lambda: None))
-    await Evictor(shelf, table, DayAhead(), Pressure(), RecordedEvents()).make_room()
+    places = CopyPlaces(shelf, None)
+    await Evictor(shelf, places, table, DayAhead(), Pressure(), RecordedEvents()).make_room()
     assert paths.finished.exists()
 
 
