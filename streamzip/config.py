@@ -44,7 +44,7 @@ _HOST_PORT = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:/@\[\]*?#]+):([0-9]{1,5})", re.A
 
 
 def _split(value: Any) -> Any:
-    """An environment variable or a flag holds a list as `a, b`; code may hand in a collection."""
+    """Split a list, which an environment variable or a flag holds as `a, b`; code may hand in a collection."""
     return [part for raw in value.split(",") if (part := raw.strip())] if isinstance(value, str) else value
 
 
@@ -493,12 +493,12 @@ class Settings(BaseSettings):
 
     @property
     def exempt(self) -> frozenset[str | Network]:
-        """What may have private addresses: `allow_hosts` and `allow_networks`."""
+        """Return what may have private addresses: `allow_hosts` and `allow_networks`."""
         return self.allow_hosts | frozenset(self.allow_networks)
 
 
 def variable(name: str) -> str:
-    """The environment variable of a setting."""
+    """Return the environment variable of a setting."""
     return ENV_PREFIX + name.upper()
 
 

@@ -56,7 +56,8 @@ def closed_to_group(settings: Settings) -> list[Path]:
 
 
 def load_key_ring_text(settings: Settings) -> str:
-    """The signing secrets, for KeyRing.parse: as set, else those in `data_dir/secret.keys`, made on the first start.
+    """Return the signing secrets, for KeyRing.parse: as set, else those in `data_dir/secret.keys`, made on the first
+    start.
 
     What is returned is on disk for good: links are signed with it. Raises SetupError.
     """
@@ -67,8 +68,8 @@ def load_key_ring_text(settings: Settings) -> str:
 
 
 def load_webhook_secret_text(settings: Settings) -> str:
-    """The secret of the webhooks, for WebhookSecrets.parse: as set, else that in `data_dir/webhook.secret`, made on the
-    first start. Raises SetupError.
+    """Return the secret of the webhooks, for WebhookSecrets.parse: as set, else that in `data_dir/webhook.secret`, made
+    on the first start. Raises SetupError.
     """
     if settings.webhook_secret is not None:
         return settings.webhook_secret.get_secret_value()
@@ -90,7 +91,7 @@ def load_node(settings: Settings) -> Node:
 
 
 def _kept(path: Path, fresh: str, lost: str) -> str:
-    """The secret in the file, which is `fresh` where there was none; `lost` goes with it. Raises SetupError."""
+    """Return the secret in the file, which is `fresh` where there was none; `lost` goes with it. Raises SetupError."""
     try:
         if not path.exists():
             _generate(path, fresh)

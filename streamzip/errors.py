@@ -73,7 +73,7 @@ class InvalidRequest(Problem):
         self.errors = errors
 
     def members(self) -> dict[str, Any]:
-        """Every wrong field, the first twenty of them."""
+        """Return every wrong field, the first twenty of them."""
         return {"errors": [{"pointer": error.pointer, "detail": error.detail} for error in self.errors[:20]]}
 
 

@@ -7,7 +7,7 @@ FRAMING_FOR_A_BYTE: Final = 8  # chunks of single bytes have five for each
 
 
 def head_end(data: bytes) -> int:
-    """Where the first head in `data` ends; 0: it has not. A single LF may end a line, too (RFC 9112 §2.2)."""
+    """Return where the first head in `data` ends; 0: it has not. A single LF may end a line, too (RFC 9112 §2.2)."""
     end = data.find(b"\n\r\n")
     bare = data.find(b"\n\n", 0, end if end >= 0 else len(data))
     return bare + 2 if bare >= 0 else end + 3 if end >= 0 else 0

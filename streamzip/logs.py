@@ -101,7 +101,7 @@ class JsonFormatter(logging.Formatter):
     """A record as one line of ASCII JSON. It never raises: a line that fails would be lost, or printed unredacted."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, without its line feed."""
+        """Return the line, without its line feed."""
         return _dumps(self._line(record))
 
     def _line(self, record: logging.LogRecord) -> dict[str, Any]:
@@ -126,7 +126,7 @@ class TextFormatter(JsonFormatter):
     """The same record as a person reads it: time of day (UTC), level, event, and each field as `name=value`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, without its line feed; a trace stands below it, indented."""
+        """Return the line, without its line feed; a trace stands below it, indented."""
         line = self._line(record)
         time, level, _, happened = (line.pop(name) for name in ("time", "level", "logger", "event"))
         trace = line.pop("trace", "")
@@ -137,7 +137,7 @@ class TextFormatter(JsonFormatter):
 
 
 def _word(value: Any, *, alone: bool = False) -> str:
-    """A value as one word; in quotes where it has blanks, or letters that a terminal would obey.
+    """Return a value as one word; in quotes where it has blanks, or letters that a terminal would obey.
 
     `alone`: blanks need no quotes.
     """
@@ -149,7 +149,9 @@ def _word(value: Any, *, alone: bool = False) -> str:
 
 
 def redact(text: str) -> str:
-    """The text without what may be secret in it: userinfo, queries and fragments of URLs, credentials by their name."""
+    """Return the text without what may be secret in it: userinfo, queries and fragments of URLs, credentials by their
+    name.
+    """
     text = _TOKEN.sub(_without_fragment, text)
     for pattern, replacement in _REDACTIONS:
         text = pattern.sub(replacement, text)
@@ -157,7 +159,7 @@ def redact(text: str) -> str:
 
 
 def clean(value: Any) -> Any:
-    """The value as a line may show it: JSON types, texts redacted, at most LIMIT bytes."""
+    """Return the value as a line may show it: JSON types, texts redacted, at most LIMIT bytes."""
     if isinstance(value, str) and _PLAIN.fullmatch(value):
         return value
     shown = _plain(value, _DEPTH)
@@ -221,13 +223,13 @@ def _trace(error: BaseException, depth: int) -> list[str]:
 
 
 def _without_fragment(token: re.Match[str]) -> str:
-    """A URL up to its fragment, where some services put tokens; any other word as it is."""
+    """Return a URL up to its fragment, where some services put tokens; any other word as it is."""
     text = token[0]
     return text.partition("#")[0] + f"#{_HIDDEN}" if "://" in text and "#" in text else text
 
 
 def _cut(text: str, *, tail: bool = False) -> str:
-    """As much of the beginning (`tail`: of the end) as fits LIMIT."""
+    """Return as much of the beginning (`tail`: of the end) as fits LIMIT."""
     text = text[-LIMIT:] if tail else text[:LIMIT]
     while len(_dumps(text)) > LIMIT:
         kept = len(text) * 3 // 4

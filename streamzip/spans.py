@@ -14,5 +14,5 @@ class Span(NamedTuple):
 
     @property
     def length(self) -> int:
-        """How many bytes the span holds."""
+        """Return how many bytes the span holds."""
         return self.stop - self.start

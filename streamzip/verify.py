@@ -73,7 +73,7 @@ class Verification:
         self._store.close()
 
     def size(self) -> int:
-        """Bytes that will be compared, roughly."""
+        """Return how many bytes will be compared, roughly."""
         uploads = [] if self._uploads is None else self._uploads.listing()
         return sum(held.taken for held in self._shelf.held()) + sum(upload.size for upload in uploads)
 

@@ -43,23 +43,25 @@ class ApiKeys:
         return bool(self._keys)
 
     def name_of(self, key: str) -> str | None:
-        """The name of the key; None for one that is not ours. Every hash is compared, in constant time."""
+        """Return the name of the key; None for one that is not ours. Every hash is compared, in constant time."""
         digest = _digest(key)
         found = [name for name, known in self._keys if hmac.compare_digest(known, digest)]
         return found[0] if found else None
 
     def hashes_of(self, name: str) -> list[str]:
-        """The hashes, as hex digits, of all keys of that name."""
+        """Return the hashes, as hex digits, of all keys of that name."""
         return [known.hex() for own, known in self._keys if own == name]
 
     @staticmethod
     def hash_of(key: str) -> str:
-        """What is kept of a key, as hex digits."""
+        """Return what is kept of a key, as hex digits."""
         return _digest(key).hex()
 
 
 def new_key(name: str) -> tuple[str, str]:
-    """A fresh key, to be given to its owner, and its line for STREAMZIP_API_KEYS. Raises ValueError for a bad name."""
+    """Return a fresh key, to be given to its owner, and its line for STREAMZIP_API_KEYS. Raises ValueError for a bad
+    name.
+    """
     if _NAME.fullmatch(name) is None:
         raise ValueError("a key's name has 1 to 64 letters, digits, dots, hyphens, underscores or @")
     key = f"sz_{secrets.token_urlsafe(32)}"

@@ -32,7 +32,7 @@ class Key:
     secret: bytes = field(repr=False)
 
     def digest(self, use: bytes, *parts: bytes) -> bytes:
-        """The 32 bytes of HMAC-SHA256 over `use` and the length-prefixed `parts`."""
+        """Return the 32 bytes of HMAC-SHA256 over `use` and the length-prefixed `parts`."""
         code = self.begun(use)
         for part in parts:
             code.update(len(part).to_bytes(8, "big"))
@@ -40,7 +40,7 @@ class Key:
         return code.digest()
 
     def begun(self, use: bytes) -> hmac.HMAC:
-        """The HMAC over `use`, for a part that comes in pieces."""
+        """Return the HMAC over `use`, for a part that comes in pieces."""
         return hmac.new(self.secret, use + b"\0", hashlib.sha256)
 
 
@@ -68,17 +68,17 @@ class KeyRing:
 
     @property
     def weak(self) -> list[str]:
-        """The ids of keys whose secret is short: whoever finds it out can forge what they signed."""
+        """Return the ids of keys whose secret is short: whoever finds it out can forge what they signed."""
         return [key.id for key in self._keys if len(key.secret) < LEAST_SECRET]
 
     @property
     def ids(self) -> list[str]:
-        """The ids of the keys, the current one first."""
+        """Return the ids of the keys, the current one first."""
         return [key.id for key in self._keys]
 
     @property
     def current(self) -> Key:
-        """The key that signs what is new."""
+        """Return the key that signs what is new."""
         return self._keys[0]
 
     def fingerprints(self) -> dict[str, str]:
@@ -86,11 +86,15 @@ class KeyRing:
         return {key.id: key.digest(b"fingerprint").hex() for key in self._keys}
 
     def archive_hash(self, manifest: Manifest) -> str:
-        """The archive's name, 32 hex digits: always the same for a manifest, not to be guessed without the secret."""
+        """Return the archive's name, 32 hex digits: always the same for a manifest, not to be guessed without the
+        secret.
+        """
         return _archive_hashes((self.current,), manifest)[0]
 
     def hashes_for(self, manifest: Manifest) -> list[str]:
-        """The archive's name under every key, the current one first: what was created before a rotation is found."""
+        """Return the archive's name under every key, the current one first: what was created before a rotation is
+        found.
+        """
         return _archive_hashes(self._keys, manifest)
 
     def sign(self, kind: str, document: bytes) -> Signature:
@@ -116,19 +120,19 @@ class KeyRing:
         return [key.digest(b"derived", use.encode(), *(part.encode() for part in parts)) for key in self._keys]
 
     def token(self, kind: str, text: str) -> str:
-        """A secret to give to the client of `text`, as 64 hex digits: who shows it again was given it."""
+        """Return a secret to give to the client of `text`, as 64 hex digits: who shows it again was given it."""
         return _token(self.current, kind, text)
 
     def is_token(self, kind: str, text: str, token: str) -> bool:
-        """Whether `token` was given for just this kind and text by a key of the ring."""
+        """Return whether `token` was given for just this kind and text by a key of the ring."""
         return any(_same(_token(key, kind, text), token) for key in self._keys)
 
     def link(self, *parts: str) -> str:
-        """The signature of a link's parts, as 64 hex digits."""
+        """Return the signature of a link's parts, as 64 hex digits."""
         return _link(self.current, parts)
 
     def is_link(self, signature: str, *parts: str) -> bool:
-        """Whether a key of the ring signed just these parts."""
+        """Return whether a key of the ring signed just these parts."""
         return any(_same(_link(key, parts), signature) for key in self._keys)
 
 

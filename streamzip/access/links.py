@@ -37,7 +37,9 @@ class ArchiveLinks:
         return {"url": f"{base}{archive}", "status_url": told}
 
     def signed(self, base: str, path: str, *, until: str | None = None) -> str:
-        """The URL of a path, with its signature where links need one. `base` may be empty; `until`: epoch seconds."""
+        """Return the URL of a path, with its signature where links need one. `base` may be empty; `until`: epoch
+        seconds.
+        """
         if self._signed is None:
             return f"{base}{path}"
         if until is not None:

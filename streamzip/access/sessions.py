@@ -24,7 +24,7 @@ class Sessions:
         self._ring = ring
 
     def begin(self, key: str, *, now: float) -> str | None:
-        """A session for the owner of the key, from `now` (epoch s) on; None for a key that is not ours."""
+        """Return a session for the owner of the key, from `now` (epoch s) on; None for a key that is not ours."""
         name = self._keys.name_of(key)
         if name is None:
             return None
@@ -32,7 +32,7 @@ class Sessions:
         return f"{begun}.{self._ring.token('session', _signed(begun, name, self._keys.hash_of(key)))}.{name}"
 
     def owner(self, session: str, *, now: float) -> str | None:
-        """The name of the key that the session was begun with; None for one that is over, or not ours."""
+        """Return the name of the key that the session was begun with; None for one that is over, or not ours."""
         match = _SESSION.fullmatch(session)
         if match is None:
             return None
@@ -44,11 +44,11 @@ class Sessions:
         return name if ours and now < int(expires) else None
 
     def form_token(self, session: str) -> str:
-        """What a form must send with the session, so that no other site's form is taken for it."""
+        """Return what a form must send with the session, so that no other site's form is taken for it."""
         return self._ring.token("form", session)
 
     def is_form_token(self, session: str, token: str) -> bool:
-        """Whether `token` is that of the session's forms."""
+        """Return whether `token` is that of the session's forms."""
         return self._ring.is_token("form", session, token)
 
 

@@ -23,7 +23,7 @@ class SignedLinks:
         self._lifetime = lifetime
 
     def query(self, path: str, *, now: float, seconds: float | None = None) -> str:
-        """What is to follow `path` and a question mark, good for GET and HEAD from `now` (epoch s) on."""
+        """Return what is to follow `path` and a question mark, good for GET and HEAD from `now` (epoch s) on."""
         expires = str(math.ceil(now + (self._lifetime if seconds is None else seconds)))
         return f"expires={expires}&signature={self._keys.link('read', path, expires)}"
 

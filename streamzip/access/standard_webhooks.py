@@ -38,7 +38,7 @@ class WebhookSecrets:
 
     @property
     def current(self) -> str:
-        """The one that a receiver is to be given, as it is written."""
+        """Return the one that a receiver is to be given, as it is written."""
         return PREFIX + base64.b64encode(self._secrets[0]).decode()
 
     def fingerprints(self) -> dict[str, str]:
@@ -47,7 +47,7 @@ class WebhookSecrets:
         return {fingerprint[:8]: fingerprint for fingerprint in found}
 
     def signature(self, id: str, timestamp: int, body: bytes) -> str:
-        """The `webhook-signature` of a message. `timestamp`: epoch seconds of this attempt."""
+        """Return the `webhook-signature` of a message. `timestamp`: epoch seconds of this attempt."""
         signed = f"{id}.{timestamp}.".encode() + body
         codes = (hmac.digest(secret, signed, hashlib.sha256) for secret in self._secrets)
         return " ".join(f"v1,{base64.b64encode(code).decode()}" for code in codes)

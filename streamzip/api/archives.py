@@ -51,7 +51,7 @@ class Archives:
     pool: Executor  # of one thread: several long bodies at once would hold the interpreter from everybody else
 
     async def parse(self, request: Request, parser: Parser = parse_create) -> CreateRequest:
-        """A create's body, in the form that `parser` reads. Raises what HeldBodies and the parser do."""
+        """Parse a create's body, in the form that `parser` reads. Raises what HeldBodies and the parser do."""
         async with self.bodies.read(request, body_limit(request)) as body:
             return await self.read(request, body, parser)
 
@@ -90,7 +90,7 @@ class Archives:
         return await self.gateway.creates.create(asked, prefetch=wished, lifetime=lifetime)
 
     def prefetches(self, asked: CreateRequest) -> bool:
-        """Whether to build at once: as asked, else as the gateway is configured."""
+        """Return whether to build at once: as asked, else as the gateway is configured."""
         if asked.prefetch is not None:
             return asked.prefetch
         return self.settings.prefetch == "all" or (self.settings.prefetch == "urls" and asked.plain)
@@ -124,7 +124,7 @@ class Archives:
         return Response(body, status, NO_STORE, "application/json")
 
     async def archive_links(self, request: Request) -> LinksDocument:
-        """The archive's links, as this client is to have them. Raises NotFound."""
+        """Return the archive's links, as this client is to have them. Raises NotFound."""
         hash = request.path_params["hash"]
         entitled = await self.auth.entitles(request, hash)
         return self.links.archive(request, hash, entitled=entitled, until=until_of(request))
@@ -161,7 +161,7 @@ class Archives:
 
 
 def _asked(request: Request) -> Asked:
-    """What a status is to hold, from its query. Raises InvalidRequest."""
+    """Return what a status is to hold, from its query. Raises InvalidRequest."""
     query = request.query_params
     members_from = _index(query, "members_from") if query.get("entries") == "1" else None
     return Asked(request.path_params["hash"], _index(query, "errors_from"), members_from)

@@ -123,7 +123,7 @@ HELD = ("Content-Disposition", "Last-Modified")
 
 
 def zipped(says: str, *more: int, media: str | tuple[str, ...] = ZIP) -> dict[str, Any]:
-    """What the bytes of an archive, or of a file of another type, answer with."""
+    """Return what the bytes of an archive, or of a file of another type, answer with."""
     return {
         "answers": {
             200: Answer(says, media=media, headers=(*HELD, "ETag", "Accept-Ranges", "Content-Length")),

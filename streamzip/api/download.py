@@ -108,8 +108,8 @@ class Downloads:
         return announced
 
     def _hand_over(self, hash: str, headers: dict[str, str], lapses: bool) -> Response:
-        """What has nginx send the copy. It finds the range and compares If-Range by itself: our ETag is the one that it
-        gives this file.
+        """Return the answer that has nginx send the copy. It finds the range and compares If-Range by itself: our ETag
+        is the one that it gives this file.
         """
         self._gateway.downloads.hand_over(hash, lapses=lapses)
         told = {name: value for name, value in headers.items() if name != "Accept-Ranges"}  # it adds its own

@@ -124,7 +124,7 @@ class Site:
         return fields
 
     def _form(self, request: Request, fields: Mapping[str, list[str]], problem: Problem | None = None) -> Response:
-        """The form, with what was written into it, and what is wrong with that."""
+        """Return the form, with what was written into it, and what is wrong with that."""
         # What is longer is not shown again: it would be sent five times as long, to who may not even read it.
         written = {name: fields.get(name, [""])[-1][:MOST_SHOWN] for name in ("links", "filename", "page")}
         values = {
@@ -188,7 +188,7 @@ class Site:
         return render(request, "archive.html", values, depth=depth)
 
     def _links(self, request: Request, archive_hash: str, depth: int) -> Links:
-        """The page's links: those that are signed end when the page's own does."""
+        """Return the page's links: those that are signed end when the page's own does."""
         up, signed = "../" * depth, self.archives.links
         until = request.query_params.get("expires")
         download = f"/archive/get/{archive_hash}.zip"

@@ -73,7 +73,7 @@ class Builds:
         return True
 
     async def _size(self, row: ArchiveRow) -> int | None:
-        """The archive's length, where it is known already."""
+        """Return the archive's length, where it is known already."""
         if row.size is None and await self._repository.has_layout(row.hash):
             try:
                 async with self._leases.lease(row) as lease:
@@ -87,7 +87,7 @@ class Builds:
             raise Conflict("no copy of this archive is kept, so there is nothing to build ahead", code="no_cache")
 
     async def building(self, archive_hash: str) -> bool:
-        """Whether its first build in the background is under way or due; whoever waits for it may wait on.
+        """Return whether its first build in the background is under way or due; whoever waits for it may wait on.
 
         False once it is completed, and where an attempt failed: then a reader finds out by itself. Raises NotFound.
         """

@@ -330,6 +330,6 @@ def _shown(delivery: DeliveryRow) -> Delivery:
 
 
 def _receiver(url: str) -> str:
-    """As much of a receiver as others may see: many services put the secret into the path."""
+    """Return as much of a receiver as others may see: many services put the secret into the path."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"

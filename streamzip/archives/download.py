@@ -56,7 +56,7 @@ class Download:
         self._noted = False  # that bytes are given out
 
     def check_start(self, start: int) -> None:
-        """Whether archive bytes from `start` on can begin soon. Raises NotReady, and nothing is pulled.
+        """Raise NotReady where archive bytes from `start` on cannot begin soon; nothing is pulled.
 
         A descriptor needs all of its member's bytes, the directory those of all members: a request for its one last
         byte must not pull 100 GiB.
@@ -98,8 +98,8 @@ class Download:
             raise await self._leases.failed(self._row, problem) from problem
 
     async def _released(self) -> None:
-        """Bytes are about to be given out: that is noted first, for from now on the layout stands for ever, and where
-        only the copy can prove what they were it must not be lost. Raises AskedAnew where the layout is void.
+        """Note that bytes are about to be given out, before they are, for from now on the layout stands for ever, and
+        where only the copy can prove what they were it must not be lost. Raises AskedAnew where the layout is void.
         """
         archive = self._lease.shared.archive
         if self._row.lapses and (self._row.completed_at is not None or self._row.released):

@@ -46,8 +46,8 @@ class Generations:
         self._removal = removal
 
     async def of(self, request: CreateRequest, until: float | None) -> tuple[Manifest, ArchiveRow, bool]:
-        """The manifest in its generation, its archive's row, and whether that stands already: then `until` (epoch s) at
-        least, and with the URLs that this request names.
+        """Return the manifest in its generation, its archive's row, and whether that stands already: then `until`
+        (epoch s) at least, and with the URLs that this request names.
         """
         manifest = request.manifest
         keys = await aside(manifest, partial(self._keys.hashes_for, manifest))
@@ -80,7 +80,7 @@ class Generations:
         )
 
     async def _standing(self, keys: Sequence[str], until: float | None) -> ArchiveRow | None:
-        """The newest generation of the manifest of these keys, which now stands `until` (epoch s) at least."""
+        """Return the newest generation of the manifest of these keys, which now stands `until` (epoch s) at least."""
         while (row := await self._newest(keys)) is not None and row.state is not ArchiveState.STALE:
             now, unread = self._clock.wall(), self._budget.unread_until()
             if await self._repository.catalogue.extend(row.hash, until, now=now, unread_until=unread):
@@ -90,7 +90,9 @@ class Generations:
         return row
 
     async def _outlived(self, row: ArchiveRow) -> bool:
-        """Whether a new create gets another snapshot: this one is stale, or lacks entries that may be there by now."""
+        """Return whether a new create gets another snapshot: this one is stale, or lacks entries that may be there by
+        now.
+        """
         if row.state is ArchiveState.STALE:
             return True
         codes = await self._repository.overview.codes(row.hash)
@@ -98,7 +100,7 @@ class Generations:
         return any(may_pass(code) for code in codes) and await self._repository.has_layout(row.hash)
 
     async def _newest(self, keys: Sequence[str]) -> ArchiveRow | None:
-        """The newest generation of the manifest, under whichever secret it was first created."""
+        """Return the newest generation of the manifest, under whichever secret it was first created."""
         for key in keys:
             row = await self._repository.latest(key)
             if row is not None:
@@ -107,7 +109,7 @@ class Generations:
 
 
 def _main_origin(manifest: Manifest) -> str | None:
-    """The origin of most entries, of a sample of them; None where most are not on the web."""
+    """Return the origin of most entries, of a sample of them; None where most are not on the web."""
     entries = manifest.entries
     urls = [entry.url for entry in entries[:: -(-len(entries) // SAMPLE)]]
     origins = Counter(origin_of(url) if url[:4].lower() == "http" else None for url in urls)

@@ -86,14 +86,14 @@ class Loader:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def row(self, hash: str) -> ArchiveRow:
-        """The archive's facts. Raises NotFound."""
+        """Return the archive's facts. Raises NotFound."""
         row = await self._repository.get(hash)
         if row is None or (row.expires_at is not None and row.expires_at <= self._pulling.clock.wall()):
             raise NotFound("there is no archive of this name")
         return row
 
     async def manifest(self, hash: str) -> Manifest:
-        """The archive's manifest, its signature verified. Raises NotFound, Damaged."""
+        """Return the archive's manifest, its signature verified. Raises NotFound, Damaged."""
         return await self._unsealed(hash, await self._repository.manifest(hash))
 
     async def layout(self, hash: str) -> Layout | None:
@@ -270,6 +270,8 @@ async def _aside(size: int, work: Callable[[], T]) -> T:
 
 
 def _retrieve(task: "asyncio.Task[None]") -> None:
-    """A failure is told to whoever waits; with nobody waiting it is told to the next one, who asks anew."""
+    """Retrieve a failure, so that asyncio logs none: who waits is told of it, and with nobody waiting the next one asks
+    anew.
+    """
     with contextlib.suppress(asyncio.CancelledError):
         task.exception()

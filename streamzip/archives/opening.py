@@ -152,7 +152,7 @@ def _is_of_others(ledger: Ledger) -> bool:
 
 
 def _nothing() -> None:
-    """Where no copy is kept, none is to be finished."""
+    """Finish nothing: no copy is kept."""
 
 
 def _offsets(stored: StoredArchive) -> Offsets:
@@ -163,14 +163,16 @@ def _offsets(stored: StoredArchive) -> Offsets:
 
 
 def _refuse_other_compressor(layout: Layout, *, sealed: bool) -> None:
-    """What another release of the compressor writes has other bytes; only a finished copy can still be served."""
+    """Raise where another release of the compressor has written: ours gives other bytes, and only a finished copy can
+    be sent.
+    """
     if layout.compressor and not sealed and layout.compressor != this_compressor():
         raise Stale("the archive was begun with another compressor; create it anew")
 
 
 def _refuse_unprovable(ledger: Ledger, copy: FileSpool) -> None:
-    """Bytes without a strong validator were given out, and what proved them is lost: nothing can tell whether new ones
-    would match.
+    """Raise where bytes without a strong validator were given out, and what proved them is lost: nothing can tell
+    whether new ones would match.
     """
     if not (copy.blank or copy.damaged or copy.rebooted):
         return

@@ -49,12 +49,12 @@ class EntryError:
     message: str
 
     def document(self) -> dict[str, Any]:
-        """As it stands in the status, the webhook and the report."""
+        """Return the entry as it stands in the status, the webhook and the report."""
         return {"index": self.index, "name": self.name, "url": self.url, "code": self.code, "message": self.message}
 
 
 def public_url(url: str) -> str:
-    """The URL without what may be secret in it."""
+    """Return the URL without what may be secret in it."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
@@ -80,8 +80,8 @@ class Planning:
         self.bodies: dict[int, bytes] = {}
 
     def waited_for(self) -> None:
-        """A reader needs the answers: from now on attempts that fail are counted against the entry, and small bodies
-        are kept.
+        """Note that a reader needs the answers: from now on attempts that fail are counted against the entry, and small
+        bodies are kept.
         """
         self._waiting = True
 
@@ -188,7 +188,7 @@ class Planning:
                 self._errors[index] = OriginError(PAGE, _PAGE_CAME)
 
     def _judge(self, index: int, size: int) -> bool:
-        """Whether the entry may be as large as it is said to be."""
+        """Return whether the entry may be as large as it is said to be."""
         try:
             self._pulling.bounds.check_entry(size)
         except OriginError as error:
@@ -196,7 +196,7 @@ class Planning:
         return index not in self._errors
 
     def errors(self) -> list[EntryError]:
-        """The entries that cannot be had, in order."""
+        """Return the entries that cannot be had, in order."""
         entries = self.manifest.entries
         return [
             EntryError(index, entries[index].name, public_url(entries[index].url), error.code, error.message)
@@ -223,8 +223,8 @@ class Planning:
         return None
 
     def freeze(self, *, now: int) -> Layout:
-        """The layout of the entries that can be had; the others stand in a report at its end, and warnings about those
-        that are there. `now`: epoch seconds.
+        """Return the layout of the entries that can be had; the others stand in a report at its end, and warnings about
+        those that are there. `now`: epoch seconds.
         """
         self._number()
         errors, warnings = self.errors(), self.warnings()

@@ -67,12 +67,12 @@ class Look:
 
     @cached_property
     def head(self) -> bytes:
-        """The document as JSON, without the brace that closes it: made once for all who share the look."""
+        """Return the document as JSON, without the brace that closes it: made once for all who share the look."""
         return json.dumps(self.document)[:-1].encode()
 
     @cached_property
     def id(self) -> str:
-        """The name of this state of the archive, in every process and life."""
+        """Return the name of this state of the archive, in every process and life."""
         return hashlib.sha256(json.dumps(self.document, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -117,7 +117,7 @@ class Statuses:
             raise NotReady("the disk is full: make room on it", code="disk_unavailable", retry_after=10)
 
     async def is_unfinished(self, archive_hash: str) -> bool:
-        """Whether the archive may still need its origins to be completed."""
+        """Return whether the archive may still need its origins to be completed."""
         row = await self._repository.get(archive_hash)
         over = row is None or (row.expires_at is not None and row.expires_at <= self._clock.wall())
         return not over and row is not None and row.state not in SETTLED
@@ -194,7 +194,7 @@ class Statuses:
         return Members(manifest, start, stop, done, left_out, names)
 
     async def _peek(self, row: ArchiveRow) -> Assembly | None:
-        """What is there of an archive that is not completed, where anything is."""
+        """Return what is there of an archive that is not completed, where anything is."""
         assembly = self._table.peek(row.hash)
         if assembly is None and row.completed_at is None and self._shelf.begun(row.hash):
             with contextlib.suppress(Problem):
@@ -212,7 +212,7 @@ async def _entries_done(ledger: Ledger) -> int:
 
 
 def _done_between(ledger: Ledger, start: int, stop: int) -> frozenset[int]:
-    """Which of the entries `[start, stop)` are there; for a thread."""
+    """Return which of the entries `[start, stop)` are there; for a thread."""
     members = (each for each in enumerate(ledger.layout.entries) if start <= each[1] < stop)
     return frozenset(entry for member, entry in members if ledger.done(member))
 

@@ -118,7 +118,7 @@ class ArchiveTable:
         return len(self._open), sum(opened.assembly.wants.pulling for opened in self._open.values())
 
     def promised(self) -> int:
-        """Bytes that the open copies are still to take, as far as their length is known; from any thread."""
+        """Return how many bytes the open copies are still to take, as far as their length is known; from any thread."""
         everyone = list(self._open.values())
         unfinished = [opened.assembly.ledger for opened in everyone if opened.copy and not opened.copy.sealed]
         return sum(max(0, ledger.length - ledger.extents.present) for ledger in unfinished if ledger.length is not None)
@@ -130,8 +130,8 @@ class ArchiveTable:
                 self._close(name, opened)
 
     def _claim(self, hash: str, size: int | None) -> bool:
-        """Whether a copy of this size has room beside those that are read here, which cannot be evicted; if so, it is
-        counted among them from now on.
+        """Return whether a copy of this size has room beside those that are read here, which cannot be evicted; if so,
+        it is counted among them from now on.
         """
         if not self._shelf.within_budget(size):
             return False
@@ -153,7 +153,7 @@ class ArchiveTable:
         return None if opened is None else opened.assembly
 
     def reading(self, hash: str) -> bool:
-        """Whether somebody wants bytes of it, in this process."""
+        """Return whether somebody wants bytes of it, in this process."""
         opened = self._open.get(hash)
         return opened is not None and (opened.assembly.wants.any or bool(opened.alone))
 
@@ -184,7 +184,7 @@ class ArchiveTable:
     async def lease(
         self, row: ArchiveRow, load: Callable[[], Awaitable[StoredArchive]], *, foreign: bool
     ) -> AsyncIterator[Lease]:
-        """The open archive, for as long as the context lasts; `load` is asked where it is not open yet.
+        """Give the open archive, for as long as the context lasts; `load` is asked where it is not open yet.
 
         What is open here of an earlier round of the archive, or of one of its name that was deleted, is void.
         `foreign`: its bytes are another node's; what is open here is void unless it knows their CRCs. Raises AskedAnew

@@ -29,7 +29,7 @@ def is_page_in_its_place(name: str, content_type: str | None) -> bool:
 
 
 def compresses(name: str, content_type: str | None) -> bool:
-    """Whether a file of this name and type is likely to shrink by more than a few per cent."""
+    """Return whether a file of this name and type is likely to shrink by more than a few per cent."""
     extension = splitext(name)[1][1:].lower()
     if extension in _EXTENSIONS:
         return True

@@ -229,7 +229,7 @@ class Watches:
         return _Marks(stamp, is_due, journal, bytes_here, is_full, is_read, waiting)
 
     def _journals(self, hashes: Collection[str]) -> dict[str, tuple[int, int] | None]:
-        """When each archive's journal was last written, and its size; for a thread."""
+        """Return when each archive's journal was last written, and its size; for a thread."""
         return {hash: self._shelf.written(hash) for hash in hashes}
 
     async def _look_at(self, watched: Watched, marks: _Marks) -> None:

@@ -36,7 +36,7 @@ class Lookahead:
         self._alarm: asyncio.TimerHandle | None = None
 
     def begin(self) -> None:
-        """A reader has come."""
+        """Note that a reader has come."""
         self._reach.begin()
 
     async def wait(self, part: int, beyond: int) -> Data:
@@ -168,7 +168,7 @@ class Lookahead:
         self._look_later()
 
     def close(self) -> None:
-        """The reader leaves: want nothing more."""
+        """Want nothing more: the reader leaves."""
         self._want_nothing()
         self._reach.close()
         if self._alarm is not None:

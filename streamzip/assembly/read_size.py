@@ -21,7 +21,7 @@ class ReadSize:
 
     @contextmanager
     def shared(self) -> Iterator[None]:
-        """One more reader, for as long as the context lasts."""
+        """Count one more reader, for as long as the context lasts."""
         self._readers += 1
         try:
             yield
@@ -30,5 +30,5 @@ class ReadSize:
 
     @property
     def size(self) -> int:
-        """Bytes of the next run."""
+        """Return how many bytes the next run has."""
         return max(SMALLEST, min(LARGEST, self._total // max(1, self._readers)))

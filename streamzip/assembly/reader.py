@@ -68,7 +68,7 @@ class Reader:
         self._lookahead.close()
 
     def _bound(self, stop: int | None) -> None:
-        """A reader that ends at archive offset `stop` wants no part beyond that."""
+        """Want no part beyond archive offset `stop`, where the reader ends there."""
         offsets = self._ledger.offsets
         if stop is not None and offsets.complete and 0 < stop <= offsets.directory_start:
             member = offsets.member_at(stop - 1)

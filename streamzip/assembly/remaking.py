@@ -12,7 +12,7 @@ from streamzip.spans import Data
 
 
 async def beyond(blocks: AsyncIterator[Data], known: int, crc: int) -> AsyncGenerator[Data, None]:
-    """What comes after the first `known` bytes, whose CRC-32 is `crc`.
+    """Yield what comes after the first `known` bytes, whose CRC-32 is `crc`.
 
     OriginError where those are others now, or fewer, before anything that lies beyond them is given.
     """
@@ -34,7 +34,7 @@ async def beyond(blocks: AsyncIterator[Data], known: int, crc: int) -> AsyncGene
 
 
 def check_begins(whole: Data, known: int, crc: int) -> None:
-    """All of it at once must begin with `known` bytes of this CRC-32, else OriginError."""
+    """Raise OriginError unless the whole begins with `known` bytes of this CRC-32."""
     if known > len(whole):
         raise _changed()
     _compare(isal_zlib.crc32(whole[:known]), crc)

@@ -25,7 +25,7 @@ Advance = Callable[[int], None]  # told how many bytes were compared
 
 
 def verify_copy(paths: Paths, layout: Layout, learned: bytes | None, advance: Advance) -> str | None:
-    """What is wrong with the archive's copy, in a sentence; None where it is whole, unfinished, or not there."""
+    """Return what is wrong with the archive's copy, in a sentence; None where it is whole, unfinished, or not there."""
     for look in range(LOOKS):
         with examine(paths) as copy:
             wrong = (
@@ -37,7 +37,7 @@ def verify_copy(paths: Paths, layout: Layout, learned: bytes | None, advance: Ad
 
 
 def _nobody(_: int) -> None:
-    """What was compared before is not counted again."""
+    """Count nothing: what was compared before was counted then."""
 
 
 class _Comparison:
@@ -104,7 +104,7 @@ class _Comparison:
         return self._crc(start, stop) == crc
 
     def _inflated(self, start: int, stop: int) -> tuple[int, int] | None:
-        """The size and CRC of what a deflated run holds; None where it is none."""
+        """Return the size and CRC of what a deflated run holds; None where it is none."""
         stream, size, crc = zlib.decompressobj(-zlib.MAX_WBITS), 0, 0
         try:
             for block in self._blocks(start, stop):
@@ -138,7 +138,7 @@ class _Comparison:
         return b"".join(self._blocks(start, stop))
 
     def _blocks(self, start: int, stop: int) -> Iterator[bytes]:
-        """The file's bytes, as far as it has them."""
+        """Yield the file's bytes, as far as it has them."""
         while start < stop:
             block = os.pread(self._copy.fd, min(BLOCK, stop - start), start)
             if not block:

@@ -53,7 +53,7 @@ class Wants:
 
     @property
     def pulling(self) -> int:
-        """How many parts are being pulled."""
+        """Return how many parts are being pulled."""
         return len(self._pulls)
 
     @property

@@ -68,7 +68,9 @@ def sign(
 
 
 def _apart(link: str, public_url: str | None) -> tuple[str, str]:
-    """What stands before the path as the gateway sees it (a URL's origin, the base that clients see), and that path."""
+    """Return what stands before the path as the gateway sees it (a URL's origin, the base that clients see), and that
+    path.
+    """
     base = public_url or ""
     if not link.startswith("/"):
         scheme, _, rest = link.partition("://")

@@ -36,7 +36,7 @@ def stop(reason: str, *, code: int) -> NoReturn:
 
 
 def flags_of(name: str) -> list[str]:
-    """The flags of a setting: its name, and a shorter one where config.py gives it (`--data-dir`, `--data`)."""
+    """Return the flags of a setting: its name, and a shorter one where config.py gives it (`--data-dir`, `--data`)."""
     extra = Settings.model_fields[name].json_schema_extra
     short = [str(extra["flag"])] if isinstance(extra, dict) and "flag" in extra else []
     return [f"--{name.replace('_', '-')}", *short]

@@ -36,7 +36,7 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _shown(default: Any) -> str:
-    """A default as one would type it; nothing for None and for an empty list."""
+    """Return a default as one would type it; nothing for None and for an empty list."""
     if isinstance(default, tuple | frozenset):
         return ",".join(str(part) for part in default)
     return "" if default is None else str(default)

@@ -47,7 +47,7 @@ class AsyncClient:
 
     @property
     def server(self) -> str:
-        """The gateway's address."""
+        """Return the gateway's address."""
         return self._sender.server
 
     async def create(self, entries: Iterable[str | Mapping[str, Any]], **options: Any) -> Created:

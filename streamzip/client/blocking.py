@@ -49,7 +49,7 @@ class Client:
 
     @property
     def server(self) -> str:
-        """The gateway's address."""
+        """Return the gateway's address."""
         return self._sender.server
 
     def create(self, entries: Iterable[str | Mapping[str, Any]], **options: Any) -> Created:

@@ -26,7 +26,7 @@ def announces(fields: Mapping[str, str]) -> bool:
 
 
 def nginx_agrees(fields: Mapping[str, str], spans: Sequence[Span] | None) -> bool:
-    """Whether nginx gives a GET with these fields (by lower-case name) what we do: the whole, or one span.
+    """Return whether nginx gives a GET with these fields (by lower-case name) what we do: the whole, or one span.
 
     `spans`: what is asked for; None: the whole. If-Range needs no look: it is compared alike, and one that does not
     hold has left a Range field without spans.

@@ -55,5 +55,5 @@ class Door:
 
     @property
     def full(self) -> bool:
-        """Whether there are more requests at once than connections may be."""
+        """Return whether there are more requests at once than connections may be."""
         return len(self.busy) > self.most

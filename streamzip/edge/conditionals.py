@@ -89,7 +89,7 @@ def decide(
 
 
 def parse_date(value: str | None, now: float) -> int | None:
-    """The epoch seconds of an HTTP-date in any of its three forms; None for all else.
+    """Return the epoch seconds of an HTTP-date in any of its three forms; None for all else.
 
     A two-digit year is the latest that is at most 50 years after `now` (§5.6.7). A day of the week must be one, but it
     may be another day's: the grammar has it so, and nothing depends on it.
@@ -118,13 +118,13 @@ def parse_date(value: str | None, now: float) -> int | None:
 
 
 def _unmodified(since: str | None, last_modified: int | None, now: float) -> bool | None:
-    """Whether nothing changed after the date; None where the field is to be ignored (§13.1.3, §13.1.4)."""
+    """Return whether nothing changed after the date; None where the field is to be ignored (§13.1.3, §13.1.4)."""
     date = parse_date(since, now)
     return None if date is None or last_modified is None else last_modified <= date
 
 
 def _matches(field: str, etag: str | None, *, weakly: bool) -> bool:
-    """Whether `*` or a list of entity tags names the representation (§8.8.3.2); a malformed list names nothing."""
+    """Return whether `*` or a list of entity tags names the representation (§8.8.3.2); a bad list names nothing."""
     text = field.strip(" \t")
     if text == "*":
         return True

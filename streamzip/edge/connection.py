@@ -31,7 +31,9 @@ class Connection:
         self._transport = transport
 
     def untaken(self) -> int:
-        """Bytes that were sent and that the client has not taken yet: in the server's buffer and in the kernel's."""
+        """Return how many bytes were sent and not taken by the client yet: in the server's buffer and in the
+        kernel's.
+        """
         if self._transport is None:
             return 0
         queued = array("i", [0])
@@ -41,7 +43,9 @@ class Connection:
 
     @property
     def closing(self) -> bool:
-        """Whether nothing that is sent from now on goes anywhere: the client was found to be gone, or is being cut."""
+        """Return whether nothing that is sent from now on goes anywhere: the client was found to be gone, or is being
+        cut.
+        """
         return self._transport is not None and self._transport.is_closing()
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ _REMEMBERED = 600  # seconds that a browser need not ask again
 
 
 def shared(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
-    """The app, for scripts of these origins too; `*` stands for all, none for none."""
+    """Return the app for scripts of these origins too; `*` stands for all, none for none."""
     if not origins:
         return app
     return CORSMiddleware(

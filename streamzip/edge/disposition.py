@@ -7,7 +7,7 @@ _ATTR_CHAR = "!#$&+-.^_`|~"  # RFC 8187 §3.2.1, beside letters and digits
 
 
 def attachment(filename: str) -> str:
-    """The header's value; whatever the name is, no character of it can end the string or the header."""
+    """Return the header's value; whatever the name is, no character of it can end the string or the header."""
     escaped = _in_ascii(filename).replace("\\", "\\\\").replace('"', '\\"')
     return f"attachment; filename=\"{escaped}\"; filename*=UTF-8''{quote(filename, safe=_ATTR_CHAR, errors='replace')}"
 

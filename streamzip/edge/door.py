@@ -318,12 +318,12 @@ class DoorProtocol(HttpToolsProtocol):
     # -- what the client does not take -------------------------------------------------------------------
 
     def pause_writing(self) -> None:
-        """More is there than the client has taken."""
+        """Note that more is there than the client has taken."""
         super().pause_writing()
         self._watch(self.transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
-        """It has taken it."""
+        """Note that the client has taken it."""
         if self._stuck is not None:
             self._stuck.cancel()
             self._stuck = None
@@ -331,7 +331,9 @@ class DoorProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Nothing was asked for a while. A close waits for what was not taken: not for ever."""
+        """Close the connection, on which nothing was asked for a while: what was not taken is waited for, and not for
+        ever.
+        """
         super().timeout_keep_alive_handler()
         self._watch_what_is_left()
 
@@ -353,7 +355,7 @@ class DoorProtocol(HttpToolsProtocol):
 
 
 def behind(door: Door) -> type[DoorProtocol]:
-    """The protocol of the connections behind this door, for uvicorn, which makes each of them."""
+    """Return the protocol of the connections behind this door, for uvicorn, which makes each of them."""
     return type("BehindDoor", (DoorProtocol,), {"door": door})
 
 

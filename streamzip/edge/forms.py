@@ -96,7 +96,7 @@ class FileForm:
             raise BadForm("the form's boundary cannot be used") from error
 
     def feed(self, chunk: bytes) -> Iterator[str | bytes]:
-        """What the chunk brought: the file's name, once, and then its bytes. Raises BadForm, InvalidRequest."""
+        """Yield what the chunk brought: the file's name, once, and then its bytes. Raises BadForm, InvalidRequest."""
         try:
             self._parser.write(chunk)
         except FormParserError as error:

@@ -9,7 +9,7 @@ _SLICES = 8  # a second: what is handed on at once, so that the pace is even
 
 
 async def paced(runs: AsyncGenerator[bytes, None], rate: int, clock: Clock) -> AsyncGenerator[bytes, None]:
-    """The same bytes at the pace of `rate` bytes per second."""
+    """Yield the same bytes at the pace of `rate` bytes per second."""
     limit, size = RateLimit(rate, clock), max(1, rate // _SLICES)
     try:
         async for run in runs:

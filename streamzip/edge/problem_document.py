@@ -43,7 +43,7 @@ class ProblemResponse(Response):
 
 
 def respond(problem: Problem) -> Response:
-    """The problem as a response."""
+    """Return the problem as a response."""
     response = ProblemResponse(
         problem.status,
         problem.code,

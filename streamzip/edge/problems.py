@@ -57,7 +57,7 @@ def _methods(request: Request) -> set[str]:
 
 
 async def on_hang_up(_: Request, __: Exception) -> Response:
-    """The client left before its body was whole: an answer to nobody, and no failure."""
+    """Answer nobody: the client left before its body was whole, which is no failure."""
     return Response(status_code=LEFT)
 
 

@@ -31,7 +31,8 @@ class Unsatisfiable:
 
 
 def parse_range(value: str, length: int, *, most: int = MOST_RANGES) -> tuple[Span, ...] | Unsatisfiable | None:
-    """The spans that a Range field's `value` asks for of `length` bytes: in request order, clamped, none of them empty.
+    """Return the spans that a Range field's `value` asks for of `length` bytes: in request order, clamped, none of them
+    empty.
 
     None: serve the whole, as if the field were absent. So it is for another unit, for anything outside the grammar
     (one bad range spoils the set), for more than `most` ranges or LONGEST letters, and for ranges that overlap (§14.2
@@ -61,12 +62,12 @@ def parse_range(value: str, length: int, *, most: int = MOST_RANGES) -> tuple[Sp
 
 
 def content_range(span: Span, length: int) -> str:
-    """The Content-Range of a part that holds `span` of `length` bytes."""
+    """Return the Content-Range of a part that holds `span` of `length` bytes."""
     return f"bytes {span.start}-{span.stop - 1}/{length}"
 
 
 def unsatisfied_range(length: int) -> str:
-    """The Content-Range of a 416: it tells the client how long the whole is."""
+    """Return the Content-Range of a 416: it tells the client how long the whole is."""
     return f"bytes */{length}"
 
 
@@ -103,19 +104,19 @@ def multipart(spans: Sequence[Span], length: int, *, content_type: str, boundary
 
 
 def _clamped(first: str, last: str, length: int) -> Span:
-    """What `first-last`, `first-` or `-last` holds of `length` bytes; empty where that is nothing."""
+    """Return what `first-last`, `first-` or `-last` holds of `length` bytes; empty where that is nothing."""
     if not first:
         return Span(length - _at_most(last, length), length)
     return Span(_at_most(first, length), min(_at_most(last, length) + 1, length) if last else length)
 
 
 def _magnitude(number: str) -> tuple[int, str]:
-    """A key that orders decimal numbers of any length: int() refuses more than 4,300 digits."""
+    """Return a key that orders decimal numbers of any length: int() refuses more than 4,300 digits."""
     significant = number.lstrip("0")
     return len(significant), significant
 
 
 def _at_most(number: str, ceiling: int) -> int:
-    """The number, or `ceiling` where it is higher."""
+    """Return the number, or `ceiling` where it is higher."""
     digits, significant = _magnitude(number)
     return min(int(significant or "0"), ceiling) if digits <= len(str(ceiling)) else ceiling

@@ -94,7 +94,7 @@ def choose(method: str, fields: Mapping[str, str], selected: Representation, *, 
 async def respond(
     request: Request, selected: Representation, stack: AsyncExitStack, *, now: float, write_timeout: float
 ) -> Response:
-    """The answer as the request wants it. `stack` is closed when its last byte was given. `now`: epoch seconds.
+    """Return the answer as the request wants it. `stack` is closed when its last byte was given. `now`: epoch seconds.
 
     Raises Problem while nothing has been sent.
     """
@@ -119,7 +119,7 @@ def _body(
 
 
 async def _stream(request: Request, chosen: Chosen, stack: AsyncExitStack, write_timeout: float) -> Response:
-    """The response with its first run at hand: what fails before it still gets its reader a status."""
+    """Return the response with its first run at hand: what fails before it still gets its reader a status."""
     try:
         async with asyncio.timeout(FIRST_BYTE_WITHIN):
             first = await unless_left(request.receive, anext(chosen.runs, b""))
@@ -152,7 +152,7 @@ async def _framed(selected: Representation, frame: Multipart) -> AsyncGenerator[
 
 
 def bodyless(headers: dict[str, str]) -> Response:
-    """A HEAD's answer: the headers that the GET would have, and only those."""
+    """Return a HEAD's answer: the headers that the GET would have, and only those."""
     response = Response()
     response.raw_headers = [
         (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()

@@ -186,7 +186,7 @@ class HandedOver(Response):
 
 
 async def unless_left(receive: Receive, work: Awaitable[T]) -> T:
-    """What `work` gives; ended, with ClientDisconnect, as soon as the client is gone."""
+    """Return what `work` gives; ended, with ClientDisconnect, as soon as the client is gone."""
     working, leaving = asyncio.ensure_future(work), asyncio.create_task(_left(receive))
     try:
         await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)

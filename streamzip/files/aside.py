@@ -19,7 +19,7 @@ async def in_long_thread(work: Callable[[], T]) -> T:
 
 
 async def in_threads(runs: Generator[bytes, None, None], pool: Executor) -> AsyncGenerator[bytes, None]:
-    """The runs that are not empty, each made in a thread of `pool`; empty ones only give way to cancellation.
+    """Yield the runs that are not empty, each made in a thread of `pool`; empty ones only give way to cancellation.
 
     However it ends, no thread is in the generator afterwards, and it is closed.
     """

@@ -61,7 +61,7 @@ class LockFile:
         return self._set(fcntl.F_RDLCK, byte)
 
     def any_taken(self, first: int, stop: int) -> bool:
-        """Whether another open of the file, in this process or another, has one of the bytes."""
+        """Return whether another open of the file, in this process or another, has one of the bytes."""
         asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, first, stop - first, 0)
         kind: int = _FLOCK.unpack(fcntl.fcntl(self._fd, _F_OFD_GETLK, asked))[0]
         return kind != fcntl.F_UNLCK

@@ -79,7 +79,7 @@ class Folders:
             )
 
     def _place(self, request: Request) -> tuple[Path, str]:
-        """The folder of folders, and the name in it that was asked for."""
+        """Return the folder of folders, and the name in it that was asked for."""
         root, name = self._settings.folders_dir, request.path_params["folder"]
         if root is None or name in (RESERVED, ".", ".."):
             raise _unknown()
@@ -124,7 +124,7 @@ class Folders:
 
 
 def _told(runs: Iterator[bytes]) -> Generator[bytes, None, None]:
-    """The runs; a file that is not what was listed is a Problem."""
+    """Yield the runs; a file that is not what was listed is a Problem."""
     try:
         yield from runs
     except Changed as error:
@@ -137,7 +137,7 @@ def _unknown() -> NotFound:
 
 
 def _refused(error: OSError) -> Problem:
-    """What a folder that cannot be listed is answered with. The operator alone learns that one is forbidden."""
+    """Return what a folder that cannot be listed is answered with. The operator alone learns that one is forbidden."""
     if error.errno in _NO_FOLDER:
         return _unknown()
     event(logger, logging.WARNING, "folder_refused", detail=error.strerror)
@@ -147,6 +147,6 @@ def _refused(error: OSError) -> Problem:
 
 
 def _close_unused(listing: "asyncio.Future[FolderArchive]") -> None:
-    """The archive of a listing that nobody waits for any more."""
+    """Close the archive of a listing that nobody waits for any more."""
     if not listing.cancelled() and listing.exception() is None:
         listing.result().close()

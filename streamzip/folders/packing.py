@@ -37,7 +37,7 @@ class Checksums:
         self._lock = threading.Lock()
 
     def get(self, identity: Identity) -> tuple[int, int]:
-        """What is known of the file; `(0, 0)` where nothing is."""
+        """Return what is known of the file; `(0, 0)` where nothing is."""
         with self._lock:
             known = self._known.pop(identity, (0, 0))
             if known[0]:
@@ -137,7 +137,7 @@ class FolderArchive:
         return not self._found[member].folder and self._found[member].size <= HELD_LIMIT
 
     def _content(self, member: int) -> bytes:
-        """All of a small member's bytes."""
+        """Return all of a small member's bytes."""
         if self._held[0] != member:
             content = self._read(member, 0, self._found[member].size)
             self._held = (member, content)
@@ -146,7 +146,7 @@ class FolderArchive:
         return self._held[1]
 
     def _bytes(self, member: int, start: int, stop: int) -> Iterator[bytes]:
-        """Bytes `[start, stop)` of a large member."""
+        """Yield bytes `[start, stop)` of a large member."""
         upto, crc = self._checksums.get(self._found[member].identity)
         try:
             while start < stop:
@@ -209,7 +209,7 @@ def _report(unreadable: Sequence[str]) -> bytes:
 
 
 def _digest(listing: Sequence[Found], report: bytes) -> str:
-    """What the archive's bytes follow from: names, sizes and times, the report, and this version of the rules."""
+    """Return what the archive's bytes follow from: names, sizes, times, the report, and this version of the rules."""
     digest = hashlib.sha256(b"folder 1")
     for found in listing:
         size = -1 if found.folder else found.size

@@ -63,7 +63,7 @@ class Found(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes that it holds; 0 for a folder."""
+        """Return how many bytes it holds; 0 for a folder."""
         return 0 if self.folder else self.identity.size
 
 
@@ -98,7 +98,7 @@ class Folder:
         return list(_Walk(self, most).beneath(self._fd, "", "", ()))
 
     def open(self, found: Found) -> int:
-        """A descriptor of a listed file. Raises Changed where it is gone, or another one, or cannot be read."""
+        """Return a descriptor of a listed file. Raises Changed where it is gone, or another one, or cannot be read."""
         above, _, last = found.path.rpartition("/")
         try:
             if above != self._parent[0]:
@@ -117,7 +117,7 @@ class Folder:
 
     @contextmanager
     def opened(self, path: str) -> Iterator[int]:
-        """A descriptor of the folder at `path`, whose components are no links. Raises OSError."""
+        """Give a descriptor of the folder at `path`, whose components are no links. Raises OSError."""
         fd = self.descend(path)
         try:
             yield fd
@@ -137,7 +137,7 @@ class Folder:
 
     @property
     def real_path(self) -> str:
-        """Where the folder lies on this machine."""
+        """Return where the folder lies on this machine."""
         return str(Path(f"/proc/self/fd/{self._fd}").readlink())
 
 
@@ -160,7 +160,7 @@ class _Walk:
         self._left = most
 
     def beneath(self, fd: int, name: str, path: str, above: Chain) -> Iterator[Found]:
-        """What lies in the open folder `fd`, which stands at `name` and lies at `path`, both with a slash behind;
+        """Yield what lies in the open folder `fd`, which stands at `name` and lies at `path`, both with a slash behind;
         `above`: the folders that it is in.
         """
         if len(above) > MOST_DEEP:
@@ -215,7 +215,7 @@ class _Walk:
             yield from self._linked(name + entry, path + entry, chain)
 
     def _linked(self, name: str, path: str, chain: Chain) -> Iterator[Found]:
-        """What a link stands for."""
+        """Yield what a link stands for."""
         try:
             real = self._resolve(path)
             if real is None:
@@ -253,7 +253,9 @@ class _Walk:
             self._folder.unreadable.append(name)
 
     def _resolve(self, path: str) -> str | None:
-        """Where `path` really leads; None where that is not in the folder. Raises OSError where it leads nowhere."""
+        """Return where `path` really leads; None where that is not in the folder. Raises OSError where it leads
+        nowhere.
+        """
         at: list[str] = []
         ahead, links = path.split("/")[::-1], 0
         while ahead:
@@ -281,7 +283,7 @@ class _Walk:
         return "/".join(at)
 
     def _target(self, path: str, part: str) -> str | None:
-        """What the link `part` in the folder at `path` points to; None where it is no link."""
+        """Return what the link `part` in the folder at `path` points to; None where it is no link."""
         self._count()
         with self._folder.opened(path) as fd:
             status = os.stat(part, dir_fd=fd, follow_symlinks=False)

@@ -32,13 +32,13 @@ UNTIL = "until"  # in a request's state: when the signed link ends that it came 
 
 
 def owner_of(request: Request) -> str | None:
-    """The name of the key that this request came with; None where no keys are set."""
+    """Return the name of the key that this request came with; None where no keys are set."""
     owner: str | None = request.scope.get("state", {}).get(OWNER)
     return owner
 
 
 def session_of(request: Request) -> str | None:
-    """The session that this request came with instead of a key."""
+    """Return the session that this request came with instead of a key."""
     session: str | None = request.scope.get("state", {}).get(SESSION)
     return session
 
@@ -252,7 +252,7 @@ class Auth:
             raise Forbidden("this form is not of your session; load the page again, and send it from there")
 
     def shown(self, request: Request) -> Session | None:
-        """What a page needs to know of the session that it is given to."""
+        """Return what a page needs to know of the session that it is given to."""
         session, owner = session_of(request), owner_of(request)
         return None if session is None or owner is None else Session(owner, self.sessions.form_token(session))
 

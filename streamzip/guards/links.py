@@ -28,11 +28,11 @@ class Links:
         return f"{request.scope['scheme']}://{host}{request.scope.get(PREFIX, '')}"
 
     def signed(self, request: Request, path: str) -> str:
-        """The URL of a path; see ArchiveLinks.signed."""
+        """Return the URL of a path; see ArchiveLinks.signed."""
         return self._links.signed(self.base(request), path)
 
     def relative(self, path: str, until: str | None = None) -> str:
-        """The same relative to the gateway's base, for its pages, which may stand behind a prefix.
+        """Return the same relative to the gateway's base, for its pages, which may stand behind a prefix.
 
         `until`: the expiry of the link that the page itself was opened with, beyond which it gives out none.
         """

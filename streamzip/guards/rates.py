@@ -68,7 +68,7 @@ def client_of(request: Request) -> str:
 
 
 def _network(request: Request) -> str:
-    """The client's address; of an IPv6 address the first half, as a site has all that begin with it."""
+    """Return the client's address; of an IPv6 address the first half, as a site has all that begin with it."""
     address = None if request.client is None else parsed(request.client.host)
     if address is None:
         return ""

@@ -79,7 +79,7 @@ class Queue(Generic[RowT]):
 
     @property
     def name(self) -> str:
-        """What its rows are, in the plural."""
+        """Return what its rows are, in the plural."""
         return self._kind.name
 
     def counts(self) -> Counts:

@@ -154,7 +154,7 @@ class Zip:
 
     @property
     def filename(self) -> str:
-        """The archive's own file name."""
+        """Return the archive's own file name."""
         return self.asked.manifest.filename
 
     @property
@@ -164,18 +164,18 @@ class Zip:
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
-        """The entries that are not in the archive."""
+        """Return the entries that are not in the archive."""
         return self.planned.left_out
 
     @property
     def length(self) -> int | None:
-        """The archive's length in bytes; None where a member's is not known before it is there."""
+        """Return the archive's length in bytes; None where a member's is not known before it is there."""
         offsets = self.planned.offsets
         return offsets.length if offsets.complete else None
 
     @property
     def etag(self) -> str | None:
-        """A strong ETag (RFC 9110 §8.8.3); None where nothing proves that two readings have the same bytes."""
+        """Return a strong ETag (RFC 9110 §8.8.3); None where nothing proves that two readings have the same bytes."""
         layout = self.planned.layout
         if not (layout.exact and layout.provable):
             return None
@@ -183,12 +183,12 @@ class Zip:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The header fields of an answer that has all of it."""
+        """Return the header fields of an answer that has all of it."""
         return self.fields | ({} if self.length is None else {"Content-Length": str(self.length)})
 
     @property
     def fields(self) -> dict[str, str]:
-        """The header fields of any answer, without its length."""
+        """Return the header fields of any answer, without its length."""
         fields = {
             "Content-Type": "application/zip",
             "Content-Disposition": attachment(self.filename),
@@ -307,7 +307,7 @@ class Zip:
 
 
 def _nothing() -> None:
-    """No copy is kept, so none is to be finished."""
+    """Finish nothing: no copy is kept."""
 
 
 async def _nobody() -> None:

@@ -60,7 +60,7 @@ class Gateway:
             await parts.close()
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI application, wherever it is mounted."""
+        """Answer as an ASGI application, wherever it is mounted."""
         if scope["type"] != "http":
             return
         if self._app is None:

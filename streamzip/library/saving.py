@@ -321,4 +321,4 @@ def _spoken(target: Path) -> Iterator[None]:
 
 
 def _nothing() -> None:
-    """The whole of it is waited for, so nobody need be told."""
+    """Tell nobody: the whole of it is waited for."""

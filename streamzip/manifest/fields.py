@@ -33,7 +33,9 @@ _OUR_PREFIXES = ("content-", "if-", "proxy-")
 
 
 def read_fields(value: Any) -> Fields:
-    """The fields, in the order of their names. Raises ValueError with a public sentence, which never holds a value."""
+    """Return the fields, in the order of their names. Raises ValueError with a public sentence, which never holds a
+    value.
+    """
     if not isinstance(value, dict):
         raise ValueError(  # noqa: TRY004 - the client's value
             'an object of names and values is expected, such as {"Authorization": "Bearer …"}'

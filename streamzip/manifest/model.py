@@ -72,7 +72,9 @@ class Manifest:
     owner: str | None = None
 
     def canonical(self) -> Iterator[bytes]:
-        """What the hash covers, piece by piece: an entry that has an id stands there with the id instead of its url."""
+        """Return what the hash covers, piece by piece: an entry that has an id stands there with the id instead of its
+        url.
+        """
         return self._rendered(_identity)
 
     def document(self) -> Iterator[bytes]:
@@ -80,12 +82,12 @@ class Manifest:
         return self._rendered(_everything)
 
     def of_generation(self, generation: int) -> "Manifest":
-        """The same list as another snapshot."""
+        """Return the same list as another snapshot."""
         return self if generation == self.generation else replace(self, generation=generation)
 
     @classmethod
     def from_document(cls, document: str) -> "Manifest":
-        """The manifest that `document` was written from; raises `Damaged` for a text that no manifest writes."""
+        """Return the manifest that `document` was written from; raises `Damaged` for a text that no manifest writes."""
         try:
             if len(document) < LONG_DOCUMENT:
                 stored = json.loads(document)

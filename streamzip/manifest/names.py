@@ -57,14 +57,16 @@ _VERSION = re.compile(r";(?=[0-9]*\Z)")
 
 
 def clean_name(requested: str) -> str:
-    """The name under which a client's wish may stand in an archive; the same for a name that is already clean."""
+    """Return the name under which a client's wish may stand in an archive; the same for a name that is already
+    clean.
+    """
     if _USUAL.fullmatch(requested):
         return requested
     return _joined(_parts(requested)) or _NO_NAME
 
 
 def name_from_url(url: str) -> str:
-    """The clean name that a URL suggests: its last path segment, percent-decoded; `file` where there is none."""
+    """Return the clean name that a URL suggests: its last path segment, percent-decoded; `file` where there is none."""
     if url.startswith("upload:"):
         return clean_name(unquote(url.removeprefix("upload:")))
     segment = url.partition("#")[0].partition("?")[0].partition("://")[2].partition("/")[2].rpartition("/")[2]
@@ -75,8 +77,8 @@ def name_from_url(url: str) -> str:
 
 
 def unique_names(requested: Sequence[str], folders: Collection[int] = ()) -> list[str]:
-    """Every name cleaned and made unique, in the same order. `folders`: which of them name empty folders; these end in
-    a slash.
+    """Return every name cleaned and made unique, in the same order. `folders`: which of them name empty folders; these
+    end in a slash.
 
     The first of several that clash keeps its name, the others are numbered as `a (2).png`; so is a file that has the
     name of a folder, and the folder's files stay together. A number avoids every name that was asked for.
@@ -99,7 +101,9 @@ def unique_names(requested: Sequence[str], folders: Collection[int] = ()) -> lis
 
 
 def clean_filename(requested: str) -> str:
-    """The archive's own file name: one part, ending in `.zip`; `archive.zip` where nothing of the wish is left."""
+    """Return the archive's own file name: one part, ending in `.zip`; `archive.zip` where nothing of the wish is
+    left.
+    """
     stem = requested[:-4] if requested[-4:].lower() == ".zip" else requested
     return _cut("_".join(_parts(stem)) or _ARCHIVE, ".zip")
 
@@ -145,13 +149,13 @@ def _split_extension(part: str) -> tuple[str, str]:
 
 
 def _cut(stem: str, extension: str, room: int = _MAX_PART) -> str:
-    """The part of at most `room` bytes: the stem cut between two code points, the extension whole."""
+    """Return the part of at most `room` bytes: the stem cut between two code points, the extension whole."""
     kept = stem.encode()[: room - len(extension.encode())].decode(errors="ignore")
     return _trimmed(kept.rstrip(_JOINERS) + extension)
 
 
 def _joined(parts: list[str]) -> str:
-    """The parts as one path, without the innermost folders that would make it too long."""
+    """Return the parts as one path, without the innermost folders that would make it too long."""
     room = _MAX_WHOLE - len(parts[-1].encode()) if parts else 0
     folders = []
     for folder in parts[:-1]:
@@ -163,7 +167,7 @@ def _joined(parts: list[str]) -> str:
 
 
 def _key(name: str) -> str:
-    """What two names share that some file system takes for one."""
+    """Return what two names share that some file system takes for one."""
     if name.isascii():
         return name if name.islower() else name.lower()  # itself, not a copy: a million names are 70 MB
     return caseless(_JOINER.sub("", name))  # to HFS+ they are nothing
@@ -180,7 +184,7 @@ class _Taken:
         self._paths = sorted(key for key in self._keys if "/" in key)
 
     def is_folder(self, key: str) -> bool:
-        """Whether any name asked for lies beneath `key`."""
+        """Return whether any name asked for lies beneath `key`."""
         beneath = key + "/"
         index = bisect_left(self._paths, beneath)
         return index < len(self._paths) and self._paths[index].startswith(beneath)

@@ -29,12 +29,12 @@ class ObjectName(NamedTuple):
 
     @property
     def url(self) -> str:
-        """Its URL in a manifest."""
+        """Return its URL in a manifest."""
         return f"s3://{self.bucket}/{self.path}"
 
     @property
     def path(self) -> str:
-        """Its key as the path of a URL, with the version in the query."""
+        """Return its key as the path of a URL, with the version in the query."""
         asked = "" if self.version is None else f"?versionId={quote(self.version, safe='')}"
         return quote(self.key, safe=_UNESCAPED) + asked
 

@@ -73,7 +73,7 @@ class CreateRequest:
 def parse_create(
     body: bytes | bytearray, limits: Limits, *, owner: str | None = None, allow: Exempt = frozenset()
 ) -> CreateRequest:
-    """The request that `body` makes, a bytearray of which is emptied. `owner`: the API key's name; `allow`: see
+    """Return the request that `body` makes, a bytearray of which is emptied. `owner`: the API key's name; `allow`: see
     `check_url`.
 
     Raises `NotJson` (400), `InvalidRequest` (422) with at most a hundred wrong fields, `TooLarge` (413).
@@ -119,7 +119,7 @@ def parse_create(
 def parse_key_value(
     body: bytes | bytearray, limits: Limits, *, owner: str | None = None, allow: Exempt = frozenset()
 ) -> CreateRequest:
-    """The request that a body in the key–value form makes: `{"filename", "url"}`, or a list of such objects.
+    """Return the request that a body in the key–value form makes: `{"filename", "url"}`, or a list of such objects.
 
     Parameters and errors as those of `parse_create`.
     """
@@ -144,7 +144,7 @@ def parse_key_value(
 
 
 def parse_page(body: bytes | bytearray, limits: Limits, *, allow: Exempt = frozenset()) -> str:
-    """The URL of the web page in `{"url"}`. Parameters and errors as those of `parse_create`."""
+    """Return the URL of the web page in `{"url"}`. Parameters and errors as those of `parse_create`."""
     document = read_json(body, max_depth=limits.max_depth, max_values=100)
     errors = _Errors()
     fields = _required(document, "", {"url": lambda value: _url(value, limits, allow)}, errors)
@@ -179,7 +179,7 @@ def _most_values(limits: Limits) -> int:
 
 
 def _plain(limits: Limits, allow: Exempt, errors: _Errors) -> Take:
-    """What makes an entry of each of `urls`; None where it is wrong."""
+    """Return what makes an entry of each of `urls`; None where it is wrong."""
 
     def take(index: int, value: Any) -> Entry | None:
         check_count(index, limits)
@@ -194,7 +194,7 @@ def _plain(limits: Limits, allow: Exempt, errors: _Errors) -> Take:
 
 
 def _full(limits: Limits, allow: Exempt, errors: _Errors) -> Take:
-    """What makes an entry of each of `entries`; None where it is wrong."""
+    """Return what makes an entry of each of `entries`; None where it is wrong."""
     readers = _entry_readers(limits, allow)
 
     def take(index: int, row: Any) -> Entry | None:
@@ -239,7 +239,7 @@ def named(wished: list[Entry]) -> tuple[tuple[Entry, ...], tuple[Rename, ...]]:
 
 
 def _members(row: dict[str, Any], pointer: str, readers: Mapping[str, _Reader], errors: _Errors) -> dict[str, Any]:
-    """The values of one object as their readers give them; null is as good as absent."""
+    """Return the values of one object as their readers give them; null is as good as absent."""
     values = {}
     for key, value in row.items():
         reader = readers.get(key)
@@ -254,7 +254,7 @@ def _members(row: dict[str, Any], pointer: str, readers: Mapping[str, _Reader], 
 
 
 def _required(row: Any, pointer: str, readers: Mapping[str, _Reader], errors: _Errors) -> dict[str, Any] | None:
-    """The values of an object whose keys are all required; None, and errors, where one is missing or wrong."""
+    """Return the values of an object whose keys are all required; None, and errors, where one is missing or wrong."""
     if not isinstance(row, dict):
         wanted = ", ".join(f'"{key}": "…"' for key in readers)
         errors.add(pointer, f"an object is expected, such as {{{wanted}}}")
@@ -333,7 +333,7 @@ def _url(value: Any, limits: Limits, allow: Exempt) -> str:
 
 
 def _file_url(value: Any, limits: Limits, allow: Exempt) -> str:
-    """The URL of an entry's file: on the web, `upload:NAME`, or `s3://bucket/key`."""
+    """Return the URL of an entry's file: on the web, `upload:NAME`, or `s3://bucket/key`."""
     if isinstance(value, str) and value.startswith((SCHEME, objects.SCHEME)):
         (name_in if value.startswith(SCHEME) else objects.object_in)(_text(value, limits.max_url))
         return value

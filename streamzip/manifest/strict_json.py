@@ -29,7 +29,7 @@ def read_json(
     max_bare: int | None = None,
     lists: Mapping[str, Take] | None = None,
 ) -> Any:
-    """The value that `body` holds; a bytearray is emptied on the way, as body and value may be large.
+    """Return the value that `body` holds; a bytearray is emptied on the way, as body and value may be large.
 
     `lists`: what is made of each element of the lists under these keys of the outermost object, as it is read: a
     million entries as dictionaries would take 300 MB more than what is made of them. What that raises is raised, even
@@ -62,7 +62,9 @@ def read_json(
 
 
 def read_lists(text: str, lists: Mapping[str, Take]) -> Any:
-    """The value that `text` of the gateway's own holds, `lists` as in `read_json`. Raises NotJson, ValueError."""
+    """Return the value that `text` of the gateway's own holds, `lists` as in `read_json`. Raises NotJson,
+    ValueError.
+    """
     return _Parser(text).document(lists)
 
 
@@ -72,7 +74,8 @@ def quoted(text: str) -> str:
 
 
 def _structure(body: bytes | bytearray, enough: int) -> bytes:
-    """The commas and brackets outside of strings, all brackets as round ones; at least `enough` of them, if there are.
+    """Return the commas and brackets outside of strings, all brackets as round ones; at least `enough` of them, if
+    there are.
 
     Ten thousand entries take 3 ms this way. Two quotes with nothing between them may go wherever they stand: what
     follows is inside or outside a string as before. So between two strings that remain there is a mark to be counted,
@@ -107,7 +110,7 @@ class _Parser:
         self._decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant, parse_int=_int)
 
     def document(self, lists: Mapping[str, Take]) -> Any:
-        """The whole text's value."""
+        """Return the whole text's value."""
         if self._text.startswith("\ufeff"):
             raise json.JSONDecodeError("Unexpected UTF-8 BOM (decode using utf-8-sig)", self._text, 0)
         position = self._at(0)
@@ -163,7 +166,7 @@ class _Parser:
         return value, end
 
     def _at(self, position: int) -> int:
-        """Where the blanks end."""
+        """Return where the blanks end."""
         match = _BLANKS.match(self._text, position)
         return position if match is None else match.end()
 

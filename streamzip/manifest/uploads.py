@@ -18,7 +18,7 @@ _PINNED = re.compile(r"upload:([^#]+)#sha256=([0-9a-f]{64})")
 
 
 def upload_name(wished: str) -> str:
-    """The name, in NFC. Raises ValueError, its text a public sentence, for one that a file may not have."""
+    """Return the name, in NFC. Raises ValueError, its text a public sentence, for one that a file may not have."""
     if len(wished.encode(errors="replace")) > _LONGEST_WISHED:
         raise ValueError(f"the name is longer than {LONGEST} bytes; rename the file")
     if stream_safe(wished) != wished:
@@ -39,7 +39,7 @@ def upload_name(wished: str) -> str:
 
 
 def extension(name: str) -> str:
-    """What follows the last dot, in lower case. Raises ValueError, a public sentence, where that is nothing."""
+    """Return what follows the last dot, in lower case. Raises ValueError, a public sentence, where that is nothing."""
     stem, _, found = name.rpartition(".")
     if not stem or not found:
         raise ValueError("the name has no extension, as in report.pdf; rename the file")
@@ -47,7 +47,7 @@ def extension(name: str) -> str:
 
 
 def is_allowed(name: str, extensions: Collection[str]) -> bool:
-    """Whether files of this extension are taken. Raises as `extension` does."""
+    """Return whether files of this extension are taken. Raises as `extension` does."""
     return extension(name) in extensions
 
 
@@ -73,12 +73,12 @@ def name_in(url: str) -> str:
 
 
 def pinned_url(name: str, sha256: str) -> str:
-    """The URL of a file with this content: another one under the same name is another file."""
+    """Return the URL of a file with this content: another one under the same name is another file."""
     return f"{SCHEME}{quote(name, safe='')}#sha256={sha256}"
 
 
 def name_and_digest(url: str) -> tuple[str, str]:
-    """What `pinned_url` was given. Raises ValueError for any other URL."""
+    """Return what `pinned_url` was given. Raises ValueError for any other URL."""
     match = _PINNED.fullmatch(url)
     if match is None:
         raise ValueError("no URL of an uploaded file")

@@ -42,7 +42,7 @@ class DialGuard:
         self._own = OwnAddresses() if own is None else own
 
     def exempts(self, origin: str) -> bool:
-        """Whether the operator named this `host:port`, so that it may have a private address."""
+        """Return whether the operator named this `host:port`, so that it may have a private address."""
         return origin in self._allow_hosts
 
     def judge(self, address: AddressInfo) -> None:
@@ -56,6 +56,6 @@ class DialGuard:
 
 
 def open_any_socket(address: AddressInfo) -> socket.socket:
-    """A socket for an origin that the guard exempts."""
+    """Return a socket for an origin that the guard exempts."""
     family, kind, protocol, _, _ = address
     return socket.socket(family, kind, protocol)

@@ -30,18 +30,18 @@ class Buffers:
 
     @property
     def most(self) -> int:
-        """Bytes that one read may have."""
+        """Return how many bytes one read may have."""
         return max(SMALLEST, min(SIZE, TOTAL // max(1, self.connections)))
 
     @property
     def current(self) -> memoryview:
-        """Where the next read goes. A view: asyncio reads a second record of TLS into a slice of it, and that of a
-        bytearray would be a copy.
+        """Return where the next read goes. A view: asyncio reads a second record of TLS into a slice of it, and that of
+        a bytearray would be a copy.
         """
         return memoryview(self._buffer)[: self.most]
 
     def taken(self, count: int) -> Data:
-        """The `count` bytes that were read into `current`; nobody writes there as long as they are held."""
+        """Return the `count` bytes that were read into `current`; nobody writes there as long as they are held."""
         view = memoryview(self._buffer)[:count]
         if count < MUCH:
             return bytes(view)
@@ -50,7 +50,7 @@ class Buffers:
         return view
 
     def _free(self) -> bytearray | None:
-        """A given buffer that nobody holds any more: Python tells no other way who still reads from one."""
+        """Return a given buffer that nobody holds any more: Python tells no other way who still reads from one."""
         for _ in range(len(self._given)):
             buffer = self._given.popleft()
             if sys.getrefcount(buffer) == 2:  # this name's, and the call's

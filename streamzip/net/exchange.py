@@ -66,23 +66,23 @@ class Body(AsyncIterator[Data]):
 
     @property
     def whole(self) -> bool:
-        """Whether all of it has come."""
+        """Return whether all of it has come."""
         return self._connection is None and self._failure is None
 
     @property
     def waiting(self) -> bool:
-        """Whether its reader stands here."""
+        """Return whether its reader stands here."""
         return self._waiter is not None and not self._waiter.done()
 
     def take(self, chunk: Data) -> int:
-        """More of it came. How many bytes wait for its reader now."""
+        """Take more of it, and return how many bytes wait for its reader now."""
         self._chunks.append(chunk)
         self._held += len(chunk)
         self._wake()
         return self._held
 
     def end(self, failure: Exception | None = None) -> None:
-        """No more of it comes; `failure`: although more was promised."""
+        """Note that no more of it comes; `failure`: although more was promised."""
         self._connection, self._failure = None, failure
         self._wake()
 
@@ -152,7 +152,7 @@ class Connection(asyncio.BufferedProtocol):
 
     @property
     def usable(self) -> bool:
-        """Whether another request may be sent."""
+        """Return whether another request may be sent."""
         return self._transport is not None and not self._lost and not self._transport.is_closing()
 
     def keep(self, seconds: float) -> None:
@@ -171,12 +171,12 @@ class Connection(asyncio.BufferedProtocol):
     # -- the body's side ---------------------------------------------------------------------------------
 
     def expect_more(self) -> "asyncio.Future[None]":
-        """The body's reader waits from now on, for what is returned."""
+        """Return the body's reader waits from now on, for what is returned."""
         self._expect(self._read_timeout)
         return self._loop.create_future()
 
     def go_on(self) -> None:
-        """The body's reader has taken everything: read on."""
+        """Read on: the body's reader has taken everything."""
         if self._paused and self.usable:
             self._paused = False
             self._transport.resume_reading()  # type: ignore[union-attr]
@@ -184,17 +184,17 @@ class Connection(asyncio.BufferedProtocol):
     # -- the loop's side ---------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The connection, with TLS where that is asked for, stands."""
+        """Note that the connection stands, with TLS where that is asked for."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are of no class of asyncio's
         self._buffers.connections += 1
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Where the next bytes go."""
+        """Return where the next bytes go."""
         current = self._buffers.current
         return current[:_PARSED_AT_ONCE] if self._body is None or self._left == -1 else current
 
     def buffer_updated(self, nbytes: int) -> None:
-        """The next bytes of whatever is being read."""
+        """Take the next bytes of whatever is being read."""
         data = self._buffers.taken(nbytes)
         try:
             if self._body is None:
@@ -205,7 +205,7 @@ class Connection(asyncio.BufferedProtocol):
             self._fail(NotHttp("the origin's answer is not HTTP, or its head is too large"), error)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """The origin, the network or `drop` ended it."""
+        """Note that the origin, the network or `drop` ended it."""
         self._buffers.connections -= 1
         self._lost = True
         if self._body is not None and self._left == -2 and error is None:
@@ -217,7 +217,7 @@ class Connection(asyncio.BufferedProtocol):
     # -- the head ----------------------------------------------------------------------------------------
 
     def _take_head(self, data: bytes) -> bytes:
-        """What follows the head, once that is whole; until then nothing."""
+        """Return what follows the head, once that is whole; until then nothing."""
         if self._asked is None or self._asked.done():
             raise Unusable  # bytes that nobody asked for
         data = self._partial + data if self._partial else data

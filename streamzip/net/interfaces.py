@@ -39,8 +39,8 @@ class OwnAddresses:
 
 
 def _asked() -> Iterator[Address]:
-    """What the kernel lists; nothing where a sandbox does not let it be asked: the table of addresses holds all the
-    same.
+    """Yield what the kernel lists; nothing where a sandbox does not let it be asked: the table of addresses holds all
+    the same.
     """
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as kernel:

@@ -34,7 +34,7 @@ class Resolver:
         self._known: dict[tuple[str, int], tuple[float, list[AddressInfo]]] = {}
 
     async def resolve(self, host: str, port: int) -> list[AddressInfo]:
-        """The addresses of `host`, in the order to be tried; an address stands for itself. Raises OSError."""
+        """Return the addresses of `host`, in the order to be tried; an address stands for itself. Raises OSError."""
         literal = _literal(host, port)
         if literal is not None:
             return [literal]

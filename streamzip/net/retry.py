@@ -8,8 +8,8 @@ LONGEST_RETRY_AFTER = 60.0
 
 
 def retry_after(value: str, now: float, *, longest: float = LONGEST_RETRY_AFTER) -> float | None:
-    """Seconds that a Retry-After field asks for (RFC 9110, 10.2.3: a number or a date), at most `longest`; None:
-    unreadable.
+    """Return the seconds that a Retry-After field asks for (RFC 9110, 10.2.3: a number or a date), at most `longest`;
+    None: unreadable.
 
     `now`: wall time in seconds since the epoch. The cap is there because an origin may name a year.
     """
@@ -23,7 +23,9 @@ def retry_after(value: str, now: float, *, longest: float = LONGEST_RETRY_AFTER)
 
 @lru_cache(maxsize=4096)  # a file's date comes with each of its answers: at the probe, and for every part
 def http_date(value: str) -> int | None:
-    """An HTTP-date (RFC 9110, 5.6.7), in any of its three forms, as seconds since the epoch; None: unreadable."""
+    """Return an HTTP-date (RFC 9110, 5.6.7), in any of its three forms, as seconds since the epoch; None:
+    unreadable.
+    """
     parsed = parsedate_tz(value)
     if parsed is None:
         return None

@@ -67,7 +67,7 @@ class Throttle:
         self.open -= 1
 
     def answered(self, now: float, file: str) -> None:
-        """The origin let a request through: after some of them, ask for more."""
+        """Note that the origin let a request through: after some of them, ask for more."""
         self._note(now, file, refused=False)
         self._refused_in_a_row = 0
         if not self.throttles:
@@ -90,7 +90,7 @@ class Throttle:
                 self.rate = None
 
     def refused(self, now: float, file: str, why: str, *, began: float, wait: float | None) -> None:
-        """The origin refused a request that began at `began`, and asked to wait so long, if it did."""
+        """Note that the origin refused a request that began at `began`, and asked to wait so long, if it did."""
         self._note(now, file, refused=True)
         if not self.throttles and not self._suspicious(now):
             return

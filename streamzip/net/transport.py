@@ -65,14 +65,15 @@ class OriginTransport:
         self._buffers = Buffers()
 
     async def get(self, url: str, fields: Iterable[tuple[str, str]]) -> Answer:
-        """A GET of `url` as it is written, of RFC 3986's characters alone; the answer's body is closed by the caller.
+        """Return a GET of `url` as it is written, of RFC 3986's characters alone; the answer's body is closed by the
+        caller.
 
         The short way: httpx spends longer on a signed URL and its objects than all the rest takes.
         """
         return await self._exchange("GET", url, fields, b"")
 
     async def post(self, url: str, fields: Iterable[tuple[str, str]], content: bytes) -> Answer:
-        """A POST of `content`, else as `get`."""
+        """Return a POST of `content`, else as `get`."""
         return await self._exchange("POST", url, (*fields, _AS_IT_IS), content)
 
     async def aclose(self) -> None:

@@ -44,7 +44,7 @@ class Head:
             self._fields[name] = self._fields[name] + b", " + value if name in self._fields else value
 
     def field(self, name: bytes) -> str | None:
-        """The value of the field of that lower-case name."""
+        """Return the value of the field of that lower-case name."""
         value = self._fields.get(name)
         return None if value is None else value.decode("latin-1").strip()
 
@@ -59,7 +59,7 @@ class Head:
 
     @property
     def length(self) -> int | None:
-        """How many bytes the body has, where its framing says so."""
+        """Return how many bytes the body has, where its framing says so."""
         text = self.field(b"content-length")
         if text is None or b"transfer-encoding" in self._fields:
             return None
@@ -69,7 +69,9 @@ class Head:
 
     @property
     def codings(self) -> list[str]:
-        """The tokens of its Content-Encoding, in lower case. Many mean nothing for stored bytes: aws-chunked, utf-8."""
+        """Return the tokens of its Content-Encoding, in lower case. Many mean nothing for stored bytes: aws-chunked,
+        utf-8.
+        """
         text = self.field(b"content-encoding")
         return [] if text is None else [token.strip().lower() for token in text.split(",")]
 
@@ -91,7 +93,7 @@ class Head:
             raise bad_answer("its Transfer-Encoding is not one that was asked for")
 
     def content_range(self) -> ContentRange:
-        """What a 206 brings. Raises UnusableRange where its Content-Range is missing or contradicts itself."""
+        """Return what a 206 brings. Raises UnusableRange where its Content-Range is missing or contradicts itself."""
         match = _CONTENT_RANGE.fullmatch(self.field(b"content-range") or "")
         if match is None:
             raise unusable("it brings a part without saying which")
@@ -118,7 +120,7 @@ class Head:
         return part.size
 
     def facts(self, *, size: int | None, ranges: bool) -> Facts:
-        """What it tells of the whole file. Raises OriginError where its size is none."""
+        """Return what it tells of the whole file. Raises OriginError where its size is none."""
         if size is not None and size > MOST_BYTES:
             raise bad_answer("no file is that large")
         modified, disposition = self.field(b"last-modified"), self.field(b"content-disposition")
@@ -133,7 +135,7 @@ class Head:
 
     @property
     def takes_ranges(self) -> bool:
-        """Whether it says that it would answer a range with a part."""
+        """Return whether it says that it would answer a range with a part."""
         return (self.field(b"accept-ranges") or "").lower() == "bytes"
 
     def _validator(self, modified: str | None) -> Validator | None:
@@ -149,10 +151,10 @@ class Head:
 
 
 def unusable(why: str, *, size: int | None = None) -> UnusableRange:
-    """The answer to a range makes no sense, or proves nothing; `size`: what it said to be the file's."""
+    """Return the answer to a range makes no sense, or proves nothing; `size`: what it said to be the file's."""
     return UnusableRange("bad_answer", f"the origin's answer cannot be used: {why}", transient=True, size=size)
 
 
 def bad_answer(why: str) -> OriginError:
-    """The origin's answer makes no sense; a broken proxy in between may be gone at the next attempt."""
+    """Return the origin's answer makes no sense; a broken proxy in between may be gone at the next attempt."""
     return OriginError("bad_answer", f"the origin's answer cannot be used: {why}", transient=True)

@@ -234,7 +234,7 @@ class Fetcher:
 
 
 def own_name() -> str:
-    """The gateway's User-Agent."""
+    """Return the gateway's User-Agent."""
     try:
         return f"streamzip/{version('streamzip')}"
     except PackageNotFoundError:  # run from a checkout that nobody installed

@@ -140,7 +140,7 @@ class Gate:
                 return answer, began - begun - asking
 
     def leave(self, origin: str) -> None:
-        """An exchange has ended."""
+        """Note that an exchange has ended."""
         self._left(self._hosts[origin])
 
     # -- refusals ----------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ class HttpSource:
         return self._fetcher.gate.waiting()
 
     async def probe(self, url: str, *, keep: int = 0, patient: bool = True) -> Facts:
-        """The facts of the file at `url`, and its body where it has at most `keep` bytes. Raises OriginError.
+        """Return the facts of the file at `url`, and its body where it has at most `keep` bytes. Raises OriginError.
 
         GET and not HEAD, because a presigned URL is bound to its method; a range, so that no more comes than is wanted.
         Where the answer to that does not prove the file's size, the file itself is asked for.
@@ -120,7 +120,9 @@ class HttpSource:
         pin: Validator | None = None,
         within: float | None = None,
     ) -> AbstractAsyncContextManager[Opened]:
-        """The bytes `[start, stop)` of the file, or the whole of it where its origin prefers that; see Source.open."""
+        """Return the bytes `[start, stop)` of the file, or the whole of it where its origin prefers that; see
+        Source.open.
+        """
         return _Opening(self, url, start, stop, pin, within)
 
     async def fetch(
@@ -167,7 +169,9 @@ class HttpSource:
         return facts._replace(validator=validator._replace(strong=False))
 
     async def page(self, url: str, *, most: int) -> Page:
-        """What is found at `url` at the end of the redirects, its first `most` bytes at least. Raises OriginError."""
+        """Return what is found at `url` at the end of the redirects, its first `most` bytes at least. Raises
+        OriginError.
+        """
         fetched = await self._fetcher.with_fields(_PAGE_FIELDS, decodable=DECODABLE).fetch(url)
         body = await self._begin(fetched, most)
         for coding in fetched.head.compressions:
@@ -191,7 +195,7 @@ class HttpSource:
         return bytes(body)
 
     def counted(self, stream: Stream, expected: int | None) -> AsyncIterator[Data]:
-        """The body, its bytes and their pace watched."""
+        """Return the body, its bytes and their pace watched."""
         chunks = CountedChunks(stream, expected, self._pace)
         return chunks if self._limit is None else LimitedChunks(chunks, self._limit)
 

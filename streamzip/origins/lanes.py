@@ -73,7 +73,7 @@ class Lanes:
             self._give_out(lane)
 
     def nudge(self, origin: str) -> None:
-        """A reader has come to stand at a part that waits: it may enter now."""
+        """Let a part enter now that a reader has come to stand at."""
         lane = self._origins.get(origin)
         if lane is not None:
             self._give_out(lane)
@@ -107,5 +107,5 @@ class Lanes:
 
 
 def _ahead(limit: int) -> int:
-    """How many of them may be fetched ahead with."""
+    """Return how many of them may be fetched ahead with."""
     return max(1, limit - max(1, limit // 8))

@@ -67,8 +67,8 @@ class Source(Protocol):
         """
 
     async def probe(self, url: str, *, keep: int = 0, patient: bool = True) -> Facts:
-        """The facts of the file at `url`, and its body where it has at most `keep` bytes. `patient`: somebody waits for
-        them, so that an origin which throttles is asked again and again.
+        """Return the facts of the file at `url`, and its body where it has at most `keep` bytes. `patient`: somebody
+        waits for them, so that an origin which throttles is asked again and again.
         """
 
     def open(
@@ -80,7 +80,7 @@ class Source(Protocol):
         pin: Validator | None = None,
         within: float | None = None,
     ) -> AbstractAsyncContextManager[Opened]:
-        """The bytes `[start, stop)` of the file at `url`; `stop` None: to its end.
+        """Return the bytes `[start, stop)` of the file at `url`; `stop` None: to its end.
 
         A strong `pin` is sent along (If-Range), so that another representation comes whole, and not as a part. An
         origin may always answer with the whole file: look at `Opened.start`. Leaving early drops the connection.

@@ -68,7 +68,7 @@ class Bounds:
 
 
 def too_long(most: int) -> str:
-    """The sentence about an archive of more bytes than `most`."""
+    """Return the sentence about an archive of more bytes than `most`."""
     return f"the archive has more than the {most} bytes that this gateway makes of one"
 
 
@@ -81,8 +81,8 @@ class Tries:
     left: int
 
     def spend(self, gained: int) -> bool:
-        """One attempt failed after `gained` new bytes; whether another one may be made. A large file over a line that
-        breaks now and then gets to its end: an attempt that gained much costs nothing.
+        """Count an attempt that failed after `gained` new bytes, and return whether another one may be made. A large
+        file over a line that breaks now and then gets to its end: an attempt that gained much costs nothing.
         """
         self.left -= gained < MUCH
         return self.left > 0
@@ -119,7 +119,7 @@ class Pull:
         self.position = self.start + self.prefix
 
     async def chunks(self) -> AsyncGenerator[Data, None]:
-        """The bytes from `position` on, of one representation. OriginError where they cannot be had."""
+        """Yield the bytes from `position` on, of one representation. OriginError where they cannot be had."""
         failures, changed, again = 0, 0, False
         self._new_at = self.clock.monotonic()
         while True:
@@ -184,7 +184,7 @@ class Pull:
         return self.stop if self._resumes() and self.stop != self.size else None
 
     async def _accept(self, opened: Opened) -> AsyncGenerator[Data, None]:
-        """What is new in this answer; its prefix, where it brings one, must be the one that is there."""
+        """Yield what is new in this answer; its prefix, where it brings one, must be the one that is there."""
         self._check(opened.facts)
         at, again = opened.start, 0
         if at > self.position:
@@ -224,7 +224,7 @@ class Pull:
             raise OriginError("truncated", "the origin ended the file early", transient=True)
 
     def _check(self, facts: Facts) -> None:
-        """The answer must be of the representation that was planned.
+        """Raise OriginError unless the answer is of the representation that was planned.
 
         A strong validator is what a later life, another process and a copy evicted meanwhile know it by: another one
         never takes its place. Where there is none, the first answer's may, before its first byte.

@@ -19,7 +19,7 @@ class Registry:
         self._sources: dict[str, Source] = {"http": http, "https": http, **own}
 
     def for_url(self, url: str) -> Source:
-        """The source of `url`'s scheme. Raises OriginError (`unsafe_url`) where there is none."""
+        """Return the source of `url`'s scheme. Raises OriginError (`unsafe_url`) where there is none."""
         scheme, _, _ = url.partition(":")
         source = self._sources.get(scheme.lower())
         if source is None:
@@ -27,14 +27,14 @@ class Registry:
         return source
 
     def for_entry(self, entry: Entry) -> Source:
-        """The source of the entry's URL, as the entry wants it asked. Raises OriginError."""
+        """Return the source of the entry's URL, as the entry wants it asked. Raises OriginError."""
         source = self.for_url(entry.url)
         if not entry.headers and not entry.decode:
             return source
         return source.with_fields(entry.headers, decode=entry.decode)
 
     def origin(self, url: str) -> str:
-        """The origin that owns `url`, as `host:port`: what connections are counted by. Raises OriginError."""
+        """Return the origin that owns `url`, as `host:port`: what connections are counted by. Raises OriginError."""
         scheme, colon, _ = url.partition(":")
         if scheme in self._own:
             return scheme + colon

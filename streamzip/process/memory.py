@@ -28,7 +28,7 @@ def settle() -> None:
 
 
 def keep_what_is_loaded() -> None:
-    """What there is now stays for the process's life: the collector need not look at it again."""
+    """Keep the collector from what there is now: it stays for the process's life."""
     gc.collect()
     gc.freeze()
 

@@ -25,7 +25,7 @@ class Examined:
 
 @contextlib.contextmanager
 def examine(paths: Paths) -> Iterator[Examined | None]:
-    """The copy, open for as long as the context lasts; None where there is none. OSError from the disk."""
+    """Give the copy, open for as long as the context lasts; None where there is none. OSError from the disk."""
     # The journal first: what it lists by now, the file has.
     try:
         journal = paths.journal.read_bytes()

@@ -89,4 +89,4 @@ class FakeSpool:
         """There is always room."""
 
     def passed(self, offset: int) -> None:
-        """What a reader has taken stays."""
+        """Drop nothing: what a reader has taken stays."""

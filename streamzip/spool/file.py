@@ -40,33 +40,33 @@ class Paths:
 
     @property
     def mode(self) -> int:
-        """The mode of the copy's file."""
+        """Return the mode of the copy's file."""
         return 0o640 if self.shared else 0o600
 
     @property
     def part(self) -> Path:
-        """The archive while it fills in."""
+        """Return the archive while it fills in."""
         return self.folder / f"{self.name}.part"
 
     @property
     def finished(self) -> Path:
-        """The archive when it is whole and durable."""
+        """Return the archive when it is whole and durable."""
         return self.folder / f"{self.name}.zip"
 
     @property
     def journal(self) -> Path:
-        """What of it is proven."""
+        """Return what of it is proven."""
         return self.folder / f"{self.name}.journal"
 
     @property
     def lock(self) -> Path:
-        """The kernel locks."""
+        """Return the kernel locks."""
         return self.folder / f"{self.name}.lock"
 
 
 @cache
 def boot_id() -> bytes:
-    """What names this boot of the machine, 16 bytes: proc(5), /proc/sys/kernel/random/boot_id."""
+    """Return what names this boot of the machine, 16 bytes: proc(5), /proc/sys/kernel/random/boot_id."""
     return bytes.fromhex(Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", ""))
 
 
@@ -125,7 +125,7 @@ class FileSpool:
             self._journal.flush()
 
     def _begin_anew(self) -> None:
-        """No journal, or one that speaks of another layout or does not tell: whatever lies here is void."""
+        """Begin anew: without a journal, or with one of another layout, whatever lies here is void."""
         if self._state.layout is not None or self._journal.damaged:
             # Alone: another process would go on listing what it writes into the file that is unlinked here.
             if not self.locks.try_exclusive(USE):
@@ -170,7 +170,7 @@ class FileSpool:
 
     @property
     def damaged(self) -> bool:
-        """Whether records of the journal were found cut or flipped."""
+        """Return whether records of the journal were found cut or flipped."""
         return self._journal.damaged
 
     def add(self, record: ArchiveRecord) -> None:
@@ -245,7 +245,7 @@ class FileSpool:
         """There is always room for the next bytes, until the disk says otherwise."""
 
     def passed(self, offset: int) -> None:
-        """What a reader has taken stays for the others."""
+        """Drop nothing: what a reader has taken stays for the others."""
 
     def disagrees(self, extents: Sequence[Extent], at: int) -> Extent | None:
         """Return the first extent, of a part that begins at archive offset `at`, whose bytes have another CRC; for a
@@ -297,7 +297,7 @@ class FileSpool:
         return seal
 
     def check_seal(self) -> bool:
-        """Whether another process has finished the file meanwhile; what it sealed is then read without proof."""
+        """Return whether another process has finished the file meanwhile; what it sealed is then read without proof."""
         if not self.sealed and self._state.seal is not None and self._state.seal == Seal.of(os.fstat(self._fd)):
             self.finished = self.sealed = True
         return self.sealed
@@ -308,7 +308,7 @@ class FileSpool:
 
     @property
     def removed(self) -> bool:
-        """Whether the file has no name on disk any more: the archive was deleted, perhaps by another process."""
+        """Return whether the file has no name on disk any more: the archive was deleted, perhaps by another process."""
         return os.fstat(self._fd).st_nlink == 0
 
     def close(self) -> None:

@@ -92,7 +92,7 @@ class Seal:
 
     @classmethod
     def of(cls, stat: os.stat_result) -> "Seal":
-        """The seal of a file in this state."""
+        """Return the seal of a file in this state."""
         return cls(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
 
 
@@ -111,7 +111,7 @@ Record = FileRecord | ArchiveRecord
 
 
 def encode(record: Record) -> bytes:
-    """One record, framed."""
+    """Return one record, framed."""
     match record:
         case Extent(part, start, stop, crc):
             payload = _EXTENT.pack(b"E", part, start, stop, crc)
@@ -156,7 +156,7 @@ def _decode(payload: bytes) -> Record | None:
 
 
 def decode(stored: bytes) -> tuple[list[Record], int, bool]:
-    """The whole records in `stored`, how many bytes of it are used up, and whether damage was passed over."""
+    """Return the whole records in `stored`, how many bytes of it are used up, and whether damage was passed over."""
     records: list[Record] = []
     position, damaged = 0, False
     while True:
@@ -237,7 +237,7 @@ class Journal:
             self._read += written
 
     def follow(self) -> Iterable[Record]:
-        """The records that were appended since the last call, by any process, this one too."""
+        """Return the records that were appended since the last call, by any process, this one too."""
         return list(self._follow())
 
     def _follow(self) -> Iterator[Record]:

@@ -36,14 +36,14 @@ class Memory:
 
     @property
     def share(self) -> int:
-        """A window's size now."""
+        """Return a window's size now."""
         if self.held >= self.total:
             return self.SMALLEST
         return max(self.SMALLEST, min(self.LARGEST, self.total // max(1, self._windows)))
 
     @contextlib.contextmanager
     def shared(self) -> Iterator[None]:
-        """One more window, for as long as the context lasts."""
+        """Count one more window, for as long as the context lasts."""
         self._windows += 1
         try:
             yield
@@ -51,7 +51,7 @@ class Memory:
             self._windows -= 1
 
     def hold(self, count: int) -> None:
-        """A window holds so many bytes more, or fewer."""
+        """Count so many bytes more, or fewer, that a window holds."""
         self.held += count
 
 
@@ -88,7 +88,7 @@ class MemorySpool:
             self.write(offset, data)
 
     def read_now(self, offset: int, length: int) -> Data | None:
-        """What is held from `offset` on, up to the end of the run it lies in, or of some small ones; empty where
+        """Return what is held from `offset` on, up to the end of the run it lies in, or of some small ones; empty where
         nothing is held. None where the copy behind it has to be waited for.
         """
         run = self._held(offset, length)
@@ -97,7 +97,7 @@ class MemorySpool:
         return self._behind.read_now(offset, self._gap(offset, length))
 
     def read(self, offset: int, length: int) -> Data:
-        """The same, waiting for the copy's disk; memory is never waited for."""
+        """Return the same, waiting for the copy's disk; memory is never waited for."""
         run = self._held(offset, length)
         return run if run or self._behind is None else self._behind.read(offset, self._gap(offset, length))
 
@@ -124,7 +124,9 @@ class MemorySpool:
         return runs[0] if len(runs) == 1 else b"".join(runs)
 
     def _gap(self, offset: int, length: int) -> int:
-        """How much of that the copy is asked for: from where the next run begins, its bytes are no longer its own."""
+        """Return how much of that the copy is asked for: from where the next run begins, its bytes are no longer its
+        own.
+        """
         following = bisect_right(self._starts, offset)
         return min(length, self._starts[following] - offset) if following < len(self._starts) else length
 
@@ -164,7 +166,7 @@ class MemorySpool:
 
     @property
     def ahead(self) -> int:
-        """The window's size now: what is held whole before it is written never asks for room."""
+        """Return the window's size now: what is held whole before it is written never asks for room."""
         return self._memory.share
 
     def claim(self, part: int) -> bool:
@@ -179,7 +181,7 @@ class MemorySpool:
         return None if self._behind is None else self._behind.disagrees(extents, at)
 
     def unseal(self) -> None:
-        """Nothing here is ever taken for a finished copy."""
+        """Do nothing: what is here is never taken for a finished copy."""
 
     def replay(self) -> Sequence[ArchiveRecord]:
         """Nobody was here before."""

@@ -56,7 +56,7 @@ class Shelf:
         self._scratch = bytearray(SCRATCH)
 
     def paths(self, name: str) -> Paths:
-        """Where the archive's files lie; 256 folders keep each of them small."""
+        """Return where the archive's files lie; 256 folders keep each of them small."""
         return Paths(self.root / name[:2], name, self._shared)
 
     def shut_out(self) -> None:
@@ -70,11 +70,11 @@ class Shelf:
         return 0o750 if self._shared else 0o700
 
     def within_budget(self, size: int | None) -> bool:
-        """Whether a copy of this size may be kept, as far as the budget goes."""
+        """Return whether a copy of this size may be kept, as far as the budget goes."""
         return self.budget > 0 and (size or 0) <= self.budget
 
     def takes(self, size: int | None) -> bool:
-        """Whether a copy of this size has room once all others have gone, in the budget and on the disk.
+        """Return whether a copy of this size has room once all others have gone, in the budget and on the disk.
 
         For a thread, where the size is known: the disk is looked at again before it refuses. OSError from the disk.
         """
@@ -85,15 +85,15 @@ class Shelf:
         return size <= self.room()
 
     def room(self) -> int:
-        """Bytes that the copies may take together: their budget, or what the disk had for them at the last look, if
-        that is less. OSError from the disk.
+        """Return how many bytes the copies may take together: their budget, or what the disk had for them at the last
+        look, if that is less. OSError from the disk.
         """
         if self._disk is None:
             self._see(0)
         return min(self.budget, self._disk or 0)
 
     def fits(self, size: int) -> bool:
-        """Whether the disk has this much for a copy without another one's going. OSError from the disk."""
+        """Return whether the disk has this much for a copy without another one's going. OSError from the disk."""
         usage = shutil.disk_usage(self._made())
         return size <= usage.free - _reserve(usage.total)
 
@@ -112,8 +112,8 @@ class Shelf:
         return self.root
 
     def open(self, name: str, *, size: int | None, layout: bytes) -> FileSpool:
-        """The archive's spool, with a shared lock against eviction. InUse while another process evicts it; OSError from
-        the disk.
+        """Return the archive's spool, with a shared lock against eviction. InUse while another process evicts it;
+        OSError from the disk.
         """
         paths = self.paths(name)
         self._made()  # apart: folders that are made on the way to another one have no mode of ours
@@ -134,7 +134,7 @@ class Shelf:
         os.utime(self.paths(name).lock)
 
     def has_copy(self, name: str) -> bool:
-        """Whether the finished copy lies on disk."""
+        """Return whether the finished copy lies on disk."""
         return self.paths(name).finished.exists()
 
     def written(self, name: str) -> tuple[int, int] | None:
@@ -146,11 +146,11 @@ class Shelf:
         return stat.st_mtime_ns, stat.st_size
 
     def begun(self, name: str) -> bool:
-        """Whether a pass over the archive has left something on disk."""
+        """Return whether a pass over the archive has left something on disk."""
         return self.paths(name).journal.exists()
 
     def pulled(self, name: str) -> bool:
-        """Whether some process pulls a part of the archive, or makes its finished copy, at this moment."""
+        """Return whether some process pulls a part of the archive, or makes its finished copy, at this moment."""
         paths = self.paths(name)
         if not paths.lock.exists():
             return False
@@ -196,7 +196,7 @@ class Shelf:
         return Held(name, taken, paths.finished.exists(), last_use)
 
     def held(self) -> list[Held]:
-        """What lies on the shelf; for a thread."""
+        """Return what lies on the shelf; for a thread."""
         found: list[Held] = []
         for folder in self.root.iterdir() if self.root.exists() else ():
             if not folder.is_dir():
@@ -249,10 +249,12 @@ class Shelf:
         return gone, taken
 
     def free_space(self) -> int:
-        """Bytes that the disk beneath the shelf still has."""
+        """Return how many bytes the disk beneath the shelf still has."""
         return shutil.disk_usage(self._made()).free
 
 
 def _reserve(total: int) -> int:
-    """What copies leave free of a disk: the store lies on it as a rule, and a create must not fail because of them."""
+    """Return what copies leave free of a disk: the store lies on it as a rule, and a create must not fail because of
+    them.
+    """
     return min(RESERVE, total // 20)

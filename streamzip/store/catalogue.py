@@ -38,7 +38,9 @@ class Catalogue:
     async def page(
         self, owner: str | None, *, now: float, limit: int, before: tuple[float, str] | None = None
     ) -> list[ArchiveRow]:
-        """An owner's archives that have not expired, the newest first; those after `before`: (created_at, hash)."""
+        """Return an owner's archives that have not expired, the newest first; those after `before`: (created_at,
+        hash).
+        """
         alive = or_(archives.c.expires_at.is_(None), archives.c.expires_at > now)
         query = select(*_COLUMNS).where(archives.c.owner == owner, alive)
         if before is not None:

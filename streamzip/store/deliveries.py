@@ -103,7 +103,7 @@ class Deliveries:
         await self._writer.apply(change)
 
     async def accept_again(self, url: str) -> None:
-        """A receiver that wanted no more is told again: its operator says so."""
+        """Tell a receiver again that wanted no more: its operator says so."""
         await self._apply(delete(gone_receivers).where(gone_receivers.c.url.in_(self._hiding.forms(url))))
 
     async def due(self, now: float, *, longest: float, limit: int, left_out: LeftOut = NOTHING) -> list[DeliveryRow]:
@@ -120,7 +120,7 @@ class Deliveries:
         return found
 
     async def next_due(self, left_out: LeftOut = NOTHING) -> float | None:
-        """When the earliest of the others is due (epoch s, it may be past); None where nothing is queued."""
+        """Return when the earliest of the others is due (epoch s, it may be past); None where nothing is queued."""
         return await next_due(self._reads, deliveries, _waiting(left_out))
 
     async def waiting(self, left_out: LeftOut) -> Mapping[str, int]:
@@ -145,7 +145,7 @@ class Deliveries:
         return await withdrawn(self._reads, deliveries, ids)
 
     async def ended(self, row: DeliveryRow, *, state: str, at: float, outcome: str) -> None:
-        """It was delivered or given up."""
+        """Note that it was delivered or given up."""
         values = {"state": state, "not_before": at, "outcome": outcome, "attempts": deliveries.c.attempts + 1}
 
         def change(connection: Connection) -> None:
@@ -156,11 +156,11 @@ class Deliveries:
         await self._writer.apply(change)
 
     async def again(self, row: DeliveryRow, *, not_before: float, outcome: str) -> None:
-        """An attempt failed; the next one may be made from `not_before` (epoch s) on."""
+        """Note that an attempt failed; the next one may be made from `not_before` (epoch s) on."""
         await self.ended(row, state=QUEUED, at=not_before, outcome=outcome)
 
     async def gone(self, url: str, *, at: float) -> None:
-        """The receiver wants no more: what waits for it is ended, and nothing new is queued for it."""
+        """Note that the receiver wants no more: what waits for it is ended, and nothing new is queued for it."""
         forms = self._hiding.forms(url)
 
         def change(connection: Connection) -> None:
@@ -171,12 +171,12 @@ class Deliveries:
         await self._writer.apply(change)
 
     async def of(self, hash: str) -> list[DeliveryRow]:
-        """Every delivery of an archive's events, the oldest first."""
+        """Return every delivery of an archive's events, the oldest first."""
         query = select(*_COLUMNS).where(deliveries.c.hash == hash)
         return await self._deliveries(query.order_by(deliveries.c.created_at, deliveries.c.id))
 
     async def hooks(self, hash: str) -> Sequence[str]:
-        """The receivers that creates named for the archive."""
+        """Return the receivers that creates named for the archive."""
         rows = await self._reads.rows(select(hooks.c.url).where(hooks.c.hash == hash))
         return [self._hiding.show(row.url) for row in rows]
 

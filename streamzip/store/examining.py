@@ -60,7 +60,7 @@ class Examination:
             return True
 
     def hashes(self) -> list[str]:
-        """Every archive's hash, as far as they can be read."""
+        """Return every archive's hash, as far as they can be read."""
         try:
             with self._engine.connect() as connection:
                 return list(connection.execute(select(archives.c.hash).order_by(archives.c.hash)).scalars())
@@ -68,7 +68,7 @@ class Examination:
             return []
 
     def archive(self, hash: str) -> tuple[ArchiveRow, dict[str, Sealed]] | None:
-        """An archive's facts and its sealed documents by their kind; None where it was deleted meanwhile.
+        """Return an archive's facts and its sealed documents by their kind; None where it was deleted meanwhile.
 
         Raises Damaged.
         """

@@ -87,17 +87,17 @@ class Jobs:
         return await self._jobs(query.order_by(jobs.c.not_before, jobs.c.id).limit(limit))
 
     async def next_due(self, left_out: LeftOut = NOTHING) -> float | None:
-        """When the earliest of the others is due (epoch s, it may be past); None where nothing is queued."""
+        """Return when the earliest of the others is due (epoch s, it may be past); None where nothing is queued."""
         found = select(jobs.c.id).join_from(jobs, archives).where(self._ours, _waiting(left_out))
         return await next_due(self._reads, jobs, jobs.c.id.in_(found))
 
     async def pending(self, hash: str) -> JobRow | None:
-        """The job that is still to be done for the archive."""
+        """Return the job that is still to be done for the archive."""
         job = await self.last(hash)
         return job if job is not None and job.state == QUEUED else None
 
     async def last(self, hash: str) -> JobRow | None:
-        """The archive's job, unless it was done; it may have been given up."""
+        """Return the archive's job, unless it was done; it may have been given up."""
         found = await self._jobs(_ROWS.where(self._of(hash)))
         return found[0] if found else None
 
@@ -141,7 +141,7 @@ class Jobs:
         return found[0] if found else None
 
     async def done(self, job: JobRow) -> None:
-        """It is done; nothing is left of it. No error where it was cancelled meanwhile."""
+        """Remove the job, which is done. No error where it was cancelled meanwhile."""
 
         def change(connection: Connection) -> None:
             connection.execute(delete(jobs).where(is_mine(jobs, job)))
@@ -149,11 +149,13 @@ class Jobs:
         await self._writer.apply(change)
 
     async def put_off(self, job: JobRow, *, not_before: float, reason: str) -> None:
-        """It waits, which is no failure: try again from `not_before` (epoch s) on."""
+        """Put it off, which is no failure: try again from `not_before` (epoch s) on."""
         await self._set(job, waits=jobs.c.waits + 1, not_before=not_before, reason=reason)
 
     async def fail(self, job: JobRow, *, not_before: float | None, reason: str) -> None:
-        """An attempt failed: try again from `not_before` (epoch s) on, or never (None) until it is added again."""
+        """Note that an attempt failed: try again from `not_before` (epoch s) on, or never (None) until it is added
+        again.
+        """
         values: dict[str, Any] = {"attempts": jobs.c.attempts + 1, "waits": 0, "state": FAILED, "reason": reason}
         if not_before is not None:
             values |= {"state": QUEUED, "not_before": not_before}

@@ -84,13 +84,13 @@ NOTHING: Final = LeftOut()
 
 
 def in_shares(columns: Mapping[str, ColumnElement[Any]], left_out: LeftOut) -> ColumnElement[bool]:
-    """Whether a row counts in one of the shares that are left out; `columns`: where a row says whose it is."""
+    """Return whether a row counts in one of the shares that are left out; `columns`: where a row says whose it is."""
     found = [columns[name].in_(whose) for name, whose in left_out.shares.items() if name in columns]
     return func.coalesce(or_(false(), *found), false())
 
 
 def is_mine(queue: Table, row: Queued) -> ColumnElement[bool]:
-    """Whether it is that row, and nobody has taken it up since: what whoever works on it may change."""
+    """Return whether it is that row, and nobody has taken it up since: what whoever works on it may change."""
     mine: ColumnElement[bool] = (queue.c.id == row.id) & (queue.c.claims == row.claims)
     return mine
 
@@ -102,12 +102,13 @@ def take_up(connection: Connection, queue: Table, id: Any, now: float, **values:
 
 
 def is_waiting(queue: Table, ids: Collection[Any]) -> ColumnElement[bool]:
-    """Whether a row is still to be done and is none of those `ids`, which the caller has in hand."""
+    """Return whether a row is still to be done and is none of those `ids`, which the caller has in hand."""
     return (queue.c.state == QUEUED) & queue.c.id.not_in(ids)
 
 
 def is_due(queue: Table, now: float, longest: float) -> ColumnElement[bool]:
-    """Whether the time of a queue's row has come. `longest`: the longest wait (s) that a retry of this queue is given.
+    """Return whether the time of a queue's row has come. `longest`: the longest wait (s) that a retry of this queue is
+    given.
 
     What is further off, or was queued in the future and never tried, was put off by a clock that has been set back.
     """
@@ -116,7 +117,7 @@ def is_due(queue: Table, now: float, longest: float) -> ColumnElement[bool]:
 
 
 async def next_due(reads: Reads, queue: Table, which: ColumnElement[bool]) -> float | None:
-    """When the earliest of those rows is due (epoch s, it may be past); None where there are none."""
+    """Return when the earliest of those rows is due (epoch s, it may be past); None where there are none."""
     rows = await reads.rows(select(func.min(queue.c.not_before)).where(which))
     due: float | None = rows[0][0]
     return due

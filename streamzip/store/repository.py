@@ -177,15 +177,15 @@ class Repository:
         return await self._writer.apply(change)
 
     async def get(self, hash: str) -> ArchiveRow | None:
-        """The archive's facts: one small row, whatever the size of its manifest."""
+        """Return the archive's facts: one small row, whatever the size of its manifest."""
         return _to_archive(await self._reads.rows(_archive, hash=hash))
 
     async def latest(self, manifest_key: str) -> ArchiveRow | None:
-        """The newest generation of a manifest."""
+        """Return the newest generation of a manifest."""
         return _to_archive(await self._reads.rows(_newest, key=manifest_key))
 
     async def manifest(self, hash: str) -> Sealed | None:
-        """The stored manifest, to be verified by the caller."""
+        """Return the stored manifest, to be verified by the caller."""
         return (await self.documents(hash, MANIFEST)).manifest
 
     async def replace_manifest(self, hash: str, manifest: Sealed) -> bool:
@@ -205,8 +205,8 @@ class Repository:
         return await self._writer.apply(change)
 
     async def set_code(self, hash: str, code: str | None, *, event: Event | None = None) -> bool:
-        """Why the archive failed; None takes it back, for a fresh try. False where the archive is gone, or stale, which
-        it is for ever, whatever other readers and processes come to.
+        """Return why the archive failed; None takes it back, for a fresh try. False where the archive is gone, or
+        stale, which it is for ever, whatever other readers and processes come to.
 
         `event`: what its receivers are told of it, where it failed for good.
         """
@@ -235,7 +235,7 @@ class Repository:
         offloads: Jobs | None = None,
         by: str | None = None,
     ) -> bool:
-        """A full pass was made and its copy is durable: `at` (epoch s), `size` in bytes; any failure is over.
+        """Return a full pass was made and its copy is durable: `at` (epoch s), `size` in bytes; any failure is over.
         `offloads`: where its copy is queued, to be put into the bucket.
 
         A later pass leaves the first one's time, and only the first one is told (`event`). `by`: see
@@ -268,13 +268,13 @@ class Repository:
     # Plans
 
     async def documents(self, hash: str, *kinds: str) -> Documents:
-        """The archive's documents, or those of these kinds, to be verified by the caller."""
+        """Return the archive's documents, or those of these kinds, to be verified by the caller."""
         rows = await self._reads.rows(_documents, hash=hash, kinds=kinds or (MANIFEST, LAYOUT, CRCS))
         found = {row.kind: _to_sealed(row) for row in rows}
         return Documents(found.get(MANIFEST), found.get(LAYOUT), found.get(CRCS))
 
     async def has_layout(self, hash: str) -> bool:
-        """Whether the archive's layout is frozen; its bytes are not read."""
+        """Return whether the archive's layout is frozen; its bytes are not read."""
         return bool(await self._reads.rows(_has_document, hash=hash, kinds=[LAYOUT]))
 
     async def set_layout(

@@ -42,7 +42,7 @@ def state_of(code: str | None, completed_at: float | None) -> ArchiveState:
 
 
 def is_unbuildable() -> ColumnElement[bool]:
-    """Whether a row's archive had nothing to be laid out, which a layout ends."""
+    """Return whether a row's archive had nothing to be laid out, which a layout ends."""
     return archives.c.code.in_(UNBUILDABLE)
 
 

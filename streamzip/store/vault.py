@@ -30,23 +30,23 @@ class Vault:
         self._keys = keys
 
     def seal(self, kind: str, hash: str, body: bytes) -> Sealed:
-        """The document with its signature under the current key."""
+        """Return the document with its signature under the current key."""
         signature = self._keys.sign(f"{kind} {hash}", body)
         return Sealed(body, signature.key_id, signature.hex)
 
     def unseal(self, kind: str, hash: str, sealed: Sealed) -> bytes:
-        """The document, proven to be what was stored. Raises Damaged."""
+        """Return the document, proven to be what was stored. Raises Damaged."""
         self._keys.verify(f"{kind} {hash}", sealed.body, Signature(sealed.key_id, sealed.signature))
         return sealed.body
 
     def seal_manifest(self, hash: str, manifest: Manifest) -> Sealed:
-        """The manifest's document, encrypted: its URLs may be signed, and its entries' fields are secrets."""
+        """Return the manifest's document, encrypted: its URLs may be signed, and its entries' fields are secrets."""
         nonce, key = os.urandom(_NONCE), self._keys.subkey(_USE, self._keys.current.id)
         encrypted = AESGCM(key).encrypt(nonce, _written(manifest), hash.encode())
         return self.seal(_MANIFEST, hash, _ENCRYPTED + nonce + encrypted)
 
     def unseal_manifest(self, hash: str, sealed: Sealed) -> Manifest:
-        """The manifest, proven to be what was stored. Raises Damaged."""
+        """Return the manifest, proven to be what was stored. Raises Damaged."""
         body = self.unseal(_MANIFEST, hash, sealed)
         if body.startswith(_ENCRYPTED):
             nonce, text = body[1 : 1 + _NONCE], body[1 + _NONCE :]

@@ -60,7 +60,7 @@ class Webpages:
         await self._writer.apply(change)
 
     async def get(self, id: str) -> WebpageRow | None:
-        """What is known of it."""
+        """Return what is known of it."""
         rows = await self._rows(select(*_COLUMNS).where(webpages.c.id == id))
         return rows[0] if rows else None
 
@@ -73,8 +73,8 @@ class Webpages:
         left_out: LeftOut = NOTHING,
         turns_below: int | None = None,
     ) -> list[WebpageRow]:
-        """Those whose time has come (see `is_due`), the longest waiting first, without those that are `left_out`, which
-        the caller runs already: it claims none. `turns_below`: only those that had fewer turns.
+        """Return those whose time has come (see `is_due`), the longest waiting first, without those that are
+        `left_out`, which the caller runs already: it claims none. `turns_below`: only those that had fewer turns.
         """
         query = select(*_COLUMNS).where(is_due(webpages, now, longest), _waiting(left_out))
         if turns_below is not None:
@@ -86,7 +86,7 @@ class Webpages:
         return found
 
     async def next_due(self, left_out: LeftOut = NOTHING) -> float | None:
-        """When the earliest of the others is due (epoch s, it may be past); None where nothing is queued."""
+        """Return when the earliest of the others is due (epoch s, it may be past); None where nothing is queued."""
         return await next_due(self._reads, webpages, _waiting(left_out))
 
     async def withdrawn(self, ids: Collection[str]) -> list[str]:
@@ -108,19 +108,19 @@ class Webpages:
         await self._set(row, reason=None)
 
     async def again(self, row: WebpageRow, *, not_before: float, reason: str) -> None:
-        """An attempt failed: try again from `not_before` (epoch s) on."""
+        """Note that an attempt failed: try again from `not_before` (epoch s) on."""
         await self._set(row, attempts=webpages.c.attempts + 1, not_before=not_before, reason=reason)
 
     async def put_off(self, row: WebpageRow, *, not_before: float, reason: str) -> None:
-        """It gave up its slot: try again from `not_before` (epoch s) on."""
+        """Note that it gave up its slot: try again from `not_before` (epoch s) on."""
         await self._set(row, waits=webpages.c.waits + 1, not_before=not_before, reason=reason)
 
     async def built(self, row: WebpageRow, hash: str) -> None:
-        """Its images are that archive. Raises NotFound where the archive is gone."""
+        """Note that its images are that archive. Raises NotFound where the archive is gone."""
         await self._set(row, state=BUILT, hash=hash)
 
     async def failed(self, row: WebpageRow, *, code: str, detail: str) -> None:
-        """It failed for good."""
+        """Note that it failed for good."""
         await self._set(row, state=FAILED, code=code, detail=detail)
 
     async def sweep(self, before: float) -> None:

@@ -172,7 +172,7 @@ class UploadDoor:
             return await arriving.keep(now=self.clock.wall())
 
     def _name(self, wished: str, pointer: str) -> str:
-        """The name that the file gets. Raises InvalidRequest, Unsupported."""
+        """Return the name that the file gets. Raises InvalidRequest, Unsupported."""
         try:
             name = upload_name(wished)
             allowed = is_allowed(name, self.settings.upload_extensions)
@@ -184,7 +184,9 @@ class UploadDoor:
         return name
 
     async def _body(self, request: Request, room: int) -> AsyncGenerator[bytes, None]:
-        """The body's chunks; `room`: bytes that it may have beside the file. Raises Unsupported, TooLarge, Stalled."""
+        """Yield the body's chunks; `room`: bytes that it may have beside the file. Raises Unsupported, TooLarge,
+        Stalled.
+        """
         if request.headers.get("content-encoding", "identity").lower() != "identity":
             raise Unsupported("send the file as it is, without a Content-Encoding", code="body_encoded")
         most, received = self.settings.upload_max_bytes + room, 0
@@ -210,13 +212,15 @@ class UploadDoor:
 
 
 def _declared(request: Request) -> int | None:
-    """The body's length, where the request says it."""
+    """Return the body's length, where the request says it."""
     text = request.headers.get("content-length", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def _refused(request: Request, response: Response) -> Response:
-    """The answer to a request whose body was not read to its end: what is left is read over, unless it is too much."""
+    """Return the answer to a request whose body was not read to its end: what is left is read over, unless it is too
+    much.
+    """
     declared = _declared(request)
     if declared is None or declared > READ_OVER:
         response.headers["Connection"] = "close"

@@ -77,19 +77,19 @@ class Uploads:
     # -- what is there -----------------------------------------------------------------------------------
 
     def listing(self) -> list[Upload]:
-        """Every file, by name."""
+        """Return every file, by name."""
         found = [self._about(folder) for folder in self._folders()]
         return sorted((upload for upload in found if upload is not None), key=lambda upload: upload.name)
 
     def find(self, name: str) -> Upload:
-        """The file of just this name. Raises NotFound."""
+        """Return the file of just this name. Raises NotFound."""
         upload = self._about(self._place(name))
         if upload is None or upload.name != name:
             raise NotFound("there is no uploaded file of this name")
         return upload
 
     def open(self, upload: Upload) -> int:
-        """A descriptor of the file's content. Raises NotFound where another one, or none, has its name now."""
+        """Return a descriptor of the file's content. Raises NotFound where another one, or none, has its name now."""
         folder = self._place(upload.name)
         try:
             fd = os.open(folder / _CONTENT, _READ)
@@ -102,7 +102,7 @@ class Uploads:
         return fd
 
     def _place(self, name: str) -> Path:
-        """The folder of the file of this name. Raises NotFound for a text that is no file's name."""
+        """Return the folder of the file of this name. Raises NotFound for a text that is no file's name."""
         try:
             return self._root / key(name)
         except ValueError as error:
@@ -124,7 +124,7 @@ class Uploads:
             return None
 
     def _taken(self) -> int:
-        """Bytes of all files. Raises NoRoom where one more is too many, whatever its size."""
+        """Return how many bytes all files have. Raises NoRoom where one more is too many, whatever its size."""
         sizes = [upload.size for upload in self.listing()]
         if len(sizes) >= self._files:
             raise NoRoom(
@@ -193,7 +193,7 @@ class Uploads:
             self._arriving += growth
 
     def give_back(self, size: int) -> None:
-        """So many bytes are no longer arriving."""
+        """Note that so many bytes are no longer arriving."""
         with self._counting:
             self._arriving -= size
 
@@ -232,7 +232,7 @@ class Uploads:
 
     @contextlib.asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
-        """Nothing is deleted meanwhile."""
+        """Keep everything from being deleted meanwhile."""
         async with self._changing(shared=True):
             yield
 
@@ -300,7 +300,7 @@ class Arriving:
                 left = left[self._content.write(left) :]
 
     async def keep(self, *, now: float) -> Upload:
-        """All of it is here: put it in place, durably. `now`: epoch seconds. Raises Conflict, NoRoom."""
+        """Put it in place, durably: all of it is here. `now`: epoch seconds. Raises Conflict, NoRoom."""
         await self._flush()
         # It becomes a Last-Modified, which may not lie after a Date that is a second old (RFC 9110 §8.8.2.1).
         upload = Upload(self._name, self._size, self._sha256.hexdigest(), self._crc, int(now) - 1)
@@ -332,7 +332,7 @@ class Arriving:
 
 @contextlib.contextmanager
 def _told_when_full() -> Iterator[None]:
-    """A full disk as the problem that it is for a client."""
+    """Raise a full disk as the problem that it is for a client."""
     try:
         yield
     except OSError as error:

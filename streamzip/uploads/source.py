@@ -37,7 +37,7 @@ class UploadSource:
         return self
 
     async def probe(self, url: str, *, keep: int = 0, patient: bool = True) -> Facts:
-        """The facts of the file. Raises OriginError (`http_404`, `unsafe_url`)."""
+        """Return the facts of the file. Raises OriginError (`http_404`, `unsafe_url`)."""
         return facts_of(await self._find(url))
 
     @contextlib.asynccontextmanager
@@ -50,7 +50,7 @@ class UploadSource:
         pin: Validator | None = None,
         within: float | None = None,
     ) -> AsyncIterator[Opened]:
-        """The bytes `[start, stop)` of the file. Raises OriginError."""
+        """Give the bytes `[start, stop)` of the file. Raises OriginError."""
         upload = await self._find(url)
         async with contextlib.aclosing(self._chunks(upload, start, upload.size if stop is None else stop)) as chunks:
             yield Opened(facts_of(upload), start, chunks)
@@ -83,23 +83,25 @@ def _gone() -> OriginError:
 
 
 def content_type(name: str) -> str:
-    """The type that the name's extension stands for."""
+    """Return the type that the name's extension stands for."""
     return _TYPES.guess_type(name)[0] or "application/octet-stream"
 
 
 def strong_etag(upload: Upload) -> str:
-    """The file's ETag: the digest of its content, the strongest validator there is."""
+    """Return the file's ETag: the digest of its content, the strongest validator there is."""
     return f'"{upload.sha256}"'
 
 
 def facts_of(upload: Upload) -> Facts:
-    """What an origin would say of the file."""
+    """Return what an origin would say of the file."""
     validator = Validator(strong_etag(upload), strong=True)
     return Facts(upload.size, validator, ranges=True, mtime=upload.created_at, content_type=content_type(upload.name))
 
 
 def read(uploads: Uploads, upload: Upload, start: int, stop: int, pool: Executor) -> AsyncGenerator[bytes, None]:
-    """Bytes `[start, stop)` of the file. Raises NotFound where it is gone before the first of them, and OSError."""
+    """Return bytes `[start, stop)` of the file. Raises NotFound where it is gone before the first of them, and
+    OSError.
+    """
     return in_threads(_runs(uploads, upload, start, stop), pool)
 
 

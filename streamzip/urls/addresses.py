@@ -60,7 +60,9 @@ def unmapped(ip: Address) -> Address:
 
 
 def is_public(ip: Address) -> bool:
-    """Whether `ip` belongs to the public internet. An IPv4-mapped IPv6 address is judged by the IPv4 address inside."""
+    """Return whether `ip` belongs to the public internet. An IPv4-mapped IPv6 address is judged by the IPv4 address
+    inside.
+    """
     ip = unmapped(ip)
     if isinstance(ip, IPv6Address):
         number = int(ip)
@@ -73,7 +75,7 @@ def is_public(ip: Address) -> bool:
 
 
 def lies_in(ip: Address, networks: Iterable[Network]) -> bool:
-    """Whether `ip` is in one of the networks. An IPv4-mapped address counts as the IPv4 address inside."""
+    """Return whether `ip` is in one of the networks. An IPv4-mapped address counts as the IPv4 address inside."""
     inner = unmapped(ip)
     return any(inner.version == network.version and inner in network for network in networks)
 

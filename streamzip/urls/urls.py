@@ -47,7 +47,7 @@ def check_url(url: str, allow: Exempt = frozenset()) -> None:
 
 
 def origin_of(url: str) -> str:
-    """The origin that owns `url` as `host:port`, the key of allow-lists. Raises as `check_url`, addresses apart.
+    """Return the origin that owns `url` as `host:port`, the key of allow-lists. Raises as `check_url`, addresses apart.
 
     Lower case, the host in ASCII, an IPv6 address in brackets and its shortest form, the port always there.
     """
@@ -73,7 +73,7 @@ class Target(NamedTuple):
 
 
 def target_of(url: str) -> Target:
-    """Where a request for `url` goes and what it asks for there. Raises as `check_url`, addresses apart."""
+    """Return where a request for `url` goes and what it asks for there. Raises as `check_url`, addresses apart."""
     scheme, authority = _split(url)
     host, port, origin = _server(scheme, authority)
     path = url[url.index("://") + 3 + len(authority) :].partition("#")[0]

@@ -41,7 +41,7 @@ _LOOKS_LIKE_HTML = re.compile(
 
 
 async def images_of(page: Page, *, most: int, allow: Exempt) -> Images:
-    """The first `most` images of the page. Raises UnusablePage: `not_html`, `page_too_large`, `no_images`.
+    """Return the first `most` images of the page. Raises UnusablePage: `not_html`, `page_too_large`, `no_images`.
 
     OSError where no process can be had now.
     """
@@ -118,12 +118,12 @@ def _check(page: Page) -> None:
 
 
 def _exempt(texts: list[str]) -> Exempt:
-    """What `str` made of each: a network has a slash, and no host has one."""
+    """Return what `str` made of each: a network has a slash, and no host has one."""
     return frozenset(ip_network(text) if "/" in text else text for text in texts)
 
 
 def main() -> None:
-    """The process apart: a page on its stdin, its images on its stdout."""
+    """Run the process apart: a page on its stdin, its images on its stdout."""
     for limit, most in ((resource.RLIMIT_CPU, _CPU), (resource.RLIMIT_AS, _MEMORY), (resource.RLIMIT_CORE, 0)):
         resource.setrlimit(limit, (most, most))
     asked = json.loads(sys.stdin.buffer.readline())

@@ -21,7 +21,7 @@ _UTF_16: Final = frozenset({"utf-16le", "utf-16be"})
 
 
 def decoded(body: bytes, content_type: str | None) -> str:
-    """The page's text; it never fails. `content_type`: the field's value, where there was one."""
+    """Return the page's text; it never fails. `content_type`: the field's value, where there was one."""
     for mark, encoding in _MARKS:
         if body.startswith(mark):
             return body[len(mark) :].decode(encoding, "replace")

@@ -62,7 +62,7 @@ class PageSource:
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PARSED_AT_ONCE))
 
     async def manifest(self, url: str, owner: str | None) -> Manifest:
-        """The images of the page, as they are to be packed. Raises OriginError, UnusablePage."""
+        """Return the images of the page, as they are to be packed. Raises OriginError, UnusablePage."""
         try:
             async with asyncio.timeout(WITHIN):
                 page = await self.http.page(url, most=MOST_BYTES)
@@ -123,14 +123,16 @@ class WebpageDownloads:
         return id
 
     async def archive(self, id: str) -> str | None:
-        """The hash of the images' archive; None while the page is being read. Raises NotFound, and why it failed."""
+        """Return the hash of the images' archive; None while the page is being read. Raises NotFound, and why it
+        failed.
+        """
         row = await self._row(id)
         if row.state == FAILED:
             raise _KINDS.get(row.code or "", UnusablePage)(row.detail or "", code=row.code)
         return row.hash if row.state == BUILT else None
 
     async def reason(self, id: str) -> str | None:
-        """Why the page waits; None where it is being read. Raises NotFound."""
+        """Return why the page waits; None where it is being read. Raises NotFound."""
         row = await self._row(id)
         return row.reason if row.state == QUEUED else None
 

@@ -67,7 +67,7 @@ class Images:
 
 
 def find_images(text: str, url: str, *, most: int, allow: Exempt = frozenset()) -> Images:
-    """The first `most` image URLs of the HTML `text`, found at `url`. `allow`: see `check_url`."""
+    """Return the first `most` image URLs of the HTML `text`, found at `url`. `allow`: see `check_url`."""
     from selectolax.lexbor import LexborHTMLParser  # the process that reads pages needs it, and no other one
 
     document = LexborHTMLParser(text)
@@ -119,7 +119,7 @@ def _backgrounds(style: str) -> Iterator[str]:
 
 
 def _candidates(srcset: str) -> Iterator[tuple[str, float, float]]:
-    """The images of a `srcset`, each with its width and density (HTML, "parse a srcset attribute")."""
+    """Yield the images of a `srcset`, each with its width and density (HTML, "parse a srcset attribute")."""
     position = 0
     while match := _CANDIDATE.match(srcset, position):
         reference, descriptors = match[1], match[2]

@@ -22,36 +22,38 @@ SHRINKS_BELOW = 0.97  # a first block that keeps more than this is not worth a r
 
 
 def deflate_block(block: bytes, last: bool) -> bytes:
-    """One block as raw deflate; releases the interpreter lock."""
+    """Return one block as raw deflate; releases the interpreter lock."""
     compressor = isal_zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
     return compressor.compress(block) + compressor.flush(zlib.Z_FINISH if last else zlib.Z_SYNC_FLUSH)
 
 
 def deflate(content: bytes) -> bytes:
-    """All of a small content at once, the same bytes as `deflated` gives."""
+    """Return all of a small content at once, the same bytes as `deflated` gives."""
     blocks = [content[start : start + BLOCK] for start in range(0, len(content), BLOCK)] or [b""]
     return b"".join(deflate_block(block, last=index == len(blocks) - 1) for index, block in enumerate(blocks))
 
 
 def shrinks(block: bytes, compressed: bytes) -> bool:
-    """Whether the rule compresses a member that begins with this block."""
+    """Return whether the rule compresses a member that begins with this block."""
     return len(compressed) < len(block) * SHRINKS_BELOW
 
 
 def compressor_identity() -> str:
-    """The digest of the compressor's output on a fixed sample: another release may compress to other bytes."""
+    """Return the digest of the compressor's output on a fixed sample: another release may compress to other bytes."""
     sample = b"".join(b"%d,%x,streamzip\n" % (number, number * 2654435761 % 4294967296) for number in range(20000))
     return hashlib.sha256(deflate(sample)).hexdigest()[:16]
 
 
 @cache
 def this_compressor() -> str:
-    """The identity of the compressor here: worked out once, in some 10 ms, as it stays while the process lives."""
+    """Return the identity of the compressor here: worked out once, in some 10 ms, as it stays while the process
+    lives.
+    """
     return compressor_identity()
 
 
 async def deflated(chunks: AsyncIterator[Data], pool: Executor, *, ahead: int) -> AsyncGenerator[bytes, None]:
-    """The chunks as one raw deflate stream; up to `ahead` blocks are compressed at the same time.
+    """Yield the chunks as one raw deflate stream; up to `ahead` blocks are compressed at the same time.
 
     A block is given as soon as it is compressed, also while the next chunk is long in coming.
     """

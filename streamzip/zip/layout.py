@@ -96,29 +96,29 @@ class Layout:
 
     @property
     def members(self) -> int:
-        """How many members there are."""
+        """Return how many members there are."""
         return len(self.names)
 
     @property
     def parts(self) -> int:
-        """How many pulls the whole archive takes, where none is broken."""
+        """Return how many pulls the whole archive takes, where none is broken."""
         return self.first_parts[-1]
 
     @property
     def exact(self) -> bool:
-        """Whether every byte's place is known before the first one is pulled."""
+        """Return whether every byte's place is known before the first one is pulled."""
         return not any(traits & Trait.OPEN for traits in set(self.traits))
 
     @property
     def provable(self) -> bool:
-        """Whether every member has a strong validator: what was given out can be pulled again, and known to be the
-        same.
+        """Return whether every member has a strong validator: what was given out can be pulled again, and known to be
+        the same.
         """
         rows = zip(self.validators, self.traits, self.sizes, strict=True)
         return all(validator.startswith("s") or traits & Trait.REPORT or size == 0 for validator, traits, size in rows)
 
     def mtime(self, member: int) -> int | None:
-        """Seconds since the epoch, or None."""
+        """Return seconds since the epoch, or None."""
         mtime = self.mtimes[member]
         return None if mtime == UNKNOWN else mtime
 
@@ -129,7 +129,7 @@ class Layout:
         return hashlib.sha256(self._columns()).digest()[:16]
 
     def encode(self) -> bytes:
-        """The layout as it is stored: a JSON head, then the columns, deflated."""
+        """Return the layout as it is stored: a JSON head, then the columns, deflated."""
         return isal_zlib.compress(self._columns(), 1)
 
     def _columns(self) -> bytes:
@@ -145,7 +145,7 @@ class Layout:
 
     @classmethod
     def decode(cls, stored: bytes) -> "Layout":
-        """The layout that `encode` gave; Damaged where it is none of ours."""
+        """Return the layout that `encode` gave; Damaged where it is none of ours."""
         try:
             head_line, _, body = zlib.decompress(stored).partition(b"\n")
             head = json.loads(head_line)
@@ -187,7 +187,7 @@ def _part_count(size: int, traits: int) -> int:
 
 
 def decide(member: Planned) -> Trait:
-    """The traits of one member: pure, so that the same plan gives the same archive."""
+    """Return the traits of one member: pure, so that the same plan gives the same archive."""
     traits = Trait.RANGED if member.ranged else Trait.NONE
     if member.size is None or member.deflate:
         traits |= Trait.OPEN | (Trait.DEFLATE if member.deflate else Trait.NONE)
@@ -217,7 +217,7 @@ def freeze(
     rounds: int = 0,
     container: Format = "zip",
 ) -> Layout:
-    """The layout of these members, in their order; `report` (name, bytes) becomes the last one."""
+    """Return the layout of these members, in their order; `report` (name, bytes) becomes the last one."""
     entries, mtimes, sizes, crcs = array("q"), array("q"), array("q"), array("q")
     names: list[str] = []
     validators: list[str] = []
@@ -260,5 +260,5 @@ def _known_crc(row: Planned) -> int:
 
 
 def method_of(traits: int) -> Method:
-    """The compression method that the traits name."""
+    """Return the compression method that the traits name."""
     return Method.DEFLATED if traits & Trait.DEFLATE else Method.STORED

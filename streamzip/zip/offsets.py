@@ -297,7 +297,7 @@ MOST_RECORDS = (
 
 
 def is_longer(layout: Layout, most: int) -> bool:
-    """Whether an archive of this layout certainly has more than `most` bytes."""
+    """Return whether an archive of this layout certainly has more than `most` bytes."""
     rows = zip(layout.sizes, layout.traits, strict=True)
     known = sum(size for size, traits in rows if not traits & Trait.OPEN)
     if known > most or known + MOST_RECORDS * (layout.members + 1) <= most:

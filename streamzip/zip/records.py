@@ -72,7 +72,9 @@ def _dates(mtime: int | None) -> tuple[tuple[int, int, int, int, int, int], byte
 
 
 def _dos_date(mtime: int | None) -> tuple[int, int, int, int, int, int]:
-    """The instant in UTC within what the DOS fields hold (4.4.6): readers that know the UT field use that instead."""
+    """Return the instant in UTC within what the DOS fields hold (4.4.6): readers that know the UT field use that
+    instead.
+    """
     if mtime is None or mtime < 315532800:  # before 1980-01-01
         return _DOS_FIRST
     if mtime > 4354819198:  # after 2107-12-31T23:59:58
@@ -81,12 +83,12 @@ def _dos_date(mtime: int | None) -> tuple[int, int, int, int, int, int]:
 
 
 def _extended_timestamp(mtime: int | None) -> bytes:
-    """The UT extra field, the same in both headers."""
+    """Return the UT extra field, the same in both headers."""
     return struct.pack("<HHBl", _UT_TAG, 5, 1, mtime) if _is_timed(mtime) else b""
 
 
 def _is_timed(mtime: int | None) -> bool:
-    """Whether the UT field can hold the time: its 32 bits are signed."""
+    """Return whether the UT field can hold the time: its 32 bits are signed."""
     return mtime is not None and -0x80000000 <= mtime <= 0x7FFFFFFF
 
 
@@ -172,11 +174,11 @@ def _directory_shape(timed: bool, large: bool, far: bool) -> int:
 
 
 def header_length(*, name_length: int, mtime: int | None, zip64: bool) -> int:
-    """Bytes of a local header whose name takes `name_length` bytes in UTF-8."""
+    """Return how many bytes a local header has whose name takes `name_length` bytes in UTF-8."""
     return _header_shape(_is_timed(mtime), zip64) + name_length
 
 
 def directory_length(*, name_length: int, mtime: int | None, size: int, stored: int, offset: int) -> int:
-    """Bytes of a directory record."""
+    """Return how many bytes a directory record has."""
     large = size > ZIP64_LIMIT or stored > ZIP64_LIMIT
     return _directory_shape(_is_timed(mtime), large, offset > ZIP64_LIMIT) + name_length

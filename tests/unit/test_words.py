@@ -65,3 +65,26 @@ def test_general_words_are_used() -> None:
     """A word that no class has any more leaves the list."""
     used = {word for room in ROOMS for _, words in classes(PACKAGE / room) for word in words}
     assert used >= GENERAL, sorted(GENERAL - used)
+
+
+# Words that a clause or a bare noun begins with, and no sentence that says what a function does.
+NO_VERBS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        A All An As Bytes Every How It Its More Nothing One Seconds So Some That The Their Those What When Where Whether
+        Which Who Why
+        """,
+    )
+)
+
+
+def test_docstrings_say_what_a_function_does() -> None:
+    """The first word is a verb: what it returns, raises, yields or does, and not a clause that must be read twice."""
+    functions = (
+        (f"{path.relative_to(PACKAGE)}:{node.name}", ast.get_docstring(node) or "")
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+    assert [name for name, said in functions if re.split(r"\W", said, maxsplit=1)[0] in NO_VERBS] == []

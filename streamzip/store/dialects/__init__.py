@@ -20,7 +20,7 @@ class Dialect(Protocol):
 
     @property
     def now(self) -> TextClause | None:
-        """The query of the server's clock (epoch s); None where that is this machine's."""
+        """Return the query of the server's clock (epoch s); None where that is this machine's."""
 
     def open(self, readers: int) -> tuple[Engine, Engine]:
         """Return the engines of the readers, so many, and of the writer; nothing need be connected yet. OSError."""
