@@ -1,5 +1,8 @@
 # One command:  docker build -t streamzip . && docker run -p 8000:8000 -v streamzip:/data streamzip
-FROM python:3.11-slim AS build
+# What a tag means is the registry's word on that day. To name the very image, with its digest (how to learn it:
+# docs/operations.md):  --build-arg BASE=python:3.11-slim@sha256:…
+ARG BASE=python:3.11-slim
+FROM ${BASE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
 RUN python -m venv /opt/streamzip && python -m venv /opt/build
@@ -13,7 +16,9 @@ RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir wheel . 
     && /opt/streamzip/bin/pip install --no-deps wheel/*.whl \
     && /opt/streamzip/bin/pip uninstall --yes setuptools pip
 
-FROM python:3.11-slim
+FROM ${BASE}
+ARG BASE
+LABEL org.opencontainers.image.base.name=${BASE}
 # A number of its own, far from the host's users; the data folder must be writable for it.
 RUN groupadd --gid 10001 streamzip \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin streamzip \

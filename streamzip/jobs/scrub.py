@@ -13,6 +13,7 @@ from streamzip.archives.remove import Removal
 from streamzip.assembly.verifying import verify_copy
 from streamzip.errors import NotReady, Problem
 from streamzip.files.locks import LockFile
+from streamzip.files.private import private
 from streamzip.jobs.queue import leading
 from streamzip.logs import event
 from streamzip.spool.shelf import Shelf
@@ -162,6 +163,7 @@ class Scrub:
 
     def _note(self, name: str, due: float) -> None:
         try:
-            self._notes.write_text(f"{name} {due}\n")
+            with open(self._notes, "w", opener=private) as notes:  # a hash is what opens an archive
+                notes.write(f"{name} {due}\n")
         except OSError as error:  # of no weight: the next start begins the round anew
             event(logger, logging.DEBUG, "scrub_not_noted", error=error.strerror)

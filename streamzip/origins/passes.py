@@ -6,11 +6,12 @@ each other's answers: then one that is down is waited for a little longer. Pure,
 """
 
 import mmap
-import os
 import struct
 import zlib
 from pathlib import Path
 from typing import Final
+
+from streamzip.files.private import private
 
 _PLACES: Final = 4096
 _TIME: Final = struct.Struct("d")
@@ -24,7 +25,7 @@ class Passes:
         if path is None:
             self._map = mmap.mmap(-1, size)
             return
-        with open(path, "a+b", opener=_private) as file:
+        with open(path, "a+b", opener=private) as file:
             file.truncate(size)
             self._map = mmap.mmap(file.fileno(), size)
 
@@ -41,7 +42,3 @@ class Passes:
         """Return whether one did, in any of the processes, within so many seconds."""
         age: float = now - _TIME.unpack_from(self._map, place)[0]
         return 0 <= age <= within
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CLOEXEC, 0o600)

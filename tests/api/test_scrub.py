@@ -1,6 +1,7 @@
 """Scrub on a running gateway: a copy that the disk changed is found, told, and pulled again."""
 
 import random
+import stat
 
 import pytest
 
@@ -31,3 +32,5 @@ def test_copy_that_the_disk_changed_is_pulled_again(launch: Launch, origin: Orig
     assert (whole.stat().st_ino, whole.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert len(origin.requests("/scrubbed/whole")) == asked
     assert [line["archive"] for line in gateway.log if line["event"] == "scrub_damaged"] == hashes[:1]
+    # It names an archive, and the name opens it.
+    assert stat.S_IMODE((gateway.data / "scrub").stat().st_mode) == 0o600
