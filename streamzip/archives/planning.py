@@ -129,14 +129,14 @@ class Planning:
         entry, failures = self.manifest.entries[indices[0]], 0
         url = entry.url
         registry, lanes, patience = self._pulling.registry, self._pulling.lanes, self._pulling.patience
-        origin, source = registry.origin(url), registry.for_entry(entry)
+        origin = registry.origin(url)
         begun = None
         while True:
             await lanes.enter(origin, lambda: self._waiting)
             begun = self._pulling.clock.monotonic() if begun is None else begun
             try:
                 keep = KEEP_SIZE if self._waiting and self._kept < KEEP_TOTAL else 0
-                facts = await source.probe(url, keep=keep, patient=self._waiting)
+                facts = await registry.for_entry(entry).probe(url, keep=keep, patient=self._waiting)
             except OriginError as error:
                 failure = error
             else:

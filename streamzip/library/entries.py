@@ -17,6 +17,7 @@ from streamzip.library.errors import InvalidEntries, translated
 from streamzip.library.local import SCHEME, Buffer, Local, LocalFile, Once
 from streamzip.manifest.model import Compression, Entry, Manifest, OnError
 from streamzip.manifest.names import clean_filename, clean_name, unique_names
+from streamzip.manifest.objects import SCHEME as OBJECTS
 from streamzip.manifest.parse import Limits, parse_create
 from streamzip.manifest.uploads import SCHEME as UPLOADS
 from streamzip.urls.addresses import Exempt
@@ -26,6 +27,11 @@ Item = str | os.PathLike[str] | tuple[str, Content] | Mapping[str, Any]
 
 MOST_ENTRIES = 1_000_000
 _LIMITS = Limits(max_entries=MOST_ENTRIES)
+# What only a gateway reads, and why it is refused here.
+_OF_GATEWAYS = {
+    UPLOADS: "upload: names a file that lies at a gateway, and here is none",
+    OBJECTS: "s3: names an object of a bucket that a gateway's operator listed, and here is none",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +89,14 @@ def _on_the_web(rows: list[tuple[int, dict[str, Any]]], options: dict[str, str],
         raise translated(problem) from problem
     except TypeError as error:
         raise InvalidEntries([("", f"an entry holds what is no JSON: {error}")]) from error
-    sent = [place for (place, _), entry in zip(rows, found, strict=False) if entry.url.startswith(UPLOADS)]
-    if sent:
-        why = "upload: names a file that lies at a gateway, and here is none"
-        raise InvalidEntries([(f"/entries/{place}/url", why) for place in sent])
+    wrong = [
+        (f"/entries/{place}/url", why)
+        for (place, _), entry in zip(rows, found, strict=False)
+        for scheme, why in _OF_GATEWAYS.items()
+        if entry.url.startswith(scheme)
+    ]
+    if wrong:
+        raise InvalidEntries(wrong)
     return {place: entry for (place, _), entry in zip(rows, found, strict=False)}
 
 

@@ -15,7 +15,6 @@ class Registry:
 
     def __init__(self, http: HttpSource, own: Mapping[str, Source]) -> None:
         self._http = http
-        self._own = own
         self._sources: dict[str, Source] = {"http": http, "https": http, **own}
 
     def for_url(self, url: str) -> Source:
@@ -34,9 +33,13 @@ class Registry:
         return source.with_fields(entry.headers, decode=entry.decode)
 
     def origin(self, url: str) -> str:
-        """Return the origin that owns `url`, as `host:port`: what connections are counted by. Raises OriginError."""
+        """Return the origin that owns `url`, as `host:port`: what connections are counted by. Raises OriginError.
+
+        What is not on the web has one origin for each scheme, also where no source knows it: an archive may have been
+        made while one did.
+        """
         scheme, colon, _ = url.partition(":")
-        if scheme in self._own:
+        if self._sources.get(scheme.lower()) is not self._http:
             return scheme + colon
         try:
             return origin_of(url)

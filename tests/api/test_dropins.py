@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -362,3 +363,21 @@ def test_no_client_names_the_operators_own_servers(gateway: Gateway, private: Or
     for url in (f"http://{private.authority}/file1.txt", "upstream:/file1.txt"):
         answer = gateway.client.post("/api/archive/create", json={"urls": [url]})
         assert answer.status_code == 422, url
+
+
+def test_list_of_an_interface_that_was_switched_off_is_a_problem(
+    origin: Origin, private: Origin, tmp_path: Path
+) -> None:
+    """What was kept of it names files that nobody reads any more: each is left out with that reason, and none asked."""
+    own = f"http://{private.authority}"
+    private.serve("/zip/later", listed(b"- 8 /later.txt a\n"))
+    private.serve("/later.txt", HangUp())
+    settings = {"compat": "mod_zip", "upstream": own, "upstream_files": own, "upstream_sizes": "asked"}
+    gateway = Gateway(tmp_path / "data", allow=[origin.authority], **settings)
+    with gateway:
+        gateway.client.get("/zip/later")
+        kept = gateway.logged("request")["archive"]
+    with Gateway(tmp_path / "data", allow=[origin.authority]) as after:
+        answer = after.get(kept)
+        assert (answer.status_code, answer.json()["code"]) == (502, "entry_failed")
+        assert [each["code"] for each in after.status(kept)["errors"]] == ["unsafe_url"]

@@ -108,6 +108,8 @@ async def test_an_exact_archive_is_the_same_from_any_offset(origin: Origin, orig
         ([{"url": "https://example.com/a", "nam": "b"}], "/entries/0/nam"),
         ([{"content": b"x", "size": 1}], "/entries/0"),
         (["/etc/passwd"], "/entries/0/url"),
+        ([("ok", b""), "upload:a.txt"], "/entries/1/url"),
+        ([("ok", b""), "s3://bucket/photos/"], "/entries/1/url"),
     ],
 )
 def test_what_cannot_be_packed_is_named_by_its_place(entries: list[Any], pointer: str) -> None:

@@ -32,3 +32,4 @@ def test_registry_refuses_when_no_source_knows_the_scheme(url: str) -> None:
     with pytest.raises(OriginError) as caught:
         Registry(HTTP, {"upload": UPLOAD}).for_url(url)
     assert (caught.value.code, caught.value.transient) == ("unsafe_url", False)
+    assert Registry(HTTP, {"upload": UPLOAD}).origin(url) == Registry(HTTP, {}).origin(url)
