@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from streamzip.access.api_keys import new_key
 from tests.support.chromium import Chromium
 from tests.support.fixtures import Launch
 from tests.support.gateway import Gateway
@@ -69,6 +70,40 @@ def test_bar_grows_while_the_archive_is_built(browser: Chromium, gateway: Gatewa
     origin.release("/screen/live")
     screen.until("document.querySelector('article').dataset.state === 'completed'", 60)
     assert screen.seen()["broken"] == []
+
+
+def test_link_that_fails_says_so_and_the_zip_is_deleted(browser: Chromium, gateway: Gateway, origin: Origin) -> None:
+    """By mouse: what was left out stands on the page as it is learned; deleting asks once more."""
+    origin.serve("/screen/there", File(b"x" * 5000))
+    origin.serve("/screen/notes.txt", Status(404))
+    screen = Screen(browser)
+    screen.open(f"{gateway.base}/")
+    screen.type(f"{origin.url('/screen/there')}\n{origin.url('/screen/notes.txt')}")
+    screen.evaluate("document.querySelector('[data-new] button').click()")
+    screen.until("location.pathname.startsWith('/a/')")
+    screen.evaluate("[...document.querySelectorAll('button')].find(each => each.textContent === 'Build now').click()")
+    screen.until("document.querySelector('article')?.dataset.state === 'completed'", 60)
+    assert "notes.txt: the origin answered 404" in screen.text()
+    screen.evaluate("[...document.querySelectorAll('summary')].find(each => each.textContent === 'Delete').click()")
+    screen.evaluate("document.querySelector('.danger').click()")
+    screen.until("document.body.innerText.includes('The zip and its link are gone')")
+
+
+def test_ten_thousand_pasted_links_become_one_zip(browser: Chromium, launch: Launch, origin: Origin) -> None:
+    """The page of it comes soon, with its size still to be learned, and 200 files a page."""
+    gateway = launch()
+    screen = Screen(browser)
+    screen.open(f"{gateway.base}/")
+    screen.evaluate(
+        "document.querySelector('#links').value = "
+        f"Array.from({{length: 10000}}, (_, n) => `{origin.url('/screen/many')}/${{n}}.png`).join('\\n')"
+    )
+    screen.evaluate("document.querySelector('[data-new]').requestSubmit()")
+    screen.until("location.pathname.startsWith('/a/') && document.readyState === 'complete'", 30)
+    assert "Files (10,000)" in screen.text()
+    screen.open(screen.evaluate("location.href") + "/files/50")
+    assert screen.evaluate("document.querySelectorAll('#files tbody tr').length") == 200
+    assert screen.evaluate("document.querySelector('#files tbody').innerText.includes('9999.png')")
 
 
 def test_recent_archives_are_remembered_by_the_browser(browser: Chromium, gateway: Gateway, origin: Origin) -> None:
@@ -154,6 +189,7 @@ def states(gateway: Gateway, origin: Origin) -> dict[str, str]:
         "docs": "/docs",
         "gone": f"/a/{'0' * 32}",
         "link": f"/archive/get/{'0' * 32}.zip",
+        "link of what cannot be had": f"/archive/get/{failed}.zip",
     }
     archives = {"done": done, "running": running, "failed": failed, "pending": pending}
     return paths | {name: f"/a/{found}" for name, found in archives.items()} | {"files": f"/a/{done}/files/1"}
@@ -162,12 +198,24 @@ def states(gateway: Gateway, origin: Origin) -> dict[str, str]:
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not here: scripts/test-tools --slow")
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [320, 1280])
-def test_axe_finds_nothing_wrong(browser: Chromium, gateway: Gateway, origin: Origin, width: int, dark: bool) -> None:
+def test_axe_finds_nothing_wrong(
+    browser: Chromium, gateway: Gateway, launch: Launch, origin: Origin, width: int, dark: bool
+) -> None:
     """Every screen in every state: names, contrast, regions, order; and none is wider than its window."""
     found: dict[str, Any] = {}
     screen = Screen(browser, width=width, dark=dark)
-    for name, path in states(gateway, origin).items():
-        screen.open(f"{gateway.base}{path}")
+    locked = launch(api_keys=new_key("ann")[1], signed_links="on")
+    gateway.client.post("/upload/axe.txt", content=b"x")
+    urls = {name: f"{gateway.base}{path}" for name, path in states(gateway, origin).items()}
+    urls |= {"login": f"{locked.base}/", "link that is not signed": f"{locked.base}/archive/get/{'0' * 32}.zip"}
+    for name, url in [*urls.items(), ("refused form", "")]:
+        if url:
+            screen.open(url)
+        else:
+            screen.open(f"{gateway.base}/")
+            screen.type("ftp://example.com/a")
+            screen.evaluate("document.querySelector('[data-new]').requestSubmit()")
+            screen.until("document.readyState === 'complete' && document.querySelector('.alert') !== null")
         assert screen.seen()["shift"] < 0.01, name
         screen.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
         if wrong := screen.violations():

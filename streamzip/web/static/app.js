@@ -4,7 +4,8 @@
 const RECENT = "streamzip.recent", MOST_RECENT = 20;
 const OF_COLUMNS = /^\s*(?:[[{]|(?:[^\n]*[,;\t])?"?(?:url|link)"?(?:[,;\t\n]|$)|(?:[0-9a-f]{1,8}|-) +[0-9]+ +\S)/i; // JSON, CSV, mod_zip's
 const MOST_WRONG = 3; // lines that are named
-const SLICE = 1500; // lines that are looked at before the browser gets its turn
+const SLICE = 8; // milliseconds before the browser gets its turn, looked at each LINES
+const LINES = 100;
 
 for (const hidden of document.querySelectorAll("[data-script]")) hidden.hidden = false;
 
@@ -22,25 +23,29 @@ function newArchive(form) {
   const area = form.elements.links, counts = form.querySelector("[data-counts]");
   let turn = 0;
   const count = async () => {
-    const mine = ++turn, lines = area.value.split("\n"), seen = new Set();
+    const mine = ++turn, text = area.value, seen = new Set();
     const wrong = []; // lines
     let links = 0, twice = 0, bad = 0;
-    if (OF_COLUMNS.test(area.value)) { counts.textContent = ""; return; } // the gateway takes it apart
-    for (let at = 0; at < lines.length; at++) {
-      if (at % SLICE === SLICE - 1) {
+    if (OF_COLUMNS.test(text)) { counts.textContent = ""; return; } // the gateway takes it apart
+    let began = performance.now();
+    for (let number = 1, from = 0, to; from <= text.length; number++, from = to + 1) {
+      if (number % LINES === 0 && performance.now() - began > SLICE) {
         await new Promise((go) => setTimeout(go));
         if (mine !== turn) return;
+        began = performance.now();
       }
-      const line = lines[at];
+      to = text.indexOf("\n", from);
+      if (to < 0) to = text.length;
+      const line = text.slice(from, to);
       if (!line.trim() || /^\s*#/.test(line) || /^[ \t]/.test(line)) continue;
       const url = line.split("\t")[0].trim();
-      if (!/^(https?:\/\/[^\s/]+|upload:.)/i.test(url)) { bad++; if (wrong.length < MOST_WRONG) wrong.push(at + 1); }
+      if (!/^(https?:\/\/[^\s/]+|upload:.)/i.test(url)) { bad++; if (wrong.length < MOST_WRONG) wrong.push(number); }
       else if (seen.has(url)) { twice++; links++; } else { seen.add(url); links++; }
     }
     const told = [[links, "links"], [twice, "twice"], [bad, "bad"]].filter(([number, kind]) => number || kind === "links");
-    const text = ([number, kind]) => counts.dataset[number === 1 && kind === "links" ? "link" : kind]
+    const said = ([number, kind]) => counts.dataset[number === 1 && kind === "links" ? "link" : kind]
       .replace("#", number.toLocaleString()).replace("@", wrong.join(", ") + (bad > MOST_WRONG ? ", …" : ""));
-    counts.textContent = told.map(text).join(" · ");
+    counts.textContent = told.map(said).join(" · ");
   };
   let due;
   area.addEventListener("input", () => { clearTimeout(due); due = setTimeout(count, 150); });
