@@ -30,7 +30,7 @@ Key = Annotated[
 Archive = Annotated[str, typer.Argument(help="Its hash, or its link.", metavar="ARCHIVE")]
 MOST_COUNTED = (1 << 63) - 1  # bytes; another server may tell any number
 UNAUTHORIZED = 401
-_WHERE_TOKENS_ARE = "; without keys --token proves it: the delete_token that create says on a terminal, and with --json"
+_WHERE_TOKENS_ARE = "; give it with --token: create shows it on a terminal, and as delete_token with --json"
 LOCAL = "http://127.0.0.1:8000"
 
 _LINK = re.compile(r"(?:(?P<server>https?://.+?)?/archive/get/)?(?P<hash>[0-9a-f]{32})(?:\.zip)?(?:\?.*)?")

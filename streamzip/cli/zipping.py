@@ -3,7 +3,7 @@
 import asyncio
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,10 +14,12 @@ import typer
 from streamzip.cli.ending import FAILED, SOME_LEFT_OUT, STOPPED, WRONG_USAGE, stop
 from streamzip.cli.lists import entries_in
 from streamzip.cli.output import Json, Meter, Quiet, meter, print_json, say, size, tell
+from streamzip.urls.addresses import NOT_PUBLIC
 
 if TYPE_CHECKING:
     from streamzip import Item, Origins, Zip
 
+MOST_FAULTS = 5  # that one sentence names
 _BEFORE_THE_FIRST_BYTE = frozenset({"no_entries", "entry_failed"})
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 _FIELDS = ("{index}", "{name}", "{stem}", "{ext}", "{host}")
@@ -82,7 +84,7 @@ def zip_(
     from streamzip import Origins, Zip
 
     filename = "archive.zip" if output == "-" else Path(output).name
-    with _ending(resumes=output != "-" and not dry_run, piped=output == "-" and not dry_run):
+    with _ending(items, resumes=output != "-" and not dry_run, piped=output == "-" and not dry_run):
         origins = Origins(allow_private=allow_private, connections=jobs, rate=rate)
         options: dict[str, Any] = {"compression": compression, "on_error": on_error}
         archive = Zip(items, filename=filename, origins=origins, **options)
@@ -146,7 +148,7 @@ async def _to_stdout(archive: "Zip", shown: Meter) -> None:
 
 
 @contextmanager
-def _ending(*, resumes: bool, piped: bool) -> Iterator[None]:
+def _ending(items: "Sequence[Item]", *, resumes: bool, piped: bool) -> Iterator[None]:
     """End the command with one sentence where the work cannot be done."""
     from streamzip import CannotSave, InvalidEntries, SourceChanged, ZipError
 
@@ -159,7 +161,7 @@ def _ending(*, resumes: bool, piped: bool) -> Iterator[None]:
         sys.stdout = None  # or the interpreter would flush it at its end, and fail again
         raise typer.Exit(FAILED) from None
     except InvalidEntries as error:
-        stop(str(error), code=WRONG_USAGE)
+        stop(_told(error.errors, items), code=WRONG_USAGE)
     except CannotSave as error:
         hint = "; use --force to replace it" if error.code in ("exists", "other_list") else ""
         stop(f"{error}{again if error.code == 'disk_full' else hint}", code=FAILED)
@@ -168,6 +170,18 @@ def _ending(*, resumes: bool, piped: bool) -> Iterator[None]:
     except ZipError as error:
         anew = ", or delete its .part to begin anew" if resumes else ""
         stop(f"{error}{'' if error.code in _BEFORE_THE_FIRST_BYTE else again + anew}", code=FAILED)
+
+
+def _told(errors: Sequence[tuple[str, str]], items: "Sequence[Item]") -> str:
+    """Return what is wrong with the list, each entry by its URL."""
+    faults = []
+    for pointer, detail in errors[:MOST_FAULTS]:
+        found = re.fullmatch(r"/entries/([0-9]+)(?:/.*)?", pointer)
+        item = None if found is None else items[int(found[1])]
+        place = item["url"] if isinstance(item, Mapping) else item or pointer
+        faults.append(f"{place}: {detail}{'; --allow-private dials it' if detail == NOT_PUBLIC else ''}")
+    more = len(errors) - MOST_FAULTS
+    return "; ".join(faults) + (f"; and {more:,} more" if more > 0 else "")
 
 
 def _items(

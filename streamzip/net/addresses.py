@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from streamzip.net.interfaces import OwnAddresses
-from streamzip.urls.addresses import Address, Network, is_public, lies_in, unmapped
+from streamzip.urls.addresses import NOT_PUBLIC, Address, Network, is_public, lies_in, unmapped
 
 # family, type, protocol, canonical name, (host, port, …), as socket.getaddrinfo gives them
 AddressInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[Any, ...]]
@@ -21,7 +21,7 @@ class BlockedAddressError(OSError):
     """An address that the gateway does not dial. Its text is public, and the same for all: it maps no network."""
 
     def __init__(self) -> None:
-        super().__init__("the address is not one of the public internet")
+        super().__init__(NOT_PUBLIC)
 
 
 class DialGuard:

@@ -32,7 +32,7 @@ class Memory:
     def __init__(self, total: int) -> None:
         self.total = total
         self._windows = 0
-        self.held = 0
+        self.held: int = 0
 
     @property
     def share(self) -> int:

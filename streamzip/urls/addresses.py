@@ -12,6 +12,9 @@ Network = IPv4Network | IPv6Network
 # What the operator exempts from the judgement: origins as `host:port`, and whole networks.
 Exempt = frozenset[str] | frozenset[Network] | frozenset[str | Network]
 
+# What is said of one that may not be dialled; the same for all, so that it maps no network.
+NOT_PUBLIC = "the address is not one of the public internet"
+
 _DENIED_IPV4 = (
     "0.0.0.0/8",  # "this network", RFC 791; Linux connects 0.0.0.0 to itself
     "10.0.0.0/8",  # private, RFC 1918

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import idna
 
-from streamzip.urls.addresses import Exempt, Network, is_public, lies_in
+from streamzip.urls.addresses import NOT_PUBLIC, Exempt, Network, is_public, lies_in
 
 # What no browser connects to either (Fetch standard, "bad port"): services that could be spoken to by what a URL says.
 BAD_PORTS: Final = frozenset(
@@ -123,7 +123,7 @@ def _judge(scheme: str, authority: str, allow: Exempt) -> None:
     if address is None or is_public(address):
         return
     if not lies_in(address, (each for each in allow if isinstance(each, Network))):
-        raise ValueError("the address is not one of the public internet")
+        raise ValueError(NOT_PUBLIC)
 
 
 def _origin(scheme: str, authority: str) -> tuple[str, int]:

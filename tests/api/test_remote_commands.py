@@ -106,7 +106,7 @@ def test_who_may_not_is_told_what_proves_it(launch: Launch, gateway: Gateway, or
     assert (refused.returncode, "STREAMZIP_KEY or --key" in refused.stderr) == (1, True)
     made = json.loads(run("create", origin.url("/remote/deleted"), "--json", server=gateway.base).stdout)
     without = run("rm", made["archive_hash"], server=gateway.base)
-    assert (without.returncode, "delete_token that create says" in without.stderr) == (1, True)
+    assert (without.returncode, "give it with --token" in without.stderr) == (1, True)
     assert run("rm", made["archive_hash"], "--token", made["delete_token"], server=gateway.base).returncode == 0
 
 

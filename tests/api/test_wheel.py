@@ -6,9 +6,15 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
+from tests.support.examples import check_album, examples
+from tests.support.origin import Origin
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parent.parent.parent
 PYRIGHT = ROOT / ".venv" / "pyright" / "node_modules" / ".bin" / "pyright"
@@ -45,18 +51,18 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def installed(wheel: Path, folder: Path, python: str) -> tuple[Path, dict[str, str]]:
-    """Install the wheel with what the lock says and nothing else; return where, and the variables of a shell there."""
+def installed(wheel: Path, folder: Path, python: str, locks: Sequence[str] = ("run",)) -> tuple[Path, dict[str, str]]:
+    """Install the wheel with what the locks say and nothing else; return where, and the variables of a shell there."""
     home = folder / "venv"
     subprocess.run([python, "-m", "venv", str(home)], check=True, timeout=120)
     pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--require-hashes", "-r", str(ROOT / "requirements" / "run.lock")], check=True, timeout=600)
+    locked = [part for lock in locks for part in ("-r", str(ROOT / "requirements" / f"{lock}.lock"))]
+    subprocess.run([*pip, "--require-hashes", *locked], check=True, timeout=600)
     subprocess.run([*pip, "--no-deps", str(wheel)], check=True, timeout=120)
     path = f"{home / 'bin'}{os.pathsep}{os.environ['PATH']}"
     return home, {"PATH": path, "HOME": str(folder), "VIRTUAL_ENV": str(home)}
 
 
-@pytest.mark.slow
 def test_wheel_holds_what_is_promised(wheel: Path) -> None:
     """The marker of its types, the pages' files, the manual page, the licence; no test and no secret."""
     with zipfile.ZipFile(wheel) as archive:
@@ -70,7 +76,6 @@ def test_wheel_holds_what_is_promised(wheel: Path) -> None:
     assert "Classifier: Typing :: Typed" in metadata
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("version", VERSIONS)
 def test_wheel_runs_in_an_empty_environment(wheel: Path, tmp_path: Path, version: str) -> None:
     """With its own requirements and nothing else: the commands, the library, and types that a checker finds."""
@@ -90,7 +95,15 @@ def test_wheel_runs_in_an_empty_environment(wheel: Path, tmp_path: Path, version
     assert (home / "share" / "man" / "man1" / "streamzip.1").exists()
 
 
-@pytest.mark.slow
+def test_examples_run_from_the_wheel(wheel: Path, tmp_path: Path, origin: Origin) -> None:
+    """FastAPI, Starlette, Django and Flask serve a zip with the installed package, without the checkout beside it."""
+    home, _ = installed(wheel, tmp_path, sys.executable, ("run", "dev"))
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    with examples(origin, tmp_path / "data", python=str(home / "bin" / "python"), folder=tmp_path) as bases:
+        for framework, base in bases.items():
+            check_album(base, framework)
+
+
 @pytest.mark.skipif(not PYRIGHT.exists(), reason="scripts/test-tools --slow brings pyright")
 def test_types_of_the_library_are_complete(wheel: Path, tmp_path: Path) -> None:
     """pyright knows the type of all that `streamzip` and `streamzip.client` promise, as it is installed."""

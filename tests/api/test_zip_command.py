@@ -106,7 +106,7 @@ def test_what_is_left_out_is_said(origin: Origin, tmp_path: Path) -> None:
     [
         ([], "name at least one URL or file"),
         (["/nowhere/file"], "neither a URL nor a file here"),
-        (["ftp://example.com/a"], "/entries/0/url"),
+        (["ftp://example.com/a"], "streamzip: ftp://example.com/a: "),
         (["-i", "/nowhere/list"], "cannot be read"),
         (["README.md", "--compression", "most"], "store, deflate or auto"),
         (["README.md", "--header", "nonsense"], "--header is a field"),
@@ -120,6 +120,16 @@ def test_wrong_usage_is_one_sentence(arguments: list[str], sentence: str) -> Non
     assert done.exit_code == 2
     assert sentence in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_private_address_is_named_with_the_way_to_dial_it(tmp_path: Path) -> None:
+    """Nobody is dialled; the URL is told, and the option."""
+    done = CliRunner().invoke(app, ["zip", "README.md", "http://127.0.0.1:8080/a", "-o", str(tmp_path / "out.zip")])
+    assert done.exit_code == 2
+    assert done.stderr == (
+        "streamzip: http://127.0.0.1:8080/a: the address is not one of the public internet; --allow-private dials it\n"
+    )
+    assert left(tmp_path) == []
 
 
 def test_a_file_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
