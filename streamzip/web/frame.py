@@ -43,6 +43,11 @@ def size(count: int | None) -> str:
     return f"{count} B" if unit == 0 else f"{amount:.1f} {UNITS[unit]}"
 
 
+def moment(instant: str) -> str:
+    """Return an RFC 3339 instant in UTC as people read it: `2026-05-01 10:00 UTC`."""
+    return f"{instant[:10]} {instant[11:16]} UTC"
+
+
 def render(
     request: Request,
     template: str,
@@ -84,4 +89,5 @@ def _environment() -> Environment:
     )
     environment.globals["asset"] = lambda file: f"assets/{assets.NAMES[file].name}"
     environment.filters["size"] = size
+    environment.filters["moment"] = moment
     return environment

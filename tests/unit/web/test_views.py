@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from streamzip.web.frame import size
+from streamzip.web.frame import moment, size
 from streamzip.web.views import Links, archive_view, commands, pages_of
 
 LINKS = Links("../a.zip", "https://z/a.zip", "e", "f", "b", "d")
@@ -58,6 +58,11 @@ def test_commands_are_safe_to_paste() -> None:
 def test_files_are_shown_200_a_page(count: int, expected: int) -> None:
     """An archive without files has one page all the same."""
     assert pages_of(count) == expected
+
+
+def test_instant_is_as_people_read_it() -> None:
+    """To the minute, and in which zone."""
+    assert moment("2026-05-01T10:00:59Z") == "2026-05-01 10:00 UTC"
 
 
 @pytest.mark.parametrize(
