@@ -1,6 +1,6 @@
 # Each target does its own set-up. The commands are in scripts/, which CI calls through `make test` (.ci/run).
 .DEFAULT_GOAL := help
-.PHONY: help run demo install test test-postgresql test-tools lint coverage prove bench screenshots docker-check manual lock audit
+.PHONY: help run demo cluster install test test-postgresql test-tools lint coverage prove bench screenshots docker-check manual lock audit
 .PHONY: clean docs
 
 RUN := .venv/.run
@@ -19,6 +19,9 @@ run: $(RUN) ## the gateway on 127.0.0.1:8000, its data in ./data (ARGS="--port 9
 
 demo: $(RUN) ## the main job by itself, in under a minute: an origin, a gateway, a download, a failure
 	.venv/bin/python examples/demo.py
+
+cluster: $(DEV) ## several gateways on PostgreSQL behind nginx, one of them killed in mid-download (scripts/test-tools)
+	.venv/bin/python examples/cluster.py
 
 install: $(DEV) ## .venv with the gateway and its tests' packages
 

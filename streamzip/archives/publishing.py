@@ -25,7 +25,7 @@ from streamzip.store.vault import Vault
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY: Final = 0.25  # seconds
-MUCH: Final = 16 << 20  # bytes; what was pulled and not told of is pulled again, where this node is lost
+MUCH: Final = 8 << 20  # bytes; what was pulled and not told of is pulled again, where this node is lost
 LATE: Final = 2.0  # seconds after which anything new is told
 HOLD_EVERY: Final = 1.0  # seconds between two looks at how far each archive is
 SEEN_EVERY: Final = 5.0  # seconds
@@ -35,7 +35,7 @@ BLOCK: Final = 4096  # parts that are compared at once
 
 @dataclass(slots=True)
 class _Told:
-    """What was told of one open archive; `present`: bytes of it that were there by then."""
+    """What was told of one open archive, and when; `present`: bytes of it that were there at the last look."""
 
     created_at: float
     rounds: int
@@ -122,15 +122,16 @@ class Publisher:
         told, now = self._told.get(archive_hash), self._clock.monotonic()
         if told is None or (told.created_at, told.rounds) != (opened.created_at, layout.rounds):
             told = self._told[archive_hash] = _Told(opened.created_at, layout.rounds, bytearray(layout.parts), at=now)
-        grown = opened.present - told.present
-        if not grown or not (finally_ or grown >= MUCH or now - told.at >= LATE):
+        is_late = finally_ or now - told.at >= LATE
+        if opened.present == told.present and not is_late:
             return
-        told.present, told.at = opened.present, now
+        told.present = opened.present
         news: dict[int, Extent] = {}
         for ledger in opened.ledgers:
             news.update((extent.part, extent) for extent in _news(ledger, told.parts))
-        if not news:
+        if not news or not (is_late or sum(extent.stop for extent in news.values()) >= MUCH):
             return
+        told.at = now
         body = b"".join(map(encode, news.values()))
         sealed = self._vault.seal(FACTS, archive_hash, body)
         if await self._nodes.facts.add(archive_hash, sealed, rounds=layout.rounds, node=self._node.id):

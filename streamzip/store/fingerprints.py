@@ -27,7 +27,7 @@ def agree(connection: Connection, setting: str, own: Mapping[str, str], *, now: 
     if noted and noted[-1].key_id not in own:
         raise SetupError(
             f"{variable(setting)} lacks the secret {noted[-1].key_id}, with which other gateways of this store sign: "
-            "add it, behind your own where yours is newer"
+            "add it, behind your own where yours is newer; where it is not set, each data folder has one of its own"
         )
     current = next(iter(own))
     if current not in {key_id for key_id, _ in noted}:
