@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Collection, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from streamzip import metrics
 from streamzip.assembly.archive import Archive
@@ -18,7 +18,10 @@ from streamzip.store.vault import Vault
 
 logger = logging.getLogger(__name__)
 
-FACTS = "facts"  # the kind of document that they are sealed as
+# Seconds. Where the store was away nobody was seen; and its clock may be another one after a failover.
+SUSPECTED: Final = 30.0
+
+FACTS: Final = "facts"  # the kind of document that they are sealed as
 
 
 class OtherNodes(Protocol):
@@ -68,6 +71,7 @@ class KnownNodes:
         self._vault = vault
         self._clock = clock
         self._node = node
+        self._suspected: dict[str, float] = {}  # nodes that were not seen for long, and when that was first noticed
 
     def has(self, row: ArchiveRow) -> bool:
         """See OtherNodes."""
@@ -75,8 +79,11 @@ class KnownNodes:
 
     async def refusal(self, row: ArchiveRow) -> Problem:
         """See OtherNodes."""
-        seen = None if row.released_by is None else await self._nodes.seen_at(row.released_by)
-        if seen is None or seen < self._clock.wall() - LOST:
+        node, now = str(row.released_by), self._clock.monotonic()
+        seen = await self._nodes.seen_at(node)
+        if seen is not None and seen >= self._clock.wall() - LOST:
+            self._suspected.pop(node, None)
+        elif now - self._suspected.setdefault(node, now) >= SUSPECTED:
             return Stale(
                 "the gateway is lost that had begun this archive, and nothing proves its bytes; create it anew"
             )

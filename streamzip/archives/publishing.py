@@ -110,8 +110,7 @@ class Publisher:
         now, opened = self._clock.monotonic(), self._table.open_here()
         if self._seeing.due(now) and not await self._nodes.see(self._node, self._clock.wall()):
             event(logger, logging.ERROR, "node_twice", node=self._node.id)
-        for archive_hash, each in opened.items():
-            await self._tell_facts(archive_hash, each)
+        await asyncio.gather(*(self._tell_facts(archive_hash, each) for archive_hash, each in opened.items()))
         if self._holding.due(now):
             await self._tell_holdings(opened)
 

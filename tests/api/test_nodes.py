@@ -2,17 +2,20 @@
 
 import contextlib
 import io
+import os
+import subprocess
 import time
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.support.cluster import Cluster
-from tests.support.gateway import POLL, Gateway
+from tests.support.cluster import SECRETS, Cluster
+from tests.support.gateway import COMMAND, POLL, Gateway
 from tests.support.origin import File, Origin, Pattern
 
 pytestmark = [pytest.mark.needs("postgresql"), pytest.mark.cluster]
@@ -172,6 +175,19 @@ def test_archive_that_is_stale_on_one_node_is_so_on_all(cluster: Cluster, origin
             for _ in blocks:
                 pass
     assert [node.get(hash).status_code for node in (a, b)] == [409, 409]
+
+
+def test_copied_data_folder_is_refused_while_the_other_one_runs(cluster: Cluster, tmp_path: Path) -> None:
+    """Two gateways of one id would take each other's bytes for their own: one sentence, and an exit status."""
+    node = cluster.nodes[0]
+    (tmp_path / "node").write_text((node.data / "node").read_text())
+    settings = {**SECRETS, "public_url": "https://zip.example", "store_url": cluster.url}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("STREAMZIP_")}
+    environment |= {f"STREAMZIP_{name.upper()}": value for name, value in settings.items()}
+    command = [str(COMMAND), "serve", "--port", "0", "--data", str(tmp_path)]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=40, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"streamzip: {tmp_path} seems to be a copy of the data folder of another gateway")
 
 
 def test_one_of_two_first_readers_is_given_what_nothing_proves(cluster: Cluster, origin: Origin) -> None:

@@ -11,6 +11,7 @@ from signal import Signals
 import httpx
 import pytest
 
+from streamzip.archives.others import SUSPECTED
 from streamzip.store.nodes import LOST
 from tests.support.cluster import Cluster
 from tests.support.nginx import NginxBalancer
@@ -121,7 +122,7 @@ def test_archive_that_only_a_lost_node_could_prove_is_stale(cluster: Cluster, or
         next(response.iter_raw())
         a.kill()
     assert (b.get(hash).status_code, b.get(hash).json()["code"]) == (503, "elsewhere")
-    deadline = time.monotonic() + LOST + 20
+    deadline = time.monotonic() + LOST + SUSPECTED + 20
     while (answer := b.get(hash)).status_code == 503:
         assert time.monotonic() < deadline
         time.sleep(1)
