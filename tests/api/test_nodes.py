@@ -237,4 +237,5 @@ def test_download_goes_on_through_the_balancer_when_its_node_is_killed(cluster: 
         assert (rest.status_code, rest.headers["etag"]) == (206, etag)
         with zipfile.ZipFile(io.BytesIO(received + rest.content)) as archive:
             assert archive.read("a") == Pattern(size)[:]
-        assert origin.sent("/kill/a") <= 2 * size - 8 * MIB
+        # What the dead gateway had told of is not pulled again; each of them may have asked for one byte first.
+        assert origin.sent("/kill/a") <= 2 * size - 8 * MIB + len(cluster.nodes)
