@@ -18,7 +18,11 @@ RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir wheel . 
 
 FROM ${BASE}
 ARG BASE
-LABEL org.opencontainers.image.base.name=${BASE}
+LABEL org.opencontainers.image.base.name=${BASE} \
+    org.opencontainers.image.title="streamzip" \
+    org.opencontainers.image.description="A streaming zip-on-the-fly gateway: a list of public URLs in, one resumable ZIP64 download out." \
+    org.opencontainers.image.version="0.1.0" \
+    org.opencontainers.image.licenses="MIT"
 # A number of its own, far from the host's users; the data folder must be writable for it.
 RUN groupadd --gid 10001 streamzip \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin streamzip \

@@ -17,7 +17,7 @@ from streamzip.edge.sending import StreamedResponse
 from streamzip.errors import NotFound, TooMany
 from streamzip.guards.rates import client_of
 
-SPEAK_EVERY: Final = 15.0  # seconds; proxies take a silent connection for a dead one, nginx after 60
+SPEAK_EVERY: Final = 25.0  # seconds; proxies take a silent connection for a dead one, nginx after 60
 
 EVENTS: Final = "text/event-stream"
 

@@ -10,6 +10,7 @@ class Health(TypedDict):
     """That it answers."""
 
     status: Literal["ok", "ready"]
+    version: NotRequired[Annotated[str, Field(description="Of the release that runs.", examples=["0.1.0"])]]
 
 
 class FieldFault(TypedDict):

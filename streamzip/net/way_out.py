@@ -2,7 +2,6 @@
 
 from streamzip.config import Settings
 from streamzip.net.addresses import DialGuard
-from streamzip.net.httpx_transport import through_proxy
 from streamzip.net.port import Transport
 from streamzip.net.transport import OriginTransport
 
@@ -11,6 +10,8 @@ def way_out(settings: Settings) -> Transport:
     """Return what carries requests for clients: to origins, and to receivers that they name."""
     if settings.egress_proxy is None:
         return direct(settings, settings.allow_hosts)
+    from streamzip.net.httpx_transport import through_proxy  # httpx takes 7 MiB, and nothing else of a gateway needs it
+
     return through_proxy(
         settings.egress_proxy.get_secret_value(),
         connect_timeout=settings.connect_timeout,

@@ -1,6 +1,7 @@
 """compose.yaml and deploy/kubernetes: what they set are settings, and what they grant is enough for these."""
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -96,3 +97,11 @@ def test_kubernetes_asks_whether_it_lives_apart_from_whether_it_is_ready(resourc
     for kind in paths:
         assert container[f"{kind}Probe"]["httpGet"]["httpHeaders"] == [{"name": "Host", "value": "localhost"}]
     assert resources["Service"]["spec"]["selector"] == resources["Deployment"]["spec"]["selector"]["matchLabels"]
+
+
+def test_image_says_what_the_package_says() -> None:
+    """Its labels (OCI image-spec, annotations) are the project's own name, description, version and licence."""
+    labels = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="([^"]*)"', (ROOT / "Dockerfile").read_text()))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    said = {name: project[key] for name, key in (("title", "name"), ("description", "description"))}
+    assert labels == said | {"version": project["version"], "licenses": project["license"]}

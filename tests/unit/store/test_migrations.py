@@ -84,6 +84,38 @@ def test_migrate_applies_only_what_is_missing_when_the_store_is_older(monkeypatc
     engine.dispose()
 
 
+@pytest.mark.parametrize("known", range(1, len(migrations.STEPS)))
+async def test_store_of_every_earlier_schema_is_opened_with_what_it_holds(
+    known: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its archives, documents and queued builds are there afterwards, in the schema of tables.py."""
+    hash, engine = "a" * 32, create_engine(f"sqlite:///{tmp_path / 'db'}")
+    with monkeypatch.context() as earlier, engine.begin() as connection:
+        earlier.setattr(migrations, "STEPS", migrations.STEPS[:known])
+        assert migrate(connection) == known
+        for statement in (
+            "INSERT INTO archives (hash, manifest_key, generation, filename, entries, prefetch, created_at, released) "
+            "VALUES (:hash, :hash, 1, 'a.zip', 2, 1, 10.0, 0)",
+            "INSERT INTO documents VALUES (:hash, 'manifest', 'k1', 'signature', x'00')",
+            "INSERT INTO jobs (kind, hash, state, attempts, not_before, created_at) "
+            "VALUES ('prefetch', :hash, 'queued', 1, 20.0, 10.0)",
+        ):
+            connection.execute(text(statement), {"hash": hash})
+    repository = await Repository.open(tmp_path / "db")
+    declared = create_engine("sqlite://")
+    metadata.create_all(declared)
+    assert schema(engine) == schema(declared)
+    archive, job = await repository.get(hash), await repository.jobs.last(hash)
+    assert archive is not None
+    assert (archive.filename, archive.entries, archive.created_at) == ("a.zip", 2, 10.0)
+    assert job is not None
+    assert (job.state, job.attempts, job.not_before) == ("queued", 1, 20.0)
+    assert (await repository.documents(hash)).manifest is not None
+    await repository.close()
+    for each in (engine, declared):
+        each.dispose()
+
+
 def test_migrate_refuses_when_the_store_is_newer(monkeypatch: pytest.MonkeyPatch) -> None:
     """An older streamzip does not touch tables that it does not know."""
     engine = create_engine("sqlite://")
