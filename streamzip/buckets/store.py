@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from streamzip.buckets.pages import Listed, first_query, read_page
+from streamzip.buckets.pages import Listed, Page, first_query, read_page
 from streamzip.buckets.refusals import explain
 from streamzip.config import Settings, SetupError, variable
 from streamzip.errors import BuildFailed, FieldError, InvalidRequest, OriginError
@@ -62,7 +62,10 @@ class Objects:
 
     async def address(self, url: str) -> Address:
         """Return where the object lies, and the signature of this attempt. Raises OriginError."""
-        name = object_in(url)
+        try:
+            name = object_in(url)
+        except ValueError as error:
+            raise OriginError("unsafe_url", str(error)) from error
         bucket = self._buckets.get(name.bucket)
         if bucket is None:
             raise OriginError("unsafe_url", "the bucket is none of those that this gateway reads")
@@ -121,7 +124,7 @@ class Objects:
         name = object_in(entry.url)
         bucket = self._buckets[name.bucket]
         if name.is_prefix:
-            async for listed in self._listed(bucket, name.key, PAGE_SIZE):
+            async for listed in self._listed(bucket, name.key):
                 if listed.key != name.key:  # the folder's own marker
                     yield _entry(bucket, name, entry, listed)
         elif bucket.versions == "pinned" and name.version is None:
@@ -131,23 +134,26 @@ class Objects:
 
     async def _newest(self, bucket: Bucket, key: str) -> str | None:
         """Return the object's newest version; None where there is none: who pulls it is told so."""
-        async for listed in self._listed(bucket, key, 1):  # the versions of the first key that begins so
-            return listed.version if listed.key == key else None
-        return None
+        query = first_query(key, versions=True, most=1)  # the first key that begins so, and its newest version
+        page = await self._read(bucket, query)
+        return next((listed.version for listed in page.objects if listed.key == key), None)
 
-    async def _listed(self, bucket: Bucket, prefix: str, most: int) -> AsyncGenerator[Listed, None]:
+    async def _listed(self, bucket: Bucket, prefix: str) -> AsyncGenerator[Listed, None]:
         """Yield the objects whose keys begin with `prefix`, in the order of their keys."""
-        query: str | None = first_query(prefix, versions=bucket.versions == "pinned", most=most)
+        query: str | None = first_query(prefix, versions=bucket.versions == "pinned", most=PAGE_SIZE)
         while query is not None:
-            try:
-                page = read_page(await self._page(bucket, f"{bucket.base}?{query}"), query)
-            except ValueError as error:
-                raise _failed(str(error)) from error
+            page = await self._read(bucket, query)
             for listed in page.objects:
                 if not listed.key.startswith(prefix):
                     raise _failed("the bucket lists objects that were not asked for")
                 yield listed
             query = page.following
+
+    async def _read(self, bucket: Bucket, query: str) -> Page:
+        try:
+            return read_page(await self._page(bucket, f"{bucket.base}?{query}"), query)
+        except ValueError as error:
+            raise _failed(str(error)) from error
 
     async def _page(self, bucket: Bucket, url: str) -> bytes:
         patience, failures = Patience(), 0
@@ -177,10 +183,19 @@ def _entry(bucket: Bucket, prefix: ObjectName, asked: Entry, listed: Listed) -> 
         url,
         name,
         id=f"{url} {listed.etag}" if listed.version is None and listed.etag else None,  # other bytes, another archive
-        size=listed.size if 0 < listed.size < SURE_SIZE and not listed.cold else None,
+        size=listed.size if 0 < listed.size < SURE_SIZE and not listed.cold and _can_be_named(url) else None,
         mtime=listed.modified,
         on_html=asked.on_html,
     )
+
+
+def _can_be_named(url: str) -> bool:
+    """Return whether the object can be asked for. One that cannot is left out as it is probed, as one that is cold."""
+    try:
+        object_in(url)
+    except ValueError:
+        return False
+    return True
 
 
 def _says_more(entry: Entry) -> bool:

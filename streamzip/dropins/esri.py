@@ -13,7 +13,7 @@ from typing import Any, Final
 from streamzip.dropins.mod_zip import ListError
 from streamzip.errors import NotJson, TooLarge
 from streamzip.manifest.model import Entry
-from streamzip.manifest.objects import ObjectName
+from streamzip.manifest.objects import ObjectName, object_in
 from streamzip.manifest.strict_json import read_json
 from streamzip.manifest.times import read_time
 
@@ -52,6 +52,7 @@ def _entry(row: Any, number: int) -> Entry:
         if source is None:
             raise ListError("`source` is an s3://bucket/key")
         url = ObjectName(source[1], source[2]).url
+        object_in(url)
         mtime = read_time(row.get("last_modified"))
         size, crc32 = _number(row, "length", _MOST_BYTES), _number(row, "crc", 2**32 - 1)
         return Entry(f"upstream-{url}", _text(row, "archive_name"), size=size, crc32=crc32, mtime=mtime)

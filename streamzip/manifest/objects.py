@@ -53,6 +53,9 @@ def object_in(url: str) -> ObjectName:
         raise ValueError("the object's key is not UTF-8") from error
     if len(key.encode(errors="replace")) > LONGEST_KEY:
         raise ValueError(f"the object's key is longer than {LONGEST_KEY} bytes")
+    if not {".", ".."}.isdisjoint(key.split("/")):
+        # A server, or a proxy before it, that resolves them would read another bucket with the gateway's credentials.
+        raise ValueError("the object's key has a folder of the name . or .., which leads elsewhere in a URL")
     if version is not None and (not key or key.endswith("/")):
         raise ValueError("a version is one of an object, and not of a prefix")
     return ObjectName(bucket, key, None if version is None else unquote(version))

@@ -75,7 +75,18 @@ def test_object_is_read_and_written_again(url: str, name: ObjectName) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["s3://b", "s3:///k", "s3://b/k#x", "s3://b/k?x=1", "s3://b/ k", "s3://b/%ff", "s3://b/k/?versionId=1"]
+    "url",
+    [
+        "s3://b",
+        "s3:///k",
+        "s3://b/k#x",
+        "s3://b/k?x=1",
+        "s3://b/ k",
+        "s3://b/%ff",
+        "s3://b/k/?versionId=1",
+        "s3://b/../other/k",
+        "s3://b/a/%2e/k",
+    ],
 )
 def test_object_that_is_none_is_refused(url: str) -> None:
     """Each with a sentence that may be public."""

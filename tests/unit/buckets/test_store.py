@@ -9,7 +9,7 @@ import respx
 
 from streamzip.buckets.refusals import explain
 from streamzip.buckets.store import Objects
-from streamzip.errors import BuildFailed, InvalidRequest, TooLarge
+from streamzip.errors import BuildFailed, InvalidRequest, OriginError, TooLarge
 from streamzip.listed_buckets import parse_bucket
 from streamzip.manifest.fields import Fields
 from streamzip.manifest.parse import CreateRequest, Limits, parse_create
@@ -43,7 +43,11 @@ async def objects(router: respx.Router) -> AsyncIterator[Objects]:
     async with httpx.AsyncClient(transport=httpx.MockTransport(router.async_handler)) as client:
         gate = Gate(32, patience=0.1)
         fetcher = Fetcher(HttpxTransport(client), allow=frozenset(), gate=gate, explain=explain, redirects=0)
-        yield Objects([parse_bucket(SOURCE)], {"photos": Signed()}, HttpSource(fetcher), LIMITS)
+        buckets = [
+            parse_bucket(SOURCE),
+            parse_bucket("s3://kept?endpoint=https://store.example&region=r&versions=pinned"),
+        ]
+        yield Objects(buckets, {"photos": Signed(), "kept": Signed()}, HttpSource(fetcher), LIMITS)
 
 
 def asked(*urls: str, owner: str | None = "web") -> CreateRequest:
@@ -113,3 +117,28 @@ async def test_names_are_made_unique_after_prefixes_are_listed(objects: Objects,
     request = await objects.expanded(asked("https://web.example/1", "s3://photos/a/", "s3://photos/x"))
     assert [entry.name for entry in request.manifest.entries] == ["1", "1 (2)", "b", "x"]
     assert [(each.index, each.requested, each.name) for each in request.renamed][:1] == [(1, "1", "1 (2)")]
+
+
+async def test_version_of_an_object_takes_one_question(objects: Objects, router: respx.Router) -> None:
+    """Also of one that was deleted: its older versions may be many, and none of them is meant."""
+    answers = [
+        "<IsTruncated>true</IsTruncated><NextKeyMarker>a</NextKeyMarker><DeleteMarker><Key>a</Key></DeleteMarker>",
+        "<Version><Key>a</Key><Size>1</Size><VersionId>v2</VersionId><IsLatest>true</IsLatest></Version>",
+        "<Version><Key>ab</Key><Size>1</Size><VersionId>v3</VersionId><IsLatest>true</IsLatest></Version>",
+    ]
+    asked_for = router.get("https://store.example/kept/").mock(
+        side_effect=[httpx.Response(200, text=f"<ListVersionsResult>{each}</ListVersionsResult>") for each in answers]
+    )
+    found = [(await objects.expanded(asked("s3://kept/a"))).manifest.entries[0].url for _ in answers]
+    assert found == ["s3://kept/a", "s3://kept/a?versionId=v2", "s3://kept/a"]
+    assert asked_for.call_count == 3
+
+
+async def test_object_that_leads_out_of_its_bucket_is_never_asked_for(objects: Objects, router: respx.Router) -> None:
+    """A list may hold a key with `..`: a server that resolves it would read another bucket by our credentials."""
+    router.get(BASE).mock(return_value=page("a/../../other/k"))
+    entry = (await objects.expanded(asked("s3://photos/a/"))).manifest.entries[0]
+    assert entry.size is None  # so that it is asked for before anything is promised
+    with pytest.raises(OriginError) as refused:
+        await objects.address(entry.url)
+    assert refused.value.code == "unsafe_url"
