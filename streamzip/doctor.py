@@ -3,6 +3,7 @@
 Each check yields what it found; none stops another. A gateway may run beside it.
 """
 
+import asyncio
 import ctypes
 import errno
 import http.client
@@ -28,9 +29,11 @@ from pydantic import SecretStr
 from streamzip.config import Settings, SetupError, unknown_variables, variable
 from streamzip.data_folder import closed_to_group
 from streamzip.files.locks import LockFile
+from streamzip.objects.port import BucketError
+from streamzip.objects.proof import prove_rights
 from streamzip.process.descriptors import share_out, this_limit
 from streamzip.settings_sources import secret_names
-from streamzip.start import Secrets, dialect_for, prove_secret
+from streamzip.start import Secrets, dialect_for, open_bucket, prove_secret
 from streamzip.store.examining import Examination
 from streamzip.store.migrations import SchemaTooNewError
 from streamzip.urls.addresses import is_loopback
@@ -62,6 +65,7 @@ def examine(settings: Settings, environment: Iterable[str]) -> Iterator[Finding]
         _disk,
         _secrets,
         _store,
+        _bucket,
         _descriptors,
         _authorities,
         _address,
@@ -196,6 +200,20 @@ def _store(settings: Settings) -> Iterator[Finding]:
             yield Finding("failure", "store", f"it is damaged ({wrong}): `streamzip verify` tells what of it is whole")
         else:
             yield Finding("ok", "store", "it can be read, and nothing wrong was found with it")
+
+
+def _bucket(settings: Settings) -> Iterator[Finding]:
+    try:
+        bucket = open_bucket(settings)
+        if bucket is None:
+            return
+        asyncio.run(prove_rights(bucket))
+    except (BucketError, SetupError) as error:
+        # S3 refuses what is signed by a clock that is a quarter of an hour off.
+        mend = "set this machine's clock: use NTP" if "TimeTooSkewed" in str(error) else "see docs/scaling.md, Rights"
+        yield Finding("failure", "bucket", f"{settings.shared_url} cannot be used: {error}: {mend}")
+    else:
+        yield Finding("ok", "bucket", f"{settings.shared_url} can be listed, written, read, deleted, and created once")
 
 
 def _descriptors(_: Settings) -> Iterator[Finding]:

@@ -20,16 +20,18 @@ async def prove(bucket: Bucket, store: str) -> None:
     Raises Refused, saying what is wrong, and Away.
     """
     # First of all: some servers make a bucket that is missing as soon as something is put into it.
-    try:
-        async for _ in bucket.listed():
-            break
-    except (Refused, Missing) as error:
-        raise Refused(f"its objects cannot be listed ({error})") from error
+    await _prove_lists(bucket)
     if not await is_of(bucket, store):
         await _prove_writes(bucket)
         await bucket.create(MARKER, store.encode())
         if not await is_of(bucket, store):
             raise Refused("another store uses it: name another bucket or prefix")
+
+
+async def prove_rights(bucket: Bucket) -> None:
+    """Prove that all that is needed is allowed there, and leave nothing. Raises Refused, Away."""
+    await _prove_lists(bucket)
+    await _prove_writes(bucket)
 
 
 async def is_of(bucket: Bucket, store: str) -> bool:
@@ -38,6 +40,14 @@ async def is_of(bucket: Bucket, store: str) -> bool:
         return bytes(await bucket.read(MARKER, 0, 100)) == store.encode()
     except Missing:
         return False
+
+
+async def _prove_lists(bucket: Bucket) -> None:
+    try:
+        async for _ in bucket.listed():
+            break
+    except (Refused, Missing) as error:
+        raise Refused(f"its objects cannot be listed ({error})") from error
 
 
 async def _prove_writes(bucket: Bucket) -> None:

@@ -203,6 +203,18 @@ def test_start_refuses_a_bucket_that_cannot_be_used(tmp_path: Path, bucket: Buck
     assert bucket.keys() == ["taken/streamzip-store"]
 
 
+def test_doctor_tries_the_bucket(tmp_path: Path, bucket: Bucket) -> None:
+    """All that is needed there, and leaves nothing; what is not allowed is a failure."""
+    for variables, said in (({}, "can be listed"), ({"AWS_SECRET_ACCESS_KEY": "not-the-secret"}, "cannot be listed")):
+        environment = {**os.environ, **seaweedfs.shared().environment, **variables}
+        environment |= {"STREAMZIP_SHARED_URL": bucket.url("copies")}
+        command = [str(COMMAND), "doctor", "--data", str(tmp_path / "data")]
+        told = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        assert said in told.stdout, (told.stdout, told.stderr)
+        assert "not-the-secret" not in told.stdout + told.stderr
+    assert bucket.keys() == []
+
+
 def test_start_goes_on_while_the_bucket_is_away(tmp_path: Path, origin: Origin, bucket: Bucket) -> None:
     """Downloads come from the origins, and copies wait for it."""
     origin.serve("/away", File(BODY))

@@ -28,7 +28,7 @@ ZIP = "import streamzip.cli, streamzip.library.archive"
         pytest.param(HELP, (*SERVING, "rich", "selectolax", "streamzip.client", "streamzip.library"), id="help"),
         pytest.param(ZIP, ("jinja2", "sqlalchemy", "rich", "selectolax", "streamzip.app", "streamzip.web"), id="zip"),
         # `uvicorn` brings click along.
-        pytest.param(SERVE, ("rich", "httpx._main", "selectolax", "psycopg"), id="serve"),
+        pytest.param(SERVE, ("rich", "httpx._main", "selectolax", "psycopg", "obstore"), id="serve"),
     ],
 )
 def test_what_nobody_asked_for_is_not_loaded(what: str, unwanted: tuple[str, ...]) -> None:
