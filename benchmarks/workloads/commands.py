@@ -60,10 +60,11 @@ def _compared(bench: Bench, title: str, files: Sequence[File], unit: str, units:
 
 
 def _ratios(result: Result) -> str:
-    """How the commands stand beside the download."""
+    """How the commands stand beside the download: their seconds, and those of the processors."""
     got, zipped, start, other = map(result.wall, (GET, ZIP, START, ARIA))
+    cpu = (result.cpu(ZIP) - result.cpu(START)) / result.cpu(GET)
     own = f"{ZIP} {zipped / got:.2f} ×, {(zipped - start) / got:.2f} × without its start of {start:.2f} s"
-    return f"beside the GET: {own}; {ARIA} {other / got:.2f} ×"
+    return f"beside the GET: {own} ({cpu:.2f} × its processor time); {ARIA} {other / got:.2f} ×"
 
 
 def _run(bench: Bench, files: Sequence[File], work: Callable[[Path], Path]) -> Sample:
