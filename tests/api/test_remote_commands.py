@@ -6,12 +6,15 @@ import os
 import pty
 import signal
 import subprocess
+import time
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from streamzip.access.api_keys import new_key
+from streamzip.access.keyring import KeyRing
+from streamzip.access.signed_links import SignedLinks
 from tests.support.fixtures import Launch
 from tests.support.gateway import COMMAND, Gateway
 from tests.support.origin import File, Origin, Pattern
@@ -159,6 +162,25 @@ def test_what_cannot_be_done_is_one_sentence(
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (status, "", 1)
     assert done.stderr.startswith("streamzip: ")
     assert sentence in done.stderr
+
+
+def test_an_expired_link_is_one_sentence_and_nothing_is_lost(launch: Launch, origin: Origin, tmp_path: Path) -> None:
+    """Exit status 1 and what to do; what an earlier run left of the download stays for a link that is good."""
+    gateway = launch(signed_links="on")
+    origin.serve("/remote/expiring", File(b"x" * 1000))
+    made = gateway.create(urls=[origin.url("/remote/expiring")])
+    links = SignedLinks(KeyRing.parse((gateway.data / "secret.keys").read_text()), lifetime=60)
+    path = f"/archive/get/{made['archive_hash']}.zip"
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+    (folder / "out.zip.0123456789ab.part").write_bytes(b"half")
+    expired = f"{gateway.base}{path}?{links.query(path, now=time.time() - 120)}"
+    done = run("get", expired, "-o", "out.zip", server=gateway.base, folder=folder)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "streamzip: 403: this link has expired; ask for a new one\n"
+    assert [each.name for each in folder.iterdir()] == ["out.zip.0123456789ab.part"]
+    again = run("get", made["url"], "-o", "out.zip", server=gateway.base, folder=folder)
+    assert (again.returncode, again.stdout) == (0, "out.zip\n")
 
 
 @pytest.mark.parametrize("command", [["get"], ["status"], ["watch"], ["rm"]], ids=" ".join)
