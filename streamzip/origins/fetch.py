@@ -36,6 +36,9 @@ from streamzip.urls.urls import check_url, origin_of, target_of
 logger = logging.getLogger(__name__)
 
 MAX_REDIRECTS: Final = 5
+
+# Those of Content-Encoding that origins are seen to say of stored bytes; any other text of theirs is in no log.
+_KNOWN_CODINGS: Final = frozenset({"aws-chunked", "utf-8", "none", "binary", "base64"})
 CHAIN: Final = 50.0  # seconds from the first redirect to the file's answer
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -222,7 +225,8 @@ class Fetcher:
 
     def _tell_ignored(self, url: str, head: Head) -> None:
         """Say once in a while for each origin which of its codings are taken for nothing."""
-        ignored = ", ".join(coding for coding in head.codings if coding not in {"identity", "", *head.compressions})
+        found = [coding for coding in head.codings if coding not in {"identity", "", *head.compressions}]
+        ignored = ", ".join(coding if coding in _KNOWN_CODINGS else "another" for coding in found)
         origin = origin_of(url)
         if ignored and not self._told.get(origin):
             self._told.put(origin, True)

@@ -189,7 +189,8 @@ def test_nothing_but_public_addresses_is_dialled_in_a_network_where_all_of_them_
     assert seen["public"] > 0
     assert archives["named"]["good"]
     assert archives["redirected"]["good"]
-    assert archives["redirected"]["errors"] == archives["redirected"]["asked"] - 1 >= 25_000 // step
+    in_all_ways = 2500 if step == 1 else 400
+    assert archives["redirected"]["errors"] == archives["redirected"]["asked"] - 1 >= in_all_ways
     assert archives["imaged"]["good"]
     # Some of what is no URL is a relative one, and leads back to the origin.
     assert archives["turned"]["archives"] >= 400 // step
