@@ -143,7 +143,6 @@ def fetched(
 
 
 STATUS = Answer("The status.", answers.ArchiveStatus)
-PENDING = Answer("Not yet.", answers.DownloadPending, headers=("Retry-After",))
 CREATED = {
     201: Answer("Created.", answers.ArchiveCreated, headers=("Location",)),
     200: Answer("The same list had been created before.", answers.ArchiveCreated, headers=("Location",)),
