@@ -35,7 +35,7 @@ class Forms(HTMLParser):
         self.tags.add(tag)
         if tag == "form":
             assert attributes["method"] == "post"
-            self._action = attributes["action"]
+            self._action = attributes.get("action", "")  # a button may name another one
             self.forms[self._action] = {}
         elif tag == "input" and self._action:
             self.forms[self._action][attributes["name"]] = attributes.get("value", "")
