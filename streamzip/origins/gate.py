@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 LATELY: Final = 10.0  # seconds within which something got through, where an origin only refuses some
 MOST_REFUSALS: Final = 30  # of one request in one turn
+MOST_ALONE: Final = 4  # 403s while nothing else of ours is open: a host that counts connections may see closed ones
 UNAWAITED_REFUSALS: Final = 2  # of one that nobody waits for
 AT_THE_GATE: Final = 2  # requests that stand ready for the next turn at an origin that throttles
 STUCK_AFTER: Final = 30.0  # seconds without an exchange's end: those that are open wait for their readers
@@ -155,7 +156,9 @@ class Gate:
                 # Nothing else of ours was open: it is meant. That many were refused was no word about us.
                 host.forbidden_until = now + FORBIDDEN_FOR
                 throttle.relax()
-            if alone or now < host.forbidden_until:
+            if now < host.forbidden_until:
+                return False
+            if alone and not (throttle.throttles and refusals < MOST_ALONE):
                 return False
             return refusals < 2 or not throttle.is_about_file(file, first)
         if refusal is Refusal.NONE:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.fixtures import Launch
 from tests.support.gateway import Gateway
-from tests.support.origin import File, Origin, Pattern
+from tests.support.origin import Answer, File, HangUp, Origin, Pattern
 from tests.support.throttled import Limits, refusal
 
 
@@ -24,14 +24,19 @@ def check(gateway: Gateway, origin: Origin, limits: Limits, files: int, *, secon
         assert [opened.read(name) for name in opened.namelist()] == bodies
 
 
-CONNECTIONS = [pytest.param(1, 503, marks=pytest.mark.slow), (2, 403), pytest.param(4, 429, marks=pytest.mark.slow)]
+CONNECTIONS = [
+    pytest.param(1, refusal(503), marks=pytest.mark.slow),
+    (2, refusal(403)),
+    pytest.param(2, HangUp(reset=True), marks=pytest.mark.slow),
+    pytest.param(4, refusal(429), marks=pytest.mark.slow),
+]
 
 
-@pytest.mark.parametrize(("connections", "code"), CONNECTIONS)
-def test_host_of_few_connections_gives_every_entry(connections: int, code: int, launch: Launch) -> None:
+@pytest.mark.parametrize(("connections", "answer"), CONNECTIONS, ids=["503", "403", "reset", "429"])
+def test_host_of_few_connections_gives_every_entry(connections: int, answer: Answer, launch: Launch) -> None:
     """The third connection is refused, whatever with: none of the entries is lost."""
     with Origin() as origin:
-        limits = Limits(origin=origin, connections=connections, refusal=lambda: refusal(code))
+        limits = Limits(origin=origin, connections=connections, refusal=lambda: answer)
         check(launch(allow=[origin.authority]), origin, limits, 40, seconds=60, pause=0.005)
 
 

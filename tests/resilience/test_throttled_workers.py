@@ -25,10 +25,12 @@ def received(client: socket.socket, hash: str) -> bytes:
     return body
 
 
-@pytest.mark.slow
+SLOW = [({"connections": 1}, 40), ({"connections": 2}, 60), ({"rate": 5}, 50), ({"rate": 20}, 150)]
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    ("allowed", "files"), [({"connections": 1}, 40), ({"connections": 2}, 60), ({"rate": 5}, 50), ({"rate": 20}, 150)]
+    ("allowed", "files"), [({"rate": 20}, 30), *(pytest.param(*each, marks=pytest.mark.slow) for each in SLOW)]
 )
 def test_two_workers_share_the_pace_of_a_host(allowed: dict[str, Any], files: int, launch: Launch) -> None:
     """Every entry of both archives arrives, and after ten seconds less than a fifth of the answers are refusals."""

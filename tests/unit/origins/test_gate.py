@@ -1,6 +1,7 @@
 """The gate before an origin: who is let in, and when."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -83,3 +84,28 @@ async def test_gate_of_an_origin_that_throttles_leaves_the_connections_to_others
         each.cancel()
     await asyncio.wait((*first, *later))
     await asyncio.wait_for(asyncio.gather(*(lanes.enter("third.example:80", lambda: True) for _ in range(START))), 5)
+
+
+async def test_gate_asks_again_when_a_host_still_counts_connections_that_are_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """403 to a request that is alone is meant; but not at once, of a host that has refused us for the others before."""
+    gate, alone = Gate(START), iter(["refused", "refused", "let in"])
+    monkeypatch.setattr("random.uniform", lambda *_: 0.0)  # it pauses no longer
+
+    async def refused(number: int) -> None:
+        await asyncio.sleep(0)
+        if number % 2 and not asked[number]:
+            asked[number] = True
+            raise OriginError("http_403", "no")
+
+    async def late() -> None:
+        if next(alone) == "refused":
+            raise OriginError("http_403", "no")
+
+    asked = [False] * 8
+    async with asyncio.timeout(20):
+        await asyncio.gather(*(gate.through(ORIGIN, f"{number}", partial(refused, number)) for number in range(8)))
+        for _ in asked:
+            gate.leave(ORIGIN)
+        await gate.through(ORIGIN, "late", late)
