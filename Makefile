@@ -27,7 +27,7 @@ install: $(DEV) ## .venv with the gateway and its tests' packages
 
 test: $(if $(filter true,$(CI)),test-tools) $(DEV) ## everything that proves it: style, types, layers, tests (ARGS="-k name")
 	scripts/lint
-	scripts/test -n 2 $(ARGS)
+	scripts/test -n 3 --dist worksteal $(ARGS)
 	$(if $(filter true,$(CI)),scripts/test -n 2 --postgresql $(ON_POSTGRESQL_SHORT))
 
 test-postgresql: $(DEV) ## the tests that run a gateway, on PostgreSQL (ARGS="tests/api -k name"; scripts/test-tools installs it)

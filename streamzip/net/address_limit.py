@@ -9,6 +9,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import ip_address
 from typing import Final
 
@@ -25,7 +26,12 @@ class CrowdedError(OSError):
 class CountedSocket(socket.socket):
     """A socket that says when it is closed, once. uvloop closes its descriptor itself, and detaches it."""
 
-    on_close: Callable[[], None] | None = None
+    def __init__(self, info: AddressInfo, on_close: Callable[[], None]) -> None:
+        self._on_close = on_close
+        self._is_open = False  # until the kernel gave it one
+        family, kind, protocol, _, _ = info
+        super().__init__(family, kind, protocol)
+        self._is_open = True
 
     def close(self) -> None:
         """Close it."""
@@ -39,9 +45,9 @@ class CountedSocket(socket.socket):
         return number
 
     def _tell(self) -> None:
-        told, self.on_close = self.on_close, None
-        if told is not None:
-            told()
+        if self._is_open:
+            self._is_open = False
+            self._on_close()
 
 
 @dataclass(slots=True)
@@ -148,14 +154,11 @@ class Dialling:
         elif not self._limit.enter(address):
             self.crowded.append(info)
             raise CrowdedError("there are as many connections to this address as may be")
-        family, kind, protocol, _, _ = info
         try:
-            opened = CountedSocket(family, kind, protocol)
+            return CountedSocket(info, partial(self._limit.leave, address))
         except BaseException:
             self._limit.leave(address)
             raise
-        opened.on_close = lambda: self._limit.leave(address)
-        return opened
 
     async def wait(self) -> list[AddressInfo]:
         """Wait for a place at one of the crowded addresses, and return it as it is to be dialled."""
