@@ -45,10 +45,29 @@ class Removal:
         await self.remove_copy(archive_hash)
         await self._copies.discard(key)
 
-    async def remove_copy(self, archive_hash: str, problem: Problem | None = None) -> None:
-        """Cut the archive's readers, and remove its copy. `problem`: what they are told; None: that it was deleted."""
-        self._table.cut(archive_hash, problem or NotFound("the archive was deleted"))
+    async def remove_copy(self, archive_hash: str) -> None:
+        """Cut the archive's readers, who are told that it was deleted, and remove its copy."""
+        self._table.cut(archive_hash, NotFound("the archive was deleted"))
         await asyncio.to_thread(self._shelf.remove, archive_hash)
+
+    async def remove_damaged(self, archive_hash: str, problem: Problem) -> bool:
+        """Remove a finished copy that is damaged; who reads it as it is gets the problem. Return False, and do nothing,
+        where its readers have noticed: they compare it, and pull what is wrong again.
+        """
+        await asyncio.to_thread(self._shelf.distrust, archive_hash)
+        if await self._is_compared(archive_hash):
+            return False
+        self._table.cut(archive_hash, problem)
+        removed = await asyncio.to_thread(self._shelf.evict, archive_hash)
+        if not removed and not await self._is_compared(archive_hash):  # a reader is still about to leave, or elsewhere
+            await asyncio.to_thread(self._shelf.remove, archive_hash)
+        return True
+
+    async def _is_compared(self, archive_hash: str) -> bool:
+        """Return whether the copy is open here, and trusted only as far as it was compared."""
+        await self._table.opened(archive_hash)
+        opened = self._table.peek(archive_hash)
+        return opened is not None and not opened.archive.spool.sealed
 
     async def expire(self) -> None:
         """Delete the archives whose time is over, but for those that somebody still reads."""

@@ -198,11 +198,8 @@ class ArchiveTable:
         if opened is not None and (opened.stored.layout.rounds < rounds or (foreign and opened.stored.learned is None)):
             self.cut(hash, AskedAnew())
             opened = None
-        if opened is not None and opened.copy is not None and opened.copy.removed:
-            event(logger, logging.WARNING, "copy_removed", archive=hash)
-            del self._open[hash]  # deleted by another process, and perhaps created anew
         begun = False
-        while (opened := self._open.get(hash)) is None:
+        while (opened := self._open.get(hash)) is None or self._lost(hash, opened):
             begun = True
             if hash not in self._opening:
                 self._check_room()
@@ -228,6 +225,21 @@ class ArchiveTable:
         finally:
             opened.readers -= 1
             self._close_later(hash, opened)
+
+    def _lost(self, hash: str, opened: _Open) -> bool:
+        """Return whether the archive's copy was taken away beneath it: it was damaged, or deleted by another process,
+        and perhaps created anew. It is to be opened anew then.
+        """
+        if opened.copy is None or not opened.copy.removed:
+            return False
+        event(logger, logging.WARNING, "copy_removed", archive=hash)
+        del self._open[hash]
+        return True
+
+    async def opened(self, hash: str) -> None:
+        """Wait until the archive is open, where it is being opened."""
+        if hash in self._opening:
+            await asyncio.wait([self._opening[hash]])
 
     def _check_room(self) -> None:
         """Each open archive has files open, and those are counted."""
@@ -329,6 +341,9 @@ class ArchiveTable:
             opened.noted = True
         except Elsewhere:
             event(logger, logging.WARNING, "copy_of_other_versions", archive=hash)
+        except Problem as problem:
+            # It was deleted or found stale meanwhile, as its readers are told; or the store takes no note now.
+            event(logger, logging.WARNING, "copy_not_finished", archive=hash, code=problem.code)
         except Exception:
             logger.exception("a copy could not be finished", extra={"fields": {"archive": hash}})
         finally:

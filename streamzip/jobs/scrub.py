@@ -142,9 +142,9 @@ class Scrub:
         """Remove a damaged copy, cut whoever reads it, and have it pulled again."""
         event(logger, logging.ERROR, "scrub_damaged", archive=name, detail=wrong)
         metrics.SCRUB_DAMAGED.add()
-        await self._removal.remove_copy(
-            name, NotReady("the archive's copy was damaged, and is made anew", code="copy_damaged", retry_after=1)
-        )
+        told = NotReady("the archive's copy was damaged, and is made anew", code="copy_damaged", retry_after=1)
+        if not await self._removal.remove_damaged(name, told):
+            return
         try:
             await self._builds.prefetch(name)
         except Problem as problem:  # it is pulled again when somebody wants it

@@ -66,6 +66,7 @@ TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/upload"): (200, 200, 401, 401, 401),
     ("POST", "/upload"): ANY_KEY,
     ("POST", "/upload/{name}"): ANY_KEY,
+    ("POST", "/upload/{name}/delete"): (303, 303, 401, 401, 401),
     ("DELETE", "/upload/{name}"): (204, 204, 401, 401, 401),  # files are all keys' alike
     ("GET", "/download"): (200, 200, 401, 401, 401),
     ("GET", "/download/{name}"): BY_LINK,
@@ -220,7 +221,12 @@ def test_operation_lets_in_whom_it_is_for(keyed: Scene, operation: tuple[str, st
             if template == "/assets/{name}":
                 path = f"/assets/{NAMES['app.js'].name}"
             if "{name}" in path:
-                path = path.replace("{name}", f"new-{next(keyed.numbers)}.txt" if method == "POST" else keyed.file())
+                path = path.replace(
+                    "{name}",
+                    keyed.file()
+                    if template != "/upload/{name}" or method != "POST"
+                    else f"new-{next(keyed.numbers)}.txt",
+                )
             if "{id:uuid}" in path:
                 path = path.replace("{id:uuid}", keyed.page_of())
             query, headers = as_asker(asker, path)

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib.metadata import version
 
 import httpx
 import pytest
@@ -393,8 +394,8 @@ def test_status_names_every_member_when_it_is_asked_to(gateway: Gateway, origin:
 
 
 def test_health_is_told_in_three_forms(gateway: Gateway) -> None:
-    """/healthz and /readyz answer in JSON, /health_check plainly."""
-    assert gateway.client.get("/healthz").json() == {"status": "ok"}
+    """/healthz and /readyz answer in JSON, /health_check plainly; /healthz says which version runs."""
+    assert gateway.client.get("/healthz").json() == {"status": "ok", "version": version("streamzip")}
     assert gateway.client.get("/readyz").json() == {"status": "ready"}
     assert gateway.client.get("/health_check").text == "OK"
 

@@ -205,9 +205,9 @@ def test_second_gateway_takes_over_while_the_first_one_drains(origin: Origin, tm
 
 
 def test_socket_that_is_none_is_refused(tmp_path: Path) -> None:
-    """What is handed over must listen for TCP: one sentence, and the end."""
+    """What is handed over must listen for streams: one sentence, and the end."""
     with socket.socket() as silent:
         gateway = Gateway.handed(silent, tmp_path / "data")
-        with pytest.raises(AssertionError, match="no socket that listens for TCP"):
+        with pytest.raises(AssertionError, match="no socket that listens for streams"):
             gateway.start()
         assert gateway.ended() == 1
