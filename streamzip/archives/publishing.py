@@ -10,8 +10,9 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Final
 
+from streamzip.archives.open_here import OpenHere
 from streamzip.archives.others import FACTS
-from streamzip.archives.table import ArchiveTable, OpenHere
+from streamzip.archives.table import ArchiveTable
 from streamzip.assembly.ledger import Ledger
 from streamzip.clock import Clock
 from streamzip.data_folder import Node

@@ -8,16 +8,16 @@ import errno
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
 from streamzip.archives.aside import aside
 from streamzip.archives.events import Events
 from streamzip.archives.finishing import Finished, finish
+from streamzip.archives.open_here import OpenHere
 from streamzip.archives.opening import Opener, StoredArchive, measured
 from streamzip.assembly.assembly import Assembly
-from streamzip.assembly.ledger import Ledger
 from streamzip.assembly.pulling import Pulling
 from streamzip.assembly.reader import Reading
 from streamzip.errors import AskedAnew, Elsewhere, NotFound, NotReady, Problem
@@ -27,7 +27,6 @@ from streamzip.spool.file import FileSpool
 from streamzip.spool.memory import Memory
 from streamzip.spool.shelf import Shelf
 from streamzip.store.rows import ArchiveRow
-from streamzip.zip.layout import Layout
 from streamzip.zip.offsets import Offsets
 
 logger = logging.getLogger(__name__)
@@ -47,25 +46,6 @@ class _Open:
     closing: asyncio.TimerHandle | None = None
     noted: bool = False  # that a full pass was made: a copy that is sealed may not have been noted before a `kill -9`
     gone: bool = False  # deleted: readers are cut, and nothing is finished
-
-
-@dataclass(frozen=True, slots=True)
-class OpenHere:
-    """An archive that is open in this process: what is known of it by all that is read there together, and by readers
-    alone. `is_learned`: a full pass was made before, or here.
-    """
-
-    layout: Layout
-    created_at: float
-    ledgers: Sequence[Ledger]
-    is_learned: bool
-    active: bool
-    read: bool
-
-    @property
-    def present(self) -> int:
-        """Return how many bytes are there, by all its ledgers."""
-        return sum(ledger.extents.present for ledger in self.ledgers)
 
 
 @dataclass(frozen=True, slots=True)
