@@ -165,7 +165,12 @@ def stopped(origin: Origin, tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         (altered("UPDATE documents SET body = CAST(body || ' ' AS BLOB) WHERE kind = 'manifest'"), "archive "),
         (altered("UPDATE documents SET body = 'text' WHERE kind = 'manifest'"), "archive "),
-        (altered("UPDATE documents SET signature = replace(signature, 'a', 'b') WHERE kind = 'layout'"), "archive "),
+        (
+            altered(
+                "UPDATE documents SET signature = substr(signature, 2) || substr(signature, 1, 1) WHERE kind = 'layout'"
+            ),
+            "archive ",
+        ),
         (altered("UPDATE documents SET body = x'00' WHERE kind = 'crcs'"), "archive "),
         (altered("DELETE FROM documents WHERE kind = 'manifest'"), "archive "),
         (another_secret, "archive "),

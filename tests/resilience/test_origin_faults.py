@@ -27,7 +27,7 @@ _NUMBERS = count()
 
 AT_ONCE = 32  # cases: most of them wait for a time-out or between two attempts
 IMPATIENT = {
-    "connect_timeout": "2",
+    "connect_timeout": "8",  # so many at once keep an origin of threads busy
     "read_timeout": "2",
     "max_attempts": "4",
     "connections_per_origin": "128",
