@@ -190,7 +190,7 @@ class Elsewhere(NotReady):
 
 
 class CopyLost(NotReady):
-    """The archive's object in the bucket gave nothing, before a byte of it was given out: without it is begun again."""
+    """The archive's copy cannot be read any more, on disk or in the bucket: its readers begin again, without it."""
 
     def __init__(self) -> None:
         super().__init__("the archive's copy could not be read", retry_after=1)

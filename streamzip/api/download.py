@@ -58,7 +58,7 @@ class Downloads:
         while True:
             try:
                 return await self._send(request, archive_hash)
-            # So often at most: each begins another round of asking, and those are bounded; a copy is not tried again.
+            # So often at most: rounds of asking are bounded, and a copy that was lost is not tried again.
             except (AskedAnew, CopyLost):
                 continue
 

@@ -12,7 +12,7 @@ from streamzip.archives.load import STALE
 from streamzip.archives.table import ArchiveTable
 from streamzip.assembly.assembly import Assembly
 from streamzip.clock import Clock
-from streamzip.errors import AskedAnew, BuildFailed, Conflict, NotReady, Problem, Stale
+from streamzip.errors import AskedAnew, BuildFailed, Conflict, CopyLost, NotReady, Problem, Stale
 from streamzip.spool.shelf import Shelf
 from streamzip.store.queues import NO_ROOM, WAITS
 from streamzip.store.repository import Repository
@@ -111,7 +111,8 @@ class Builds:
         while True:
             try:
                 return await self._fill(archive_hash, progress)
-            except AskedAnew:  # so often at most: each begins another round of asking, and those are bounded
+            # So often at most: rounds of asking are bounded, and a copy is taken away once.
+            except (AskedAnew, CopyLost):
                 continue
 
     async def _fill(self, archive_hash: str, progress: Progress) -> None:

@@ -8,7 +8,7 @@ from streamzip.archives.events import Events
 from streamzip.archives.load import Loader
 from streamzip.archives.others import OtherNodes
 from streamzip.archives.table import ArchiveTable, Lease
-from streamzip.errors import AskedAnew, BuildFailed, Mislearned, NotReady, Problem, Stale
+from streamzip.errors import AskedAnew, BuildFailed, CopyLost, Mislearned, NotFound, NotReady, Problem, Stale
 from streamzip.store.rows import ArchiveRow
 from streamzip.store.states import ArchiveState
 from streamzip.zip.layout import Layout
@@ -65,6 +65,12 @@ class Leases:
         self._unnoted.discard(row.hash)
         return stands
 
+    async def _stands(self, row: ArchiveRow) -> bool:
+        try:
+            return (await self._loader.row(row.hash)).created_at == row.created_at
+        except NotFound:
+            return False
+
     async def _is_elsewhere(self, archive_hash: str) -> bool:
         return any(each.cached for each in await self._others.holding([archive_hash]))
 
@@ -73,8 +79,11 @@ class Leases:
         its reader is told.
 
         One that is stale is so for ever, and its readers are cut. Where nothing was given out by a layout that does not
-        hold, the origins are asked anew instead, and its readers are to begin again.
+        hold, the origins are asked anew instead, and its readers are to begin again. So are those whose copy was taken
+        away beneath them by another process, while the archive still stands.
         """
+        if isinstance(problem, NotFound) and await self._stands(row):
+            return CopyLost()
         if isinstance(problem, Mislearned) and row.hash not in self._unnoted:
             if await self._events.asked_anew(row.hash, rounds=row.rounds):
                 self._loader.forget(row.hash)

@@ -1,6 +1,7 @@
 """What is taken away beneath a running gateway: it says so, acknowledges nothing that is lost, never fails by 500."""
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,23 @@ def test_copies_that_were_altered_or_removed_are_told_of(launch: Launch, origin:
     shutil.rmtree(copy.parent)
     assert gateway.download(made) == whole
     assert gateway.logged("copy_removed")["archive"] == made
+
+
+def test_reader_of_a_copy_that_is_taken_away_beneath_it_begins_again(launch: Launch, origin: Origin) -> None:
+    """As another process does with one that it found damaged: the archive is still there, and no reader gets 404."""
+    gateway = launch()
+    origin.serve("/taken/beneath", File(Pattern(SIZE)), File(Pattern(SIZE), hold_at=0), File(Pattern(SIZE)))
+    made = gateway.create(urls=[origin.url("/taken/beneath")])["archive_hash"]
+    assert gateway.client.head(f"/archive/get/{made}.zip").status_code == 200
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(gateway.get, made)
+        origin.until(lambda origin: len(origin.requests("/taken/beneath")) == 2)
+        shutil.rmtree(gateway.copy(made).parent)
+        origin.release("/taken/beneath")
+        answer = reading.result()
+    assert answer.status_code == 200, answer.text
+    assert Pattern(SIZE)[:] in answer.content
+    assert gateway.until(made)["cached"]
 
 
 def test_a_disk_that_cannot_be_used_is_503(launch: Launch, origin: Origin) -> None:
