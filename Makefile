@@ -72,7 +72,7 @@ audit: ## known holes in the locked packages; it says where it had no data (stat
 	scripts/audit
 
 $(PEERS): $(DEV)
-	npm install --silent --no-audit --no-fund --prefix $@ archiver@7.0.1
+	-npm install --silent --no-audit --no-fund --prefix $@ archiver@7.0.1
 
 clean: ## away with caches and .venv; ./data stays
 	rm -rf .venv dist .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -60,9 +60,14 @@ def missing() -> list[str]:
 
 def _at(name: str) -> Path | None:
     place = os.environ.get(_SETTINGS[name])
-    if not place or (name == ARCHIVER and shutil.which("node") is None):
+    if not place or (name == ARCHIVER and not _has_archiver(Path(place))):
         return None
     return Path(place).resolve(strict=True)
+
+
+def _has_archiver(folder: Path) -> bool:
+    """Return whether the package is there, and what runs it: `make bench` may not have got it."""
+    return shutil.which("node") is not None and (folder / "node_modules" / "archiver").is_dir()
 
 
 def _started(bench: Bench, files: Sequence[File], origin: str, processes: int) -> Iterator[Peer]:

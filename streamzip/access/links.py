@@ -1,4 +1,4 @@
-"""Where an archive is to be had, as absolute URLs."""
+"""The links of an archive, as absolute URLs."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from streamzip.clock import Clock
 
 
 class LinksDocument(TypedDict):
-    """Where the archive is to be had."""
+    """The links of an archive."""
 
     url: Annotated[str, Field(description="The zip. It works at once, whatever the status is.")]
     status_url: str

@@ -1,4 +1,4 @@
-"""What documents about archives hold: as it is made, and as the OpenAPI document describes it.
+"""The documents about archives: as each is made, and as the OpenAPI document describes it.
 
 They are dictionaries whose keys and types mypy holds to what stands here: an answer need not be validated by the one
 who gives it.
@@ -35,7 +35,7 @@ class RenamedDocument(TypedDict):
 
 
 class ArchiveCreated(RenamedDocument, LinksDocument):
-    """What create answers."""
+    """The answer to a create."""
 
     archive_hash: Annotated[str, Hash]
     status: State
@@ -53,7 +53,7 @@ class ArchiveCreated(RenamedDocument, LinksDocument):
 
 
 class Progress(TypedDict):
-    """How much of it is there."""
+    """The part of an archive that is there."""
 
     bytes: int
     total_bytes: Annotated[int | None, Field(description="Null where it is not known yet.")]

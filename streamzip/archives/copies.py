@@ -1,4 +1,4 @@
-"""Where an archive's finished copy is: on this machine's shelf, in the bucket that gateways share, or in neither."""
+"""The place of an archive's finished copy: on this machine's shelf, in the bucket that gateways share, or neither."""
 
 import asyncio
 from collections.abc import Collection

@@ -45,7 +45,7 @@ MOST_OF_NAME: Final = 1000  # characters of a name in a list: each may have 64 K
 
 
 class ArchiveDocument(TypedDict):
-    """What is known of an archive's making, as its receivers are told; links come beside."""
+    """An archive's state, as its receivers are told it; links come beside."""
 
     archive_hash: Annotated[str, Hash]
     filename: Annotated[str, Field(description="The archive's own file name.")]
@@ -87,7 +87,7 @@ class ArchiveDocument(TypedDict):
 
 
 class StatusDocument(ArchiveDocument):
-    """What is known of an archive's making, without links."""
+    """An archive's status, without links."""
 
     prefetch: Annotated[
         Prefetch | None, Field(description="The build in the background; null where there is none, or it is done.")
@@ -96,7 +96,7 @@ class StatusDocument(ArchiveDocument):
 
 
 class ArchiveStatus(StatusDocument, LinksDocument):
-    """What is known of an archive's making."""
+    """An archive's status."""
 
 
 class SummaryDocument(TypedDict):

@@ -95,7 +95,7 @@ class Publisher:
 
     async def _last_words(self) -> None:
         for archive_hash, opened in self._table.open_here().items():
-            await self._tell_facts(archive_hash, opened, finally_=True)
+            await self._tell_facts(archive_hash, opened, at_the_end=True)
         await self._nodes.leave(self._node.id)
 
     async def _compare_copies(self) -> None:
@@ -115,14 +115,14 @@ class Publisher:
         if self._holding.due(now):
             await self._tell_holdings(opened)
 
-    async def _tell_facts(self, archive_hash: str, opened: OpenHere, *, finally_: bool = False) -> None:
+    async def _tell_facts(self, archive_hash: str, opened: OpenHere, *, at_the_end: bool = False) -> None:
         layout = opened.layout
         if opened.is_learned or not layout.exact:
             return
         told, now = self._told.get(archive_hash), self._clock.monotonic()
         if told is None or (told.created_at, told.rounds) != (opened.created_at, layout.rounds):
             told = self._told[archive_hash] = _Told(opened.created_at, layout.rounds, bytearray(layout.parts), at=now)
-        is_late = finally_ or now - told.at >= LATE
+        is_late = at_the_end or now - told.at >= LATE
         if opened.present == told.present and not is_late:
             return
         told.present = opened.present
