@@ -3,19 +3,18 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final, Protocol, Self
 
 from streamzip.clock import Clock
 from streamzip.errors import NotFound, NotReady, Problem
-from streamzip.jobs.kinds import Share
+from streamzip.jobs.stored import StoredKind
 from streamzip.jobs.turns import Turn
 from streamzip.logs import event
 from streamzip.objects.port import BucketError
 from streamzip.store.faults import STORE_UNAVAILABLE
 from streamzip.store.jobs import OFFLOAD, Jobs
-from streamzip.store.queues import LeftOut
 from streamzip.store.rows import JobRow
 
 logger = logging.getLogger(__name__)
@@ -55,42 +54,15 @@ class Puts(Protocol):
         """Delete what is in the bucket and no archive's."""
 
 
-class Offloads:
+class Offloads(StoredKind[JobRow]):
     """The kind of the offloads. The queue is this node's alone: the copies lie on its disk."""
 
     def __init__(self, queue: Offloading, puts: Puts, clock: Clock) -> None:
+        super().__init__(queue.jobs, longest=LONGEST_WAIT)
         self.name = queue.name
         self._jobs = queue.jobs
         self._puts = puts
         self._clock = clock
-
-    def shares(self, row: JobRow) -> Mapping[Share, int]:
-        """See Kind: none."""
-        return {}
-
-    async def due(self, now: float, left_out: LeftOut, *, limit: int) -> Sequence[JobRow]:
-        """See Kind."""
-        return await self._jobs.due(now, longest=LONGEST_WAIT, limit=limit, left_out=left_out)
-
-    async def next_due(self, left_out: LeftOut) -> float | None:
-        """See Kind."""
-        return await self._jobs.next_due(left_out)
-
-    def id_of(self, text: str) -> int:
-        """See Kind."""
-        return int(text)
-
-    async def claim(self, id: str, now: float) -> JobRow | None:
-        """See Kind."""
-        return await self._jobs.claim(id, now)
-
-    async def withdrawn(self, ids: Collection[int]) -> Collection[int]:
-        """See Kind: those whose archive was deleted, or whose copy another node has put there."""
-        return await self._jobs.withdrawn(ids)
-
-    async def waiting(self, now: float, left_out: LeftOut, *, no_room: bool) -> Mapping[str, int]:
-        """See Kind."""
-        return await self._jobs.waiting(now, longest=LONGEST_WAIT, left_out=left_out, no_room=no_room)
 
     async def work(self, turn: Turn[JobRow]) -> None:
         """See Kind."""
@@ -110,6 +82,9 @@ class Offloads:
             await self._jobs.done(job)
         except OSError as error:
             await self._again(job, "disk", error.strerror or type(error).__name__)
+        except Exception as error:
+            logger.exception("an offload failed unexpectedly", extra={"fields": {"archive": job.hash}})
+            await self._again(job, "internal", type(error).__name__)
         else:
             await self._jobs.done(job)
 

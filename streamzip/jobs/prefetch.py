@@ -1,19 +1,19 @@
 """Background builds: the queued prefetches, tried again later where the origins failed or were slow."""
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
 from typing import Final, Protocol
 
 from streamzip.archives.build import Progress
 from streamzip.archives.events import Events
 from streamzip.clock import Clock
 from streamzip.errors import BuildFailed, Conflict, Damaged, NotFound, NotReady, Problem, Stale
-from streamzip.jobs.kinds import Share, after_yielding, spare
+from streamzip.jobs.kinds import after_yielding
+from streamzip.jobs.stored import SharedKind
 from streamzip.jobs.turns import Turn
 from streamzip.logs import event
 from streamzip.retry import grown
 from streamzip.store.faults import STORE_UNAVAILABLE
-from streamzip.store.queues import NOT_READY, PREFETCHES, SLOW, LeftOut
+from streamzip.store.queues import NOT_READY, PREFETCHES, SLOW
 from streamzip.store.repository import Repository
 from streamzip.store.rows import JobRow
 
@@ -35,56 +35,17 @@ class Fills(Protocol):
         """Make the archive's copy, and return when that is durable."""
 
 
-class Prefetches:
+class Prefetches(SharedKind[JobRow]):
     """The kind of the builds; `events` are told of one that failed for good. `slots`: builds at a time."""
 
     name = PREFETCHES
 
     def __init__(self, repository: Repository, fills: Fills, clock: Clock, *, events: Events, slots: int) -> None:
+        super().__init__(repository.jobs, longest=LONGEST_WAIT, slots=slots)
         self._jobs = repository.jobs
         self._fills = fills
         self._clock = clock
         self._events = events
-        self._most = spare(slots)
-
-    def shares(self, row: JobRow) -> Mapping[Share, int]:
-        """See Kind: one owner's builds, and one origin's, leave a slot to others."""
-        mine = {"owner": row.owner, "origin": row.origin}
-        return {(name, whose): self._most for name, whose in mine.items() if whose is not None}
-
-    async def due(self, now: float, left_out: LeftOut, *, limit: int) -> Sequence[JobRow]:
-        """See Kind."""
-        return await self._jobs.due(now, longest=LONGEST_WAIT, limit=limit, left_out=left_out)
-
-    async def next_due(self, left_out: LeftOut) -> float | None:
-        """See Kind."""
-        return await self._jobs.next_due(left_out)
-
-    def id_of(self, text: str) -> int:
-        """See Kind."""
-        return int(text)
-
-    async def claim(self, id: str, now: float) -> JobRow | None:
-        """See Kind."""
-        return await self._jobs.claim(id, now)
-
-    async def withdrawn(self, ids: Collection[int]) -> Collection[int]:
-        """See Kind: those that were cancelled."""
-        return await self._jobs.withdrawn(ids)
-
-    async def waiting(self, now: float, left_out: LeftOut, *, no_room: bool) -> Mapping[str, int]:
-        """See Kind."""
-        return await self._jobs.waiting(now, longest=LONGEST_WAIT, left_out=left_out, no_room=no_room)
-
-    def turns_in_vain(self, row: JobRow) -> int:
-        """See Yielding."""
-        return row.waits + row.attempts
-
-    async def rival(self, now: float, left_out: LeftOut, row: JobRow, *, any_of_them: bool) -> JobRow | None:
-        """See Yielding."""
-        below = None if any_of_them else self.turns_in_vain(row)
-        rows = await self._jobs.due(now, longest=LONGEST_WAIT, limit=1, left_out=left_out, turns_below=below)
-        return rows[0] if rows else None
 
     async def yielded(self, turn: Turn[JobRow]) -> None:
         """See Yielding: a build of which nothing came has failed; one that drips, or waits, goes on later."""

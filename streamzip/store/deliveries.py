@@ -6,30 +6,18 @@ who is delivering is in that process's memory alone, so that after a crash every
 
 import dataclasses
 import secrets
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, case, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, case, delete, exists, func, insert, select, update
 
 from streamzip.errors import FieldError, InvalidRequest, NotFound
 from streamzip.store.hiding import Hiding
-from streamzip.store.queues import (
-    DELIVERIES,
-    NOTHING,
-    QUEUED,
-    LeftOut,
-    by_reason,
-    in_shares,
-    is_due,
-    is_mine,
-    is_waiting,
-    next_due,
-    take_up,
-    withdrawn,
-)
+from streamzip.store.queues import DELIVERIES, QUEUED, LeftOut
 from streamzip.store.reading import Reads
 from streamzip.store.rows import DeliveryRow, Event
-from streamzip.store.statements import InsertAbsent, changed
+from streamzip.store.statements import InsertAbsent
+from streamzip.store.stored_queue import QueueSchema, StoredQueue
 from streamzip.store.tables import archives, deliveries, gone_receivers, hooks
 from streamzip.store.wakes import Wakes
 from streamzip.store.writer import Writer
@@ -43,25 +31,35 @@ MOST_HOOKS = 16  # of one archive: each repeated create may name another, and ea
 
 # A client's receiver at the operator's own host takes none of the operator's share.
 _client = deliveries.c.predefined.is_(False)
-_SHARED: Final = {
-    "operator": case((_client, None), else_="all"),
-    "clients": case((_client, "all")),
-    "receiver": case((_client, deliveries.c.receiver)),
-    "owner": case((_client, deliveries.c.owner)),
-    "again": case((_client & (deliveries.c.attempts > 0), "all")),
-}
-_COLUMNS = [deliveries.c[field.name] for field in dataclasses.fields(DeliveryRow)]
+_SCHEMA: Final = QueueSchema(
+    name=DELIVERIES,
+    row=DeliveryRow,
+    table=deliveries,
+    shares={
+        "operator": case((_client, None), else_="all"),
+        "clients": case((_client, "all")),
+        "receiver": case((_client, deliveries.c.receiver)),
+        "owner": case((_client, deliveries.c.owner)),
+        "again": case((_client & (deliveries.c.attempts > 0), "all")),
+    },
+    joined=deliveries,
+    why=deliveries.c.outcome,
+)
 _add_delivery = InsertAbsent(deliveries)
 _add_gone = InsertAbsent(gone_receivers)
 
 
-class Deliveries:
-    """One delivery for an archive's event and receiver. Every method may raise errors.NotReady and errors.Damaged."""
+class Deliveries(StoredQueue[DeliveryRow]):
+    """One delivery for an archive's event and receiver. Every method may raise errors.NotReady and errors.Damaged.
+
+    The shares are those of the operator's receiver (`operator`), of all others (`clients`), of one of these
+    (`receiver`), of one owner's, and of those that failed before (`again`).
+    """
+
+    _TAKEN_UP: ClassVar[Mapping[str, Any]] = {}  # it keeps saying how its last attempt ended
 
     def __init__(self, reads: Reads, writer: Writer, hiding: Hiding, wakes: Wakes) -> None:
-        self._wakes = wakes
-        self._reads = reads
-        self._writer = writer
+        super().__init__(_SCHEMA, reads, writer, wakes)
         self._hiding = hiding
 
     async def add_hook(self, hash: str, url: str) -> None:
@@ -106,54 +104,14 @@ class Deliveries:
         """Tell a receiver again that wanted no more: its operator says so."""
         await self._apply(delete(gone_receivers).where(gone_receivers.c.url.in_(self._hiding.forms(url))))
 
-    async def due(self, now: float, *, longest: float, limit: int, left_out: LeftOut = NOTHING) -> list[DeliveryRow]:
-        """Deliveries whose time has come (see `is_due`), the longest waiting first, without those that are `left_out`.
-
-        The shares are those of the operator's receiver (`operator`), of all others (`clients`), of one of these
-        (`receiver`), of one owner's, and of those that failed before (`again`).
-        """
-        query = select(*_COLUMNS).where(is_due(deliveries, now, longest), _waiting(left_out))
-        rows = await self._reads.rows(query.order_by(deliveries.c.not_before, deliveries.c.id).limit(limit))
-        found, lost = self._hiding.readable([DeliveryRow(**row._mapping) for row in rows], self._shown)
-        for row in lost:  # its key was taken out; what is behind it must not wait
-            await self.ended(row, state=FAILED, at=now, outcome="unreadable")
-        return found
-
-    async def next_due(self, left_out: LeftOut = NOTHING) -> float | None:
-        """Return when the earliest of the others is due (epoch s, it may be past); None where nothing is queued."""
-        return await next_due(self._reads, deliveries, _waiting(left_out))
-
-    async def waiting(self, left_out: LeftOut) -> Mapping[str, int]:
-        """Return how many wait, by what became of their last attempt."""
-        which = is_waiting(deliveries, left_out.ids)
-        counted = select(deliveries.c.outcome, func.count()).where(which).group_by(deliveries.c.outcome)
-        return by_reason(await self._reads.rows(counted))
-
-    async def claim(self, id: str, now: float) -> DeliveryRow | None:
-        """Take the delivery up; None where it is not to be made now."""
-
-        def change(connection: Connection) -> bool:
-            return take_up(connection, deliveries, id, now)
-
-        if not await self._writer.apply(change):
-            return None
-        found = await self._deliveries(select(*_COLUMNS).where(deliveries.c.id == id))
-        return found[0] if found else None
-
-    async def withdrawn(self, ids: Collection[str]) -> list[str]:
-        """Return those that are no longer to be made."""
-        return await withdrawn(self._reads, deliveries, ids)
+    async def waiting(self, now: float, *, longest: float, left_out: LeftOut, no_room: bool) -> Mapping[str, int]:
+        """Return how many wait, by what became of their last attempt: nothing is noted, for each says so already."""
+        return await self._counted(left_out)
 
     async def ended(self, row: DeliveryRow, *, state: str, at: float, outcome: str) -> None:
         """Note that it was delivered or given up."""
-        values = {"state": state, "not_before": at, "outcome": outcome, "attempts": deliveries.c.attempts + 1}
-
-        def change(connection: Connection) -> None:
-            mine = update(deliveries).where(is_mine(deliveries, row)).values(**values)
-            if changed(connection, mine) and state == QUEUED:
-                self._wakes.wake(connection, DELIVERIES, row.id, at)
-
-        await self._writer.apply(change)
+        values = {"state": state, "outcome": outcome, "attempts": deliveries.c.attempts + 1}
+        await self._note(row, **values, not_before=at)
 
     async def again(self, row: DeliveryRow, *, not_before: float, outcome: str) -> None:
         """Note that an attempt failed; the next one may be made from `not_before` (epoch s) on."""
@@ -170,10 +128,10 @@ class Deliveries:
 
         await self._writer.apply(change)
 
-    async def of(self, hash: str) -> list[DeliveryRow]:
+    async def of(self, hash: str) -> Sequence[DeliveryRow]:
         """Return every delivery of an archive's events, the oldest first."""
-        query = select(*_COLUMNS).where(deliveries.c.hash == hash)
-        return await self._deliveries(query.order_by(deliveries.c.created_at, deliveries.c.id))
+        query = _SCHEMA.select().where(deliveries.c.hash == hash)
+        return await self._rows(query.order_by(deliveries.c.created_at, deliveries.c.id))
 
     async def hooks(self, hash: str) -> Sequence[str]:
         """Return the receivers that creates named for the archive."""
@@ -234,12 +192,8 @@ class Deliveries:
 
         await self._writer.apply(change)
 
-    async def _deliveries(self, query: Select[Any]) -> list[DeliveryRow]:
-        return [self._shown(DeliveryRow(**row._mapping)) for row in await self._reads.rows(query)]
-
     def _shown(self, row: DeliveryRow) -> DeliveryRow:
         return dataclasses.replace(row, url=self._hiding.show(row.url), body=self._hiding.show_body(row.body))
 
-
-def _waiting(left_out: LeftOut) -> ColumnElement[bool]:
-    return is_waiting(deliveries, left_out.ids) & ~in_shares(_SHARED, left_out)
+    async def _unreadable(self, row: DeliveryRow, now: float) -> None:
+        await self.ended(row, state=FAILED, at=now, outcome="unreadable")

@@ -24,7 +24,6 @@ from sqlalchemy import (
     update,
 )
 
-from streamzip.store.reading import Reads
 from streamzip.store.statements import changed
 
 QUEUED = "queued"  # the state of what is still to be done
@@ -116,22 +115,14 @@ def is_due(queue: Table, now: float, longest: float) -> ColumnElement[bool]:
     return (queue.c.not_before <= now) | (queue.c.not_before > now + longest) | early
 
 
-async def next_due(reads: Reads, queue: Table, which: ColumnElement[bool]) -> float | None:
-    """Return when the earliest of those rows is due (epoch s, it may be past); None where there are none."""
-    rows = await reads.rows(select(func.min(queue.c.not_before)).where(which))
-    due: float | None = rows[0][0]
-    return due
-
-
 def by_reason(rows: Sequence[Row[Any]]) -> dict[str, int]:
     """Return counts by reason, of rows of both; what has none is about to begin."""
     return {reason or "due": count for reason, count in (tuple(row) for row in rows)}
 
 
-async def withdrawn(reads: Reads, queue: Table, ids: Collection[Any]) -> list[Any]:
-    """Return those of the rows that are no longer to be done."""
-    there = {row.id for row in await reads.rows(select(queue.c.id).where(queue.c.id.in_(ids), queue.c.state == QUEUED))}
-    return [id for id in ids if id not in there]
+def unfinished(queue: Table, ids: Collection[Any]) -> Select[Any]:
+    """Return the query for the ids of those of the rows that are still to be done."""
+    return select(queue.c.id).where(queue.c.id.in_(ids), queue.c.state == QUEUED)
 
 
 def blocked(

@@ -5,7 +5,7 @@ Nothing waits for them: an event is in the store with what it tells of, and whoe
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Final
 
 from streamzip import metrics
@@ -13,11 +13,12 @@ from streamzip.clock import Clock
 from streamzip.errors import Problem
 from streamzip.jobs.kinds import Share
 from streamzip.jobs.queue import PAUSE
+from streamzip.jobs.stored import StoredKind
 from streamzip.jobs.turns import Turn
 from streamzip.logs import event
 from streamzip.retry import Backoff
 from streamzip.store.deliveries import DELIVERED, FAILED, GONE
-from streamzip.store.queues import DELIVERIES, LeftOut
+from streamzip.store.queues import DELIVERIES
 from streamzip.store.repository import Repository
 from streamzip.store.rows import DeliveryRow
 from streamzip.webhooks.courier import LONGEST_RETRY_AFTER, Outcome
@@ -37,7 +38,7 @@ ATTEMPTS, FIRST_WAIT, LONGEST_WAIT = 24, 2.0, 7200.0
 TURN = 1  # the byte of the jobs' lock file that says which process delivers
 
 
-class Webhooks:
+class Webhooks(StoredKind[DeliveryRow]):
     """The kind of the deliveries. `deliver` makes one attempt; `jitter` gives a factor around 1."""
 
     name = DELIVERIES
@@ -50,6 +51,7 @@ class Webhooks:
         *,
         jitter: Callable[[], float],
     ) -> None:
+        super().__init__(repository.deliveries, longest=LONGEST_RETRY_AFTER)
         self._clock = clock
         self._deliveries = repository.deliveries
         self._deliver = deliver
@@ -66,29 +68,9 @@ class Webhooks:
             shares["again", "all"] = _MOST["again"]
         return shares
 
-    async def due(self, now: float, left_out: LeftOut, *, limit: int) -> Sequence[DeliveryRow]:
-        """See Kind."""
-        return await self._deliveries.due(now, longest=LONGEST_RETRY_AFTER, limit=limit, left_out=left_out)
-
-    async def next_due(self, left_out: LeftOut) -> float | None:
-        """See Kind."""
-        return await self._deliveries.next_due(left_out)
-
-    def id_of(self, text: str) -> str:
-        """See Kind."""
-        return text
-
-    async def claim(self, id: str, now: float) -> DeliveryRow | None:
-        """See Kind."""
-        return await self._deliveries.claim(id, now)
-
     async def withdrawn(self, ids: Collection[str]) -> Collection[str]:
         """See Kind: an attempt ends soon by itself."""
         return ()
-
-    async def waiting(self, now: float, left_out: LeftOut, *, no_room: bool) -> Mapping[str, int]:
-        """See Kind: each says already how its last attempt ended."""
-        return await self._deliveries.waiting(left_out)
 
     async def work(self, turn: Turn[DeliveryRow]) -> None:
         """See Kind."""

@@ -7,7 +7,7 @@ same images give the same archive.
 import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 from streamzip.archives.budget import FULL
 from streamzip.clock import Clock
 from streamzip.errors import BuildFailed, Damaged, NoRoom, NotFound, OriginError, Problem, UnusablePage
-from streamzip.jobs.kinds import Share, after_yielding, spare
+from streamzip.jobs.kinds import after_yielding
 from streamzip.jobs.queue import PAUSE
+from streamzip.jobs.stored import SharedKind
 from streamzip.jobs.turns import Turn
 from streamzip.logs import event
 from streamzip.manifest.fields import Fields
@@ -26,7 +27,7 @@ from streamzip.manifest.parse import CreateRequest
 from streamzip.net.retry import LONGEST_RETRY_AFTER
 from streamzip.origins.http import HttpSource
 from streamzip.retry import Backoff
-from streamzip.store.queues import PAGES, QUEUED, SLOW, LeftOut
+from streamzip.store.queues import PAGES, QUEUED, SLOW
 from streamzip.store.repository import Repository
 from streamzip.store.rows import WebpageRow
 from streamzip.store.webpages import BUILT, FAILED
@@ -87,7 +88,7 @@ def _fields(page: str, image: str) -> Fields:
     return () if told is None else (("Referer", told),)
 
 
-class WebpageDownloads:
+class WebpageDownloads(SharedKind[WebpageRow]):
     """The kind of the pages whose images were asked for, and the work on them. `slots`: pages at a time.
 
     `create` keeps an archive that is built at once, and returns its hash. `changed` is set as one is added.
@@ -106,12 +107,12 @@ class WebpageDownloads:
         slots: int,
         jitter: Callable[[], float],
     ) -> None:
+        super().__init__(repository.webpages, longest=LONGEST_RETRY_AFTER, slots=slots)
         self._clock = clock
         self._pages = repository.webpages
         self._source = source
         self._create = create
         self._changed = changed
-        self._most = spare(slots)
         self._backoff = Backoff(ATTEMPTS, FIRST_WAIT, LONGEST_WAIT, jitter)
 
     async def add(self, url: str, *, owner: str | None) -> str:
@@ -141,45 +142,6 @@ class WebpageDownloads:
         if row is None:
             raise NotFound("no such download")
         return row
-
-    def shares(self, row: WebpageRow) -> Mapping[Share, int]:
-        """See Kind: one owner's pages, and one origin's, leave a slot to others."""
-        mine = {"owner": row.owner, "origin": row.origin}
-        return {(name, whose): self._most for name, whose in mine.items() if whose is not None}
-
-    async def due(self, now: float, left_out: LeftOut, *, limit: int) -> Sequence[WebpageRow]:
-        """See Kind."""
-        return await self._pages.due(now, longest=LONGEST_RETRY_AFTER, limit=limit, left_out=left_out)
-
-    async def next_due(self, left_out: LeftOut) -> float | None:
-        """See Kind."""
-        return await self._pages.next_due(left_out)
-
-    def id_of(self, text: str) -> str:
-        """See Kind."""
-        return text
-
-    async def claim(self, id: str, now: float) -> WebpageRow | None:
-        """See Kind."""
-        return await self._pages.claim(id, now)
-
-    async def withdrawn(self, ids: Collection[str]) -> Collection[str]:
-        """See Kind."""
-        return await self._pages.withdrawn(ids)
-
-    async def waiting(self, now: float, left_out: LeftOut, *, no_room: bool) -> Mapping[str, int]:
-        """See Kind."""
-        return await self._pages.waiting(now, longest=LONGEST_RETRY_AFTER, left_out=left_out, no_room=no_room)
-
-    def turns_in_vain(self, row: WebpageRow) -> int:
-        """See Yielding."""
-        return row.waits + row.attempts
-
-    async def rival(self, now: float, left_out: LeftOut, row: WebpageRow, *, any_of_them: bool) -> WebpageRow | None:
-        """See Yielding."""
-        below = None if any_of_them else self.turns_in_vain(row)
-        rows = await self._pages.due(now, longest=LONGEST_RETRY_AFTER, limit=1, left_out=left_out, turns_below=below)
-        return rows[0] if rows else None
 
     async def yielded(self, turn: Turn[WebpageRow]) -> None:
         """See Yielding: a page that had many turns in vain is as good as unreachable."""
