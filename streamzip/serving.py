@@ -30,7 +30,7 @@ from streamzip.edge.door import behind
 from streamzip.logs import event
 from streamzip.process import exposing, memory, sharing
 from streamzip.process.descriptors import shared_out
-from streamzip.process.listening import listen, shown
+from streamzip.process.listening import listen, shown, to_open
 from streamzip.process.sampling import UnderWay, sample
 from streamzip.process.server import Server
 from streamzip.process.workers import CANNOT_START, Workers
@@ -66,12 +66,22 @@ def serve(settings: Settings) -> None:
         for folder in closed_to_group(settings):
             event(logger, logging.WARNING, "copies_out_of_reach", folder=str(folder))
     event(logger, logging.INFO, "listening", url=shown(sockets[0], settings.unix))
+    _say_where(settings, sockets[0])
     with _exposed(settings):
         if settings.workers == 1:
             _work(settings, not others and settings.jobs == "embedded", 0, sockets)
         else:
             exposing.begin("supervisor")
             Workers(settings.workers, partial(_worker, settings), sockets, settings.stop_within).run()
+
+
+def _say_where(settings: Settings, listening: socket.socket) -> None:
+    """Tell the person who started the gateway on a terminal where to look, and how to end it."""
+    place = to_open(listening, settings.public_url)
+    for_a_person = sys.stderr.isatty() and settings.log_format != "json" and settings.log_level in ("info", "debug")
+    if place is not None and for_a_person:
+        sys.stderr.write(f"streamzip: open {place} in a browser; Ctrl-C stops the gateway\n")
+        sys.stderr.flush()
 
 
 def _exposed(settings: Settings) -> contextlib.AbstractContextManager[object]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from streamzip.library.saving import FileProgress
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs: a document, or a line for each event.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result alone, and errors.")]
 
 LONGEST_NAME = 40  # characters of a file's name beside its bar; of a longer one the end, which tells more
 PLAIN_EVERY = 5.0  # seconds between two lines where stderr is no terminal

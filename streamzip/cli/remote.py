@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from streamzip.cli.documents import Downloaded, Removed
 from streamzip.cli.ending import FAILED, SOME_LEFT_OUT, STOPPED, WRONG_USAGE, stop
 from streamzip.cli.lists import entries_in
 from streamzip.cli.output import Json, Quiet, meter, print_json, say, size, tell
@@ -82,14 +83,20 @@ def create(
     raise typer.Exit(SOME_LEFT_OUT if left_out else 0)
 
 
-def status(archive: Archive, server: Server = LOCAL, key: Key = None, as_json: Json = False) -> None:
+def status(
+    archive: Archive,
+    server: Server = LOCAL,
+    key: Key = None,
+    as_json: Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing: the exit status tells.")] = False,
+) -> None:
     """Print how an archive stands."""
     at, _ = _named(archive, server)
     with _gateway(at, _key_for(at, server, key)) as gateway:
         current = gateway.status(archive)
     if as_json:
         print_json(current.document)
-    else:
+    elif not quiet:
         done = current.progress
         tell(f"{current.status}{f' ({current.code})' if current.code else ''}")
         tell(f"{size(done.bytes)} of {size(done.total_bytes)}, {done.entries} of {done.total_entries} files")
@@ -158,7 +165,8 @@ def get(
         except GatewayError:  # the archive is here; its status may be gone by now
             left_out = 0
     if as_json:
-        print_json({"path": str(path), "bytes": path.stat().st_size, "archive_hash": archive_hash})
+        document: Downloaded = {"path": str(path), "bytes": path.stat().st_size, "archive_hash": archive_hash}
+        print_json(document)
     else:
         tell(str(path))
     raise typer.Exit(SOME_LEFT_OUT if left_out else 0)
@@ -169,6 +177,7 @@ def list_archives(
     key: Key = None,
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many, the newest first.")] = 50,
     as_json: Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the hashes alone.")] = False,
 ) -> None:
     """List the archives of your API key, the newest first."""
     with _gateway(server, key) as gateway:
@@ -177,6 +186,8 @@ def list_archives(
                 break
             if as_json:
                 print_json(row)
+            elif quiet:
+                tell(str(row.get("archive_hash")))
             else:
                 length = row.get("size")
                 told = length if isinstance(length, int) and 0 <= length <= MOST_COUNTED else None
@@ -192,6 +203,8 @@ def rm(
         str | None,
         typer.Option(metavar="TOKEN", help="The delete_token that create gave; for a gateway without API keys."),
     ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Delete archives.
 
@@ -202,16 +215,22 @@ def rm(
     failed = False
     for archive in archives:
         at, archive_hash = _named(archive, server)
+        reason = None
         with _gateway(at, _key_for(at, server, key)) as gateway:
             try:
                 gateway.delete(archive_hash, token=token)
             except AccessDenied as error:
-                failed = True
-                hint = _how_to_prove(error.status, key) or ("" if token else _WHERE_TOKENS_ARE)
-                say(f"{archive_hash}: {error}{hint}")
+                reason = f"{error}{_how_to_prove(error.status, key) or ('' if token else _WHERE_TOKENS_ARE)}"
             except GatewayError as error:
-                failed = True
-                say(f"{archive_hash}: {error}")
+                reason = str(error)
+        failed = failed or reason is not None
+        if reason is not None:
+            say(f"{archive_hash}: {reason}")
+        elif not as_json:
+            say(f"deleted {archive_hash}", quiet=quiet)
+        if as_json:
+            document: Removed = {"archive_hash": archive_hash, "deleted": reason is None}
+            print_json(document if reason is None else document | {"message": reason})
     raise typer.Exit(FAILED if failed else 0)
 
 

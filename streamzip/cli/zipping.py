@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from streamzip.cli.documents import DryRun, LeftOutEntry, NamedSize, Zipped
 from streamzip.cli.ending import FAILED, SOME_LEFT_OUT, STOPPED, WRONG_USAGE, stop
 from streamzip.cli.lists import entries_in
 from streamzip.cli.output import Json, Meter, Quiet, meter, print_json, say, size, tell
@@ -96,45 +97,56 @@ def zip_(
         say(f"left out: {entry}", quiet=quiet)
     if as_json:
         print_json(document)
-    elif dry_run:
-        for entry in document["entries"]:
-            tell(f"{size(entry['size']):>10}  {entry['name']}")
-        tell(f"{size(document['bytes']):>10}  in all, {len(document['entries'])} files")
-    elif output != "-":
-        tell(document["path"])
+    elif document is not None:
+        _tell(document)
     raise typer.Exit(SOME_LEFT_OUT if archive.left_out else 0)
 
 
 async def _run(
     archive: "Zip", origins: "Origins", output: str, *, dry_run: bool, force: bool, quiet: bool
-) -> dict[str, Any]:
-    """Do the work, and return its document."""
-    document: dict[str, Any] = {}
+) -> Zipped | DryRun | None:
+    """Do the work, and return its document; None where the zip itself went to stdout."""
     async with origins:
         if dry_run:
             await archive.open()
             layout = archive.planned.layout
             rows = zip(layout.names, layout.sizes, strict=True)
-            document["entries"] = [{"name": name, "size": None if count < 0 else count} for name, count in rows]
-            document["bytes"] = archive.length
-        elif output == "-":
-            with meter("asking for sizes", quiet=quiet) as shown:
+            named: list[NamedSize] = [{"name": name, "size": None if count < 0 else count} for name, count in rows]
+            return {"entries": named, "bytes": archive.length, "left_out": _left_out(archive)}
+        with meter("asking for sizes", quiet=quiet) as shown:
+            if output == "-":
                 await _to_stdout(archive, shown)
-        else:
-            with meter("asking for sizes", quiet=quiet) as shown:
-                path = await archive.save(
-                    output,
-                    replace=force,
-                    on_progress=lambda done: shown.show(
-                        done.bytes, done.total, f"{done.files:,} of {done.total_files:,} files", done.under_way
-                    ),
-                )
-            document |= {"path": str(path), "bytes": path.stat().st_size, "resumed_from": archive.resumed_from}
-    document["left_out"] = [
+                return None
+            path = await archive.save(
+                output,
+                replace=force,
+                on_progress=lambda done: shown.show(
+                    done.bytes, done.total, f"{done.files:,} of {done.total_files:,} files", done.under_way
+                ),
+            )
+    return {
+        "path": str(path),
+        "bytes": path.stat().st_size,
+        "resumed_from": archive.resumed_from,
+        "left_out": _left_out(archive),
+    }
+
+
+def _left_out(archive: "Zip") -> list[LeftOutEntry]:
+    return [
         {"index": each.index, "name": each.name, "code": each.code, "message": each.message}
         for each in archive.left_out
     ]
-    return document
+
+
+def _tell(document: Zipped | DryRun) -> None:
+    """Print the document for a person."""
+    if "path" in document:
+        tell(document["path"])
+        return
+    for entry in document["entries"]:
+        tell(f"{size(entry['size']):>10}  {entry['name']}")
+    tell(f"{size(document['bytes']):>10}  in all, {len(document['entries'])} files")
 
 
 async def _to_stdout(archive: "Zip", shown: Meter) -> None:

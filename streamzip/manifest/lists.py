@@ -1,7 +1,8 @@
 """Lists of links as people have them, as entries for create. PURE.
 
-Taken: plain lines (`url`, or `url<TAB>name`), aria2's input files (`out=` and `header=` below a line), CSV with a `url`
-column, JSON (a list, create's body, or zipstreamer's descriptor), JSON lines, and mod_zip's lists with whole URLs.
+Taken: plain lines (`url`, or `url<TAB>name`; what `gallery-dl -g` prints), aria2's input files (`out=` and `header=`
+below a line), CSV with a `url` column, JSON (a list, create's body, or zipstreamer's descriptor), JSON lines, and
+mod_zip's lists with whole URLs.
 """
 
 import csv
@@ -70,6 +71,8 @@ def _plain(lines: Iterable[str]) -> Iterator[Entry]:
     entry: Entry = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if line.startswith("| "):  # gallery-dl: another place of the link above, as aria2's mirrors are
             continue
         if line[0] in " \t":  # aria2: an option of the link above
             name, equals, value = line.strip().partition("=")

@@ -71,6 +71,15 @@ def shown(listening: socket.socket, unix: Path | None) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
+def to_open(listening: socket.socket, public_url: str | None) -> str | None:
+    """Return the URL that a person opens in a browser to see the gateway; None where it has none."""
+    if public_url is not None or listening.family == socket.AF_UNIX:
+        return public_url
+    host, port = listening.getsockname()[:2]
+    mine = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host)  # noqa: S104 - every address, so this machine's own too
+    return shown(listening, None) if mine is None else f"http://{mine}:{port}"
+
+
 def _handed_over(environment: MutableMapping[str, str]) -> range:
     """Return the descriptors' numbers, and forget them: they are for this process alone."""
     process, count = environment.pop("LISTEN_PID", ""), environment.pop("LISTEN_FDS", "")

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import os
 import signal
 import subprocess
 import sys
@@ -150,3 +151,35 @@ def test_the_asyncio_client_downloads_and_follows_at_once(gateway: Gateway, orig
     states, path = asyncio.run(both())
     assert states[-1] == "completed"
     assert whole(path) == ["async"]
+
+
+def test_a_closed_client_frees_its_sockets(gateway: Gateway, origin: Origin) -> None:
+    """Also with a stream of events that nobody read to its end; what is asked for afterwards is refused."""
+    origin.serve("/client/closed", *[File(Pattern(SIZE), hold_at=SIZE // 2)] * 9)
+
+    async def on_asyncio() -> set[str]:
+        async with AsyncClient(gateway.base) as client:
+            events = aiter(client.events(archive_hash))
+            await anext(events)
+            return connections(gateway.port)
+
+    before = connections(gateway.port)
+    with Client(gateway.base) as client:
+        archive_hash = client.create([origin.url("/client/closed")]).archive_hash
+        client.prefetch(archive_hash)
+        events = iter(client.events(archive_hash))
+        next(events)
+        assert connections(gateway.port) > before, "what is counted was open"
+    assert connections(gateway.port) == before
+    assert asyncio.run(on_asyncio()) > before
+    assert connections(gateway.port) == before
+    with pytest.raises(RuntimeError, match="closed"):
+        client.status(archive_hash)
+    origin.release("/client/closed")
+
+
+def connections(port: int) -> set[str]:
+    """Return this process's sockets that are connected to a port of this machine."""
+    mine = {os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()}
+    rows = [line.split() for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:]]
+    return {row[9] for row in rows if row[2].endswith(f":{port:04X}") and f"socket:[{row[9]}]" in mine}

@@ -11,15 +11,21 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 
 from streamzip.access.api_keys import new_key
 from streamzip.access.keyring import KeyRing
 from streamzip.access.signed_links import SignedLinks
+from streamzip.api.answers import ArchiveCreated, ArchivePage, ArchiveStatus
+from streamzip.cli.documents import Downloaded, Removed
 from tests.support.fixtures import Launch
 from tests.support.gateway import COMMAND, Gateway
 from tests.support.origin import File, Origin, Pattern
 
 KEY, LINE = new_key("ann")
+# What --json prints is what the interface, or the command line, says of itself.
+CREATED, STATUS, ARCHIVES = (TypeAdapter(each) for each in (ArchiveCreated, ArchiveStatus, ArchivePage))
+DOWNLOADED, REMOVED = TypeAdapter(Downloaded), TypeAdapter(Removed)
 
 
 def run(
@@ -42,6 +48,8 @@ def test_a_list_is_piped_in_and_its_archive_downloaded(gateway: Gateway, origin:
     assert (created.returncode, created.stderr) == (0, "")
     got = run("get", created.stdout.strip(), server="http://127.0.0.1:9", folder=tmp_path)
     assert (got.returncode, got.stdout, got.stderr) == (0, "two.zip\n", "")
+    again = run("get", created.stdout.strip(), "--force", "--json", server="http://127.0.0.1:9", folder=tmp_path)
+    assert DOWNLOADED.validate_json(again.stdout, extra="forbid")["path"] == "two.zip"
     with zipfile.ZipFile(tmp_path / "two.zip") as archive:
         assert archive.namelist() == ["first.txt", "b"]
 
@@ -58,7 +66,12 @@ def test_status_and_watch_say_what_was_left_out_by_exit_status(gateway: Gateway,
     watched = run("watch", link, "--json", server=gateway.base)
     documents = [json.loads(line) for line in watched.stdout.splitlines()]
     assert (watched.returncode, documents[-1]["status"], watched.stderr) == (3, "completed", "")
-    assert json.loads(run("status", link, "--json", server=gateway.base).stdout)["errors"][0]["code"] == "http_404"
+    told = run("status", link, "--json", server=gateway.base).stdout
+    for document in (*documents, json.loads(told)):
+        STATUS.validate_python(document, extra="forbid")
+    assert json.loads(told)["errors"][0]["code"] == "http_404"
+    silent = run("status", link, "--quiet", server=gateway.base)
+    assert (silent.returncode, silent.stdout, silent.stderr) == (3, "", "")
 
 
 def test_get_stopped_by_ctrl_c_goes_on_the_next_time(launch: Launch, origin: Origin, tmp_path: Path) -> None:
@@ -95,10 +108,13 @@ def test_list_and_rm_work_with_a_key(launch: Launch, origin: Origin) -> None:
     archive_hash = made.stdout.strip()[-36:-4]
     listed = run("list", "--json", server=gateway.base, key=KEY)
     assert [json.loads(line)["archive_hash"] for line in listed.stdout.splitlines()] == [archive_hash]
+    ARCHIVES.validate_python({"archives": [json.loads(listed.stdout)], "next": None}, extra="forbid")
     assert archive_hash in run("list", server=gateway.base, key=KEY).stdout
-    assert run("rm", archive_hash, server=gateway.base, key=KEY).returncode == 0
+    assert run("list", "--quiet", server=gateway.base, key=KEY).stdout == f"{archive_hash}\n"
+    removed = run("rm", archive_hash, server=gateway.base, key=KEY)
+    assert (removed.returncode, removed.stdout, removed.stderr) == (0, "", f"streamzip: deleted {archive_hash}\n")
     assert run("list", server=gateway.base, key=KEY).stdout == ""
-    again = run("rm", archive_hash, server=gateway.base, key=KEY)
+    again = run("rm", archive_hash, "--quiet", server=gateway.base, key=KEY)
     assert (again.returncode, again.stderr.count("\n")) == (1, 1)
 
 
@@ -107,10 +123,16 @@ def test_who_may_not_is_told_what_proves_it(launch: Launch, gateway: Gateway, or
     locked = launch(api_keys=LINE)
     refused = run("create", origin.url("/remote/x"), server=locked.base)
     assert (refused.returncode, "STREAMZIP_KEY or --key" in refused.stderr) == (1, True)
-    made = json.loads(run("create", origin.url("/remote/deleted"), "--json", server=gateway.base).stdout)
+    told = run("create", origin.url("/remote/deleted"), "--json", server=gateway.base).stdout
+    CREATED.validate_json(told, extra="forbid")
+    made = json.loads(told)
     without = run("rm", made["archive_hash"], server=gateway.base)
     assert (without.returncode, "give it with --token" in without.stderr) == (1, True)
-    assert run("rm", made["archive_hash"], "--token", made["delete_token"], server=gateway.base).returncode == 0
+    token = ["--token", made["delete_token"], "--json"]
+    for deleted, status in ((True, 0), (False, 1)):
+        done = run("rm", made["archive_hash"], *token, server=gateway.base)
+        document = REMOVED.validate_json(done.stdout, extra="forbid")
+        assert (done.returncode, document["deleted"], "message" in document) == (status, deleted, not deleted)
 
 
 def test_ctrl_c_while_waiting_prints_the_link(launch: Launch, origin: Origin) -> None:

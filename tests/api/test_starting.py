@@ -1,15 +1,21 @@
 """A start that cannot go well ends with one sentence before anybody is let in, with one process and with several."""
 
+import os
+import pty
+import re
 import shutil
+import signal
 import sqlite3
+import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.support.fixtures import Launch
-from tests.support.gateway import Gateway
+from tests.support.gateway import COMMAND, Gateway
 from tests.support.origin import File, Origin
 
 
@@ -93,3 +99,25 @@ def test_second_gateway_on_one_data_folder_says_so_and_takes_part(launch: Launch
     second.stop()
     first.start()
     assert not [line for line in first.log[before:] if line["event"] == "data_folder_shared"]
+
+
+def test_a_first_start_on_a_terminal_says_where_to_go(tmp_path: Path) -> None:
+    """Lines for a person, the place to open, which answers, and how to end it; Ctrl-C does, with exit status 0."""
+    reading, writing = pty.openpty()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("STREAMZIP_")}
+    command = [str(COMMAND), "serve", "--port", "0", "--data", str(tmp_path / "data")]
+    process = subprocess.Popen(command, stdout=writing, stderr=writing, env=environment)
+    os.close(writing)
+    shown = ""
+    try:
+        while (found := re.search(r"open (http://127\.0\.0\.1:[0-9]+) in a browser; Ctrl-C stops", shown)) is None:
+            shown += os.read(reading, 65536).decode()
+        page = httpx.get(found[1], headers={"Accept": "text/html"}, trust_env=False, timeout=30)
+        assert "<h1>" in page.text
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+        os.close(reading)
+    lines = shown.splitlines()
+    assert len(lines) <= 4, shown
+    assert not any("{" in line or "Traceback" in line for line in lines), shown

@@ -13,13 +13,16 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 from typer.testing import CliRunner, Result
 
 from streamzip.cli import app
+from streamzip.cli.documents import DryRun, Zipped
 from streamzip.library.saving import Part
 from tests.support.gateway import COMMAND, POLL
 from tests.support.origin import File, Origin, Pattern, Status
 
+ZIPPED, DRY_RUN = TypeAdapter(Zipped), TypeAdapter(DryRun)
 LARGE = 17_000_000
 HELD = 4 << 20  # of each part
 LISTED = 150  # bytes of a journal that lists some of it
@@ -67,7 +70,7 @@ def test_a_list_is_piped_in_and_names_are_made(origin: Origin, tmp_path: Path) -
     """`gallery-dl -g URL | streamzip zip -i -`: the list's own names, or a template's; fields go to the origin."""
     for name in ("a.png", "b.jpg"):
         origin.serve(f"/list/{name}", File(name.encode()))
-    listing = f"{origin.url('/list/a.png')}\tfirst.png\n{origin.url('/list/b.jpg')}\n"
+    listing = f"{origin.url('/list/a.png')}\tfirst.png\n| {origin.url('/list/other')}\n{origin.url('/list/b.jpg')}\n"
     out = tmp_path / "out.zip"
     done = run("-i", "-", "-o", str(out), "--json", "--header", "X-Token: abc", given=listing)
     assert json.loads(done.stdout) == {
@@ -89,16 +92,17 @@ def test_what_is_left_out_is_said(origin: Origin, tmp_path: Path) -> None:
     origin.serve("/some/gone", Status(404))
     here, gone, out = origin.url("/some/here"), origin.url("/some/gone"), str(tmp_path / "out.zip")
     done = run(here, gone, "-o", out, "--json")
-    assert (done.exit_code, json.loads(done.stdout)["left_out"][0]["code"]) == (3, "http_404")
+    zipped = ZIPPED.validate_json(done.stdout, extra="forbid")
+    assert (done.exit_code, zipped["left_out"][0]["code"]) == (3, "http_404")
     assert "left out: gone" in done.stderr
     failed = run(here, gone, "-o", out, "-f", "--on-error", "fail")
     assert (failed.exit_code, failed.stderr) == (1, "streamzip: gone: the origin answered 404\n")
     assert run(gone, "-o", str(tmp_path / "none.zip")).exit_code == 1
     assert left(tmp_path) == ["out.zip"]
     dry = run(here, gone, str(Path(__file__)), "-o", out, "--dry-run", "--json")
-    document = json.loads(dry.stdout)
+    document = DRY_RUN.validate_json(dry.stdout, extra="forbid")
     assert document["entries"][0] == {"name": "here", "size": 4}
-    assert document["bytes"] > Path(__file__).stat().st_size
+    assert (document["bytes"] or 0) > Path(__file__).stat().st_size
 
 
 @pytest.mark.parametrize(
@@ -108,6 +112,8 @@ def test_what_is_left_out_is_said(origin: Origin, tmp_path: Path) -> None:
         (["/nowhere/file"], "neither a URL nor a file here"),
         (["ftp://example.com/a"], "streamzip: ftp://example.com/a: "),
         (["-i", "/nowhere/list"], "cannot be read"),
+        (["-i", "/bin/sh"], "it is no text in UTF-8"),
+        (["-i", "pyproject.toml"], "begins like JSON and is none"),
         (["README.md", "--compression", "most"], "store, deflate or auto"),
         (["README.md", "--header", "nonsense"], "--header is a field"),
         (["README.md", "--limit-rate", "fast"], "--limit-rate is bytes a second"),
@@ -211,12 +217,15 @@ def test_a_zip_goes_through_a_pipe(origin: Origin, tmp_path: Path) -> None:
     """`-o -` gives the zip and nothing else to the next program; one that leaves ends the command quietly."""
     origin.serve("/piped", File(Pattern(3_000_000)))
     process = begin(origin.url("/piped"), "README.md", "-o", "-", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    listed = subprocess.run(["bsdtar", "-t"], stdin=process.stdout, capture_output=True, text=True, check=True)
+    unpack = ["bsdtar", "-xvf", "-", "-C", str(tmp_path)]
+    unpacked = subprocess.run(unpack, stdin=process.stdout, capture_output=True, text=True, check=True)
     assert process.stdout is not None
     process.stdout.close()
     assert process.stderr is not None
     process.stderr.close()
-    assert (listed.stdout, process.wait(20)) == ("piped\nREADME.md\n", 0)
+    assert (unpacked.stderr, process.wait(20)) == ("x piped\nx README.md\n", 0)
+    assert (tmp_path / "piped").read_bytes() == Pattern(3_000_000)[:]
+    assert (tmp_path / "README.md").read_bytes() == Path("README.md").read_bytes()
     leaves = begin(origin.url("/piped"), "README.md", "-o", "-", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert leaves.stdout is not None
     leaves.stdout.read(10)

@@ -37,7 +37,7 @@ function newArchive(form) {
       to = text.indexOf("\n", from);
       if (to < 0) to = text.length;
       const line = text.slice(from, to);
-      if (!line.trim() || /^\s*#/.test(line) || /^[ \t]/.test(line)) continue;
+      if (!line.trim() || /^(?:\s*#|[ \t]|\| )/.test(line)) continue; // comments, aria2's options, gallery-dl's other places
       const url = line.split("\t")[0].trim();
       if (!/^(https?:\/\/[^\s/]+|upload:.)/i.test(url)) { bad++; if (wrong.length < MOST_WRONG) wrong.push(number); }
       else if (seen.has(url)) { twice++; links++; } else { seen.add(url); links++; }

@@ -25,6 +25,8 @@ A, B = "https://a.example/1.png", "https://b.example/2.mov"
         # aria2: mirrors behind a tab, options below the line
         (f"{A}\t{B}\n  out=one.png\n  header=Cookie: a=b\n{B}", [
             {"url": A, "name": "one.png", "headers": {"Cookie": "a=b"}}, {"url": B}]),
+        # gallery-dl -g: other places of the file above
+        (f"{A}\n| {B}\n| {B}\n{B}\n", [{"url": A}, {"url": B}]),
         (f"url,name,size\n{A},one.png,5\n{B},,\n", [{"url": A, "name": "one.png", "size": 5}, {"url": B}]),
         (f"name;URL\n\"semi;colon\";{A}\n", [{"url": A, "name": "semi;colon"}]),
         (f'["{A}", {{"url": "{B}", "name": "two"}}]', [{"url": A}, {"url": B, "name": "two"}]),
