@@ -1,4 +1,4 @@
-"""compose.yaml and deploy/kubernetes: what they set are settings, and what they grant is enough for these."""
+"""compose.yaml and deploy/kubernetes/streamzip.yaml: what they set are settings, and what they grant is enough."""
 
 import re
 import tomllib
@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from streamzip.config import ENV_PREFIX, Settings, variable, variables
+from streamzip.config import variable, variables
+from tests.support.deployed import settings
 
 ROOT = Path(__file__).parents[2]
 STOPS_WITHIN = 10  # seconds more than downloads get, for what comes after them
@@ -18,18 +19,6 @@ STOPS_WITHIN = 10  # seconds more than downloads get, for what comes after them
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in variables():
         monkeypatch.delenv(name, raising=False)
-
-
-def settings(environment: dict[str, str | None]) -> Settings:
-    """The settings that a container with these variables has; a secret's file is not there."""
-    assert environment.keys() <= variables()
-    plain = {name: value for name, value in environment.items() if not name.endswith("_FILE")}
-    given: dict[str, Any] = {
-        name.removeprefix(ENV_PREFIX).lower(): value
-        for name, value in plain.items()
-        if value and not value.startswith("${")
-    }
-    return Settings(**given)
 
 
 @pytest.fixture(scope="module")
