@@ -60,6 +60,14 @@ class Objects:
         self._limits = limits
         self._turns = asyncio.Semaphore(AT_ONCE)
 
+    def origin(self, url: str) -> str:
+        """Return the `host:port` of the bucket's endpoint; the scheme where no such bucket is listed any more."""
+        try:
+            bucket = self._buckets.get(object_in(url).bucket)
+        except ValueError:
+            bucket = None
+        return SCHEME if bucket is None else origin_of(bucket.base)
+
     async def address(self, url: str) -> Address:
         """Return where the object lies, and the signature of this attempt. Raises OriginError."""
         try:

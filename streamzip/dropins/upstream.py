@@ -35,6 +35,7 @@ from streamzip.origins.counting import CountedChunks, Pace
 from streamzip.origins.fetch import written
 from streamzip.origins.rewritten import Address, Rewriter
 from streamzip.spans import Data
+from streamzip.urls.urls import origin_of
 
 logger = logging.getLogger(__name__)
 
@@ -109,6 +110,10 @@ class ListedObjects:
 
     objects: Rewriter
 
+    def origin(self, url: str) -> str:
+        """Return the `host:port` of the object's bucket."""
+        return self.objects.origin(url.removeprefix("upstream-"))
+
     async def address(self, url: str) -> Address:
         """Return where the object lies, and its signature."""
         return await self.objects.address(url.removeprefix("upstream-"))
@@ -119,6 +124,10 @@ class FileServer:
     """The rewriter of `upstream:` URLs. `base`: what each location is put behind."""
 
     base: str
+
+    def origin(self, url: str) -> str:
+        """Return the `host:port` of the file server."""
+        return origin_of(self.base)
 
     async def address(self, url: str) -> Address:
         """Return the file's URL on the operator's file server."""

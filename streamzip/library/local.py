@@ -77,6 +77,10 @@ class LocalSource:
         """Return the source itself: nobody is asked."""
         return self
 
+    def origin(self, url: str) -> str:
+        """Return one name for all of them."""
+        return SCHEME
+
     async def probe(self, url: str, *, keep: int = 0, patient: bool = True) -> Facts:
         """Return the facts; see Source. Raises OriginError (`unreadable`)."""
         item = self._item(url)

@@ -68,6 +68,13 @@ class HttpSource:
         bound._fetcher = self._fetcher.with_fields(fields, decodable=DECODABLE if decode else frozenset())
         return bound
 
+    def origin(self, url: str) -> str:
+        """Return the `host:port` that `url` names. Raises OriginError."""
+        try:
+            return origin_of(url)
+        except ValueError as error:
+            raise OriginError("unsafe_url", str(error)) from error
+
     def waiting(self) -> list[Waiting]:
         """Return the origins that requests wait for because they refuse some."""
         return self._fetcher.gate.waiting()

@@ -66,6 +66,11 @@ class Source(Protocol):
         `decode`: what the origin compresses unasked is decoded.
         """
 
+    def origin(self, url: str) -> str:
+        """Return what connections for `url` are counted by: the `host:port` that is dialled for it, or a name that all
+        files of the scheme share. Raises OriginError (`unsafe_url`).
+        """
+
     async def probe(self, url: str, *, keep: int = 0, patient: bool = True) -> Facts:
         """Return the facts of the file at `url`, and its body where it has at most `keep` bytes. `patient`: somebody
         waits for them, so that an origin which throttles is asked again and again.

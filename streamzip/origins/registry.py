@@ -7,7 +7,6 @@ from streamzip.manifest.model import Entry
 from streamzip.origins.gate import Waiting
 from streamzip.origins.http import HttpSource
 from streamzip.origins.port import Source
-from streamzip.urls.urls import origin_of
 
 
 class Registry:
@@ -33,18 +32,13 @@ class Registry:
         return source.with_fields(entry.headers, decode=entry.decode)
 
     def origin(self, url: str) -> str:
-        """Return the origin that owns `url`, as `host:port`: what connections are counted by. Raises OriginError.
+        """Return what connections for `url` are counted by, as `host:port` where one is dialled. Raises OriginError.
 
-        What is not on the web has one origin for each scheme, also where no source knows it: an archive may have been
-        made while one did.
+        What no source knows has one origin for each scheme: an archive may have been made while one did.
         """
         scheme, colon, _ = url.partition(":")
-        if self._sources.get(scheme.lower()) is not self._http:
-            return scheme + colon
-        try:
-            return origin_of(url)
-        except ValueError as error:
-            raise OriginError("unsafe_url", str(error)) from error
+        source = self._sources.get(scheme.lower())
+        return scheme + colon if source is None else source.origin(url)
 
     def waiting(self) -> list[Waiting]:
         """Return the origins that requests wait for because they refuse some."""

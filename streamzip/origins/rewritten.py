@@ -20,6 +20,9 @@ class Address(NamedTuple):
 class Rewriter(Protocol):
     """Knows the addresses."""
 
+    def origin(self, url: str) -> str:
+        """Return the `host:port` of the addresses that `url` stands for; its scheme where there are none."""
+
     async def address(self, url: str) -> Address:
         """Return the http or https address that `url` stands for at this attempt. Raises OriginError."""
 
@@ -38,6 +41,10 @@ class RewrittenSource:
         bound._http = self._http.with_fields(fields, decode=decode)
         bound._decode = decode
         return bound
+
+    def origin(self, url: str) -> str:
+        """Return the `host:port` that is dialled for `url`."""
+        return self._rewriter.origin(url)
 
     async def probe(self, url: str, *, keep: int = 0, patient: bool = True) -> Facts:
         """Return the facts of the file, as Source.probe does."""

@@ -16,7 +16,7 @@ from mimetypes import MimeTypes
 from streamzip.errors import NotFound, OriginError
 from streamzip.files.aside import in_threads
 from streamzip.manifest.fields import Fields
-from streamzip.manifest.uploads import name_and_digest
+from streamzip.manifest.uploads import SCHEME, name_and_digest
 from streamzip.origins.port import Facts, Opened, Validator
 from streamzip.uploads.files import Upload, Uploads
 
@@ -35,6 +35,10 @@ class UploadSource:
     def with_fields(self, fields: Fields, *, decode: bool = False) -> "UploadSource":
         """Return the source itself: nobody is asked."""
         return self
+
+    def origin(self, url: str) -> str:
+        """Return one name for all of them: they lie on one disk."""
+        return SCHEME
 
     async def probe(self, url: str, *, keep: int = 0, patient: bool = True) -> Facts:
         """Return the facts of the file. Raises OriginError (`http_404`, `unsafe_url`)."""

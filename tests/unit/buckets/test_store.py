@@ -50,6 +50,12 @@ async def objects(router: respx.Router) -> AsyncIterator[Objects]:
         yield Objects(buckets, {"photos": Signed(), "kept": Signed()}, HttpSource(fetcher), LIMITS)
 
 
+def test_objects_are_counted_by_the_endpoint_that_is_dialled(objects: Objects) -> None:
+    """All buckets of one endpoint together; a bucket that is listed no more has none, and fails when it is pulled."""
+    assert objects.origin("s3://photos/a.jpg") == objects.origin("s3://kept/b%20.jpg?versionId=1") == "store.example:443"
+    assert objects.origin("s3://gone/a.jpg") == objects.origin("s3://") == "s3:"
+
+
 def asked(*urls: str, owner: str | None = "web") -> CreateRequest:
     return parse_create(json.dumps({"urls": urls}).encode(), LIMITS, owner=owner)
 
