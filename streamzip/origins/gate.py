@@ -93,7 +93,7 @@ class Gate:
                 host.throttle.why,
             )
             for origin, host in self._hosts.items()
-            if host.throttle.throttles and (host.waiters or host.pausing)
+            if host.throttle.throttles and (host.waiters or host.pausing or self._lanes.is_awaited(origin))
         ]
 
     async def through(

@@ -72,6 +72,11 @@ class Lanes:
             lane.limit = self._narrowed.get(origin, self._limit)
             self._give_out(lane)
 
+    def is_awaited(self, origin: str) -> bool:
+        """Return whether anybody waits for a connection's turn at the origin."""
+        lane = self._origins.get(origin)
+        return lane is not None and any(not turn.done() for _, turn in lane.waiting)
+
     def nudge(self, origin: str) -> None:
         """Let a part enter now that a reader has come to stand at."""
         lane = self._origins.get(origin)

@@ -86,6 +86,41 @@ async def test_gate_of_an_origin_that_throttles_leaves_the_connections_to_others
     await asyncio.wait_for(asyncio.gather(*(lanes.enter("third.example:80", lambda: True) for _ in range(START))), 5)
 
 
+async def test_gate_names_an_origin_whose_connections_alone_are_waited_for() -> None:
+    """An archive is told what it waits for also while another one's slow readers hold all that the origin allows."""
+    lanes, refusing = Lanes(20), False
+    gate = Gate(16, lanes=lanes)
+
+    async def ask() -> None:
+        if refusing:
+            raise OriginError("http_503", "too many", transient=True, retry_after=0.0)
+
+    async def read(number: int) -> None:
+        await lanes.enter(ORIGIN, lambda: True)
+        try:
+            await gate.through(ORIGIN, str(number), ask)
+            await asyncio.Event().wait()  # for a reader that is slow to take it
+        finally:
+            lanes.leave(ORIGIN)
+
+    reading = [asyncio.create_task(read(number)) for number in range(12)]
+    await asyncio.sleep(0)
+    refusing = True
+    refused = [asyncio.create_task(read(number)) for number in range(12, 18)]
+    await asyncio.sleep(0)
+    for each in refused:  # their readers leave
+        each.cancel()
+    await asyncio.wait(refused)
+    assert not gate.waiting()
+    reading.append(asyncio.create_task(read(18)))
+    await asyncio.sleep(0)
+    assert [each.origin for each in gate.waiting()] == [ORIGIN]
+    for each in reading:
+        each.cancel()
+    await asyncio.wait(reading)
+    assert not gate.waiting()
+
+
 async def test_gate_asks_again_when_a_host_still_counts_connections_that_are_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
