@@ -70,11 +70,11 @@ from streamzip.origins.fetch import CHAIN, Fetcher
 from streamzip.origins.gate import Gate
 from streamzip.origins.http import HttpSource
 from streamzip.origins.lanes import Lanes
-from streamzip.origins.passes import Passes
 from streamzip.origins.port import Source
 from streamzip.origins.pull import Bounds, Patience
 from streamzip.origins.registry import Registry
 from streamzip.origins.rewritten import RewrittenSource
+from streamzip.origins.sightings import Sightings
 from streamzip.process.descriptors import Shares
 from streamzip.retry import spread
 from streamzip.spool.memory import Memory
@@ -124,15 +124,18 @@ class Parts:
         )
         pace = Pace(settings.min_rate, settings.read_timeout)
         at_once = max(1, settings.connections_per_origin // settings.workers)
-        passes = Passes(settings.data_dir / "passes")
+        passes = Sightings(settings.data_dir / "passes")
         lanes = Lanes(at_once, shares.origins)
         self.gate = Gate(at_once, patience=settings.throttle_wait, passes=passes, lanes=lanes)
         chain = max(CHAIN, settings.connect_timeout + settings.read_timeout)
-        http = HttpSource(Fetcher(self.transport, allow=settings.exempt, gate=self.gate, chain=chain), pace=pace)
+        doubts = Sightings(settings.data_dir / "doubts")
+        web = Fetcher(self.transport, allow=settings.exempt, gate=self.gate, chain=chain)
+        http = HttpSource(web, pace=pace, doubts=doubts)
         # What the operator named for other programs' interfaces may be private; no URL of a client is asked for so.
         self._to_own = direct(settings, settings.allow_hosts | dropins.hosts(settings))
         allow_own = settings.exempt | dropins.hosts(settings)
-        own = HttpSource(Fetcher(self._to_own, allow=allow_own, gate=self.gate, chain=chain), pace=pace)
+        to_own = Fetcher(self._to_own, allow=allow_own, gate=self.gate, chain=chain)
+        own = HttpSource(to_own, pace=pace, doubts=doubts)
         self._to_buckets = buckets.way_to(settings, self.transport)
         objects, in_buckets = buckets.objects_of(settings, self._to_buckets, self.gate, pace)
         own_schemes: dict[str, Source] = {

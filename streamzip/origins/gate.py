@@ -18,7 +18,7 @@ from streamzip.errors import OriginError
 from streamzip.net.throttle import Throttle
 from streamzip.origins.kinds import Refusal, refusal_of
 from streamzip.origins.lanes import Lanes
-from streamzip.origins.passes import Passes
+from streamzip.origins.sightings import Sightings
 from streamzip.retry import grown, spread
 
 T = TypeVar("T")
@@ -69,14 +69,14 @@ class Gate:
         ceiling: int,
         *,
         patience: float = 90.0,
-        passes: Passes | None = None,
+        passes: Sightings | None = None,
         lanes: Lanes | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._ceiling = ceiling
         self._patience = patience
-        self._passes = Passes() if passes is None else passes
+        self._passes = Sightings() if passes is None else passes
         self._lanes = Lanes(ceiling) if lanes is None else lanes
         self._clock = clock
         self._wall = wall
@@ -214,7 +214,7 @@ class Gate:
         host = self._hosts.get(origin)
         if host is None:
             self._forget_idle()
-            host = self._hosts[origin] = _Host(origin, Throttle(self._ceiling), Passes.place(origin))
+            host = self._hosts[origin] = _Host(origin, Throttle(self._ceiling), Sightings.place(origin))
         return host
 
     def _forget_idle(self) -> None:

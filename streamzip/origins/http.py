@@ -5,6 +5,7 @@ was asked and with each other, and the bytes are counted.
 """
 
 import copy
+import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from streamzip.origins.gate import Waiting
 from streamzip.origins.kinds import is_beyond_end, is_over_time, refuses_range
 from streamzip.origins.port import Facts, Opened, Validator
 from streamzip.origins.recent import Recent
+from streamzip.origins.sightings import Sightings
 from streamzip.spans import Data
 from streamzip.urls.urls import origin_of
 
@@ -50,15 +52,24 @@ class _Target:
 
 
 class HttpSource:
-    """Sources of http: and https:. `pace`: what their bodies must keep; `limit`: how fast all of them are taken."""
+    """Sources of http: and https:. `pace`: what their bodies must keep; `limit`: how fast all of them are taken.
+    `doubts`: when tags of an origin were last seen to change with the same file, in this and the other workers.
+    """
 
-    def __init__(self, fetcher: Fetcher, *, pace: Pace = Pace(), limit: RateLimit | None = None) -> None:  # noqa: B008 - frozen
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        *,
+        pace: Pace = Pace(),  # noqa: B008 - frozen
+        limit: RateLimit | None = None,
+        doubts: Sightings | None = None,
+    ) -> None:
         self._fetcher = fetcher
         self._pace = pace
         self._limit = limit
         self._rangeless: Recent[str, bool] = Recent(4096, _REMEMBERED)
         self._others: Recent[str, Facts] = Recent(4096, _REMEMBERED)  # by URL: what came in place of a pinned version
-        self._doubted: Recent[str, bool] = Recent(4096, _REMEMBERED)  # origins whose tags change with the same file
+        self._doubts = Sightings() if doubts is None else doubts
         self._ranged: Recent[str, bool] = Recent(4096, _REMEMBERED)  # one bad file does not take it from the others
         self._targets: Recent[tuple[str, Fields], _Target] = Recent(4096, _REMEMBERED)
 
@@ -165,15 +176,18 @@ class HttpSource:
         """
         before = self._others.get(url)
         if before is not None and facts.size == before.size and facts.validator != before.validator:
-            self._doubted.put(_origin(url), True)
+            self._doubts.note(Sightings.place(_origin(url)), time.monotonic())
         self._others.put(url, facts)
 
     def judged(self, url: str, facts: Facts) -> Facts:
         """Return the facts, their validator as weak as its origin has made it."""
         validator = facts.validator
-        if validator is None or not validator.strong or not self._doubted.get(_origin(url)):
+        if validator is None or not validator.strong or not self._is_doubted(url):
             return facts
         return facts._replace(validator=validator._replace(strong=False))
+
+    def _is_doubted(self, url: str) -> bool:
+        return self._doubts.lately(Sightings.place(_origin(url)), time.monotonic(), _REMEMBERED)
 
     async def page(self, url: str, *, most: int) -> Page:
         """Return what is found at `url` at the end of the redirects, its first `most` bytes at least. Raises

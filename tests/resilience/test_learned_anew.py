@@ -7,6 +7,7 @@ from itertools import count, cycle
 
 import pytest
 
+from tests.support.fixtures import Launch
 from tests.support.gateway import Gateway
 from tests.support.origin import Answer, File, Origin, Pattern, Reply, Request, Status
 from tests.support.resuming import is_stale, resume
@@ -52,6 +53,27 @@ def test_file_with_a_new_tag_on_every_answer_can_be_had(
     assert only_member(gateway.download(hash)) == body
     assert gateway.until(hash)["errors"] == []
     assert len(origin.requests(path)) < 30
+
+
+def test_file_with_a_new_tag_on_every_answer_can_be_had_behind_others(launch: Launch, origin: Origin) -> None:
+    """Once bytes of the archive were given out no other tag takes the planned one's place. The next create makes
+    another archive of it, which any worker pulls, and any life of the gateway.
+    """
+    path, body, tags = f"/anew/{next(NUMBERS)}.png", Pattern(LARGE)[:], count()
+    origin.serve("/anew/first.png", File(Pattern(LARGE)))
+    origin.serve(path, Reply(lambda _: File(body, etag=f'"{next(tags)}"')))
+    urls = [origin.url("/anew/first.png"), origin.url(path)]
+    gateway = launch(allow=[origin.authority], lookahead="1")
+    hash = gateway.create(urls=urls)["archive_hash"]
+    assert gateway.client.head(f"/archive/get/{hash}.zip").status_code == 200
+    resume(gateway, hash, 0, None)
+    assert is_stale(gateway, hash)
+    gateway.kill()
+    gateway.start()
+    hash = gateway.create(urls=urls)["archive_hash"]
+    assert gateway.client.head(f"/archive/get/{hash}.zip").status_code == 200
+    with zipfile.ZipFile(io.BytesIO(gateway.download(hash))) as opened:
+        assert [opened.read(name) for name in opened.namelist()] == [Pattern(LARGE)[:], body]
 
 
 @either

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from streamzip.origins.passes import Passes
+from streamzip.origins.sightings import Sightings
 from streamzip.spool.shelf import Shelf
 from streamzip.uploads.files import Uploads
 
@@ -58,6 +58,6 @@ def test_uploads_and_what_workers_share_are_closed_to_other_users(tmp_path: Path
     """Also where the operator's data folder is open."""
     uploads = Uploads(tmp_path / "uploads", most=1, quota=1, files=1)
     asyncio.run(uploads.sweep())
-    Passes(tmp_path / "passes")
+    Sightings(tmp_path / "passes")
     assert {mode & 0o077 for mode in modes(tmp_path / "uploads").values()} == {0}
     assert stat.S_IMODE((tmp_path / "passes").stat().st_mode) == 0o600
