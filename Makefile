@@ -20,7 +20,7 @@ run: $(RUN) ## the gateway on 127.0.0.1:8000, its data in ./data (ARGS="--port 9
 demo: $(RUN) ## the main job by itself, in under a minute: an origin, a gateway, a download, a failure
 	.venv/bin/python examples/demo.py
 
-cluster: $(DEV) ## several gateways on PostgreSQL behind nginx, one of them killed in mid-download (scripts/test-tools)
+cluster: $(DEV) ## several gateways on PostgreSQL and S3 behind nginx, one killed in mid-download (scripts/test-tools)
 	.venv/bin/python examples/cluster.py
 
 install: $(DEV) ## .venv with the gateway and its tests' packages

@@ -1,4 +1,5 @@
-"""Several gateways on one machine: PostgreSQL, nginx and three gateways, one of which is killed in mid-download.
+"""Several gateways on one machine: PostgreSQL, an S3 server, nginx and three gateways, one of which is killed in
+mid-download.
 
     make cluster
 
@@ -10,90 +11,29 @@ import contextlib
 import http.client
 import io
 import os
-import pwd
 import secrets
-import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import psycopg
 from demo import MIB, Answer, Site, ask, content, must, origin, say
+from servers import bucket, free_port, nginx, postgresql, ready, running, until
 
-ROOT = Path(__file__).parent.parent
+from streamzip.access.api_keys import new_key
+
 FILES = {"/cover.jpg": 300_000, "/film.mov": 100 * MIB, "/notes.pdf": 2 * MIB}
 KEYS, WEBHOOKS = f"k1:{secrets.token_hex(32)}", f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
-STARTS_WITHIN = 40.0  # seconds
+ADMIN, ADMIN_LINE = new_key("operator")
 UNTOLD = 16 * MIB  # what a gateway pulls, at most, before it tells the others of it
 PART = 8 * MIB
-
-
-def free_port() -> int:
-    """Return a port that nobody has now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def program(name: str, *places: str) -> str:
-    """Return where the program is."""
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", *places])
-    found = shutil.which(name, path=path)
-    if found is None:
-        raise SystemExit(f"{name} is not here; on Debian scripts/test-tools installs it")
-    return found
-
-
-@contextlib.contextmanager
-def running(command: list[str], log: Path, **options: Any) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a server for as long as the context lasts; Ctrl-C is for this program, not for it."""
-    with log.open("ab") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True, **options)
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(10)
-        process.kill()
-        process.wait()
-
-
-@contextlib.contextmanager
-def postgresql(folder: Path) -> Iterator[str]:
-    """A PostgreSQL of its own; its URL. It never runs as root."""
-    places = [str(path.parent) for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
-    data, port = folder / "postgresql", free_port()
-    data.mkdir()
-    user = None
-    if os.geteuid() == 0:
-        user = "postgres" if "postgres" in {each.pw_name for each in pwd.getpwall()} else "nobody"
-        shutil.chown(data, user)
-    as_user: dict[str, Any] = {"user": user, "cwd": "/"}
-    how = ["-D", str(data), "--no-sync", "--auth=trust", "--username=streamzip", "--encoding=UTF8", "--locale=C.UTF-8"]
-    subprocess.run([program("initdb", *places), *how], check=True, stdout=subprocess.DEVNULL, **as_user)
-    url = f"postgresql://streamzip@127.0.0.1:{port}/postgres"
-    listen = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={port}", "-c", "unix_socket_directories="]
-    command = [program("postgres", *places), "-D", str(data), *listen]
-    with running(command, folder / "postgresql.log", **as_user) as process:
-        _until(lambda: _answers(url), process, folder / "postgresql.log")
-        yield url
-
-
-def _answers(url: str) -> bool:
-    with contextlib.suppress(psycopg.OperationalError):
-        psycopg.connect(url, connect_timeout=2).close()
-        return True
-    return False
+PROGRAM = str(Path(sys.executable).with_name("streamzip"))
 
 
 @dataclass
@@ -106,58 +46,42 @@ class Node:
     log: Path
     data: Path
 
-    def resumed(self) -> bool:
-        """Return whether it has given out the rest of a download."""
-        return '"status": 206' in self.log.read_text()
+    def says(self, text: str) -> bool:
+        """Return whether its log has the text."""
+        return text in self.log.read_text()
+
+    def wait_for(self, event: str) -> None:
+        """Wait until its log has the event; end the program where it does not come."""
+        deadline = time.monotonic() + 30
+        while not self.says(f'"event": "{event}"'):
+            must(time.monotonic() < deadline, f"{self.name} did not say {event}:\n{self.log.read_text()}")
+            time.sleep(0.05)
+
+    def evict(self, archive_hash: str) -> None:
+        """Have it remove its copy, as soon as nobody reads it any more."""
+        command = [PROGRAM, "admin", "evict", archive_hash, "--server", f"http://{self.address}", "--key", ADMIN]
+        deadline = time.monotonic() + 30
+        while (ended := subprocess.run(command, capture_output=True, text=True, check=False)).returncode:
+            must(time.monotonic() < deadline, f"{self.name} did not evict the copy: {ended.stderr}")
+            time.sleep(0.2)
 
 
 @contextlib.contextmanager
-def gateway(name: str, folder: Path, store: str, front: str, allowed: str) -> Iterator[Node]:
-    """A gateway on the store, begun and not awaited yet."""
+def gateway(name: str, folder: Path, shared: dict[str, str], front: str, allowed: str) -> Iterator[Node]:
+    """A gateway, begun and not awaited yet. `shared`: the variables that name the store and the bucket."""
     port, log, data = free_port(), folder / f"{name}.log", folder / name
     clean = {key: value for key, value in os.environ.items() if not key.startswith("STREAMZIP_")}
     settings = {
-        "STREAMZIP_STORE_URL": store,
         "STREAMZIP_SECRET_KEYS": KEYS,
+        "STREAMZIP_ADMIN_KEYS": ADMIN_LINE,
         "STREAMZIP_WEBHOOK_SECRET": WEBHOOKS,
         "STREAMZIP_PUBLIC_URL": f"http://{front}",
         "STREAMZIP_NODE": name,
         "STREAMZIP_ALLOW_HOSTS": allowed,
     }
-    command = [str(Path(sys.executable).with_name("streamzip")), "serve", "--port", str(port), "--data", str(data)]
-    with running(command, log, env=clean | settings) as process:
+    command = [PROGRAM, "serve", "--port", str(port), "--data", str(data)]
+    with running(command, log, env=clean | shared | settings) as process:
         yield Node(name, f"127.0.0.1:{port}", process, log, data)
-
-
-@contextlib.contextmanager
-def nginx(folder: Path, front: str, nodes: list[Node]) -> Iterator[None]:
-    """The nginx that is shipped for several gateways, in front of these."""
-    run = folder / "nginx"
-    run.mkdir()
-    places = ["--listen", front, "--gateways", ",".join(node.address for node in nodes)]
-    places += ["--run", str(run), "--access-log", str(run / "access.log")]
-    made = subprocess.run([sys.executable, ROOT / "scripts" / "nginx-conf", *places], check=True, capture_output=True)
-    conf = run / "nginx.conf"
-    conf.write_bytes(made.stdout)
-    user = " user root;" if os.geteuid() == 0 else ""
-    command = [program("nginx"), "-c", str(conf), "-p", str(run), "-e", "stderr", "-g", f"daemon off;{user}"]
-    with running(command, folder / "nginx.log") as process:
-        _until(lambda: _ready(front), process, folder / "nginx.log")
-        yield
-
-
-def _ready(address: str) -> bool:
-    with contextlib.suppress(OSError, http.client.HTTPException):
-        return ask(address, "GET", "/readyz").status == 200
-    return False
-
-
-def _until(reached: Callable[[], bool], process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + STARTS_WITHIN
-    while not reached():
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise SystemExit(f"it did not start:\n{log.read_text()}")
-        time.sleep(0.05)
 
 
 def owner_of(archive_hash: str, store: str, nodes: list[Node]) -> Node:
@@ -177,7 +101,7 @@ def heir_of(victim: Node, nodes: list[Node]) -> Node:
     """Return the gateway that gave out the rest, as its log has it."""
     for _ in range(200):
         for node in nodes:
-            if node is not victim and node.resumed():
+            if node is not victim and node.says('"status": 206'):
                 return node
         time.sleep(0.05)
     raise SystemExit("NOT AS IT SHOULD BE: no gateway says that it gave out the rest")
@@ -238,16 +162,43 @@ def show_it(front: str, host: str, store: str, nodes: list[Node], site: Site) ->
     )
     must(site.sent < 2 * size - len(first.body) + UNTOLD + 4 * PART, "what lay before was pulled again")
 
-    say("5. Ask another gateway for the status, and delete the archive there")
+    archive = first.body + rest.body
     last = next(node for node in nodes if node not in (victim, heir))
+    show_bucket(front, path, archive, site, heir, last)
+
+    say("7. Ask another gateway for the status, and delete the archive there")
     state = ask(last.address, "GET", f"/api/archive/status/{hash}").document
-    say(f"   {last.name}: {state['status']}, {state['progress']['bytes']:,} bytes are at {heir.name}")
+    say(f"   {last.name}: {state['status']}, {state['progress']['bytes']:,} bytes were pulled")
     must(state["progress"]["bytes"] > 0, "the status is that of one gateway alone")
     token = str(created.document["delete_token"])
     deleted = ask(last.address, "DELETE", f"/api/archive/{hash}", headers={"X-Delete-Token": token})
     must(deleted.status == 204, f"the delete answered {deleted.status}")
     must(ask(heir.address, "HEAD", path).status == 404, "the archive is not gone everywhere")
     say(f"   204, and {heir.name} answers 404")
+
+
+def show_bucket(front: str, path: str, archive: bytes, site: Site, heir: Node, last: Node) -> None:
+    """Have a finished copy put into the bucket and evicted from the disk, and two gateways serve it from there."""
+    say(f"5. Download all of it: {heir.name} has only what it sent, and pulls the rest. Its copy goes into the bucket")
+    whole = ask(front, "GET", path)
+    must(whole.status == 200 and whole.body == archive, "the whole download gave other bytes")
+    heir.wait_for("copy_offloaded")
+    before = site.sent
+    archive_hash = path.rpartition("/")[2].partition(".")[0]
+    heir.evict(archive_hash)
+    for node in (heir, last):
+        copies = [each for each in (node.data / "spool").rglob(f"{archive_hash}*") if each.suffix == ".zip"]
+        must(not copies, f"{node.name} has a copy on its disk")
+    say(f"   then it is taken from {heir.name}'s disk: the bucket alone has it, {len(archive):,} bytes")
+
+    say(f"6. Download it from {last.name}, which never had it, and from {heir.name}")
+    for node in (last, heir):
+        began = time.monotonic()
+        again = ask(node.address, "GET", path)
+        must(again.status == 200 and again.body == archive, f"{node.name} gave other bytes")
+        say(f"   {node.name}: the same bytes in {time.monotonic() - began:.1f} s")
+    must(site.sent == before, "the origin was asked again")
+    say("   the origin has sent nothing for these two")
 
 
 def check(archive: bytes, site: Site) -> None:
@@ -267,12 +218,13 @@ def main() -> None:
         folder.chmod(0o755)  # PostgreSQL's user has a folder in it
         host = stack.enter_context(origin(site))
         store = stack.enter_context(postgresql(folder))
+        shared = stack.enter_context(bucket(folder)) | {"STREAMZIP_STORE_URL": store}
         names = ("gateway-1", "gateway-2", "gateway-3")
-        nodes = [stack.enter_context(gateway(each, folder, store, front, host)) for each in names]
+        nodes = [stack.enter_context(gateway(each, folder, shared, front, host)) for each in names]
         for node in nodes:
-            _until(partial(_ready, node.address), node.process, node.log)
-        stack.enter_context(nginx(folder, front, nodes))
-        say(f"nginx on {front}, three gateways behind it, one PostgreSQL, an origin on {host}: ports of this machine")
+            until(partial(ready, node.address), node.process, node.log)
+        stack.enter_context(nginx(folder, front, [node.address for node in nodes]))
+        say(f"nginx on {front}, three gateways behind it, PostgreSQL, a bucket, an origin on {host}: all of it here")
         say()
         show_it(front, host, store, nodes, site)
     say()

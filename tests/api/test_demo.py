@@ -23,16 +23,17 @@ def test_demo_ends_well_and_names_its_failure() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.needs("postgresql", "nginx")
+@pytest.mark.needs("postgresql", "nginx", "seaweedfs")
 def test_cluster_survives_the_death_of_a_gateway() -> None:
-    """It takes less than two minutes, and all its checks hold."""
+    """It takes less than two minutes, and all its checks hold, of the bucket too."""
     ended = subprocess.run([sys.executable, CLUSTER], capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "is dead" in ended.stdout
+    assert "the bucket alone has it" in ended.stdout
 
 
 @pytest.mark.slow
-@pytest.mark.needs("postgresql", "nginx")
+@pytest.mark.needs("postgresql", "nginx", "seaweedfs")
 def test_cluster_leaves_nothing_behind_when_it_is_interrupted() -> None:
     """Ctrl-C ends every server, and takes the folder away."""
     with tempfile.TemporaryDirectory(prefix="streamzip-test-") as name:  # pytest's own are closed to PostgreSQL's user

@@ -73,7 +73,10 @@ def test_compose_gives_every_gateway_what_the_others_have(compose: Resource) -> 
         assert service["environment"].keys() >= NEEDED
     assert len({volume for service in workers for volume in service["volumes"]}) == len(workers)
     assert services["worker"]["command"] == ["worker"]
-    mounted = {each.partition(":")[0] for service in services.values() for each in service["volumes"]}
+    bucket = compose["x-settings"][variable("shared_url")].removeprefix("s3://").partition("/")[0]
+    (made,) = services["bucket"]["command"]
+    assert f"s3.bucket.create -name {bucket} " in made
+    mounted = {each.partition(":")[0] for service in services.values() for each in service.get("volumes", ())}
     assert {each for each in mounted if "/" not in each} == compose["volumes"].keys()
 
 
@@ -83,7 +86,7 @@ def test_compose_gives_every_service_limits_and_rotates_its_log(compose: Resourc
     for service in services.values():
         assert service["logging"]["options"].keys() == {"max-size", "max-file"}
         assert service["mem_limit"]
-        assert service["restart"] == "unless-stopped"
+        assert service["restart"] in ("unless-stopped", "on-failure:10")
     for name in GATEWAYS:
         service = services[name]
         chosen = settings(service["environment"])
