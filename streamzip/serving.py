@@ -5,11 +5,10 @@ import contextlib
 import dataclasses
 import logging
 import multiprocessing
-import os
-import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 
 import uvicorn
@@ -28,13 +27,13 @@ from streamzip.data_folder import closed_to_group
 from streamzip.edge.clients import Door
 from streamzip.edge.door import behind
 from streamzip.logs import event
-from streamzip.process import exposing, memory, sharing
+from streamzip.process import exposing, hangup, memory, sharing
 from streamzip.process.descriptors import shared_out
 from streamzip.process.listening import listen, shown, to_open
-from streamzip.process.sampling import UnderWay, sample
+from streamzip.process.sampling import Clients, UnderWay, sample
 from streamzip.process.server import Server
 from streamzip.process.workers import CANNOT_START, Workers
-from streamzip.start import Secrets, prove, try_store
+from streamzip.start import Secrets, prove, read_keys_again, try_store
 from streamzip.store.migrations import STEPS
 from streamzip.urls.addresses import is_loopback
 
@@ -47,8 +46,10 @@ def migrate(settings: Settings) -> int:
     return len(STEPS)
 
 
-def serve(settings: Settings) -> None:
-    """Listen and answer until SIGINT or SIGTERM. Raises SetupError where a part cannot be made."""
+def serve(settings: Settings, beside: AbstractContextManager[None]) -> None:
+    """Listen and answer until SIGINT or SIGTERM. Raises SetupError where a part cannot be made. `beside`: entered once
+    the store is proven, and left after the last response.
+    """
     check_shared(settings)
     memory.forbid_core_files()
     shared_out()
@@ -67,12 +68,15 @@ def serve(settings: Settings) -> None:
             event(logger, logging.WARNING, "copies_out_of_reach", folder=str(folder))
     event(logger, logging.INFO, "listening", url=shown(sockets[0], settings.unix))
     _say_where(settings, sockets[0])
-    with _exposed(settings):
+    with exposing.exposed(settings.metrics), beside:
         if settings.workers == 1:
             _work(settings, not others and settings.jobs == "embedded", 0, sockets)
         else:
             exposing.begin("supervisor")
-            Workers(settings.workers, partial(_worker, settings), sockets, settings.stop_within).run()
+            Workers(
+                *(settings.workers, partial(_worker, settings), sockets, settings.stop_within),
+                renewed=partial(_renewed, secrets, settings),
+            ).run()
 
 
 def _say_where(settings: Settings, listening: socket.socket) -> None:
@@ -82,14 +86,6 @@ def _say_where(settings: Settings, listening: socket.socket) -> None:
     if place is not None and for_a_person:
         sys.stderr.write(f"streamzip: open {place} in a browser; Ctrl-C stops the gateway\n")
         sys.stderr.flush()
-
-
-def _exposed(settings: Settings) -> contextlib.AbstractContextManager[object]:
-    """Return what answers to Prometheus for as long as its context lasts, where the operator wants that."""
-    if settings.metrics is None:
-        return contextlib.nullcontext()
-    host, _, port = settings.metrics.rpartition(":")
-    return exposing.Exposition(host.strip("[]"), int(port))
 
 
 def _work(settings: Settings, alone: bool, place: int, sockets: Sequence[socket.socket]) -> None:
@@ -110,6 +106,13 @@ def _worker(settings: Settings, place: int, sockets: Sequence[socket.socket]) ->
         sys.exit(CANNOT_START)
 
 
+def _renewed(secrets: Secrets, settings: Settings) -> Callable[[int, Sequence[socket.socket]], None]:
+    """Return what runs a worker that is begun after SIGHUP: with the keys that the others are told to read."""
+    with contextlib.suppress(SetupError):  # which each of them tells
+        secrets.read_keys_again(settings)
+    return partial(_worker, secrets.with_keys(settings))
+
+
 async def _serve(settings: Settings, alone: bool, sockets: Sequence[socket.socket]) -> None:
     shares = shared_out()
     event(logger, logging.INFO, "descriptors", **dataclasses.asdict(shares))
@@ -119,16 +122,14 @@ async def _serve(settings: Settings, alone: bool, sockets: Sequence[socket.socke
     door = Door(shares.clients, within=settings.request_timeout, untaken=2 * settings.write_timeout)
     running = [parts.work()]
     if settings.metrics is not None:
-        watches, memory_held = parts.gateway.watches, parts.memory
-        running.append(sample(UnderWay(door, watches, parts.gate, parts.table, memory_held, parts.dispatcher)))
+        under_way = UnderWay(parts.gate, parts.table, parts.memory, parts.dispatcher)
+        running.append(sample(Clients(door, parts.gateway.watches), under_way))
     background = asyncio.gather(*running)
     parent = multiprocessing.parent_process()
     config = _uvicorn_config(app, door)
     server = Server(config, parts.leaving, stop_within=settings.stop_within, is_worker=parent is not None)
     loop = asyncio.get_running_loop()
-    if not os.isatty(0):  # there it says that the terminal was closed
-        loop.add_signal_handler(signal.SIGHUP, _read_keys_again, parts.secrets, settings)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+    hangup.listen(partial(read_keys_again, parts.secrets, settings))
     memory.keep_what_is_loaded()
     if parent is not None:  # a worker whose supervisor was killed ends as well: nobody would start it again
         loop.add_reader(parent.sentinel, setattr, server, "should_exit", True)
@@ -138,15 +139,6 @@ async def _serve(settings: Settings, alone: bool, sockets: Sequence[socket.socke
         background.cancel()
         await asyncio.gather(background, return_exceptions=True)
         await parts.close()
-
-
-def _read_keys_again(secrets: Secrets, settings: Settings) -> None:
-    try:
-        secrets.read_keys_again(settings)
-    except SetupError as error:
-        event(logger, logging.ERROR, "keys_not_read", detail=str(error))
-    else:
-        event(logger, logging.INFO, "keys_read")
 
 
 def _uvicorn_config(app: ASGIApp, door: Door) -> uvicorn.Config:

@@ -45,6 +45,7 @@ class Secrets:
         self.receiver = None if settings.webhook_url is None else settings.webhook_url.get_secret_value()
         origin = None if self.receiver is None else _read("webhook_url", origin_of, self.receiver)
         self.receivers = frozenset() if origin is None else frozenset({origin})
+        self._keys_read: dict[str, SecretStr | None] = {}
 
     def read_keys_again(self, settings: Settings) -> None:
         """Read the API keys and the admin keys again, from where the settings come from. Raises SetupError, and then
@@ -55,10 +56,17 @@ class Secrets:
         except ValidationError as error:
             raise SetupError("; ".join(each["msg"] for each in error.errors(include_input=False))) from error
         api_keys, admin_keys = _keys("api_keys", found.api_keys), _keys("admin_keys", found.admin_keys)
-        if not self.api_keys.take_over(api_keys):
-            raise SetupError(f"{variable('api_keys')}: to have some where there were none, or none, needs a restart")
-        if not self.admin_keys.take_over(admin_keys):
-            raise SetupError(f"{variable('admin_keys')}: to have some where there were none, or none, needs a restart")
+        both = ("api_keys", self.api_keys, api_keys), ("admin_keys", self.admin_keys, admin_keys)
+        for setting, before, now in both:
+            if bool(before) != bool(now):  # what is guarded is settled at the start
+                raise SetupError(f"{variable(setting)}: to have some where there were none, or none, needs a restart")
+        self.api_keys.take_over(api_keys)
+        self.admin_keys.take_over(admin_keys)
+        self._keys_read = {"api_keys": found.api_keys, "admin_keys": found.admin_keys}
+
+    def with_keys(self, settings: Settings) -> Settings:
+        """Return the settings, with the keys as they were last read: for a process that is begun now."""
+        return settings.model_copy(update=self._keys_read)
 
 
 def _keys(setting: str, text: SecretStr | None) -> ApiKeys:
@@ -70,6 +78,16 @@ def _read(setting: str, parse: Callable[[str], T], text: str) -> T:
         return parse(text)
     except ValueError as error:
         raise SetupError(f"{variable(setting)}: {error}") from error
+
+
+def read_keys_again(secrets: Secrets, settings: Settings) -> None:
+    """Read the API keys and the admin keys again, and tell the log what came of it."""
+    try:
+        secrets.read_keys_again(settings)
+    except SetupError as error:
+        event(logger, logging.ERROR, "keys_not_read", detail=str(error))
+    else:
+        event(logger, logging.INFO, "keys_read")
 
 
 async def open_store(settings: Settings, secrets: Secrets | None) -> Repository:

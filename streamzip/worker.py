@@ -22,11 +22,12 @@ from streamzip.app import made
 from streamzip.config import Settings, SetupError, check_shared, variable
 from streamzip.jobs.on_procrastinate import OnProcrastinate
 from streamzip.logs import event
-from streamzip.process import memory, sharing
+from streamzip.process import exposing, hangup, memory, sharing
 from streamzip.process.descriptors import shared_out
+from streamzip.process.sampling import UnderWay, sample
 from streamzip.process.watchdog import Watchdog
 from streamzip.process.workers import CANNOT_START
-from streamzip.start import prove
+from streamzip.start import prove, read_keys_again
 from streamzip.store.dialects.postgresql import Postgresql
 
 logger = logging.getLogger(__name__)
@@ -47,7 +48,11 @@ def run(settings: Settings) -> None:
     ending = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ending.set())
-    Watchdog(partial(_process, settings)).run(ending)
+    watchdog = Watchdog(partial(_process, settings))
+    hangup.pass_on(watchdog.hang_up)
+    with exposing.exposed(settings.metrics):
+        exposing.begin("supervisor")
+        watchdog.run(ending)
 
 
 @contextlib.contextmanager
@@ -75,6 +80,7 @@ def _process(settings: Settings, beats: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the watchdog ends this one
     memory.settle()
     logs.configure(settings.log_level, settings.log_format)
+    exposing.begin("background")
     logging.getLogger("procrastinate").setLevel(logging.WARNING)  # a line for each job says no more than ours
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -89,9 +95,13 @@ async def _work(settings: Settings, beats: Connection) -> None:
     dispatcher = OnProcrastinate(parts.works, parts.clock, _connection(settings))
     task = asyncio.create_task(dispatcher.run())
     # Copies that are made here need room, and there may be no gateway beside this process that makes it.
-    others = asyncio.gather(parts.work(), _beat(dispatcher, beats))
+    running = [parts.work(), _beat(dispatcher, beats)]
+    if settings.metrics is not None:
+        running.append(sample(UnderWay(parts.gate, parts.table, parts.memory, dispatcher)))
+    others = asyncio.gather(*running)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    hangup.listen(partial(read_keys_again, parts.secrets, settings))
     parent = multiprocessing.parent_process()
     if parent is not None:  # whose watchdog was killed ends as well: nobody would begin it anew
         loop.add_reader(parent.sentinel, task.cancel)

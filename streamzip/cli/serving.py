@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from streamzip.cli.ending import explain, flags_of, stop
 from streamzip.config import Settings, SetupError, unknown_variables, variable
 from streamzip.data_folder import prepare_data_dir
+from streamzip.process import hangup
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:
@@ -49,6 +50,7 @@ def _metavar(field: FieldInfo) -> str:
 @with_settings
 def serve(**flags: str | None) -> None:
     """Run the gateway. Each flag is also an environment variable, and wins over it."""
+    hangup.hold()
     _run(_read(flags))
 
 
@@ -58,6 +60,7 @@ def worker(**flags: str | None) -> None:
 
     With STREAMZIP_JOBS=procrastinate. `serve` runs one too; this is one without a gateway.
     """
+    hangup.hold()
     settings = _read(flags)
     try:
         from streamzip.worker import run
@@ -91,8 +94,7 @@ def _run(settings: Settings) -> None:
     # of a container, Python would ignore SIGTERM until uvicorn listens for it.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with _worker_beside(settings):
-            run(settings)
+        run(settings, _worker_beside(settings))
     except KeyboardInterrupt:
         pass
     except SetupError as error:

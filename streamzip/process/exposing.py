@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -92,6 +93,14 @@ class Exposition:
             except OSError:
                 continue
             return
+
+
+def exposed(address: str | None) -> AbstractContextManager[object]:
+    """Return what answers to Prometheus at host:port for as long as its context lasts; nothing without an address."""
+    if address is None:
+        return nullcontext()
+    host, _, port = address.rpartition(":")
+    return Exposition(host.strip("[]"), int(port))
 
 
 def begin(place: str) -> None:

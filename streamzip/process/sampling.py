@@ -6,7 +6,7 @@ import resource
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from streamzip import metrics
 from streamzip.archives.table import ArchiveTable
@@ -26,23 +26,40 @@ def _look_at_process() -> None:
     metrics.MEMORY.set(int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE)
 
 
+class Looked(Protocol):
+    """What is looked at each second."""
+
+    def look(self) -> None:
+        """Set the gauges."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """Who is connected to this process."""
+
+    door: Door
+    watches: Watches
+
+    def look(self) -> None:
+        """See Looked."""
+        metrics.WORKERS.set(1)
+        metrics.CONNECTIONS.set(len(self.door.asking), "idle")
+        metrics.CONNECTIONS.set(len(self.door.busy), "busy")
+        metrics.CONNECTIONS_LIMIT.set(self.door.most)
+        metrics.WATCHERS.set(self.watches.count)
+
+
 @dataclass(frozen=True, slots=True)
 class UnderWay:
     """What this process has to do with now, as its parts tell."""
 
-    door: Door
-    watches: Watches
     gate: Gate
     table: ArchiveTable
     memory: Memory
     dispatcher: Dispatcher
 
     def look(self) -> None:
-        """Set the gauges."""
-        metrics.CONNECTIONS.set(len(self.door.asking), "idle")
-        metrics.CONNECTIONS.set(len(self.door.busy), "busy")
-        metrics.CONNECTIONS_LIMIT.set(self.door.most)
-        metrics.WATCHERS.set(self.watches.count)
+        """See Looked."""
         metrics.ORIGINS_WAITED_FOR.set(len(self.gate.waiting()))
         opened, pulled = self.table.counts()
         metrics.ARCHIVES_OPEN.set(opened)
@@ -54,10 +71,9 @@ class UnderWay:
             metrics.QUEUE_WAITING.replace({(queue, why): n for why, n in counts.waiting.items()}, queue)
 
 
-async def sample(under_way: UnderWay) -> None:
-    """Look every second, until cancelled."""
+async def sample(*looked: Looked) -> None:
+    """Look at these every second, and at the process, until cancelled."""
     loop, turn, spent = asyncio.get_running_loop(), 0, 0.0
-    metrics.WORKERS.set(1)
     metrics.STARTS.add()
     metrics.BUILD.set(1, version("streamzip"))
     metrics.OPEN_FILES_LIMIT.set(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
@@ -67,7 +83,8 @@ async def sample(under_way: UnderWay) -> None:
         usage = resource.getrusage(resource.RUSAGE_SELF)
         metrics.CPU.add(amount=usage.ru_utime + usage.ru_stime - spent)
         spent = usage.ru_utime + usage.ru_stime
-        under_way.look()
+        for each in looked:
+            each.look()
         turn += 1
         due = loop.time() + EVERY
         await asyncio.sleep(EVERY)

@@ -6,6 +6,8 @@ nothing to do. So the process says that it is alive only when its server has jus
 
 import logging
 import multiprocessing
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +17,7 @@ from typing import Final
 
 from streamzip.config import SetupError
 from streamzip.logs import event
+from streamzip.process import hangup
 from streamzip.process.workers import CANNOT_START
 
 logger = logging.getLogger(__name__)
@@ -33,13 +36,16 @@ class Watchdog:
         self._context = multiprocessing.get_context("spawn")
         self._target = target
         self._silent_for = silent_for
+        self._process: BaseProcess | None = None
 
     def run(self, ending: threading.Event) -> None:
         """Keep the process running until the event is set. Raises SetupError where it cannot start."""
         while not ending.is_set():
             beats, theirs = self._context.Pipe(duplex=False)
             process = self._context.Process(target=self._target, args=(theirs,), daemon=False)
-            process.start()
+            with hangup.held():
+                process.start()
+            self._process = process
             theirs.close()
             try:
                 self._watch(process, beats, ending)
@@ -52,6 +58,12 @@ class Watchdog:
             if process.exitcode == CANNOT_START:
                 raise SetupError("the worker cannot start: the log says why")
             ending.wait(PAUSE)
+
+    def hang_up(self) -> None:
+        """Pass SIGHUP on to the process."""
+        process = self._process
+        if process is not None and process.pid is not None and process.is_alive():
+            os.kill(process.pid, signal.SIGHUP)
 
     def _watch(self, process: BaseProcess, beats: Connection, ending: threading.Event) -> None:
         """Return when the process has ended, or is to be."""

@@ -19,6 +19,7 @@ from typing import Final
 
 from streamzip.config import SetupError
 from streamzip.logs import event
+from streamzip.process import hangup
 
 logger = logging.getLogger(__name__)
 
@@ -35,12 +36,21 @@ _HURRIED: Final = 6.0  # seconds that they have after a second signal
 class Workers:
     """`count` processes that each run `target(place, sockets)`, until SIGINT or SIGTERM. `place`: its number among
     them; one that is started for a dead one has the same. `stop_within`: seconds that they give to what is under way.
+    `renewed`: returns the target of those that are started after a SIGHUP, which those that run are passed on.
     """
 
-    def __init__(self, count: int, target: Target, sockets: Sequence[socket.socket], stop_within: float) -> None:
+    def __init__(
+        self,
+        count: int,
+        target: Target,
+        sockets: Sequence[socket.socket],
+        stop_within: float,
+        renewed: Callable[[], Target],
+    ) -> None:
         self._context = multiprocessing.get_context("spawn")
         self._count = count
         self._target = target
+        self._renewed = renewed
         self._sockets = sockets
         self._stop_within = stop_within
         self._running: list[tuple[BaseProcess, float]] = []
@@ -53,9 +63,9 @@ class Workers:
         """
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._end)
-        if not os.isatty(0):  # there it says that the terminal was closed
-            signal.signal(signal.SIGHUP, self._pass_on)
-        self._running = [self._start(place) for place in range(self._count)]
+        with hangup.held():  # one that comes meanwhile would miss those that are just being started
+            self._running = [self._start(place) for place in range(self._count)]
+        hangup.pass_on(self._pass_on)
         try:
             while not self._ending.is_set():
                 # Not for ever: a signal that comes just before the wait would be noticed only at its end.
@@ -69,17 +79,15 @@ class Workers:
             self._hurried.set()
         self._ending.set()
 
-    def _pass_on(self, number: int, _frame: FrameType | None) -> None:
+    def _pass_on(self) -> None:
+        self._target = self._renewed()
         for process, _ in self._running:
             if process.pid is not None and process.is_alive():
-                os.kill(process.pid, number)
+                os.kill(process.pid, signal.SIGHUP)
 
     def _start(self, place: int) -> tuple[BaseProcess, float]:
         process = self._context.Process(target=self._target, args=(place, self._sockets), daemon=False)
-        # What comes before a worker listens for it waits (pthread_sigmask(3)), and does not end it.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
         process.start()
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         return process, time.monotonic()
 
     def _replace_dead(self) -> None:
@@ -92,7 +100,8 @@ class Workers:
             if time.monotonic() - since < _SHORT_LIFE:
                 self._ending.wait(_PAUSE)
             if not self._ending.is_set():
-                self._running[index] = self._start(index)
+                with hangup.held():
+                    self._running[index] = self._start(index)
 
     def _stop(self) -> None:
         for listening in self._sockets:

@@ -270,5 +270,5 @@ def test_gateway_does_not_start_with_a_receiver_that_cannot_work(
 ) -> None:
     """One sentence that names the setting and not its value."""
     with pytest.raises(SetupError, match=name) as caught:
-        serve(Settings(data_dir=tmp_path, port=0, **given))
+        serve(Settings(data_dir=tmp_path, port=0, **given), contextlib.nullcontext())
     assert "hunter2" not in str(caught.value)

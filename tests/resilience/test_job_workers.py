@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from tests.support import postgresql
-from tests.support.gateway import Gateway
+from tests.support.gateway import Gateway, Worker
 from tests.support.origin import File, Origin
 from tests.support.receiver import Receiver
+from tests.support.scraped import Scraped, until
 
 pytestmark = pytest.mark.needs("postgresql")
 
@@ -37,6 +38,12 @@ def workers(gateway: Gateway) -> list[int]:
     return [pid for pid in pids if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
 
 
+def until_workers(gateway: Gateway, dead: int) -> list[int]:
+    """Wait until another one has taken the dead one's place."""
+    gateway.logged("worker_begun", after=[line["event"] for line in gateway.log].index("worker_died"))
+    return [pid for pid in workers(gateway) if pid != dead]
+
+
 def prefetch(gateway: Gateway, origin: Origin, name: str, **body: Any) -> str:
     entries = [{"url": origin.url("/worked/file"), "name": name}]
     return str(gateway.create(entries=entries, prefetch=True, compression="store", **body)["archive_hash"])
@@ -56,7 +63,7 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def running(tmp_path: Path, origin: Origin, url: str, receiver: Receiver) -> Iterator[Gateway]:
     origin.serve("/worked/file", File(BODY))
-    with a_gateway(tmp_path / "data", origin, url, webhook_url=receiver.url()) as gateway:
+    with a_gateway(tmp_path / "data", origin, url, webhook_url=receiver.url(), metrics="127.0.0.1:0") as gateway:
         gateway.logged("worker_begun")
         yield gateway
 
@@ -75,9 +82,42 @@ def test_worker_works_for_the_gateway_beside_it(running: Gateway, origin: Origin
     assert running.client.get(path).status_code == 200
     told = {receiver.next().document["data"]["archive_hash"] for _ in range(2)}
     assert hash in told
+    counted = until(running, lambda now: now.sum("streamzip_deliveries_total", outcome="delivered") == 2)
     [worker] = workers(running)
+    os.kill(worker, signal.SIGKILL)
+    running.logged("worker_died")
+    after = Scraped(running)
+    assert after.sum("streamzip_deliveries_total") == 2
+    for name in ("streamzip_archives_completed_total", "streamzip_origin_requests_total"):
+        assert after.sum(name) >= counted.sum(name) >= 2
+    assert after.sum("streamzip_workers") == 1
+    [worker] = until_workers(running, worker)
     assert running.stop() == 0
     assert not Path(f"/proc/{worker}").exists()
+
+
+def test_worker_alone_counts_and_reads_its_keys_again(tmp_path: Path, origin: Origin, url: str) -> None:
+    """`streamzip worker`, beside no gateway: it answers Prometheus itself, also for a process that was killed, and
+    SIGHUP does not end it.
+    """
+    origin.serve("/worked/file", File(BODY))
+    settings = SHARED | {"store_url": url}
+    with (
+        Gateway(tmp_path / "a", allow=[origin.authority], **settings | {"jobs": "embedded"}) as gateway,
+        Worker(tmp_path / "b", allow=[origin.authority], metrics="127.0.0.1:0", **settings) as worker,
+    ):
+        gateway.stop()  # the store has an archive that nobody builds
+        worker.send(signal.SIGHUP)
+        worker.logged("keys_read")
+        until(worker, lambda now: now.sum("streamzip_worker_starts_total") == 1)
+        [process] = workers(worker)
+        os.kill(process, signal.SIGKILL)
+        worker.logged("worker_died")
+        assert Scraped(worker).sum("streamzip_worker_starts_total") == 1
+        assert Scraped(worker).sum("streamzip_log_events_total", event="worker_died") == 1
+        until_workers(worker, process)
+        until(worker, lambda now: now.sum("streamzip_worker_starts_total") == 2)
+        assert worker.stop() == 0
 
 
 @pytest.mark.slow

@@ -51,6 +51,8 @@ _ON_POSTGRESQL = {
 class Gateway:
     """One `streamzip serve`. `env`: settings without their prefix, as `prefetch="urls"`.
 
+    `Worker` is a `streamzip worker` in its place, which answers nobody.
+
     `under`: a command that runs it as its own process, as `strace -D` does. Where the tests run on PostgreSQL (`pytest
     --postgresql`) its store is a new schema there, the same for every gateway of one data folder.
     """
@@ -95,19 +97,7 @@ class Gateway:
         if self.store_url is not None:
             self.port = self.port or _free_port()
             environment |= _ON_POSTGRESQL | {"STREAMZIP_STORE_URL": self.store_url, "STREAMZIP_PUBLIC_URL": self.base}
-        self._ended = False
-        with self._logged:
-            before = len(self._lines)
-        self._process = subprocess.Popen(
-            [*self._under, str(COMMAND), "serve", "--port", str(self.port), "--data", str(self.data)],
-            env=environment | self._env,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            pass_fds=self._handed,
-        )
-        self._reading = threading.Thread(target=self._read, args=(self._process,), daemon=True)
-        self._reading.start()
+        before = self._launch("serve", environment)
         listening = self.logged("listening", after=before, seconds=STARTS_WITHIN)
         if self._unix is None:
             self.port = int(listening["url"].rpartition(":")[2])
@@ -116,6 +106,23 @@ class Gateway:
         self.client.base_url = httpx.URL(self.base)
         # It listens before its store is open; a request waits for that in the socket's queue.
         assert self.client.get("/readyz").status_code == 200
+
+    def _launch(self, command: str, environment: Mapping[str, str]) -> int:
+        """Start the process, and return how many lines there were before its first."""
+        self._ended = False
+        with self._logged:
+            before = len(self._lines)
+        self._process = subprocess.Popen(
+            [*self._under, str(COMMAND), command, "--port", str(self.port), "--data", str(self.data)],
+            env={**environment, **self._env},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            pass_fds=self._handed,
+        )
+        self._reading = threading.Thread(target=self._read, args=(self._process,), daemon=True)
+        self._reading.start()
+        return before
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stderr is not None
@@ -319,6 +326,15 @@ class Gateway:
             if time.monotonic() > deadline:
                 raise AssertionError(f"not reached, but {document}")
             time.sleep(poll)
+
+
+class Worker(Gateway):
+    """One `streamzip worker`: all of a gateway's but what asks it."""
+
+    def start(self) -> None:
+        """Start it, and return when it works."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("STREAMZIP_")}
+        self.logged("worker_begun", after=self._launch("worker", environment), seconds=STARTS_WITHIN)
 
 
 def _free_port() -> int:
