@@ -201,7 +201,7 @@ DELIVERIES = Counter("streamzip_deliveries_total", "Attempts to deliver webhooks
 # -- processes
 LOG_EVENTS = Counter("streamzip_log_events_total", "Lines of the log at warning and error.", ("level", "event"))
 LAG = Histogram("streamzip_event_loop_lag_seconds", "How late a process's event loop is.", buckets=_LAGS)
-WORKERS = Gauge("streamzip_workers", "Processes that answer clients.")
+WORKERS = Gauge("streamzip_workers", "Processes that answer clients, or do background work.", ("kind",))
 OPEN_FILES = Gauge("streamzip_open_files", "Files and sockets that the processes have open.")
 OPEN_FILES_LIMIT = Gauge("streamzip_open_files_limit", "Files and sockets that they may have open.")
 MEMORY = Gauge("streamzip_resident_bytes", "Memory of the processes.")

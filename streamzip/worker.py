@@ -17,7 +17,7 @@ from typing import Final
 
 import uvloop
 
-from streamzip import logs
+from streamzip import logs, metrics
 from streamzip.app import made
 from streamzip.config import Settings, SetupError, check_shared, variable
 from streamzip.jobs.on_procrastinate import OnProcrastinate
@@ -97,6 +97,7 @@ async def _work(settings: Settings, beats: Connection) -> None:
     # Copies that are made here need room, and there may be no gateway beside this process that makes it.
     running = [parts.work(), _beat(dispatcher, beats)]
     if settings.metrics is not None:
+        metrics.WORKERS.set(1, "background")
         running.append(sample(UnderWay(parts.gate, parts.table, parts.memory, dispatcher)))
     others = asyncio.gather(*running)
     loop = asyncio.get_running_loop()

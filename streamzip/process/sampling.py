@@ -42,7 +42,7 @@ class Clients:
 
     def look(self) -> None:
         """See Looked."""
-        metrics.WORKERS.set(1)
+        metrics.WORKERS.set(1, "clients")
         metrics.CONNECTIONS.set(len(self.door.asking), "idle")
         metrics.CONNECTIONS.set(len(self.door.busy), "busy")
         metrics.CONNECTIONS_LIMIT.set(self.door.most)

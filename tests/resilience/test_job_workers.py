@@ -90,7 +90,7 @@ def test_worker_works_for_the_gateway_beside_it(running: Gateway, origin: Origin
     assert after.sum("streamzip_deliveries_total") == 2
     for name in ("streamzip_archives_completed_total", "streamzip_origin_requests_total"):
         assert after.sum(name) >= counted.sum(name) >= 2
-    assert after.sum("streamzip_workers") == 1
+    assert after.sum("streamzip_workers", kind="clients") == 1
     [worker] = until_workers(running, worker)
     assert running.stop() == 0
     assert not Path(f"/proc/{worker}").exists()
@@ -116,7 +116,8 @@ def test_worker_alone_counts_and_reads_its_keys_again(tmp_path: Path, origin: Or
         assert Scraped(worker).sum("streamzip_worker_starts_total") == 1
         assert Scraped(worker).sum("streamzip_log_events_total", event="worker_died") == 1
         until_workers(worker, process)
-        until(worker, lambda now: now.sum("streamzip_worker_starts_total") == 2)
+        ended = until(worker, lambda now: now.sum("streamzip_worker_starts_total") == 2)
+        assert ended.labelled("streamzip_workers", "kind") == {"background": 1}
         assert worker.stop() == 0
 
 

@@ -23,6 +23,11 @@ def named(text: str) -> set[str]:
     return found
 
 
+def labels(*names: str) -> set[str]:
+    """The labels that these metrics are declared with."""
+    return {label for metric in metrics._every if metric.name in names for label in metric.labels}
+
+
 def rules() -> list[dict[str, Any]]:
     """The alert rules."""
     found = yaml.safe_load((ROOT / "deploy/alerts.yml").read_text())
@@ -48,6 +53,19 @@ def test_alerts_name_metrics_that_are_served() -> None:
         assert named(rule["expr"]), rule["alert"]
         assert named(rule["expr"]) <= metrics.names().keys(), rule["alert"]
         assert rule["annotations"]["summary"], rule["alert"]
+
+
+def test_board_and_alerts_ask_for_labels_that_their_metrics_have() -> None:
+    """A matcher on a label that a metric has not matches nothing, and a sum by it adds up all."""
+    board = json.loads((ROOT / "deploy/grafana.json").read_text())
+    asked = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+    for expression in (*asked, *(rule["expr"] for rule in rules())):
+        of = {label for name in named(expression) for label in labels(name)}
+        for name, matchers in re.findall(r"\b(streamzip_\w+)\{([^}]*)\}", expression):
+            wanted = set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", matchers))
+            assert wanted <= {*labels(*named(name)), "instance"}, expression
+        for grouped in re.findall(r"\b(?:by|without) \(([^)]*)\)", expression):
+            assert set(re.split(r",\s*", grouped)) <= of | {"instance", "le"}, expression
 
 
 def test_alerts_on_events_of_the_log_name_documented_ones() -> None:
