@@ -140,7 +140,7 @@ class Parts:
         objects, in_buckets = buckets.objects_of(settings, self._to_buckets, self.gate, pace)
         own_schemes: dict[str, Source] = {
             "upload": UploadSource(self.uploads, self.pool),
-            "s3": RewrittenSource(in_buckets, objects),
+            **dict.fromkeys(("s3", "gs", "az"), RewrittenSource(in_buckets, objects)),
         }
         pulling = Pulling(
             registry=Registry(http, {**own_schemes, **dropins.sources(settings, own, in_buckets, objects)}),

@@ -123,7 +123,7 @@ def _compat(value: Any) -> frozenset[str]:
 
 def _buckets(value: Any) -> tuple[Bucket, ...]:
     buckets = tuple(each if isinstance(each, Bucket) else parse_bucket(str(each)) for each in _split(value))
-    if len({bucket.name for bucket in buckets}) < len(buckets):
+    if len({str(bucket) for bucket in buckets}) < len(buckets):
         raise ValueError("a bucket is listed twice")
     return buckets
 
@@ -420,8 +420,8 @@ class Settings(BaseSettings):
     )
     object_sources: Buckets = Field(
         default=(),
-        description="Buckets whose objects may be packed, comma-separated, as "
-        "s3://photos?region=eu-central-1&credentials=profile:photos; their endpoints may be private.",
+        description="Buckets of Amazon, Google and Azure whose objects may be packed, comma-separated, as "
+        "s3://photos?region=eu-central-1,gs://maps,az://films?account=studio; their endpoints may be private.",
     )
     compat: Compat = Field(
         default=frozenset(),

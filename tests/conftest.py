@@ -44,13 +44,14 @@ PROGRAMS = {
     "chromium": "chromium",
     "postgresql": "initdb",
     "seaweedfs": "weed",
+    "azurite": "azurite-blob",
     "systemd-analyze": "systemd-analyze",
 }
 
 # Debian keeps servers in /usr/sbin, which a user's PATH may lack, and PostgreSQL in a folder of its version. Some
 # programs come from PyPI, into the virtual environment, which need not be active.
 _PLACES = [os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin", str(postgresql.find_programs() or "")]
-_PLACES.append(f"{sys.prefix}/bin")
+_PLACES += [f"{sys.prefix}/bin", f"{sys.prefix}/azurite/node_modules/.bin"]
 SEARCH_PATH = os.pathsep.join(filter(None, _PLACES))
 
 MISSING = "missing program"

@@ -1,4 +1,8 @@
-"""What a bucket's refusal means: its XML names the reason (Amazon S3, "Error responses"). PURE."""
+"""What a bucket's refusal means: its XML names the reason. PURE.
+
+Amazon S3, "Error responses"; Google's Cloud Storage, XML API, "HTTP status and error codes"; Azure, "Blob Storage error
+codes" and "Common REST API error codes".
+"""
 
 import re
 from collections.abc import Callable, Mapping
@@ -59,7 +63,30 @@ _ERRORS: Final[Mapping[str, Callable[[], OriginError]]] = {
     "RequestLimitExceeded": _slow,
     "AccessDenied": _denied,
     "NoSuchBucket": _no_bucket,
+    # Google's own
+    "AuthenticationRequired": _denied,
+    "UserProjectMissing": _denied,
+    # Azure's
+    "BlobArchived": _cold,
+    "BlobBeingRehydrated": _cold,
+    "AuthenticationFailed": _bad_credentials,
+    "InvalidAuthenticationInfo": _bad_credentials,
+    "KeyBasedAuthenticationNotPermitted": _denied,
+    "NoAuthenticationInformation": _denied,
+    "PublicAccessNotPermitted": _denied,
+    "AuthorizationFailure": _denied,
+    "AuthorizationPermissionMismatch": _denied,
+    "AuthorizationProtocolMismatch": _denied,
+    "AuthorizationResourceTypeMismatch": _denied,
+    "AuthorizationServiceMismatch": _denied,
+    "AuthorizationSourceIPMismatch": _denied,
+    "InsufficientAccountPermissions": _denied,
+    "ContainerNotFound": _no_bucket,
+    "ContainerBeingDeleted": _no_bucket,
+    "ServerBusy": _slow,
 }
+# A shared access signature that ended is told from a wrong one by Azure's sentence alone.
+_OUT_OF_TIME: Final = b"Signature not valid in the specified time frame"
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _CODE = re.compile(rb"<Code>\s*([A-Za-z]{1,64})\s*</Code>")
 
@@ -68,6 +95,8 @@ def explain(error: OriginError, head: Head, body: bytes) -> OriginError:
     """Return the error that a refusal stands for; `body`: its beginning."""
     named = _CODE.search(body)
     make = None if named is None else _ERRORS.get(named[1].decode())
+    if make is _bad_credentials and _OUT_OF_TIME in body:
+        make = _expired
     if make is None and head.status in _REDIRECTS:
         make = _elsewhere
     if make is None:

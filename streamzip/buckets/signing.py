@@ -1,89 +1,87 @@
-"""Signatures of requests to buckets (AWS Signature Version 4), by Amazon's own runtime."""
+"""What signs requests to a bucket: one for each kind of credentials, which the operator chose in the settings."""
 
-import asyncio
-import hashlib
-import time
-from typing import Any, Final
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Generic, Protocol, TypeVar
 
-from awscrt.auth import (
-    AwsCredentialsProvider,
-    AwsSignatureType,
-    AwsSignedBodyHeaderType,
-    AwsSigningAlgorithm,
-    AwsSigningConfig,
-    aws_sign_request,
-)
-from awscrt.exceptions import AwsCrtError
-from awscrt.http import HttpHeaders, HttpRequest
+from streamzip.config import SetupError, variable
+from streamzip.listed_buckets import Bucket
+from streamzip.origins.rewritten import Address
 
-from streamzip.errors import OriginError
-from streamzip.manifest.fields import Fields
-from streamzip.urls.urls import target_of
+READ_AGAIN: Final = 60.0  # seconds after which a file of credentials is read anew: who renews them writes it
+_LONGEST: Final = 64 << 10  # bytes of a file of credentials
 
-READ_AGAIN: Final = 60.0  # seconds after which a profile's file is read anew: who renews credentials writes it
-WITHIN: Final = 10.0  # seconds for credentials
-# A file that cannot be read, or has no such profile, is a RuntimeError as the provider is made.
-_UNHAD: Final = (AwsCrtError, RuntimeError, TimeoutError)
-_EMPTY: Final = hashlib.sha256(b"").hexdigest()
+K = TypeVar("K")
 
 
-class Signer:
-    """Signs GETs of one bucket. `credentials`: as in the settings."""
+class Signs(Protocol):
+    """Signs GETs of one bucket."""
 
-    def __init__(self, credentials: str, region: str) -> None:
-        self._credentials = credentials
-        self._region = region
-        self._provider: Any = None
-        self._read_at = 0.0
-
-    async def fields(self, url: str) -> Fields:
-        """Return the header fields that a GET of `url` is signed with, good for some minutes.
+    async def signed(self, url: str) -> Address:
+        """Return the URL and the header fields by which `url` is asked for, good for a quarter of an hour at least.
 
         Raises OriginError (`no_credentials`).
         """
-        target = target_of(url)
-        request = HttpRequest("GET", target.path, HttpHeaders([("Host", target.host_field)]))
-        try:
-            async with asyncio.timeout(WITHIN):
-                signed = await asyncio.wrap_future(aws_sign_request(request, self._config()))
-        except _UNHAD as error:
-            raise OriginError(
-                "no_credentials", "the gateway has no credentials for the bucket at present", transient=True
-            ) from error
-        return tuple((name, value) for name, value in signed.headers if name != "Host")
 
     def prove(self) -> None:
-        """Raise ValueError where there are no credentials. What the machine's services would give is not asked for."""
-        if self._credentials == "chain":
-            return
-        try:
-            self._current().get_credentials().result(WITHIN)
-        except _UNHAD as error:
-            raise ValueError(f"no credentials are found: {self._credentials}") from error
+        """Raise ValueError where there are no credentials. No machine is asked for any."""
 
-    def _config(self) -> Any:
-        return AwsSigningConfig(
-            algorithm=AwsSigningAlgorithm.V4,
-            signature_type=AwsSignatureType.HTTP_REQUEST_HEADERS,
-            credentials_provider=self._current(),
-            region=self._region,
-            service="s3",
-            use_double_uri_encode=False,
-            should_normalize_uri_path=False,
-            signed_body_value=_EMPTY,
-            signed_body_header_type=AwsSignedBodyHeaderType.X_AMZ_CONTENT_SHA_256,
-        )
 
-    def _current(self) -> Any:
-        now, chain = time.monotonic(), self._credentials == "chain"  # which renews what it has by itself
-        if self._provider is None or (not chain and now - self._read_at > READ_AGAIN):
-            self._provider, self._read_at = self._made(), now
-        return self._provider
+class Unsigned:
+    """Signs nothing: for buckets that everybody may read."""
 
-    def _made(self) -> Any:
-        kind, _, name = self._credentials.partition(":")
-        if kind == "profile":
-            return AwsCredentialsProvider.new_profile(profile_name=name)
-        if kind == "chain":
-            return AwsCredentialsProvider.new_default_chain()
-        return AwsCredentialsProvider.new_environment()
+    async def signed(self, url: str) -> Address:
+        """Return the URL as it is."""
+        return Address(url)
+
+    def prove(self) -> None:
+        """Return at once."""
+
+
+class Renewed(Generic[K]):
+    """Credentials that are read anew each minute. `read` raises ValueError; `clock`: monotonic seconds."""
+
+    def __init__(self, read: Callable[[], K], clock: Callable[[], float]) -> None:
+        self._read = read
+        self._clock = clock
+        self._kept: tuple[float, K] | None = None
+
+    def get(self) -> K:
+        """Return them. Raises ValueError where they cannot be read now, nor could lately."""
+        now = self._clock()
+        if self._kept is not None and now - self._kept[0] <= READ_AGAIN:
+            return self._kept[1]
+        found = self._read()
+        self._kept = now, found
+        return found
+
+
+def file_text(path: str) -> str:
+    """Return what stands in a file of credentials. Raises ValueError, which says nothing of its content."""
+    try:
+        with Path(path).open(encoding="ascii") as file:
+            text = file.read(_LONGEST + 1)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read as text") from error
+    if len(text) > _LONGEST:
+        raise ValueError(f"{path} is longer than credentials are")
+    return text
+
+
+def signer_of(bucket: Bucket) -> Signs:
+    """Return the bucket's signer. Raises SetupError where it needs what is not installed."""
+    if bucket.credentials == "anonymous":
+        return Unsigned()
+    if bucket.scheme == "az":
+        from streamzip.buckets.signing_azure import SharedAccess
+
+        return SharedAccess(bucket)
+    if bucket.scheme == "gs" and not bucket.credentials.startswith("profile:"):
+        from streamzip.buckets.signing_google import ServiceAccount
+
+        return ServiceAccount(bucket.credentials)
+    try:
+        from streamzip.buckets.signing_aws import Signer
+    except ImportError as error:
+        raise SetupError(f"{variable('object_sources')} needs awscrt: install streamzip[buckets] ({error})") from error
+    return Signer(bucket.credentials, bucket.region)

@@ -1,22 +1,26 @@
 """The operator's buckets, as archives use them: each attempt signed anew, prefixes listed as they are named.
 
-Nobody but the operator names a host here: a client's `s3://bucket/key` is looked up in the list of buckets, requests go
-to that bucket's endpoint alone, and a redirect from it is not followed.
+Nobody but the operator names a host here: a client's `s3://bucket/key`, or `gs:` or `az:`, is looked up in the list of
+buckets, requests go to that bucket's endpoint alone, and a redirect from it is not followed.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final
 
-from streamzip.buckets.pages import Listed, Page, first_query, read_page
+from streamzip.buckets.listing_azure import AZURE
+from streamzip.buckets.listing_s3 import GOOGLE, S3
+from streamzip.buckets.pages import Listed, Lists, Page
 from streamzip.buckets.refusals import explain
+from streamzip.buckets.signing import Signs, signer_of
+from streamzip.buckets.signing_azure import VERSION
 from streamzip.config import Settings, SetupError, variable
 from streamzip.errors import BuildFailed, FieldError, InvalidRequest, OriginError
-from streamzip.listed_buckets import Bucket
+from streamzip.listed_buckets import Bucket, Scheme
 from streamzip.manifest.fields import Fields
 from streamzip.manifest.model import Entry
-from streamzip.manifest.objects import SCHEME, ObjectName, object_in
+from streamzip.manifest.objects import SCHEMES, ObjectName, object_in
 from streamzip.manifest.parse import CreateRequest, Limits, check_count, named
 from streamzip.net.port import Transport
 from streamzip.net.way_out import direct
@@ -28,10 +32,6 @@ from streamzip.origins.pull import Patience
 from streamzip.origins.rewritten import Address
 from streamzip.urls.urls import origin_of
 
-if TYPE_CHECKING:
-    from streamzip.buckets.signing import Signer
-
-PAGE_SIZE: Final = 1000  # objects: the most that S3 lists at once
 MOST_BYTES: Final = 8 << 20  # of a page: its keys have 1,024 bytes, each escaped as three characters
 WITHIN: Final = 60.0  # seconds for all lists of one create
 AT_ONCE: Final = 4  # creates that list at once, in one process
@@ -40,21 +40,21 @@ ATTEMPTS: Final = 4  # at one page
 # its ranges and its ETag are known, and it comes in parts.
 SURE_SIZE: Final = 8 << 20
 
-
-class Signs(Protocol):
-    """Signs requests to one bucket."""
-
-    async def fields(self, url: str) -> Fields:
-        """Return the header fields that a GET of `url` needs. Raises OriginError."""
+_LISTINGS: Final[Mapping[Scheme, Lists]] = {"s3": S3, "gs": GOOGLE, "az": AZURE}
+# Google undoes gzip for who does not take it, and then its lists' sizes are not those of the answers (Cloud Storage,
+# "Transcoding of gzip-compressed files"). Objects are asked for as they are stored; no list is.
+_OBJECT_FIELDS: Final[Mapping[Scheme, Fields]] = {"s3": (), "gs": (("Accept-Encoding", "gzip"),), "az": ()}
+# Without it Azure answers as in 2009 who signs nothing.
+_FIELDS: Final[Mapping[Scheme, Fields]] = {"s3": (), "gs": (), "az": (("x-ms-version", VERSION),)}
 
 
 class Objects:
-    """`signers`: by the bucket's name; `http`: may dial the buckets' endpoints; `limits`: of a create."""
+    """`signers`: by the bucket as it is listed; `http`: may dial the buckets' endpoints; `limits`: of a create."""
 
     def __init__(
         self, buckets: Iterable[Bucket], signers: Mapping[str, Signs], http: HttpSource, limits: Limits
     ) -> None:
-        self._buckets = {bucket.name: bucket for bucket in buckets}
+        self._buckets = {str(bucket): bucket for bucket in buckets}
         self._signers = signers
         self._http = http
         self._limits = limits
@@ -63,10 +63,10 @@ class Objects:
     def origin(self, url: str) -> str:
         """Return the `host:port` of the bucket's endpoint; the scheme where no such bucket is listed any more."""
         try:
-            bucket = self._buckets.get(object_in(url).bucket)
+            bucket = self._buckets.get(object_in(url).place)
         except ValueError:
             bucket = None
-        return SCHEME if bucket is None else origin_of(bucket.base)
+        return f"{url.partition(':')[0]}:" if bucket is None else origin_of(bucket.base)
 
     async def address(self, url: str) -> Address:
         """Return where the object lies, and the signature of this attempt. Raises OriginError."""
@@ -74,13 +74,14 @@ class Objects:
             name = object_in(url)
         except ValueError as error:
             raise OriginError("unsafe_url", str(error)) from error
-        bucket = self._buckets.get(name.bucket)
+        bucket = self._buckets.get(name.place)
         if bucket is None:
             raise OriginError("unsafe_url", "the bucket is none of those that this gateway reads")
-        return await self._signed(bucket, bucket.base + name.path)
+        return await self._signed(bucket, bucket.base + name.path, _OBJECT_FIELDS[bucket.scheme])
 
-    async def _signed(self, bucket: Bucket, url: str) -> Address:
-        return Address(url, await self._signers[bucket.name].fields(url))
+    async def _signed(self, bucket: Bucket, url: str, fields: Fields = ()) -> Address:
+        signed = await self._signers[str(bucket)].signed(url)
+        return Address(signed.url, (*signed.fields, *_FIELDS[bucket.scheme], *fields))
 
     async def expanded(self, request: CreateRequest) -> CreateRequest:
         """Return the request with the objects below each prefix in its place, and versions where they are pinned.
@@ -89,7 +90,7 @@ class Objects:
         (`listing_failed`).
         """
         entries = request.manifest.entries
-        if not any(entry.url.startswith(SCHEME) for entry in entries):
+        if not any(entry.url.startswith(SCHEMES) for entry in entries):
             return request
         self._judge(request)
         requested = {each.index: each.requested for each in request.renamed}
@@ -113,10 +114,10 @@ class Objects:
         """Raise InvalidRequest for what is not listed, or not for this key: the two look alike."""
         wrong = []
         for index, entry in enumerate(request.manifest.entries):
-            if not entry.url.startswith(SCHEME):
+            if not entry.url.startswith(SCHEMES):
                 continue
             name = object_in(entry.url)
-            bucket = self._buckets.get(name.bucket)
+            bucket = self._buckets.get(name.place)
             if bucket is None or not bucket.is_open_to(request.manifest.owner):
                 wrong.append(FieldError(_pointer(request, index), "the bucket is none that this gateway reads for you"))
             elif name.is_prefix and _says_more(entry):
@@ -126,15 +127,15 @@ class Objects:
 
     async def _found(self, entry: Entry) -> AsyncGenerator[Entry, None]:
         """Yield what stands in the entry's place: itself, or the objects below it."""
-        if not entry.url.startswith(SCHEME):
+        if not entry.url.startswith(SCHEMES):
             yield entry
             return
         name = object_in(entry.url)
-        bucket = self._buckets[name.bucket]
+        bucket = self._buckets[name.place]
         if name.is_prefix:
             async for listed in self._listed(bucket, name.key):
                 if listed.key != name.key:  # the folder's own marker
-                    yield _entry(bucket, name, entry, listed)
+                    yield _entry(name, entry, listed)
         elif bucket.versions == "pinned" and name.version is None:
             yield replace(entry, url=name._replace(version=await self._newest(bucket, name.key)).url)
         else:
@@ -142,24 +143,31 @@ class Objects:
 
     async def _newest(self, bucket: Bucket, key: str) -> str | None:
         """Return the object's newest version; None where there is none: who pulls it is told so."""
-        query = first_query(key, versions=True, most=1)  # the first key that begins so, and its newest version
-        page = await self._read(bucket, query)
-        return next((listed.version for listed in page.objects if listed.key == key), None)
+        listing = _LISTINGS[bucket.scheme]
+        query: str | None = listing.newest(key)
+        while query is not None:
+            page = await self._read(bucket, query)
+            for listed in page.objects:  # in the order of their keys, of which the first is the key itself
+                return listed.version if listed.key == key else None
+            query = None if listing.newest_first else page.following
+        return None
 
     async def _listed(self, bucket: Bucket, prefix: str) -> AsyncGenerator[Listed, None]:
         """Yield the objects whose keys begin with `prefix`, in the order of their keys."""
-        query: str | None = first_query(prefix, versions=bucket.versions == "pinned", most=PAGE_SIZE)
+        pinned = bucket.versions == "pinned"
+        query: str | None = _LISTINGS[bucket.scheme].first(prefix, pinned)
         while query is not None:
             page = await self._read(bucket, query)
             for listed in page.objects:
                 if not listed.key.startswith(prefix):
                     raise _failed("the bucket lists objects that were not asked for")
-                yield listed
+                yield listed if pinned or listed.version is None else listed._replace(version=None)
             query = page.following
 
     async def _read(self, bucket: Bucket, query: str) -> Page:
+        place = bucket.base.rstrip("/") if bucket.scheme == "az" else bucket.base
         try:
-            return read_page(await self._page(bucket, f"{bucket.base}?{query}"), query)
+            return _LISTINGS[bucket.scheme].read(await self._page(bucket, f"{place}?{query}"), query)
         except ValueError as error:
             raise _failed(str(error)) from error
 
@@ -168,7 +176,7 @@ class Objects:
         while True:
             address = await self._signed(bucket, url)
             try:
-                body = await self._http.with_fields(address.fields).whole(url, most=MOST_BYTES)
+                body = await self._http.with_fields(address.fields).whole(address.url, most=MOST_BYTES)
             except OriginError as error:
                 failures += 1
                 if not error.transient or failures >= ATTEMPTS:
@@ -180,13 +188,13 @@ class Objects:
                 return body
 
 
-def _entry(bucket: Bucket, prefix: ObjectName, asked: Entry, listed: Listed) -> Entry:
+def _entry(prefix: ObjectName, asked: Entry, listed: Listed) -> Entry:
     """Return the entry of an object below a prefix; `asked`: the prefix's own."""
     folder = f"{asked.name.rstrip('/')}/" if asked.named else ""
     name = folder + listed.key[len(prefix.key) :]
-    if listed.key.endswith("/") and not listed.size:
-        return Entry("", name, mtime=listed.modified)
-    url = ObjectName(bucket.name, listed.key, listed.version).url
+    if listed.is_folder or (listed.key.endswith("/") and not listed.size):
+        return Entry("", f"{name.rstrip('/')}/", mtime=listed.modified)
+    url = prefix._replace(key=listed.key, version=listed.version).url
     return Entry(
         url,
         name,
@@ -223,8 +231,7 @@ def objects_of(settings: Settings, transport: Transport, gate: Gate, pace: Pace)
     """Return the operator's buckets, and the source that asks them over `transport`."""
     fetcher = Fetcher(transport, allow=settings.exempt | hosts(settings), gate=gate, explain=explain, redirects=0)
     http = HttpSource(fetcher, pace=pace)
-    signers = dict(_signers(settings))
-    return Objects(settings.object_sources, signers, http, Limits(settings.max_entries)), http
+    return Objects(settings.object_sources, dict(_signers(settings)), http, Limits(settings.max_entries)), http
 
 
 def way_to(settings: Settings, outwards: Transport) -> Transport:
@@ -245,15 +252,9 @@ def prove(settings: Settings) -> None:
         try:
             signer.prove()
         except ValueError as error:
-            raise SetupError(f"{variable('object_sources')}: s3://{name}: {error}") from error
+            raise SetupError(f"{variable('object_sources')}: {name}: {error}") from error
 
 
-def _signers(settings: Settings) -> Iterator["tuple[str, Signer]"]:
-    if not settings.object_sources:
-        return
-    try:
-        from streamzip.buckets.signing import Signer
-    except ImportError as error:
-        raise SetupError(f"{variable('object_sources')} needs awscrt: install streamzip[buckets] ({error})") from error
+def _signers(settings: Settings) -> Iterator[tuple[str, Signs]]:
     for bucket in settings.object_sources:
-        yield bucket.name, Signer(bucket.credentials, bucket.region)
+        yield str(bucket), signer_of(bucket)

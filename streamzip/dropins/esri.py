@@ -51,7 +51,7 @@ def _entry(row: Any, number: int) -> Entry:
         source = _SOURCE.fullmatch(_text(row, "source"))
         if source is None:
             raise ListError("`source` is an s3://bucket/key")
-        url = ObjectName(source[1], source[2]).url
+        url = ObjectName("s3", source[1], source[2]).url
         object_in(url)
         mtime = read_time(row.get("last_modified"))
         size, crc32 = _number(row, "length", _MOST_BYTES), _number(row, "crc", 2**32 - 1)

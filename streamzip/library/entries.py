@@ -17,7 +17,7 @@ from streamzip.library.errors import InvalidEntries, translated
 from streamzip.library.local import SCHEME, Buffer, Local, LocalFile, Once
 from streamzip.manifest.model import Compression, Entry, Manifest, OnError
 from streamzip.manifest.names import clean_filename, clean_name, unique_names
-from streamzip.manifest.objects import SCHEME as OBJECTS
+from streamzip.manifest.objects import SCHEMES as OBJECTS
 from streamzip.manifest.parse import Limits, parse_create
 from streamzip.manifest.uploads import SCHEME as UPLOADS
 from streamzip.urls.addresses import Exempt
@@ -30,7 +30,10 @@ _LIMITS = Limits(max_entries=MOST_ENTRIES)
 # What only a gateway reads, and why it is refused here.
 _OF_GATEWAYS = {
     UPLOADS: "upload: names a file that lies at a gateway, and here is none",
-    OBJECTS: "s3: names an object of a bucket that a gateway's operator listed, and here is none",
+    **{
+        scheme: f"{scheme} names an object of a bucket that a gateway's operator listed, and here is none"
+        for scheme in OBJECTS
+    },
 }
 
 

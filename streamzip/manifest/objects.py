@@ -1,23 +1,29 @@
-"""`s3://bucket/key`, by which an archive's entry names an object of a bucket that the operator listed. Pure.
+"""`s3://bucket/key`, and the same with `gs:` (Google) and `az:` (Azure: a container and a blob), by which an archive's
+entry names an object of a bucket that the operator listed. Pure.
 
-A key is percent-encoded as in any URL; `?versionId=` names one version of it. A key that is empty or ends in a slash is
-a prefix: all objects below it.
+A key is percent-encoded as in any URL; a query names one version of it, as each store calls that: `?versionId=`,
+`?generation=`, `?versionid=`. A key that is empty or ends in a slash is a prefix: all objects below it.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 from urllib.parse import quote, unquote
 
-SCHEME: Final = "s3:"
-LONGEST_KEY: Final = 1024  # bytes, of S3
+from streamzip.listed_buckets import Scheme
 
-_URL = re.compile(r"s3://([^/?#]+)/([^?#]*)(?:\?versionId=([A-Za-z0-9._~%-]{1,1024}))?")
+SCHEMES: Final = ("s3:", "gs:", "az:")
+LONGEST_KEY: Final = 1024  # bytes, of S3 and of Google; of Azure characters
+
+_URL = re.compile(r"(s3|gs|az)://([^/?#]+)/([^?#]*)(?:\?([A-Za-z]+)=([A-Za-z0-9._~%:-]{1,1024}))?")
 _UNESCAPED: Final = "/~"  # beside letters, digits and _.-: what a signature leaves as it is (AWS SigV4, "UriEncode")
+_VERSION: Final[Mapping[Scheme, str]] = {"s3": "versionId", "gs": "generation", "az": "versionid"}
 
 
 class ObjectName(NamedTuple):
     """An object, or a prefix, of a bucket."""
 
+    scheme: Scheme
     bucket: str
     key: str
     version: str | None = None
@@ -28,14 +34,19 @@ class ObjectName(NamedTuple):
         return self.version is None and (not self.key or self.key.endswith("/"))
 
     @property
+    def place(self) -> str:
+        """Return the bucket as the operator lists it: `s3://bucket`."""
+        return f"{self.scheme}://{self.bucket}"
+
+    @property
     def url(self) -> str:
         """Return its URL in a manifest."""
-        return f"s3://{self.bucket}/{self.path}"
+        return f"{self.place}/{self.path}"
 
     @property
     def path(self) -> str:
         """Return its key as the path of a URL, with the version in the query."""
-        asked = "" if self.version is None else f"?versionId={quote(self.version, safe='')}"
+        asked = "" if self.version is None else f"?{_VERSION[self.scheme]}={quote(self.version, safe='')}"
         return quote(self.key, safe=_UNESCAPED) + asked
 
 
@@ -44,18 +55,27 @@ def object_in(url: str) -> ObjectName:
     if not url.isprintable() or " " in url:
         raise ValueError("a URL holds no spaces, control or invisible characters; percent-encode them")
     match = _URL.fullmatch(url)
-    if match is None:
-        raise ValueError("an object is written s3://bucket/key, with %23 for # and %3F for ?, and perhaps ?versionId=")
-    bucket, written, version = match.groups()
+    scheme = _scheme(url)
+    if match is None or match[4] not in (None, _VERSION[scheme]):
+        raise ValueError(
+            f"an object is written {scheme}://bucket/key, with %23 for # and %3F for ?, and perhaps "
+            f"?{_VERSION[scheme]}="
+        )
+    _, bucket, written, _, version = match.groups()
     try:
         key = unquote(written, errors="strict")
     except UnicodeDecodeError as error:
         raise ValueError("the object's key is not UTF-8") from error
-    if len(key.encode(errors="replace")) > LONGEST_KEY:
-        raise ValueError(f"the object's key is longer than {LONGEST_KEY} bytes")
+    if len(key if scheme == "az" else key.encode(errors="replace")) > LONGEST_KEY:
+        raise ValueError(f"the object's key is longer than {LONGEST_KEY} {'characters' if scheme == 'az' else 'bytes'}")
     if not {".", ".."}.isdisjoint(key.split("/")):
         # A server, or a proxy before it, that resolves them would read another bucket with the gateway's credentials.
         raise ValueError("the object's key has a folder of the name . or .., which leads elsewhere in a URL")
     if version is not None and (not key or key.endswith("/")):
         raise ValueError("a version is one of an object, and not of a prefix")
-    return ObjectName(bucket, key, None if version is None else unquote(version))
+    return ObjectName(scheme, bucket, key, None if version is None else unquote(version))
+
+
+def _scheme(url: str) -> Scheme:
+    """Return the scheme of `url`, which begins with one of them."""
+    return next((each for each in _VERSION if url.startswith(f"{each}:")), "s3")

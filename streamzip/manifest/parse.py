@@ -333,8 +333,8 @@ def _url(value: Any, limits: Limits, allow: Exempt) -> str:
 
 
 def _file_url(value: Any, limits: Limits, allow: Exempt) -> str:
-    """Return the URL of an entry's file: on the web, `upload:NAME`, or `s3://bucket/key`."""
-    if isinstance(value, str) and value.startswith((SCHEME, objects.SCHEME)):
+    """Return the URL of an entry's file: on the web, `upload:NAME`, or an object of a bucket."""
+    if isinstance(value, str) and value.startswith((SCHEME, *objects.SCHEMES)):
         (name_in if value.startswith(SCHEME) else objects.object_in)(_text(value, limits.max_url))
         return value
     return _url(value, limits, allow)

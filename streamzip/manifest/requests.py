@@ -39,8 +39,8 @@ class EntryBody(BaseModel):
 
     url: _Url | None = Field(
         None,
-        description="The file's URL, `upload:NAME`, or `s3://bucket/key` of a bucket that the operator listed; an "
-        "empty folder has none.",
+        description="The file's URL, `upload:NAME`, or `s3://bucket/key`, `gs://bucket/key` or `az://container/key` "
+        "of a bucket that the operator listed; an empty folder has none.",
     )
     id: str | None = Field(
         None,

@@ -51,7 +51,10 @@ def gateway(
 ) -> Iterator[Gateway]:
     """A gateway that reads these buckets; of their endpoints no client may name one."""
     folder = tmp_path_factory.mktemp("buckets")
-    (folder / "credentials").write_text("[wrong]\naws_access_key_id=testkey\naws_secret_access_key=another\n")
+    (folder / "credentials").write_text(
+        "[wrong]\naws_access_key_id=testkey\naws_secret_access_key=another\n"
+        f"[hmac]\naws_access_key_id={seaweedfs.ACCESS_KEY}\naws_secret_access_key={seaweedfs.SECRET_KEY}\n"
+    )
     place = f"?endpoint={seaweedfs.shared().endpoint}&region={seaweedfs.REGION}"
     sources = [
         f"{buckets['plain'].url()}{place}",
@@ -59,6 +62,7 @@ def gateway(
         f"s3://scripted?endpoint={scripted.url('')}&region=eu-central-1",
         f"s3://locked{place}&credentials=profile:wrong",
         f"{buckets['closed'].url()}{place}&key=",
+        f"gs://{buckets['plain'].name}?endpoint={seaweedfs.shared().endpoint}&credentials=profile:hmac",
     ]
     with pytest.MonkeyPatch.context() as environment:
         for name, value in seaweedfs.shared().environment.items():
@@ -116,6 +120,13 @@ def test_private_object_comes_in_parts_and_resumes(gateway: Gateway, buckets: di
     assert int(whole.headers["content-length"]) == len(whole.content)
     rest = gateway.get(hash, {"Range": "bytes=5000000-", "If-Range": whole.headers["etag"]})
     assert (rest.status_code, rest.content) == (206, whole.content[5_000_000:])
+
+
+def test_bucket_of_google_is_read_with_hmac_keys(gateway: Gateway, buckets: dict[str, Bucket]) -> None:
+    """They sign as Amazon's do, which a real server checks here; a prefix is listed, a large object comes in parts."""
+    place = f"gs://{buckets['plain'].name}"
+    hash = gateway.create(urls=[f"{place}/large.bin", f"{place}/photos/deep/"])["archive_hash"]
+    assert members(gateway.get(hash)) == {"large.bin": bytes(LARGE[:]), "ä b+c%20d.txt": b"bb"}
 
 
 def test_version_is_pinned_when_the_archive_is_made(gateway: Gateway, buckets: dict[str, Bucket]) -> None:

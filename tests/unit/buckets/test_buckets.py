@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from streamzip.buckets.signing_azure import SAS_VARIABLE
 from streamzip.buckets.store import prove
 from streamzip.config import Settings, SetupError
 from streamzip.listed_buckets import Bucket, parse_bucket
@@ -23,6 +24,26 @@ from streamzip.manifest.objects import ObjectName, object_in
         (
             "s3://photos?endpoint=https://{bucket}.s.example&region=r",
             Bucket("photos", "r", "https://photos.s.example/"),
+        ),
+        ("gs://maps", Bucket("maps", "auto", "https://storage.googleapis.com/maps/", scheme="gs")),
+        (
+            "gs://maps?credentials=file:/etc/maps.json&key=",
+            Bucket(
+                *("maps", "auto", "https://storage.googleapis.com/maps/", "file:/etc/maps.json", "latest"),
+                *(frozenset([""]), "gs"),
+            ),
+        ),
+        (
+            "az://films?account=studio&credentials=anonymous",
+            Bucket(
+                *("films", "auto", "https://studio.blob.core.windows.net/films/", "anonymous"),
+                scheme="az",
+                account="studio",
+            ),
+        ),
+        (
+            "az://films?account=studio&endpoint=http://127.0.0.1:10000/studio/",
+            Bucket("films", "auto", "http://127.0.0.1:10000/studio/films/", scheme="az", account="studio"),
         ),
     ],
 )
@@ -49,7 +70,7 @@ def test_bucket_is_read_as_it_is_written(text: str, bucket: Bucket) -> None:
 )
 def test_bucket_that_is_written_wrong_is_refused(text: str) -> None:
     """A misspelt option would be one that is not there."""
-    with pytest.raises(ValueError, match=r"bucket|s3://"):
+    with pytest.raises(ValueError, match=r"bucket|(s3|gs|az)://"):
         parse_bucket(text)
 
 
@@ -57,15 +78,19 @@ def test_bucket_that_is_listed_twice_is_refused() -> None:
     """Which of the two is meant cannot be told."""
     with pytest.raises(ValueError, match="twice"):
         Settings.model_validate({"object_sources": "s3://photos?region=r,s3://photos?region=s"})
+    Settings.model_validate({"object_sources": "s3://photos?region=r,gs://photos"})
 
 
 @pytest.mark.parametrize(
     ("url", "name"),
     [
-        ("s3://b/a%20b%23/%C3%A4+.txt", ObjectName("b", "a b#/ä+.txt")),
-        ("s3://b/k?versionId=a%2Fb", ObjectName("b", "k", "a/b")),
-        ("s3://b/", ObjectName("b", "")),
-        ("s3://b//x//", ObjectName("b", "/x//")),
+        ("s3://b/a%20b%23/%C3%A4+.txt", ObjectName("s3", "b", "a b#/ä+.txt")),
+        ("s3://b/k?versionId=a%2Fb", ObjectName("s3", "b", "k", "a/b")),
+        ("s3://b/", ObjectName("s3", "b", "")),
+        ("s3://b//x//", ObjectName("s3", "b", "/x//")),
+        ("gs://b/k?generation=1780000000000001", ObjectName("gs", "b", "k", "1780000000000001")),
+        ("az://b/k?versionid=2026-01-01T00%3A00%3A00.1Z", ObjectName("az", "b", "k", "2026-01-01T00:00:00.1Z")),
+        (f"az://b/{'%C3%A4' * 1024}", ObjectName("az", "b", "ä" * 1024)),
     ],
 )
 def test_object_is_read_and_written_again(url: str, name: ObjectName) -> None:
@@ -86,6 +111,11 @@ def test_object_is_read_and_written_again(url: str, name: ObjectName) -> None:
         "s3://b/k/?versionId=1",
         "s3://b/../other/k",
         "s3://b/a/%2e/k",
+        "s3://b/k?generation=1",
+        "gs://b/k?versionId=1",
+        "az://b/k?versionId=1",
+        f"gs://b/{'%C3%A4' * 513}",
+        f"az://b/{'a' * 1025}",
     ],
 )
 def test_object_that_is_none_is_refused(url: str) -> None:
@@ -98,10 +128,13 @@ def test_gateway_does_not_start_without_credentials(tmp_path: Path, monkeypatch:
     """What a bucket needs is proven before anybody is let in; `chain` asks the machine only when it is needed."""
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
-    for credentials in ("environment", "profile:nobody"):
-        source = f"s3://photos?region=eu-1&credentials={credentials}"
-        with pytest.raises(SetupError, match=r"s3://photos: no credentials are found"):
+    for name in (*("AWS_ACCESS_KEY_ID", "GOOGLE_APPLICATION_CREDENTIALS"), *("AZURE_STORAGE_KEY", SAS_VARIABLE)):
+        monkeypatch.delenv(name, raising=False)
+    for source in (
+        *("s3://photos?region=eu-1", "s3://photos?region=eu-1&credentials=profile:nobody"),
+        *("gs://photos", "gs://photos?credentials=profile:nobody", "az://photos?account=studio"),
+    ):
+        with pytest.raises(SetupError, match=r"://photos: no credentials are found"):
             prove(Settings.model_validate({"object_sources": source, "data_dir": tmp_path}))
-    chain = "s3://photos?region=eu-1&credentials=chain"
-    prove(Settings.model_validate({"object_sources": chain, "data_dir": tmp_path}))
+    for asks in ("s3://photos?region=eu-1&credentials=chain", "gs://photos?credentials=anonymous"):
+        prove(Settings.model_validate({"object_sources": asks, "data_dir": tmp_path}))

@@ -11,12 +11,13 @@ from streamzip.buckets.refusals import explain
 from streamzip.buckets.store import Objects
 from streamzip.errors import BuildFailed, InvalidRequest, OriginError, TooLarge
 from streamzip.listed_buckets import parse_bucket
-from streamzip.manifest.fields import Fields
 from streamzip.manifest.parse import CreateRequest, Limits, parse_create
 from streamzip.net.httpx_transport import HttpxTransport
+from streamzip.origins.answers import Head
 from streamzip.origins.fetch import Fetcher
 from streamzip.origins.gate import Gate
 from streamzip.origins.http import HttpSource
+from streamzip.origins.rewritten import Address
 
 LIMITS = Limits(max_entries=4)
 BASE = "https://store.example/photos/"
@@ -26,9 +27,12 @@ SOURCE = "s3://photos?endpoint=https://store.example&region=r&key=web"
 class Signed:
     """A signer of no bucket."""
 
-    async def fields(self, url: str) -> Fields:
+    async def signed(self, url: str) -> Address:
         """Return what a test can see."""
-        return (("Authorization", "signed"),)
+        return Address(url, (("Authorization", "signed"),))
+
+    def prove(self) -> None:
+        """Return at once."""
 
 
 @pytest.fixture
@@ -47,7 +51,7 @@ async def objects(router: respx.Router) -> AsyncIterator[Objects]:
             parse_bucket(SOURCE),
             parse_bucket("s3://kept?endpoint=https://store.example&region=r&versions=pinned"),
         ]
-        yield Objects(buckets, {"photos": Signed(), "kept": Signed()}, HttpSource(fetcher), LIMITS)
+        yield Objects(buckets, {"s3://photos": Signed(), "s3://kept": Signed()}, HttpSource(fetcher), LIMITS)
 
 
 def test_objects_are_counted_by_the_endpoint_that_is_dialled(objects: Objects) -> None:
@@ -150,3 +154,24 @@ async def test_object_that_leads_out_of_its_bucket_is_never_asked_for(objects: O
     with pytest.raises(OriginError) as refused:
         await objects.address(entry.url)
     assert refused.value.code == "unsafe_url"
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "transient"),
+    [
+        ("<Code>AuthenticationFailed</Code>", "bad_credentials", False),
+        (
+            "<Code>AuthenticationFailed</Code><AuthenticationErrorDetail>Signature not valid in the specified time "
+            "frame: Start [a] - Expiry [b]</AuthenticationErrorDetail>",
+            "credentials_expired",
+            True,
+        ),
+        ("<Code>AuthorizationPermissionMismatch</Code>", "access_denied", False),
+        ("<Code>UserProjectMissing</Code>", "access_denied", False),
+        ("<Code>WhoKnows</Code>", "http_403", False),
+    ],
+)
+def test_refusals_of_google_and_azure_are_told_apart(body: str, code: str, transient: bool) -> None:
+    """A signature that ended is none that is wrong: Azure has one code for both."""
+    explained = explain(OriginError("http_403", ""), Head(403, ()), f"<Error>{body}</Error>".encode())
+    assert (explained.code, explained.transient) == (code, transient)
