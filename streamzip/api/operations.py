@@ -353,6 +353,18 @@ OPERATIONS: tuple[Operation, ...] = (
         parameters=(HASH,),
     ),
     Operation(
+        *("POST", "/a/{hash}/again", "archivePageAgain", Tag.SITE),
+        "Create the archive's next generation, of its files as they are now, by its page's form.",
+        Site.again,
+        Access.PAGE_DELETER,
+        counted=True,
+        most=16 << 20,
+        answers={303: Answer("To the new archive's page.", headers=("Location",))},
+        problems=(400, 403, 404, 408, 409, 413, 422, *STORE, 507),
+        file=(FORM, {"type": "object", "properties": {"token": {"type": "string"}}}),
+        parameters=(HASH,),
+    ),
+    Operation(
         *("POST", "/a/{hash}/delete", "archivePageDelete", Tag.SITE),
         "Delete the archive, by its page's form.",
         Site.delete,

@@ -5,8 +5,9 @@ They call what the interface calls.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -40,6 +41,7 @@ REMEMBERED = 30 * 86400  # seconds
 MOST_FIELDS = 2000
 MOST_SHOWN = 64 << 10  # characters of a field that is shown again
 MOST_FAULTS = 20
+MOST_NAMED = 200  # characters of a link that is wrong
 OPTIONS = ("filename", "on_error", "compression", "expires_in")
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
 
@@ -84,11 +86,7 @@ class Site:
             if not is_browser(request):
                 raise
             return self._form(request, fields, problem)
-        path = f"/a/{created.row.hash}"
-        response = RedirectResponse(self.archives.links.relative(path), 303, NO_STORE)
-        if not self.auth.keys:
-            self._remember(request, response, path, created.delete_token)
-        return response
+        return self._made(request, created, depth=0)
 
     async def archive(self, request: Request) -> Response:
         """GET | HEAD /a/{hash}: the archive's page; to a program its status document."""
@@ -108,6 +106,13 @@ class Site:
         self.auth.check_form(request, (await self._fields(request)).get(PROOF, [None])[-1])
         await self.gateway.builds.prefetch(request.path_params["hash"])
         return self._back(request)
+
+    async def again(self, request: Request) -> Response:
+        """POST /a/{hash}/again: make the next snapshot of the same list, and lead to its page."""
+        self.auth.check_form(request, (await self._fields(request)).get(PROOF, [None])[-1])
+        asked = await self.gateway.creates.again(request.path_params["hash"])
+        self.archives.entries.check(client_of(request), len(asked.manifest.entries))
+        return self._made(request, await self.archives.store(asked), depth=2)
 
     async def delete(self, request: Request) -> Response:
         """POST /a/{hash}/delete: delete it, and say so."""
@@ -139,10 +144,23 @@ class Site:
 
     async def _create(self, request: Request, fields: Mapping[str, list[str]]) -> Created:
         links = fields.get("links", [""])[-1]
-        body = await self.archives.aside(partial(_body_of, fields, self.settings.max_entries), len(links))
-        created = await self.archives.store(await self.archives.read(request, body))
+        entries = await self.archives.aside(partial(_entries_of, fields, self.settings.max_entries), len(links))
+        body = await self.archives.aside(partial(_body_of, fields, entries), len(links))
+        try:
+            asked = await self.archives.read(request, body)
+        except InvalidRequest as problem:
+            raise InvalidRequest([_named(error, entries) for error in problem.errors]) from problem
+        created = await self.archives.store(asked)
         about(request.scope, created.row.hash)
         return created
+
+    def _made(self, request: Request, created: Created, *, depth: int) -> Response:
+        """Lead to a new archive's page. `depth`: of this path, as `render` counts it."""
+        path = f"/a/{created.row.hash}"
+        response = RedirectResponse(f"{'../' * depth}{self.archives.links.relative(path)}", 303, NO_STORE)
+        if not self.auth.keys:
+            self._remember(request, response, path, created.delete_token)
+        return response
 
     async def _collect(self, request: Request, page: str) -> Response:
         self.archives.links.base(request)  # without a Host it is refused before anything is stored
@@ -181,7 +199,8 @@ class Site:
             links,
             qr=segno.make(links.absolute, error="l").svg_data_uri(scale=4, border=0),
             may_build=mine or not (self.auth.keys or self.auth.signed),
-            may_delete=mine,
+            mine=mine,
+            now=datetime.fromtimestamp(self.clock.wall(), UTC),
         )
         files = None if number is None else self._members(request, document, number)
         values = {"session": self.auth.shown(request), "archive": shown, "files": files}
@@ -198,6 +217,7 @@ class Site:
             events=f"{up}{signed.relative(f'/api/archive/events/{archive_hash}', until)}",
             files=f"{up}{signed.relative(f'/a/{archive_hash}/files/1', until)}",
             build=f"{up}a/{archive_hash}/build",
+            again=f"{up}a/{archive_hash}/again",
             delete=f"{up}a/{archive_hash}/delete",
         )
 
@@ -219,12 +239,23 @@ class Site:
 def _faults(problem: Problem) -> list[str]:
     """Return a sentence for each thing that is wrong."""
     if isinstance(problem, InvalidRequest):
-        return [f"{error.pointer.lstrip('/')}: {error.detail}" for error in problem.errors[:MOST_FAULTS]]
+        return [error.detail for error in problem.errors[:MOST_FAULTS]]
     return [problem.detail]
 
 
-def _body_of(fields: Mapping[str, list[str]], most: int) -> bytearray:
-    """Return create's body for a form's fields. Raises InvalidRequest."""
+def _named(error: FieldError, entries: Sequence[Mapping[str, Any]]) -> FieldError:
+    """Return the error with the link that it is about, as the person wrote it, without its query; else with the
+    field.
+    """
+    found = re.match(r"/entries/([0-9]+)(?:/|$)", error.pointer)
+    place = error.pointer.lstrip("/")
+    if found is not None:
+        place = str(entries[int(found[1])].get("url", place)).partition("?")[0][:MOST_NAMED]
+    return FieldError(error.pointer, f"{place}: {error.detail}")
+
+
+def _entries_of(fields: Mapping[str, list[str]], most: int) -> list[dict[str, Any]]:
+    """Return the entries that a form's fields name. Raises InvalidRequest."""
     try:
         entries = parse(fields.get("links", [""])[-1], most)
     except ListError as error:
@@ -232,7 +263,12 @@ def _body_of(fields: Mapping[str, list[str]], most: int) -> bytearray:
     entries += [{"url": f"upload:{quote(name)}"} for name in fields.get("upload", ())]
     if not entries:
         raise InvalidRequest([FieldError("/links", "there is no link in it")])
+    return entries
+
+
+def _body_of(fields: Mapping[str, list[str]], entries: Sequence[Mapping[str, Any]]) -> bytearray:
+    """Return create's body for a form's fields and the entries that they name."""
     options: dict[str, Any] = {name: fields[name][-1] for name in OPTIONS if fields.get(name, [""])[-1]}
     if re.fullmatch("[0-9]{1,12}", options.get("expires_in", "")):
         options["expires_in"] = int(options["expires_in"])
-    return bytearray(json.dumps({"entries": entries, **options}, ensure_ascii=False).encode(errors="replace"))
+    return bytearray(json.dumps({"entries": list(entries), **options}, ensure_ascii=False).encode(errors="replace"))

@@ -85,6 +85,7 @@ class Member(TypedDict):
 
     index: int
     name: str
+    size: Annotated[int | None, Field(description="Bytes of the file; null where they are not known.")]
     state: MemberState
 
 

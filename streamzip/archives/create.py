@@ -22,6 +22,7 @@ from streamzip.archives.status import Asked, Statuses
 from streamzip.errors import Conflict
 from streamzip.manifest.model import Manifest
 from streamzip.manifest.parse import CreateRequest, Rename
+from streamzip.manifest.uploads import unpinned
 from streamzip.spool.shelf import Shelf
 from streamzip.store.repository import Repository
 from streamzip.store.rows import ArchiveRow
@@ -115,6 +116,18 @@ class Creates:
         async with self._kept.pins.pinned(request) as fixed:
             expanded = await self._kept.buckets.expanded(fixed)
             return await self._create(expanded, prefetch=prefetch, lifetime=lifetime)
+
+    async def again(self, archive_hash: str) -> CreateRequest:
+        """Return what asks for the next generation of an archive's list: its files as they are now.
+
+        Raises NotFound, Damaged.
+        """
+        manifest = await self._loader.manifest(archive_hash)
+        entries = await aside(
+            manifest, lambda: tuple(replace(each, url=unpinned(each.url)) for each in manifest.entries)
+        )
+        fresh = replace(manifest, entries=entries, generation=1)
+        return CreateRequest(fresh, renamed=(), prefetch=None, plain=False, refresh=True)
 
     async def _create(self, request: CreateRequest, *, prefetch: bool, lifetime: float | None) -> Created:
         until = None if lifetime is None else self._kept.repository.clock.wall() + lifetime

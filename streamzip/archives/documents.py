@@ -164,7 +164,7 @@ class Members:
     stop: int
     done: frozenset[int]
     left_out: frozenset[int]
-    names: Mapping[int, str]  # as they stand in the archive, where that is decided
+    placed: Mapping[int, tuple[str, int]]  # names in the archive and sizes (-1: not known), where that is decided
 
 
 def status_document(
@@ -276,13 +276,13 @@ def _members(row: ArchiveRow, members: Members) -> list[Member]:
             return "skipped" if frozen else "failed"
         return "completed" if row.completed_at is not None or index in members.done else "pending"
 
-    def name(index: int) -> str:
-        return members.names.get(index) or members.manifest.entries[index].name
+    def member(index: int) -> Member:
+        entry = members.manifest.entries[index]
+        name, size = members.placed.get(index, (entry.name, -1 if entry.size is None else entry.size))
+        known = size if size >= 0 else None
+        return {"index": index, "name": name[:MOST_OF_NAME], "size": known, "state": state(index)}
 
-    return [
-        {"index": index, "name": name(index)[:MOST_OF_NAME], "state": state(index)}
-        for index in range(members.start, members.stop)
-    ]
+    return [member(index) for index in range(members.start, members.stop)]
 
 
 def renamed_document(renamed: Sequence[Rename]) -> RenamedDocument:

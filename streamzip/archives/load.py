@@ -227,7 +227,12 @@ class Loader:
         now = int(self._pulling.clock.wall()) - 1
         layout = await aside(planning.manifest, lambda: planning.freeze(now=now))
         if not layout.members:
-            refusal = f"none of the {len(errors)} entries can be had; the first one: {errors[0]['message']}"
+            of = (
+                f"none of the {len(errors):,} entries can be had; the first one"
+                if errors[1:]
+                else "the only entry cannot be had"
+            )
+            refusal = f"{of}: {errors[0]['message']}"
             raise await self._unbuildable(hash, errors, BuildFailed(refusal, code=NO_ENTRIES))
         most = self._pulling.bounds.archive
         if await aside(planning.manifest, lambda: is_longer(layout, most)):

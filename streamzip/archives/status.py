@@ -188,10 +188,10 @@ class Statuses:
             if ledger is not None and row.completed_at is None:
                 done = await in_long_thread(lambda: _done_between(ledger, start, stop))
             layout = await self._loader.layout(row.hash) if ledger is None else ledger.layout
-            names = {} if layout is None else await in_long_thread(lambda: _names_between(layout, start, stop))
+            placed = {} if layout is None else await in_long_thread(lambda: _placed_between(layout, start, stop))
         _, records = await self._repository.overview.left_out(row.hash, first=start, most=max(1, stop - start))
         left_out = frozenset(record["index"] for record in records if record["index"] < stop)
-        return Members(manifest, start, stop, done, left_out, names)
+        return Members(manifest, start, stop, done, left_out, placed)
 
     async def _peek(self, row: ArchiveRow) -> Assembly | None:
         """Return what is there of an archive that is not completed, where anything is."""
@@ -217,7 +217,7 @@ def _done_between(ledger: Ledger, start: int, stop: int) -> frozenset[int]:
     return frozenset(entry for member, entry in members if ledger.done(member))
 
 
-def _names_between(layout: Layout, start: int, stop: int) -> dict[int, str]:
-    """Return the names of the entries `[start, stop)` as they stand in the archive; for a thread."""
-    rows = zip(layout.entries, layout.names, strict=True)
-    return {entry: name for entry, name in rows if start <= entry < stop}
+def _placed_between(layout: Layout, start: int, stop: int) -> dict[int, tuple[str, int]]:
+    """Return names, as they stand in the archive, and sizes of the entries `[start, stop)`; for a thread."""
+    rows = zip(layout.entries, layout.names, layout.sizes, strict=True)
+    return {entry: (name, size) for entry, name, size in rows if start <= entry < stop}

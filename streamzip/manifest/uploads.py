@@ -77,6 +77,11 @@ def pinned_url(name: str, sha256: str) -> str:
     return f"{SCHEME}{quote(name, safe='')}#sha256={sha256}"
 
 
+def unpinned(url: str) -> str:
+    """Return the URL without the content that `pinned_url` pinned it to; any other URL as it is."""
+    return url.partition("#")[0] if url.startswith(SCHEME) else url
+
+
 def name_and_digest(url: str) -> tuple[str, str]:
     """Return what `pinned_url` was given. Raises ValueError for any other URL."""
     match = _PINNED.fullmatch(url)

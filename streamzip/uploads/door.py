@@ -60,7 +60,7 @@ class UploadDoor:
             Row(upload, self.links.relative(_path(upload)), f"upload/{quote(upload.name, safe='')}/delete")
             for upload in uploads
         ]
-        most = self.settings.upload_max_bytes.human_readable()
+        most = int(self.settings.upload_max_bytes)
         return upload_page(request, rows, self.settings.upload_extensions, most, self.auth.shown(request))
 
     async def listing(self, request: Request) -> Response:

@@ -21,7 +21,7 @@ class Row(NamedTuple):
 
 
 def upload_page(
-    request: Request, rows: Sequence[Row], extensions: tuple[str, ...], most: str, session: Session | None
+    request: Request, rows: Sequence[Row], extensions: tuple[str, ...], most: int, session: Session | None
 ) -> Response:
     """Return the files that are there, and the form for one more."""
     shown = [

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from starlette.requests import Request
 from starlette.responses import Response
 
 from streamzip.web import assets
-from streamzip.web.texts import language, text
+from streamzip.web.texts import language, text, written
 
 POLICY = "; ".join(
     (
@@ -43,6 +44,21 @@ def size(count: int | None) -> str:
     return f"{count} B" if unit == 0 else f"{amount:.1f} {UNITS[unit]}"
 
 
+def count(number: int) -> str:
+    """Return a number as people read it: `8,000,721`."""
+    return f"{number:,}"
+
+
+@pass_context
+def _spoken_size(context: Context, number: int | None) -> str:
+    return written(size(number), context["language"])
+
+
+@pass_context
+def _spoken_count(context: Context, number: int) -> str:
+    return written(count(number), context["language"])
+
+
 def moment(instant: str) -> str:
     """Return an RFC 3339 instant in UTC as people read it: `2026-05-01 10:00 UTC`."""
     return f"{instant[:10]} {instant[11:16]} UTC"
@@ -62,6 +78,7 @@ def render(
     document = _environment().get_template(template).render(
         root="../" * depth,
         language=spoken,
+        status=status,
         t=lambda key, **inner: text(key, spoken, **inner),
         **values,
     )  # fmt: skip
@@ -88,6 +105,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals["asset"] = lambda file: f"assets/{assets.NAMES[file].name}"
-    environment.filters["size"] = size
+    environment.filters["size"] = _spoken_size
+    environment.filters["count"] = _spoken_count
     environment.filters["moment"] = moment
     return environment

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 MEMBERS_EACH = 200  # files on one page
@@ -31,6 +32,7 @@ class Links(NamedTuple):
     events: str
     files: str
     build: str
+    again: str
     delete: str
 
 
@@ -47,6 +49,7 @@ class ArchiveView(NamedTuple):
     total_entries: int
     packed: int
     expires_at: str | None
+    expires_in: tuple[str, int]
     left_out: Sequence[Mapping[str, Any]]
     more_left_out: int
     waiting: Sequence[Mapping[str, Any]]
@@ -56,20 +59,22 @@ class ArchiveView(NamedTuple):
     live: bool
     retryable: bool
     may_build: bool
+    may_make_again: bool
     may_delete: bool
     link: str
     events: str
     files: str
     build: str
+    again: str
     delete: str
     commands: Sequence[str]
     qr: str
 
 
 def archive_view(
-    document: Mapping[str, Any], links: Links, *, qr: str, may_build: bool, may_delete: bool
+    document: Mapping[str, Any], links: Links, *, qr: str, may_build: bool, mine: bool, now: datetime
 ) -> ArchiveView:
-    """Return what the page of an archive shows. `document`: its status document."""
+    """Return what the page of an archive shows. `document`: its status document; `mine`: it is the reader's own."""
     progress, state, code = document["progress"], document["status"], document.get("code")
     errors, filename = document["errors"], document["filename"]
     final = state in ("completed", "failed")
@@ -84,6 +89,7 @@ def archive_view(
         total_entries=progress["total_entries"],
         packed=progress["total_entries"] - document["errors_total"],
         expires_at=document["expires_at"],
+        expires_in=time_left(document["expires_at"], now),
         left_out=errors[:100],
         more_left_out=max(0, document["errors_total"] - len(errors[:100])),
         waiting=document.get("waiting_for", ()),
@@ -93,15 +99,26 @@ def archive_view(
         live=not final,
         retryable=state == "failed" and code != "origin_changed",
         may_build=may_build and not final and not document["active"],
-        may_delete=may_delete,
+        may_make_again=mine and (code == "origin_changed" or (bool(errors) and state != "failed")),
+        may_delete=mine,
         link=links.download,
         events=links.events,
         files=links.files,
         build=links.build,
+        again=links.again,
         delete=links.delete,
         commands=commands(links.absolute, filename),
         qr=qr,
     )
+
+
+def time_left(until: str | None, now: datetime) -> tuple[str, int]:
+    """Return how long it is until an RFC 3339 instant: a unit, and how many of it, at least two."""
+    left = 0.0 if until is None else (datetime.fromisoformat(until) - now).total_seconds()
+    for unit, seconds in (("days", 86400), ("hours", 3600)):
+        if left >= 2 * seconds:
+            return unit, round(left / seconds)
+    return "soon", 0
 
 
 def commands(link: str, filename: str) -> Sequence[str]:

@@ -382,14 +382,14 @@ def test_prefetch_is_cancelled_by_delete_and_keeps_what_is_there(gateway: Gatewa
 
 
 def test_status_names_every_member_when_it_is_asked_to(gateway: Gateway, origin: Origin) -> None:
-    """`?entries=1` adds each entry's name and state."""
+    """`?entries=1` adds each entry's name, size and state."""
     origin.serve("/members/a", File(b"a"))
     hash = gateway.create(urls=[origin.url("/members/a"), origin.url("/members/b")])["archive_hash"]
     gateway.download(hash)
     gateway.until(hash)
     assert gateway.status(hash, "?entries=1")["members"] == [
-        {"index": 0, "name": "a", "state": "completed"},
-        {"index": 1, "name": "b", "state": "skipped"},
+        {"index": 0, "name": "a", "size": 1, "state": "completed"},
+        {"index": 1, "name": "b", "size": None, "state": "skipped"},
     ]
 
 

@@ -1,6 +1,8 @@
 """The pages without a script: a new archive, its page, its files, its end; problems as pages; hostile names as text."""
 
+import io
 import re
+import zipfile
 from collections.abc import Iterator
 
 import httpx
@@ -78,14 +80,14 @@ def test_page_shows_what_was_left_out_and_why(browser: httpx.Client, origin: Ori
     after = browser.get(page.url)
     assert "Left out" in after.text
     assert " 1 file " in after.text  # that is in it
-    assert "<strong>missing.txt</strong>: the origin answered 404" in after.text
+    assert re.search("<strong>missing.txt</strong>: <span[^>]*>the origin answered 404", after.text)
 
 
 def test_form_keeps_what_was_written_and_says_what_is_wrong(browser: httpx.Client) -> None:
     """Each wrong entry is named; nothing is created; nothing that was written is lost."""
     refused = make(browser, "https://example.com/a", "ftp://example.com/b", filename="mine")
     assert refused.status_code == 422
-    assert "entries/1/url" in refused.text
+    assert "ftp://example.com/b: only http:// and https:// URLs are taken" in refused.text
     assert "ftp://example.com/b</textarea>" in refused.text
     assert 'value="mine"' in refused.text
     assert make(browser, "").status_code == 422
@@ -112,6 +114,38 @@ def test_archive_is_deleted_by_the_browser_that_made_it_alone(
     gone = browser.post(action(page, "delete"))
     assert (gone.status_code, "Deleted" in gone.text) == (200, True)
     assert browser.get(page.url).status_code == 404
+
+
+def test_archive_is_made_again_by_the_browser_that_made_it_alone(
+    browser: httpx.Client, origin: Origin, gateway: Gateway
+) -> None:
+    """What was left out is there by now: another archive of the same list, an upload in it too, which is its own."""
+    origin.serve("/site/late", Status(404))
+    assert browser.post("/upload", files={"file": ("again.txt", b"uploaded")}).status_code == 200
+    page = make(browser, origin.url("/site/late"), upload="again.txt")
+    assert gateway.download(page.url.path.removeprefix("/a/"))
+    seen = browser.get(page.url)
+    again = action(seen, "again")
+    with visitor(gateway) as other:
+        assert "/again" not in other.get(page.url).text
+        assert other.post(again).status_code == 403
+    origin.serve("/site/late", File(b"here"))
+    fresh = browser.post(again)
+    assert (fresh.status_code, fresh.url.path.startswith("/a/")) == (200, True)
+    assert fresh.url.path != page.url.path
+    with zipfile.ZipFile(io.BytesIO(browser.get(href(fresh, "Download")).content)) as archive:
+        assert {name: archive.read(name) for name in archive.namelist()} == {"late": b"here", "again.txt": b"uploaded"}
+    assert action(fresh, "delete"), "it is this browser's own"
+
+
+def test_page_says_when_it_expires_and_how_large_its_files_are(browser: httpx.Client, origin: Origin) -> None:
+    """In days and as an instant; sizes beside the names."""
+    origin.serve("/site/sized", File(b"x" * 70_000))
+    page = make(browser, origin.url("/site/sized"), expires_in="604800")
+    assert re.search(r"Expires in 7 days \([0-9-]+ [0-9:]+ UTC\)", page.text)
+    browser.get(href(page, "Download"))
+    files = browser.get(href(page, "Show the files"))
+    assert '<td>sized</td><td class="number">70.0 kB</td><td>' in files.text
 
 
 def test_archive_is_built_from_its_page(browser: httpx.Client, origin: Origin, gateway: Gateway) -> None:
@@ -218,7 +252,7 @@ def test_failed_and_stale_archives_say_what_helps(browser: httpx.Client, origin:
     page = make(browser, origin.url("/site/away"))
     failed = browser.get(href(page, "Download"))
     assert failed.status_code == 502
-    assert "The files cannot be had" in failed.text
+    assert "The files could not be fetched" in failed.text
 
 
 def test_signed_page_opens_its_download_and_no_longer_than_itself(launch: Launch, origin: Origin) -> None:

@@ -56,7 +56,7 @@ def test_main_job_by_keyboard_alone(browser: Chromium, gateway: Gateway, origin:
 
 def test_bar_grows_while_the_archive_is_built(browser: Chromium, gateway: Gateway, origin: Origin) -> None:
     """By events, without a reload; and ends as the page of a complete archive."""
-    origin.serve("/screen/live", File(Pattern(4_000_000), hold_at=1_500_000))
+    origin.serve("/screen/live", File(Pattern(16_000_000), hold_at=12_000_000, pause=0.02))
     screen = Screen(browser)
     screen.open(f"{gateway.base}/")
     screen.type(origin.url("/screen/live"))
@@ -65,8 +65,10 @@ def test_bar_grows_while_the_archive_is_built(browser: Chromium, gateway: Gatewa
     screen.evaluate("window.same = true")
     gateway.client.post(f"/api/archive/prefetch/{hash_of(screen)}")
     screen.until("document.querySelector('progress').value > 1000000")
+    screen.until("/ · [0-9]+ s left$/.test(document.querySelector('[data-numbers]').textContent)")
     assert screen.evaluate("window.same") is True
-    assert "Partly pulled" in screen.text()
+    assert screen.seen()["shift"] == 0
+    assert "Fetching the files" in screen.text()
     origin.release("/screen/live")
     screen.until("document.querySelector('article').dataset.state === 'completed'", 60)
     assert screen.seen()["broken"] == []
@@ -87,6 +89,27 @@ def test_link_that_fails_says_so_and_the_zip_is_deleted(browser: Chromium, gatew
     screen.evaluate("[...document.querySelectorAll('summary')].find(each => each.textContent === 'Delete').click()")
     screen.evaluate("document.querySelector('.danger').click()")
     screen.until("document.body.innerText.includes('The zip and its link are gone')")
+
+
+def test_images_of_a_page_arrive_by_themselves(browser: Chromium, gateway: Gateway, origin: Origin) -> None:
+    """The page that waits is not loaded again, which would be read aloud anew; then it downloads, and says so."""
+    origin.serve("/screen/image.png", File(b"image", hold_at=2))
+    origin.serve("/screen/album", File(b"<img src=image.png>", fields=(("Content-Type", "text/html"),)))
+    screen = Screen(browser)
+    screen.open(f"{gateway.base}/")
+    screen.evaluate(f"document.querySelector('#page').value = {quoted(origin.url('/screen/album'))}")
+    screen.evaluate("document.querySelector('#page').form.requestSubmit()")
+    screen.until("location.pathname.startsWith('/download/') && document.readyState === 'complete'")
+    screen.evaluate("window.same = true")
+    origin.until(lambda origin: len(origin.requests("/screen/image.png")) > 0)
+    assert screen.evaluate("document.querySelector('progress') !== null")
+    origin.release("/screen/image.png")
+    screen.until("document.body.innerText.includes('The download has started')")
+    assert screen.evaluate("window.same") is True
+    assert browser.finish(most=0) == []
+    (file,) = browser.finished()
+    with zipfile.ZipFile(file) as archive:
+        assert archive.namelist() == ["image.png"]
 
 
 def test_ten_thousand_pasted_links_become_one_zip(browser: Chromium, launch: Launch, origin: Origin) -> None:
@@ -183,6 +206,9 @@ def states(gateway: Gateway, origin: Origin) -> dict[str, str]:
     failed = gateway.create(urls=[origin.url("/screen/away")])["archive_hash"]
     gateway.client.get(f"/archive/get/{failed}.zip")
     pending = gateway.create(urls=[origin.url("/screen/done")], filename="pending")["archive_hash"]
+    origin.serve("/screen/page", File(b"<img src=running>", fields=(("Content-Type", "text/html"),)))
+    page = gateway.client.post("/download", json={"url": origin.url("/screen/page")}).json()["download_id"]
+    stale = gone_stale(gateway, origin)
     paths = {
         "home": "/",
         "uploads": "/upload",
@@ -190,9 +216,55 @@ def states(gateway: Gateway, origin: Origin) -> dict[str, str]:
         "gone": f"/a/{'0' * 32}",
         "link": f"/archive/get/{'0' * 32}.zip",
         "link of what cannot be had": f"/archive/get/{failed}.zip",
+        "link of what has changed": f"/archive/get/{stale}.zip",
+        "images are collected": f"/download/{page}",
     }
-    archives = {"done": done, "running": running, "failed": failed, "pending": pending}
+    archives = {"done": done, "running": running, "failed": failed, "pending": pending, "stale": stale}
     return paths | {name: f"/a/{found}" for name, found in archives.items()} | {"files": f"/a/{done}/files/1"}
+
+
+def gone_stale(gateway: Gateway, origin: Origin) -> str:
+    """Return an archive of which bytes were given out before its file became another one."""
+    origin.serve("/screen/stale", File(Pattern(9_000_000)))
+    made: str = gateway.create(urls=[origin.url("/screen/stale")])["archive_hash"]
+    link = f"/archive/get/{made}.zip"
+    gateway.client.get(link, headers={"Range": "bytes=0-99"})
+    origin.serve("/screen/stale", File(Pattern(9_000_000)[::-1], etag='"v2"'))
+    gateway.client.get(link, headers={"Range": "bytes=-200"})
+    gateway.until(made, lambda status: status["status"] == "failed")
+    return made
+
+
+def fill(screen: Screen, links: str) -> None:
+    """Send the form with these links."""
+    screen.evaluate(f"document.querySelector('#links').value = {quoted(links)}")
+    screen.evaluate("document.querySelector('[data-new]').requestSubmit()")
+
+
+def made_by_hand(screen: Screen, gateway: Gateway, origin: Origin) -> Iterator[str]:
+    """Bring a person's own screens up one after the other, and name each: with buttons that others do not see."""
+    screen.open(f"{gateway.base}/")
+    fill(screen, "ftp://example.com/a")
+    screen.until("document.readyState === 'complete' && document.querySelector('.alert') !== null")
+    yield "refused form"
+    screen.open(f"{gateway.base}/upload")
+    screen.evaluate(
+        "(() => { const files = new DataTransfer(); files.items.add(new File(['x'], 'a.exe'));"
+        "document.querySelector('#file').files = files.files; document.querySelector('[data-upload]').submit(); })()"
+    )
+    screen.until("document.readyState === 'complete' && document.querySelector('[role=alert]') !== null")
+    yield "refused upload"
+    screen.open(f"{gateway.base}/")
+    fill(screen, f"{origin.url('/screen/done')}\n{origin.url('/screen/away')}\tmine {screen.evaluate('Math.random()')}")
+    screen.until("location.pathname.startsWith('/a/')")
+    gateway.download(hash_of(screen))
+    gateway.until(hash_of(screen))
+    screen.open(screen.evaluate("location.href"))
+    assert "Make it again" in screen.text()
+    yield "own archive, with a file left out"
+    screen.evaluate("document.querySelector('.danger').click()")
+    screen.until("document.body.innerText.includes('are gone') && document.readyState === 'complete'")
+    yield "deleted"
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not here: scripts/test-tools --slow")
@@ -207,16 +279,19 @@ def test_axe_finds_nothing_wrong(
     locked = launch(api_keys=new_key("ann")[1], signed_links="on")
     gateway.client.post("/upload/axe.txt", content=b"x")
     urls = {name: f"{gateway.base}{path}" for name, path in states(gateway, origin).items()}
-    urls |= {"login": f"{locked.base}/", "link that is not signed": f"{locked.base}/archive/get/{'0' * 32}.zip"}
-    for name, url in [*urls.items(), ("refused form", "")]:
-        if url:
+    urls |= {"link that is not signed": f"{locked.base}/archive/get/{'0' * 32}.zip", "login": f"{locked.base}/"}
+
+    def shown() -> Iterator[str]:
+        for name, url in urls.items():
             screen.open(url)
-        else:
-            screen.open(f"{gateway.base}/")
-            screen.type("ftp://example.com/a")
-            screen.evaluate("document.querySelector('[data-new]').requestSubmit()")
-            screen.until("document.readyState === 'complete' && document.querySelector('.alert') !== null")
-        assert screen.seen()["shift"] < 0.01, name
+            yield name
+        screen.evaluate("[document.querySelector('#key').value = 'wrong', document.forms[0].submit()].length")
+        screen.until("document.readyState === 'complete' && document.querySelector('.alert') !== null")
+        yield "refused login"
+        yield from made_by_hand(screen, gateway, origin)
+
+    for name in shown():
+        assert screen.seen()["shift"] < 0.001, name  # less than a pixel of a word
         screen.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
         if wrong := screen.violations():
             found[name] = wrong
@@ -225,25 +300,38 @@ def test_axe_finds_nothing_wrong(
     assert found == {}
 
 
-def test_first_view_is_four_requests(browser: Chromium, gateway: Gateway) -> None:
-    """The page, its style, its script; an icon that is no request."""
+def test_first_view_is_small(browser: Chromium, gateway: Gateway) -> None:
+    """The page, its style, its script; an icon that is no request; 25 kB in all, with their fields."""
     screen = Screen(browser)
     screen.open(f"{gateway.base}/")
     count = "performance.getEntriesByType('resource').filter(each => each.name.startsWith('http')).length"
     assert screen.evaluate(count) <= 3
+    sent = "performance.getEntries().reduce((all, each) => all + (each.transferSize ?? 0), 0)"
+    assert 0 < screen.evaluate(sent) <= 25_000
 
 
 def test_main_job_without_a_script(browser: Chromium, launch: Launch, origin: Origin) -> None:
-    """The forms and links alone: make, build, see it complete, delete."""
+    """The forms and links alone, by keyboard: what is wrong with the links, make, download, see it complete, delete."""
     gateway = launch()
     origin.serve("/screen/plain", File(b"x" * 5000))
     screen = Screen(browser, script=False)
     screen.open(f"{gateway.base}/")
-    screen.type(origin.url("/screen/plain"))
+    screen.type(f"{origin.url('/screen/plain')}\tplain.txt\nnonsense")
+    screen.tab_to("it.textContent.trim() === 'Make the zip'")
+    screen.press("Enter", 13)
+    screen.until("document.querySelector('.alert')?.innerText.startsWith('nonsense: ') === true")
+    screen.evaluate("document.querySelector('#links').focus()")
+    screen.evaluate("document.activeElement.value = document.activeElement.value.replace('nonsense', '')")
     screen.tab_to("it.textContent.trim() === 'Make the zip'")
     screen.press("Enter", 13)
     screen.until("location.pathname.startsWith('/a/')")
-    gateway.download(hash_of(screen))
+    screen.tab_to("it.textContent.trim() === 'Download'")
+    screen.press("Enter", 13)
+    assert browser.finish(most=0) == []
+    (file,) = browser.finished()
+    with zipfile.ZipFile(file) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == ["plain.txt"]
     gateway.until(hash_of(screen))
     screen.open(screen.evaluate("location.href"))
     assert "Complete" in screen.text()

@@ -1,9 +1,11 @@
 // What the pages do beyond their forms and links. Nothing here is needed: without it every page still works.
 // Texts come from the page; what others wrote is put in as text, never as markup.
 
+const LANGUAGE = document.documentElement.lang;
 const RECENT = "streamzip.recent", MOST_RECENT = 20;
 const OF_COLUMNS = /^\s*(?:[[{]|(?:[^\n]*[,;\t])?"?(?:url|link)"?(?:[,;\t\n]|$)|(?:[0-9a-f]{1,8}|-) +[0-9]+ +\S)/i; // JSON, CSV, mod_zip's
 const MOST_WRONG = 3; // lines that are named
+const PACE_OF = 10_000; // milliseconds
 const SLICE = 8; // milliseconds before the browser gets its turn, looked at each LINES
 const LINES = 100;
 
@@ -15,9 +17,26 @@ const archive = document.querySelector("[data-archive]");
 if (archive) oneArchive(archive);
 const upload = document.querySelector("[data-upload]");
 if (upload) uploads(upload);
+const waiting = document.querySelector("[data-wait]");
+if (waiting) waitFor(waiting);
 const recent = document.querySelector("[data-recent]");
 if (recent) showRecent(recent);
 for (const button of document.querySelectorAll("[data-copy]")) button.addEventListener("click", () => copy(button));
+
+// What is waited for is asked for without a new page, which would begin to be read aloud again and again.
+async function waitFor(page) {
+  for (let status = Number(page.dataset.status); status === Number(page.dataset.status);) {
+    await new Promise((go) => setTimeout(go, page.dataset.wait * 1000));
+    try {
+      ({ status } = await fetch(location.href, { method: "HEAD", headers: { Accept: "text/html" } }));
+      if (status === 200) {
+        page.querySelector("progress").remove();
+        page.querySelector("[role=alert]").textContent = page.dataset.done;
+      }
+    } catch { /* the gateway is away: it is asked again */ }
+  }
+  location.reload();
+}
 
 function newArchive(form) {
   const area = form.elements.links, counts = form.querySelector("[data-counts]");
@@ -44,7 +63,7 @@ function newArchive(form) {
     }
     const told = [[links, "links"], [twice, "twice"], [bad, "bad"]].filter(([number, kind]) => number || kind === "links");
     const said = ([number, kind]) => counts.dataset[number === 1 && kind === "links" ? "link" : kind]
-      .replace("#", number.toLocaleString()).replace("@", wrong.join(", ") + (bad > MOST_WRONG ? ", …" : ""));
+      .replace("#", number.toLocaleString(LANGUAGE)).replace("@", wrong.join(", ") + (bad > MOST_WRONG ? ", …" : ""));
     counts.textContent = told.map(said).join(" · ");
   };
   let due;
@@ -149,23 +168,37 @@ function oneArchive(article) {
   if (!document.hidden) listen();
 }
 
-function show(place, { status, progress }) {
+function show(place, { status, active, progress }) {
   const bar = place.querySelector("progress"), known = progress.total_bytes !== null;
   bar.max = (known ? progress.total_bytes : progress.total_entries) || 1;
   bar.value = known ? progress.bytes : progress.entries;
   place.querySelector(".dot").className = `dot ${status}`;
-  place.querySelector("[data-state-text]").textContent = place.dataset[status === "pending" ? "pending" : "running"];
+  place.querySelector("[data-state-text]").textContent = place.dataset[status === "pending" ? "pending" : active ? "running" : "partly"];
   const values = { done: size(progress.bytes), total: size(progress.total_bytes ?? 0),
-    entries: progress.entries.toLocaleString(), total_entries: progress.total_entries.toLocaleString() };
+    entries: progress.entries.toLocaleString(LANGUAGE), total_entries: progress.total_entries.toLocaleString(LANGUAGE) };
   const text = known ? place.dataset.known : place.dataset.open;
-  place.querySelector("[data-numbers]").textContent = text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+  place.querySelector("[data-numbers]").textContent = text.replace(/\{(\w+)\}/g, (_, name) => values[name])
+    + (known && active ? left(place.dataset, progress) : "");
+}
+
+// How long it still takes at the pace of the last seconds; nothing while that is not known.
+const pace = []; // [milliseconds, bytes]
+function left(texts, { bytes, total_bytes }) {
+  const now = performance.now();
+  pace.push([now, bytes]);
+  while (pace.length > 2 && now - pace[1][0] > PACE_OF) pace.shift();
+  const [began, before] = pace[0];
+  if (now - began < 1000 || bytes <= before) return "";
+  const seconds = (total_bytes - bytes) * (now - began) / (bytes - before) / 1000;
+  const [unit, each] = seconds < 90 ? ["seconds", 1] : seconds < 5400 ? ["minutes", 60] : ["hours", 3600];
+  return ` · ${texts[unit].replace("{count}", Math.max(1, Math.round(seconds / each)).toLocaleString(LANGUAGE))}`;
 }
 
 function size(bytes) {
   const units = ["B", "kB", "MB", "GB", "TB", "PB"];
   let unit = 0;
   while (bytes >= 1000 && unit < units.length - 1) { bytes /= 1000; unit++; }
-  return unit ? `${bytes.toFixed(1)} ${units[unit]}` : `${bytes} B`;
+  return `${bytes.toLocaleString(LANGUAGE, unit ? { minimumFractionDigits: 1, maximumFractionDigits: 1 } : {})} ${units[unit]}`;
 }
 
 function remembered() {

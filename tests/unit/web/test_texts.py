@@ -13,7 +13,7 @@ from streamzip.web.views import _BY_CODE, _BY_STATUS, kind_of
 TEMPLATES = {
     path.name: path.read_text() for path in (resources.files("streamzip.web") / "templates").iterdir() if path.is_file()
 }
-FAMILIES = ("state_", "member_", "problem_", "do_")  # keys that a template puts together
+FAMILIES = ("state_", "member_", "problem_", "do_", "expires_")  # keys that a template puts together
 
 
 def used() -> set[str]:

@@ -1,13 +1,16 @@
 """What an archive's page shows, from its status document."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from streamzip.web.frame import moment, size
-from streamzip.web.views import Links, archive_view, commands, pages_of
+from streamzip.web.texts import written
+from streamzip.web.views import Links, archive_view, commands, pages_of, time_left
 
-LINKS = Links("../a.zip", "https://z/a.zip", "e", "f", "b", "d")
+LINKS = Links("../a.zip", "https://z/a.zip", "e", "f", "b", "again", "d")
+NOW = datetime(2026, 5, 1, 10, tzinfo=UTC)
 
 
 def document(**changed: Any) -> dict[str, Any]:
@@ -18,7 +21,7 @@ def document(**changed: Any) -> dict[str, Any]:
 
 
 def shown(**changed: Any) -> Any:
-    return archive_view(document(**changed), LINKS, qr="data:,", may_build=True, may_delete=False)
+    return archive_view(document(**changed), LINKS, qr="data:,", may_build=True, mine=True, now=NOW)
 
 
 def test_running_archive_is_followed_and_not_built_again() -> None:
@@ -45,6 +48,38 @@ def test_long_list_of_what_was_left_out_is_cut() -> None:
         50,
     )
     assert shown(errors=rows[:20], errors_total=500).more_left_out == 480
+
+
+def test_archive_is_made_again_where_that_helps() -> None:
+    """Where files were left out or have changed since; one that failed for good is tried again by its link."""
+    rows = [{"name": "a", "message": "gone"}]
+    assert not shown(status="completed").may_make_again
+    assert shown(status="completed", errors=rows, errors_total=1).may_make_again
+    assert shown(status="failed", code="origin_changed").may_make_again
+    assert not shown(status="failed", code="no_entries", errors=rows, errors_total=1).may_make_again
+
+
+def test_numbers_are_written_as_the_language_does() -> None:
+    """Comma and point change places."""
+    assert written("8,000.7 kB", "en") == "8,000.7 kB"
+    assert written("8,000.7 kB", "de") == "8.000,7 kB"
+
+
+@pytest.mark.parametrize(
+    ("until", "expected"),
+    [
+        (None, ("soon", 0)),
+        ("2026-05-01T09:00:00Z", ("soon", 0)),
+        ("2026-05-01T11:59:00Z", ("soon", 0)),
+        ("2026-05-01T12:00:00Z", ("hours", 2)),
+        ("2026-05-03T09:00:00Z", ("hours", 47)),
+        ("2026-05-03T10:00:00Z", ("days", 2)),
+        ("2026-05-07T09:59:00Z", ("days", 6)),
+    ],
+)
+def test_time_left_is_as_people_say_it(until: str | None, expected: tuple[str, int]) -> None:
+    """Never one of a unit, so that no text needs a singular."""
+    assert time_left(until, NOW) == expected
 
 
 def test_commands_are_safe_to_paste() -> None:
