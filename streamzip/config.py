@@ -30,7 +30,7 @@ from streamzip.settings_sources import (
     ZipstreamerVariables,
     secret_names,
 )
-from streamzip.settings_sources import SetupError as SetupError
+from streamzip.setup_error import SetupError as SetupError
 
 ENV_PREFIX = "STREAMZIP_"
 CLIENT_VARIABLES = frozenset({"STREAMZIP_SERVER", "STREAMZIP_KEY"})  # of the commands that ask a running gateway

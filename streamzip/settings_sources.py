@@ -13,15 +13,13 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from streamzip.setup_error import SetupError
+
 FILE_SUFFIX = "_FILE"
 _ZIPSTREAMERS = {"PORT": "port", "ZS_URL_PREFIX": "compat_url_prefix", "ZS_LISTFILE_URL_PREFIX": "compat_list_prefix"}
 _AWS = ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_VIRTUAL_HOSTED_STYLE_REQUEST")
 _AWS_SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _LONGEST = 1 << 20  # bytes of a file
-
-
-class SetupError(Exception):
-    """The gateway cannot start; the message says what the operator should do."""
 
 
 class SettingsFile(PydanticBaseSettingsSource):

@@ -1,6 +1,5 @@
 """The command line: which commands there are. Each is a function of a module beside this one."""
 
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -22,6 +21,8 @@ def main() -> None:
 
 def _print_version(given: bool) -> None:
     if given:
+        from importlib.metadata import version
+
         typer.echo(f"streamzip {version('streamzip')}")
         raise typer.Exit
 
@@ -36,10 +37,12 @@ def streamzip(
 
 
 app.command("zip")(zipping.zip_)
-for command in (serving.serve, serving.worker, remote.create, remote.status, remote.watch, remote.get, remote.rm):
+for flagged in (serving.serve, serving.worker):
+    app.command(cls=serving.WithSettings)(flagged)
+for command in (remote.create, remote.status, remote.watch, remote.get, remote.rm):
     app.command()(command)
 app.command("list")(remote.list_archives)
-for command in (admin.sign, admin.verify, admin.doctor, admin.migrate, admin.openapi):
-    app.command()(command)
+for of_operator in (admin.sign, admin.verify, admin.doctor, admin.migrate, admin.openapi):
+    app.command()(of_operator)
 app.add_typer(admin.keys, name="keys")
 app.add_typer(oversight.admin, name="admin")

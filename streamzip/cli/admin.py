@@ -6,15 +6,13 @@ import re
 import time
 from contextlib import closing
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
-from streamzip.cli.ending import explain, printable, stop
+from streamzip.cli.ending import printable, stop
 from streamzip.cli.output import Json
-from streamzip.config import Settings, SetupError, variable
-from streamzip.data_folder import load_key_ring_text, prepare_data_dir
+from streamzip.setup_error import SetupError
 
 keys = typer.Typer(no_args_is_help=True, help="API keys.")
 
@@ -34,9 +32,7 @@ def new(
     except ValueError as error:
         stop(str(error), code=2)
     typer.echo(f"{key}\n{line}")
-    typer.echo(
-        f"The first is the key, and not shown again; the second is its line in {variable('api_keys')}.", err=True
-    )
+    typer.echo("The first is the key, and not shown again; the second is its line in STREAMZIP_API_KEYS.", err=True)
 
 
 def sign(
@@ -52,17 +48,16 @@ def sign(
     """
     from streamzip.access.keyring import KeyRing
     from streamzip.access.signed_links import SignedLinks
+    from streamzip.cli.flags import settings_with
+    from streamzip.data_folder import load_key_ring_text
 
-    given: dict[str, Any] = {} if data is None else {"data_dir": data}
+    settings = settings_with(data_dir=data)
     try:
-        settings = Settings(**given)
         if settings.secret_keys is None and not (settings.data_dir / "secret.keys").exists():
             raise SetupError(f"there is no secret in {settings.data_dir}: name the gateway's data folder with --data")
         keys = KeyRing.parse(load_key_ring_text(settings))
         base, own = _apart(path, settings.public_url)
         typer.echo(f"{base}{own}?{SignedLinks(keys, lifetime=expires).query(own, now=time.time())}")
-    except ValidationError as error:
-        stop(explain(error), code=2)
     except (SetupError, ValueError) as error:
         stop(str(error), code=1)
 
@@ -95,13 +90,12 @@ def verify(
     from rich.console import Console
     from rich.progress import Progress
 
+    from streamzip.cli.flags import settings_with
     from streamzip.verify import Verification
 
-    given: dict[str, Any] = {} if data is None else {"data_dir": data}
+    settings = settings_with(data_dir=data)
     try:
-        verification = Verification(Settings(**given), remove=remove)
-    except ValidationError as error:
-        stop(explain(error), code=2)
+        verification = Verification(settings, remove=remove)
     except (SetupError, ValueError) as error:
         stop(str(error), code=1)
     damages = 0
@@ -125,16 +119,10 @@ def doctor(
 
     Run it as the gateway's user, with its variables. Changes nothing; prints a line for each look, and what to do.
     """
+    from streamzip.cli.flags import settings_with
     from streamzip.doctor import examine
 
-    named = (("data_dir", data), ("config", config))
-    given: dict[str, Any] = {name: value for name, value in named if value is not None}
-    try:
-        settings = Settings(**given)
-    except ValidationError as error:
-        stop(explain(error), code=2)
-    except SetupError as error:
-        stop(str(error), code=1)
+    settings = settings_with(data_dir=data, config=config)
     found = []
     for finding in examine(settings, os.environ):
         found.append(finding)
@@ -156,16 +144,15 @@ def migrate(
     As each start of a gateway does; STREAMZIP_STORE_URL names another store.
     """
     # Imported here: the other commands need not load the server.
+    from streamzip.cli.flags import settings_with
+    from streamzip.data_folder import prepare_data_dir
     from streamzip.serving import migrate as run
 
-    given: dict[str, Any] = {} if data is None else {"data_dir": data}
+    settings = settings_with(data_dir=data)
     try:
-        settings = Settings(**given)
         if settings.store_url is None:
             prepare_data_dir(settings)
         typer.echo(f"streamzip: the store has schema {run(settings)}", err=True)
-    except ValidationError as error:
-        stop(explain(error), code=2)
     except SetupError as error:
         stop(str(error), code=1)
 

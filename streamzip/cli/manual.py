@@ -8,8 +8,8 @@ from typing import Any
 import typer
 
 from streamzip.cli import app
+from streamzip.cli.serving import WithSettings
 
-SERVE = "serve"  # which has a page of settings of its own, docs/configuration.md
 EXITS = (
     ("0", "done"),
     ("1", "failed"),
@@ -61,8 +61,8 @@ def _command(name: str, command: Any) -> Iterator[str]:
     for each in command.params:
         if each.param_type_name == "argument":
             yield from (".TP", f".I {_escaped(each.metavar)}", _escaped(each.help))
-    if name == SERVE:
-        yield _escaped(f"Every setting is an option and a variable: streamzip {SERVE} --help lists them.")
+    if isinstance(command, WithSettings):  # docs/configuration.md is their page
+        yield _escaped(f"Every setting is an option and a variable: streamzip {name} --help lists them.")
         return
     for each in command.params:
         if each.param_type_name == "option":

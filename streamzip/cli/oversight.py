@@ -8,12 +8,11 @@ from contextlib import contextmanager
 from typing import Annotated, Any, Protocol
 
 import typer
-from pydantic import ValidationError
 
-from streamzip.cli.ending import FAILED, WRONG_USAGE, explain, stop
+from streamzip.cli.ending import FAILED, WRONG_USAGE, stop
 from streamzip.cli.output import Json, print_json, say, size, tell
 from streamzip.cli.remote import LOCAL, Key, Server
-from streamzip.config import Settings, SetupError
+from streamzip.setup_error import SetupError
 
 admin = typer.Typer(no_args_is_help=True, help="See and manage the archives of all owners.")
 
@@ -170,11 +169,10 @@ def _overseen(data: str | None, server: str, key: str | None) -> Iterator[Overse
             with Operator(server, key=key) as gateway:
                 yield gateway
         else:
+            from streamzip.cli.flags import settings_with
             from streamzip.cli.folder import Folder
 
-            yield Folder(Settings(data_dir=data))  # type: ignore[arg-type]
-    except ValidationError as error:
-        stop(explain(error), code=WRONG_USAGE)
+            yield Folder(settings_with(data_dir=data))
     except ValueError as error:
         stop(str(error), code=WRONG_USAGE)
     except Problem as problem:

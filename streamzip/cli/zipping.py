@@ -1,6 +1,5 @@
 """`streamzip zip`: one archive, without a server. Run again, it goes on where it ended."""
 
-import asyncio
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -150,6 +149,8 @@ def _tell(document: Zipped | DryRun) -> None:
 
 
 async def _to_stdout(archive: "Zip", shown: Meter) -> None:
+    import asyncio  # here: it is a third of what `streamzip --help` would load
+
     await archive.open()
     out, done = sys.stdout.buffer, 0
     async for chunk in archive.stream():

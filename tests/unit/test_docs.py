@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from streamzip import cli, errors
-from streamzip.cli.ending import flags_of
+from streamzip.cli.flags import flags_of
 from streamzip.config import Settings, variable, variables
 from streamzip.edge.problems import _CODES
 from streamzip.manifest.parse import Limits, parse_create

@@ -141,7 +141,7 @@ def test_serve_says_why_when_the_gateway_cannot_be_set_up(gateway: Gateway, tmp_
 
 def test_version_is_printed_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """`streamzip --version` names the installed version and needs no command."""
-    monkeypatch.setattr(cli, "version", lambda name: {"streamzip": "9.8.7"}[name])
+    monkeypatch.setattr("importlib.metadata.version", lambda name: {"streamzip": "9.8.7"}[name])
     result = run("--version")
     assert (result.exit_code, result.output) == (0, "streamzip 9.8.7\n")
 
