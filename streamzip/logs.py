@@ -18,10 +18,12 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from streamzip import metrics
-from streamzip.config import LogFormat, LogLevel
+
+if TYPE_CHECKING:  # the library logs too, and needs no settings
+    from streamzip.config import LogFormat, LogLevel
 
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)  # in each line of that request
 
@@ -30,7 +32,7 @@ _SCANNED = 16_384  # characters of a text that are looked at: bounds the work fo
 _WIDTH = 20  # members of one list or mapping that are shown
 _DEPTH = 3
 
-_LEVELS: dict[LogLevel, int] = {
+_LEVELS: "dict[LogLevel, int]" = {
     "off": logging.CRITICAL + 1,
     "error": logging.ERROR,
     "warning": logging.WARNING,
@@ -65,7 +67,7 @@ def event(logger: logging.Logger, level: int, name: str, /, **fields: Any) -> No
     logger.log(level, name, extra={"fields": fields})
 
 
-def configure(level: LogLevel, form: LogFormat | None = None) -> None:
+def configure(level: "LogLevel", form: "LogFormat | None" = None) -> None:
     """Send every logger's lines to stderr. Call uvicorn with `log_config=None`.
 
     `form` None: text where stderr is a terminal, else JSON.

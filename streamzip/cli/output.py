@@ -56,10 +56,10 @@ class Meter:
 @contextmanager
 def meter(label: str, *, quiet: bool) -> Iterator[Meter]:
     """Give a Meter on stderr, for as long as the work takes."""
-    if quiet:
+    if quiet or not sys.stderr.isatty():
         yield Meter(label, None, quiet=quiet)
         return
-    # Loaded where there is something to show: a fifth of what `streamzip --help` took.
+    # Loaded where there is a terminal to show it on: a fifth of what a small zip takes.
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 

@@ -7,7 +7,7 @@ from contextlib import aclosing, closing
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from streamzip.archives.aside import aside
 from streamzip.archives.planning import Planning
@@ -15,9 +15,7 @@ from streamzip.assembly.assembly import Assembly, assemble
 from streamzip.assembly.ledger import Ledger
 from streamzip.assembly.pulling import Pulling
 from streamzip.assembly.reader import Reading
-from streamzip.edge.conditionals import combined
 from streamzip.edge.disposition import attachment
-from streamzip.edge.representation import Chosen, Representation, choose
 from streamzip.errors import NotFound, NotReady, Problem
 from streamzip.library import entries as listed
 from streamzip.library.bodies import Answer, BlockingBody, Body, HeaderFields, of_bytes
@@ -30,6 +28,9 @@ from streamzip.manifest.model import Compression, OnError
 from streamzip.spans import Data
 from streamzip.spool.memory import MemorySpool
 from streamzip.zip.offsets import Offsets
+
+if TYPE_CHECKING:
+    from streamzip.edge.representation import Representation
 
 MOST_BEFORE_FIRST_BYTE = 64 << 20  # bytes that a range may have pulled before its own first byte is known
 
@@ -267,6 +268,10 @@ class Zip:
 
         A Zip that nobody opened is opened, and closed with the body. Raises NothingToZip, SourceFailed, NotYet.
         """
+        # Imported here: what writes a zip to a file answers no request.
+        from streamzip.edge.conditionals import combined
+        from streamzip.edge.representation import Chosen, choose
+
         leave = _nobody if self._planned is not None else self.aclose
         await self.open()
         try:
@@ -293,8 +298,10 @@ class Zip:
             raise
         return Answer(answer.status, answer.headers, BlockingBody(answer.body, thread, leave))
 
-    def representation(self) -> Representation:
+    def representation(self) -> "Representation":
         """Return the archive as what a request selects. Its bytes raise Problem."""
+        from streamzip.edge.representation import Representation
+
         return Representation("archive", self.fields, self.length, self.etag, None, self.runs, self.check_start)
 
     def check_start(self, start: int) -> None:

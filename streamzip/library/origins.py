@@ -6,22 +6,18 @@ import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from pydantic import TypeAdapter, ValidationError
-
-from streamzip import config
 from streamzip.assembly.pulling import Pulling
 from streamzip.assembly.reach import Bound, Reaches
 from streamzip.assembly.reader import Reading
 from streamzip.clock import RateLimit, SystemClock
-from streamzip.httpx_ import httpx
 from streamzip.library.blocking import LoopThread
 from streamzip.library.local import SCHEME, Local, LocalSource
 from streamzip.net.addresses import DialGuard
-from streamzip.net.httpx_transport import HttpxTransport
 from streamzip.net.port import Transport
 from streamzip.net.transport import OriginTransport
 from streamzip.origins.counting import Pace
@@ -33,7 +29,10 @@ from streamzip.origins.registry import Registry
 from streamzip.spool.memory import Memory
 from streamzip.urls.addresses import Exempt, Network
 
-EVERYWHERE: Final = ("0.0.0.0/0", "::/0")
+if TYPE_CHECKING:  # most programs give no client
+    from streamzip.httpx_ import httpx
+
+EVERYWHERE: Final = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 RATE_EACH: Final = 64_000  # bytes a second of a connection, at least, where all of them are limited
 SLOWEST: Final = 1000.0  # bytes a second that an origin must send, as a gateway asks by default
 
@@ -71,19 +70,16 @@ class Origins:
         allow_hosts: Iterable[str] = (),
         allow_networks: Iterable[str] = (),
         allow_private: bool = False,
-        client: httpx.AsyncClient | None = None,
+        client: "httpx.AsyncClient | None" = None,
         connections: int = 32,
         timeout: float = 30.0,
         rate: int | None = None,
         memory: int = 128 << 20,
         ca_file: Path | None = None,
     ) -> None:
-        networks = EVERYWHERE if allow_private else tuple(allow_networks)
-        try:
-            self._hosts: frozenset[str] = TypeAdapter(config.Origins).validate_python(",".join(allow_hosts))
-            self._networks: tuple[Network, ...] = TypeAdapter(config.Networks).validate_python(",".join(networks))
-        except ValidationError as error:
-            raise ValueError(error.errors()[0]["msg"]) from error
+        self._hosts, self._networks = _exempt(tuple(allow_hosts), tuple(allow_networks))
+        if allow_private:
+            self._networks = EVERYWHERE
         self._client = client
         self._rate = rate
         self._connections = connections if rate is None else max(1, min(connections, rate // RATE_EACH))
@@ -162,6 +158,8 @@ class Origins:
 
     def _transport(self) -> Transport:
         if self._client is not None:
+            from streamzip.net.httpx_transport import HttpxTransport
+
             return HttpxTransport(self._client)
         guard = DialGuard(self._hosts, self._networks)
         return OriginTransport(
@@ -171,3 +169,19 @@ class Origins:
             ca_file=self._ca_file,
             at_address=self._connections,
         )
+
+
+def _exempt(hosts: Sequence[str], networks: Sequence[str]) -> tuple[frozenset[str], tuple[Network, ...]]:
+    """Return what may have private addresses, read as the gateway's settings are. Raises ValueError."""
+    if not hosts and not networks:
+        return frozenset(), ()
+    # Imported here: the settings' model takes as long to load as all else of the library.
+    from pydantic import TypeAdapter, ValidationError
+
+    from streamzip import config
+
+    try:
+        allowed: frozenset[str] = TypeAdapter(config.Origins).validate_python(",".join(hosts))
+        return allowed, TypeAdapter(config.Networks).validate_python(",".join(networks))
+    except ValidationError as error:
+        raise ValueError(error.errors()[0]["msg"]) from error

@@ -6,34 +6,27 @@ at most 16 MiB (br), 8 MiB (zstd, RFC 9659), 32 KiB (gzip, deflate).
 """
 
 import asyncio
-import sys
 import zlib
 from collections.abc import AsyncIterator
 from typing import Final, Protocol
 
-import brotli
-
 from streamzip.errors import OriginError
 from streamzip.spans import Data
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 DECODABLE: Final = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd"})
 AT_ONCE: Final = 256 << 10  # decoded bytes
 _GZIP, _ZLIB, _RAW = 31, 15, -15  # zlib's window bits; some servers send "deflate" without zlib's head
-_ZSTD_OPTIONS: Final = {int(zstd.DecompressionParameter.window_log_max): 23}  # the logarithm
 _ONE_STREAM: Final = frozenset({"deflate", "br"})  # the others may be several, one behind the other
-_ERRORS: Final = (zlib.error, zstd.ZstdError, brotli.error)
 
 
 class _Stream(Protocol):
     """Decodes one stream."""
 
     def decode(self, data: Data, most: int) -> tuple[bytes, Data]:
-        """Return about `most` decoded bytes, and what of `data` is to be given again; nothing: there are no more."""
+        """Return about `most` decoded bytes, and what of `data` is to be given again; nothing: there are no more.
+
+        Raises ValueError for what is no such stream.
+        """
 
     @property
     def ended(self) -> bool:
@@ -45,37 +38,15 @@ class _Inflated:
         self._inflater = zlib.decompressobj(bits)
 
     def decode(self, data: Data, most: int) -> tuple[bytes, Data]:
-        decoded = self._inflater.decompress(data, most)
+        try:
+            decoded = self._inflater.decompress(data, most)
+        except zlib.error as error:
+            raise ValueError(str(error)) from error
         return decoded, self._inflater.unused_data if self.ended else self._inflater.unconsumed_tail
 
     @property
     def ended(self) -> bool:
         return self._inflater.eof
-
-
-class _Zstd:
-    def __init__(self) -> None:
-        self._decoder = zstd.ZstdDecompressor(options=_ZSTD_OPTIONS)
-
-    def decode(self, data: Data, most: int) -> tuple[bytes, Data]:
-        decoded = self._decoder.decompress(data, most)
-        return decoded, self._decoder.unused_data if self.ended else b""
-
-    @property
-    def ended(self) -> bool:
-        return self._decoder.eof
-
-
-class _Brotli:
-    def __init__(self) -> None:
-        self._decoder = brotli.Decompressor()
-
-    def decode(self, data: Data, most: int) -> tuple[bytes, Data]:
-        return self._decoder.process(data, output_buffer_limit=most), b""
-
-    @property
-    def ended(self) -> bool:
-        return bool(self._decoder.is_finished())
 
 
 class DecodedBody:
@@ -111,7 +82,7 @@ class DecodedBody:
                     return decoded
                 if not self._given:
                     break
-        except _ERRORS as error:
+        except ValueError as error:
             raise _unlike() from error
         return b""
 
@@ -121,10 +92,10 @@ class DecodedBody:
             return False
         if self._has_ended and self._coding in _ONE_STREAM:
             raise _unlike()
-        if self._coding == "br":
-            self._stream = _Brotli()
-        elif self._coding == "zstd":
-            self._stream = _Zstd()
+        if self._coding in ("br", "zstd"):
+            from streamzip.origins.decoders import Brotli, Zstd
+
+            self._stream = Brotli() if self._coding == "br" else Zstd()
         else:
             self._stream = _Inflated(self._window())
         return True
