@@ -2,7 +2,6 @@
 process as ever.
 """
 
-import asyncio
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -37,6 +36,8 @@ def held() -> Iterator[None]:
 
 def listen(called: Callable[[], None]) -> None:
     """Call this in the running event loop at each SIGHUP, also for one that has waited."""
+    import asyncio  # here: a list of the commands needs the rest of this module, and no event loop
+
     if means_read_again():
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, called)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANGUP)

@@ -28,7 +28,7 @@ class Gateway:
         self.started: list[Settings] = []
         self.then: Serve = lambda settings: None
 
-    def serve(self, settings: Settings) -> None:
+    def serve(self, settings: Settings, _beside: object) -> None:
         self.started.append(settings)
         self.then(settings)
 
