@@ -16,6 +16,7 @@ from streamzip.archives.aside import aside
 from streamzip.archives.events import Events
 from streamzip.archives.opening import StoredArchive
 from streamzip.archives.planning import Planning
+from streamzip.assembly.kept import KeptBodies
 from streamzip.assembly.pulling import Pulling
 from streamzip.errors import BuildFailed, NotFound, NotReady, Stale
 from streamzip.files.aside import in_long_thread
@@ -53,7 +54,7 @@ class _Frozen:
     manifest: Manifest
     layout: Layout
     body: bytes
-    bodies: dict[int, bytes]
+    bodies: KeptBodies
 
 
 class Loader:
@@ -145,12 +146,10 @@ class Loader:
         if frozen is not None and frozen.body == sealed.body:
             manifest, layout, bodies = frozen.manifest, frozen.layout, frozen.bodies
         else:
-            manifest, bodies = await self._unsealed(hash, stored.manifest), {}
+            manifest, bodies = await self._unsealed(hash, stored.manifest), KeptBodies(self._pulling.room)
             layout = await _aside(len(sealed.body), lambda: Layout.decode(self._vault.unseal("layout", hash, sealed)))
         learned = None if stored.crcs is None else self._vault.unseal("learned", hash, stored.crcs)
-        return StoredArchive(
-            hash, manifest, layout, learned, row.released, row.created_at, foreign=foreign, bodies=bodies
-        )
+        return StoredArchive(hash, manifest, layout, learned, row.released, row.created_at, bodies, foreign=foreign)
 
     def begin(self, hash: str, manifest: Manifest) -> None:
         """Ask the origins of a new archive in the background. Where many are being asked already, its first reader
@@ -252,7 +251,7 @@ class Loader:
         """Keep what was learned for a reader who comes soon, where all that is kept is not too much; one may be."""
         kept = [*self._frozen.values(), frozen]
         entries = sum(len(each.manifest.entries) for each in kept)
-        size = sum(len(body) for each in kept for body in each.bodies.values())
+        size = sum(each.bodies.size for each in kept)
         if len(kept) == 1 or (entries <= MOST_KEPT_ENTRIES and size <= MOST_KEPT_BYTES):
             self._frozen[hash] = frozen
             asyncio.get_running_loop().call_later(self._probe_wait, self._let_go, hash, frozen)

@@ -5,9 +5,10 @@ memory. What can no longer be proven is refused.
 import contextlib
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from streamzip.assembly.assembly import Assembly, assemble
+from streamzip.assembly.kept import KeptBodies
 from streamzip.assembly.ledger import Ledger
 from streamzip.assembly.pulling import Pulling
 from streamzip.assembly.reader import Reading
@@ -37,9 +38,9 @@ class StoredArchive:
     layout: Layout
     learned: bytes | None
     released: bool
-    created_at: float = 0.0
+    created_at: float
+    bodies: KeptBodies
     foreign: bool = False
-    bodies: dict[int, bytes] = field(default_factory=dict)
 
 
 def measured(stored: StoredArchive) -> tuple[Offsets, int | None]:

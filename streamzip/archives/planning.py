@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from streamzip.archives.aside import aside
 from streamzip.archives.types import compresses, is_page_in_its_place
+from streamzip.assembly.kept import KeptBodies
 from streamzip.assembly.pulling import Pulling
 from streamzip.errors import OriginError
 from streamzip.manifest.learned_names import learned_name
@@ -30,7 +31,6 @@ logger = logging.getLogger(__name__)
 PROBES = 128  # probes of one archive at once; each origin has its own limit besides
 KEEP_SIZE = 64 << 10  # a body up to this size comes with its probe, where somebody waits
 UNAWAITED_ATTEMPTS = 2  # at an entry that nobody waits for: who does asks again
-KEEP_TOTAL = 16 << 20  # bytes of such bodies that one archive may hold
 WORTH_COMPRESSING = 0.10  # `auto`: below this share of the known bytes, the archive stays stored and exact
 REPORT_NAME = "archive-report.json"
 MOST_WARNINGS = 100
@@ -75,9 +75,8 @@ class Planning:
                 self._judge(index, entry.size)
             if manifest.format == "tar" and entry.size is None and not (entry.probe or entry.is_folder):
                 self._errors[index] = _sizeless()
-        self._kept = 0
         self._waiting = False
-        self.bodies: dict[int, bytes] = {}
+        self._bodies = KeptBodies(pulling.room)
 
     def waited_for(self) -> None:
         """Note that a reader needs the answers: from now on attempts that fail are counted against the entry, and small
@@ -135,7 +134,7 @@ class Planning:
             await lanes.enter(origin, lambda: self._waiting)
             begun = self._pulling.clock.monotonic() if begun is None else begun
             try:
-                keep = KEEP_SIZE if self._waiting and self._kept < KEEP_TOTAL else 0
+                keep = KEEP_SIZE if self._waiting and self._bodies.has_room else 0
                 facts = await registry.for_entry(entry).probe(url, keep=keep, patient=self._waiting)
             except OriginError as error:
                 failure = error
@@ -169,9 +168,8 @@ class Planning:
         if size is None and facts.size is None and self.manifest.format == "tar":
             self._errors[index] = _sizeless()
             return
-        if facts.body is not None and self._kept + len(facts.body) <= KEEP_TOTAL:
-            self.bodies[index] = facts.body
-            self._kept += len(facts.body)
+        if facts.body is not None:
+            self._bodies.put(index, facts.body)
         self._facts[index] = facts._replace(body=None, disposition=None)
         self._judge_page(index, facts)
 
@@ -246,10 +244,9 @@ class Planning:
             container=self.manifest.format,
         )
 
-    def bodies_in(self, layout: Layout) -> dict[int, bytes]:
-        """Return the small bodies that the probe has kept, by their member in the layout that was made of it."""
-        members = {entry: member for member, entry in enumerate(layout.entries)}
-        return {members[entry]: content for entry, content in self.bodies.items()}
+    def bodies_in(self, layout: Layout) -> KeptBodies:
+        """Hand on the small bodies that the probe has kept, by their member in the layout that was made of it."""
+        return self._bodies.renumbered({entry: member for member, entry in enumerate(layout.entries)})
 
     def _number(self) -> None:
         """Make the names that were learned unique among all: what the client named keeps its name."""

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from streamzip.assembly.archive import Archive
+from streamzip.assembly.kept import KeptBodies
 from streamzip.assembly.ledger import Ledger
 from streamzip.assembly.pulling import Pulling
 from streamzip.assembly.reader import Reader, Reading
@@ -49,7 +50,7 @@ def assemble(
     pulling: Pulling,
     reading: Reading,
     *,
-    bodies: dict[int, bytes],
+    bodies: KeptBodies,
     on_all_there: Callable[[], None],
 ) -> Assembly:
     """Return an archive put together from its parts. `bodies`: small members whose bytes the probe has kept;

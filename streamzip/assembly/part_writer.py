@@ -18,6 +18,7 @@ from isal import isal_zlib
 
 from streamzip.assembly.intake import Intake
 from streamzip.assembly.journal_writer import JournalWriter
+from streamzip.assembly.kept import KeptBodies
 from streamzip.assembly.pulling import Pulling
 from streamzip.assembly.remaking import beyond, check_begins
 from streamzip.assembly.signals import Chunk
@@ -44,7 +45,7 @@ class PartWriter:
 
     intake: Intake
     pulling: Pulling
-    bodies: dict[int, bytes]
+    bodies: KeptBodies
     part: Part
     entry: Entry
     tries: Tries
@@ -102,7 +103,7 @@ class PartWriter:
         self.intake.append(Pin(member, strong, value))
 
     async def _whole(self) -> Data:
-        kept = self.bodies.pop(self.part.member, None)
+        kept = self.bodies.pop(self.part.member)
         if kept is not None:
             return kept
         async with aclosing(self._pull(prefix=0, crc=0).chunks()) as chunks:
@@ -157,7 +158,7 @@ class PartWriter:
     # -- open --------------------------------------------------------------------------------------------
 
     async def _write_open(self) -> None:
-        kept = self.bodies.pop(self.part.member, None)
+        kept = self.bodies.pop(self.part.member)
         if kept is not None:
             await self._write_open_held(kept)
             return

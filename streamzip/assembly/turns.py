@@ -1,6 +1,7 @@
 """One part's turn: pulled here, at its origin's lane and under its lock, or by another process that is followed."""
 
 from streamzip.assembly.archive import Archive
+from streamzip.assembly.kept import KeptBodies
 from streamzip.assembly.part_writer import PartWriter
 from streamzip.assembly.pulling import Pulling
 from streamzip.origins.lanes import Urgent
@@ -10,7 +11,7 @@ from streamzip.origins.pull import Tries
 class Turns:
     """The pulls of one archive. `bodies`: small members whose bytes the probe has kept."""
 
-    def __init__(self, archive: Archive, pulling: Pulling, bodies: dict[int, bytes]) -> None:
+    def __init__(self, archive: Archive, pulling: Pulling, bodies: KeptBodies) -> None:
         self._archive = archive
         self._pulling = pulling
         self._bodies = bodies

@@ -224,7 +224,7 @@ class Zip:
         with self.origins.memory.shared(), closing(self._window(start)) as spool:
             assembly = assemble(
                 *(self.asked.manifest, ledger, spool, pulling, reading),
-                bodies=dict(planned.bodies),
+                bodies=planned.bodies.shared(),
                 on_all_there=_nothing,
             )
             self._read.add(assembly)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from streamzip.archives.planning import EntryError
+from streamzip.assembly.kept import KeptBodies
 from streamzip.zip.layout import Layout
 from streamzip.zip.offsets import Offsets
 
@@ -31,5 +32,5 @@ class Planned:
 
     layout: Layout
     left_out: tuple[LeftOut, ...]
-    bodies: dict[int, bytes]
+    bodies: KeptBodies
     offsets: Offsets

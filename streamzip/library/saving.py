@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamzip.archives.finishing import finish
 from streamzip.assembly.assembly import Assembly, assemble
+from streamzip.assembly.kept import KeptBodies, Room
 from streamzip.assembly.ledger import Ledger
 from streamzip.errors import Damaged, Problem
 from streamzip.files.durable import DISK_FULL, sync_folder
@@ -126,7 +127,7 @@ async def _fill(archive: "Zip", part: "Part", told: Told | None) -> int:
         pulling, reading = archive.pulling()
         assembly = assemble(
             *(archive.asked.manifest, ledger, spool, pulling, reading),
-            bodies=dict(planned.bodies),
+            bodies=planned.bodies.shared(),
             on_all_there=_nothing,
         )
         resumed_from = ledger.extents.present
@@ -237,7 +238,8 @@ class Part:
         try:
             document, layout = self._stored()
             other = document["list"] != digest
-            planned = Planned(layout, tuple(LeftOut(**row) for row in document["left_out"]), {}, Offsets(layout))
+            left_out = tuple(LeftOut(**row) for row in document["left_out"])
+            planned = Planned(layout, left_out, KeptBodies(Room()), Offsets(layout))
         except FileNotFoundError:
             return None
         except _UNREADABLE:

@@ -36,7 +36,7 @@ def test_small_files_that_somebody_waits_for_come_with_their_probe(gateway: Gate
     """One request for each of them, and for whatever the probe had asked before its reader came one more."""
     paths = [f"/costs/few/{number}" for number in range(300)]
     for path in paths:
-        origin.serve(path, File(Pattern(3_000)))
+        origin.serve(path, File(Pattern(60_000)))
     hash = gateway.create(urls=[origin.url(path) for path in paths], compression="store")["archive_hash"]
     gateway.download(hash)
     asked = [request.fields.get("range") for path in paths for request in origin.requests(path)]

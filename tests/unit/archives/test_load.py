@@ -9,6 +9,7 @@ import pytest
 from streamzip.archives.events import RecordedEvents
 from streamzip.archives.load import MOST_EARLY, MOST_EARLY_ENTRIES, MOST_PLANNED_ENTRIES, Loader
 from streamzip.archives.planning import Planning
+from streamzip.assembly.kept import Room
 from streamzip.assembly.pulling import Pulling
 from streamzip.clock import SystemClock
 from streamzip.errors import NotReady
@@ -50,7 +51,7 @@ def a_loader(store: Store) -> Loader:
     vault = SimpleNamespace(
         unseal_manifest=lambda *_: MANIFEST, seal=lambda *a: sealed(a[-1]), unseal=lambda *a: a[-1].body
     )
-    pulling = SimpleNamespace(clock=SystemClock(), bounds=Bounds())
+    pulling = SimpleNamespace(clock=SystemClock(), bounds=Bounds(), room=Room())
     return Loader(cast(Repository, store), cast(Vault, vault), cast(Pulling, pulling), RecordedEvents(), probe_wait=5.0)
 
 

@@ -7,6 +7,7 @@ from zlib import crc32
 
 import pytest
 
+from streamzip.assembly.kept import KeptBodies
 from streamzip.assembly.ledger import Ledger
 from streamzip.assembly.part_writer import PartWriter
 from streamzip.assembly.pulling import Pulling
@@ -74,7 +75,9 @@ async def write(intake: Intake, part: int) -> None:
     with ThreadPoolExecutor(1) as pool:
         pulling = Pulling(registry=cast(Registry, None), lanes=Lanes(1), clock=SystemClock(), pool=pool)
         found, entry = intake.ledger.offsets.part(part), Entry(url="https://a.example/a", name="a")
-        await PartWriter(intake, pulling, {found.member: BODY}, found, entry, Tries(1)).write()
+        bodies = KeptBodies(pulling.room)
+        bodies.put(found.member, BODY)
+        await PartWriter(intake, pulling, bodies, found, entry, Tries(1)).write()
 
 
 def a_row(validator: str = 's"v1"', *, size: int | None = len(BODY), deflate: bool = False) -> Planned:

@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 
 from streamzip.assembly.archive import Archive
+from streamzip.assembly.kept import KeptBodies, Room
 from streamzip.assembly.ledger import Ledger
 from streamzip.assembly.part_writer import PartWriter
 from streamzip.assembly.pulling import Pulling
@@ -53,7 +54,7 @@ async def test_part_is_looked_for_after_its_lock_is_had_and_given_back_whatever_
             raise failure
 
     monkeypatch.setattr(PartWriter, "write", write)
-    turns = Turns(cast(Archive, told), cast(Pulling, None), {})
+    turns = Turns(cast(Archive, told), cast(Pulling, None), KeptBodies(Room()))
     if failure is None:
         assert await turns._under_lock(0, Tries(1))
     else:
