@@ -2,11 +2,17 @@
 
 import json
 import socket
+import sqlite3
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import pairwise
 from typing import Any
 
+import pytest
+
+from tests.support import postgresql
 from tests.support.fixtures import Launch
 from tests.support.gateway import Gateway
 from tests.support.origin import File, Origin, Pattern, Raw
@@ -47,6 +53,29 @@ def test_events_tell_each_change_until_the_archive_is_completed(launch: Launch, 
     assert told[-1] == gateway.client.get(f"/api/archive/status/{hash}").json()
     assert told[-1]["status"] == "completed"
     assert all(one != other for one, other in pairwise(told))
+
+
+@pytest.mark.skipif(postgresql.chosen(), reason="it is SQLite's lock that holds the note of it up")
+def test_status_right_after_a_download_says_that_it_is_completed(launch: Launch, origin: Origin) -> None:
+    """The last byte goes out when the copy is durable; the store hears of it later, and the status waits for that."""
+    origin.serve("/after.png", File(Pattern(3 << 20), hold_at=2 << 20))
+    gateway = launch(allow=[origin.authority])
+    hash = gateway.create(urls=[origin.url("/after.png")])["archive_hash"]
+    with (
+        gateway.client.stream("GET", f"/archive/get/{hash}.zip") as response,
+        closing(sqlite3.connect(gateway.data / "streamzip.db", isolation_level=None, check_same_thread=False)) as store,
+    ):
+        blocks = response.iter_raw()
+        next(blocks)
+        store.execute("BEGIN IMMEDIATE")
+        origin.release("/after.png")
+        for _ in blocks:
+            pass
+        held = threading.Timer(0.3, store.execute, ["ROLLBACK"])
+        held.start()
+        status = gateway.status(hash)
+        held.join()
+    assert (status["status"], status["cached"]) == ("completed", True)
 
 
 def test_events_tell_only_what_is_new_when_the_client_comes_back(launch: Launch, origin: Origin) -> None:
