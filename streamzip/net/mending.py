@@ -26,7 +26,7 @@ def mended(head: bytes) -> bytes | None:
             continue
         name, value = field[1].lower(), field[2]
         if name == b"content-length":
-            lengths.add(value)
+            lengths.update(each.strip() for each in value.split(b","))
         elif name == b"transfer-encoding":
             if chunked or not _CHUNKED.fullmatch(value):
                 return None

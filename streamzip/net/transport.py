@@ -1,7 +1,9 @@
 """The way out to origins: an HTTP transport over connections of our own, with the dial guard beneath.
 
 No httpx.Client lies over it: its objects cost several times what the exchange does. Nothing of the environment reaches
-it (proxies, netrc), it keeps no cookies, follows no redirect, decodes nothing, and repeats nothing.
+it (proxies, netrc), it keeps no cookies, follows no redirect and decodes nothing. It repeats nothing but a GET over a
+connection that had been used before: many origins close those without having said so, right when the next request comes
+(RFC 9112 §9.3.1).
 """
 
 import asyncio
@@ -15,7 +17,7 @@ from aiohappyeyeballs import start_connection
 from streamzip.net.address_limit import AddressLimit, address_of, canonical
 from streamzip.net.addresses import AddressInfo, BlockedAddressError, DialGuard, open_any_socket
 from streamzip.net.buffers import Buffers
-from streamzip.net.errors import NotReached, TimedOut
+from streamzip.net.errors import HungUp, NotReached, TimedOut
 from streamzip.net.exchange import Connection
 from streamzip.net.port import Answer
 from streamzip.net.resolver import Resolver
@@ -88,8 +90,14 @@ class OriginTransport:
         except ValueError as error:  # a host that a resolver may read as an address: 127.1, 2130706433
             raise BlockedAddressError from error
         request = _request(method, target, fields, content)  # before a connection is taken: it may refuse
-        connection = self._take(target) or await self._connect(target)
-        return await connection.ask(request)
+        connection = self._take(target)
+        if connection is not None:
+            try:
+                return await connection.ask(request)
+            except HungUp:
+                if method != "GET":
+                    raise
+        return await (await self._connect(target)).ask(request)
 
     def _take(self, target: Target) -> Connection | None:
         idle = self._idle.get((target.scheme, target.origin))

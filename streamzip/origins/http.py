@@ -172,10 +172,12 @@ class HttpSource:
 
     def note_other(self, url: str, facts: Facts) -> None:
         """Note that this came in place of the pinned version. Where it is another one each time, of one size or always
-        of none, the origin's ETags tell nothing: it makes a new one for every answer, or each of its nodes has its own.
+        of none, or comes without an ETag, the origin's ETags tell nothing: it makes a new one for every answer, each of
+        its nodes has its own, or some answers have none.
         """
-        before = self._others.get(url)
-        if before is not None and facts.size == before.size and facts.validator != before.validator:
+        before, validator = self._others.get(url), facts.validator
+        untagged = validator is None or not validator.strong
+        if before is not None and facts.size == before.size and (untagged or validator != before.validator):
             self._doubts.note(Sightings.place(_origin(url)), time.monotonic())
         self._others.put(url, facts)
 
@@ -322,6 +324,7 @@ class _Opening(AbstractAsyncContextManager[Opened]):
         proven = part.size if part.size is None or part.size > part.stop else None
         facts = head.facts(size=proven, ranges=True)
         if self._pin is not None and self._pin.strong and facts.validator != self._pin:
+            self._source.note_other(self._url, head.facts(size=part.size, ranges=True))
             # If-Range should have made it the whole file. Without proof of the version there is no joining the two.
             raise OriginError("changed", "the origin answered with a part of another version", transient=True)
         # A part may end earlier than was asked (RFC 9110, 15.3.7): who counts to the wanted end finds that out.

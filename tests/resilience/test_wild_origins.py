@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
+import httpx
 import pytest
 
 from tests.support.fixtures import Launch
 from tests.support.gateway import Gateway
 from tests.support.origin import File, Origin, Pattern, Reply, Status
-from tests.support.wild import HABITS, SLICES, Ending, Habit
+from tests.support.wild import HABITS, HEADS, REDIRECTS, SLICES, Ending, Habit
 
 TINY = 2_000
 SMALL = 300_000  # more than comes with a probe
@@ -42,10 +43,10 @@ def _check(
     urls = [origin.url(f"/wild/healthy/{number % len(HEALTHY)}") + f"?{number}" for number in range(among)]
     entries = [{"url": url, "name": f"{number}.bin"} for number, url in enumerate(urls)]
     entries.append({"url": url, "name": "wild.bin"})
-    hash = gateway.create(entries=entries, compression="store", prefetch=prefetched)["archive_hash"]
-    if prefetched:
-        gateway.until(hash, lambda status: status["status"] in ("completed", "failed"), seconds=90, poll=0.05)
-    response = gateway.get(hash)
+    hash, response = _got(gateway, entries, prefetched=prefetched)
+    if habit.ending is Ending.AFRESH and response is None:
+        hash, response = _got(gateway, entries, prefetched=prefetched)
+    assert response is not None
     lost = habit.ending is Ending.LEFT_OUT
     if lost and not among:
         assert response.status_code == 502, response.text
@@ -63,10 +64,25 @@ def _check(
     assert gateway.until(hash)["status"] == "completed"
 
 
+def _got(gateway: Gateway, entries: list[dict[str, str]], *, prefetched: bool) -> tuple[str, httpx.Response | None]:
+    """The archive, and its answer; None where it was cut."""
+    hash = gateway.create(entries=entries, compression="store", prefetch=prefetched)["archive_hash"]
+    if prefetched:
+        gateway.until(hash, lambda status: status["status"] in ("completed", "failed"), seconds=90, poll=0.05)
+    try:
+        return hash, gateway.get(hash)
+    except httpx.RemoteProtocolError:
+        return hash, None
+
+
 def cases() -> Iterator[tuple[Habit, int, int, bool]]:
-    """Each habit once in every size; streamed and prefetched, alone and among others take turns."""
+    """Each habit once in every size, where the size matters; streamed and prefetched, alone and among others take
+    turns.
+    """
     for number, habit in enumerate(HABITS):
         for turn, size in enumerate(SIZES):
+            if habit in (*HEADS, *REDIRECTS) and number % len(SIZES) != turn:
+                continue
             yield habit, size, 3 * ((number + turn) % 2), bool((number + turn) // 2 % 2)
 
 

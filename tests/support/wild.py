@@ -4,12 +4,15 @@ A habit holds for every request to its path, for good: nothing heals. What its e
 was met in public reports of downloaders and proxies.
 """
 
+import gzip
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
+from itertools import count
 
-from tests.support.origin import MODIFIED, Answer, Origin, Raw, Reply, Request, Status
+from tests.support.origin import MODIFIED, Answer, Origin, Raw, Reply, Request, Status, redirect
 
 TAG = '"v1"'
 
@@ -19,6 +22,7 @@ class Ending(Enum):
 
     EXACT = "it is in the archive, byte for byte"
     LEFT_OUT = "the archive is finished without it, and names it with its code"
+    AFRESH = "it is in the archive, or else in that of the next create"
 
 
 @dataclass(frozen=True)
@@ -176,4 +180,124 @@ RANGES = [
     ),
 ]
 
-HABITS = [*SLICES, *RANGES]
+
+def _answered(body: bytes, request: Request, *fields: tuple[str, str], tag: str | None = TAG) -> Status:
+    """The file or the part that is asked for, as it should be answered, with these fields besides."""
+    span = asked(request, len(body))
+    return whole(body, *fields, tag=tag) if span is None else part(body, span, *fields, tag=tag)
+
+
+def _new_tags(weak: str = "", nodes: int = 1 << 60) -> Callable[[bytes, Request], Answer]:
+    answers = count()
+    return lambda body, request: _answered(body, request, tag=f'{weak}"{next(answers) % nodes}"')
+
+
+def _mirrors(origin: Origin, path: str, body: bytes) -> None:
+    for number in range(40):
+        origin.serve(f"{path}/{number}", Reply(partial(_answered, body, tag=f'"mirror-{number}"')))
+
+
+def _to_next_mirror() -> Callable[[bytes, Request], Answer]:
+    answers = count()
+    return lambda _, request: redirect(f"{request.target}/{next(answers) % 40}")
+
+
+def _tag_of_parts(request: Request) -> str | None:
+    return TAG if "range" in request.fields else None
+
+
+TAGS = [
+    Habit("gives every answer a tag of its own", _new_tags(), Ending.AFRESH),
+    Habit("gives every answer a weak tag of its own", _new_tags("W/")),
+    Habit("has three nodes with a tag each", _new_tags(nodes=3), Ending.AFRESH),
+    Habit("redirects each request to another mirror, with a tag of its own", _to_next_mirror(), also=_mirrors),
+    Habit("gives no tag to parts", _if_ranged(lambda body, span: part(body, span, tag=None))),
+    Habit(
+        "gives the tag to parts alone",
+        lambda body, request: _answered(body, request, tag=_tag_of_parts(request)),
+        Ending.AFRESH,
+    ),
+]
+
+
+def _written(
+    *lines: bytes, status: bytes = b"HTTP/1.1 %d OK", before: bytes = b"", chunked: bool = False
+) -> Callable[[bytes, Request], Answer]:
+    """The right answer, with these lines of a head besides, written as they stand."""
+
+    def reply(body: bytes, request: Request) -> Answer:
+        answer = _answered(body, request)
+        own = [f"{name}: {value}".encode() for name, value in answer.fields]
+        length = b"%d" % len(answer.body)
+        head = [status.replace(b"%d", b"%d" % answer.code), *own]
+        if not chunked:
+            head.append(b"Content-Length: " + length)
+        head += [line.replace(b"LENGTH", length) for line in lines]
+        sent = b"%x\r\n%b\r\n0\r\n\r\n" % (len(answer.body), answer.body) if chunked else answer.body
+        return Raw(before + b"\r\n".join(head) + b"\r\n\r\n" + sent)
+
+    return reply
+
+
+def _compressed(coding: str) -> Habit:
+    said = ("Content-Encoding", coding)
+    name = f"compresses by {coding} though identity was asked for"
+    return Habit(name, lambda body, _: whole(gzip.compress(body[:1000]), said), Ending.LEFT_OUT, "content_encoded")
+
+
+HEADS = [
+    *(
+        Habit(f"says {coding} of stored bytes", _written(b"Content-Encoding: " + coding.encode()))
+        for coding in ("aws-chunked", "utf-8", "none", "binary", "x-of-its-own", ", ,identity")
+    ),
+    *map(_compressed, ("gzip", "br", "deflate", "zstd")),
+    Habit("says its length twice", _written(b"Content-Length: LENGTH")),
+    Habit("says its length twice in one field", _written(b"Content-Length: LENGTH, LENGTH")),
+    Habit("says two lengths", _written(b"Content-Length: 7"), Ending.LEFT_OUT, "bad_answer"),
+    Habit(
+        "says a length beside its chunks", _written(b"Transfer-Encoding: chunked", b"Content-Length: 7", chunked=True)
+    ),
+    Habit("writes a space before a colon", _written(b"X-Powered-By : it")),
+    Habit("writes a line without a colon", _written(b"and so on")),
+    Habit("writes a field that is not ASCII", _written("X-Town: Zürich".encode("latin-1"))),
+    Habit("folds a field", _written(b"X-Long: one", b" two")),
+    Habit("gives no reason", _written(status=b"HTTP/1.1 %d")),
+    Habit("gives hints before its answer", _written(before=b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")),
+    Habit("speaks HTTP/1.0", _written(status=b"HTTP/1.0 %d OK")),
+]
+
+
+def _wants_cookie(body: bytes, request: Request) -> Answer:
+    if "seen=1" in request.fields.get("cookie", ""):
+        return _answered(body, request)
+    return Status(302, (("Location", request.target), ("Set-Cookie", "seen=1; Path=/")))
+
+
+def _to(written: bytes) -> Callable[[bytes, Request], Answer]:
+    """A redirect as it is written, to a path below its own."""
+    return lambda _, request: Raw(
+        b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: " + request.target.encode() + written + b"\r\n\r\n"
+    )
+
+
+def _at(escaped: str) -> Callable[[Origin, str, bytes], None]:
+    """The file at the path that the redirect means."""
+    return lambda origin, path, body: origin.serve(path + escaped, Reply(lambda request: _answered(body, request)))
+
+
+REDIRECTS = [
+    Habit("redirects until its cookie comes back", _wants_cookie),
+    Habit("redirects to a path with spaces", _to(b"/a b"), also=_at("/a%20b")),
+    Habit("redirects to a path in Latin-1", _to(b"/\xe4"), also=_at("/%E4")),
+    Habit("redirects to a path in UTF-8", _to(b"/\xc3\xa4"), also=_at("/%C3%A4")),
+    Habit("redirects to itself", _to(b""), Ending.LEFT_OUT, "too_many_redirects"),
+    Habit("redirects without saying where to", lambda *_: Status(302), Ending.LEFT_OUT, "http_302"),
+    Habit(
+        "redirects to an address of its own network",
+        lambda *_: redirect("http://10.0.0.1/"),
+        Ending.LEFT_OUT,
+        "blocked_address",
+    ),
+]
+
+HABITS = [*SLICES, *RANGES, *TAGS, *HEADS, *REDIRECTS]

@@ -15,6 +15,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
         (b": no name\nA: b\n", b"A: b\r\n"),
         (b"A: b\0c\r\nContent-Length: 5\r\n", b"Content-Length: 5\r\n"),
         (b"Content-Length: 5\r\nContent-Length: 5\r\n", b"Content-Length: 5\r\n"),
+        (b"Content-Length: 5, 5\r\n", b"Content-Length: 5\r\n"),
         (b"Content-Length: 9\r\nTransfer-Encoding: Chunked\r\n", b"Transfer-Encoding: chunked\r\n"),
     ],
 )
@@ -30,7 +31,8 @@ def test_head_is_mended_where_its_framing_stays_plain(lines: bytes, kept: bytes)
         b"Content-Length : 5\r\n",
         b"Content Length: 5\r\n",
         b"Content-Length: -1\r\n",
-        b"Content-Length: 5, 5\r\n",
+        b"Content-Length: 5, 6\r\n",
+        b"Content-Length: 5,\r\n",
         b"Content-Length: 5\0\r\n",
         b"Transfer-Encoding : chunked\r\nContent-Length: 5\r\n",
         b"Transfer-Encoding: gzip, chunked\r\n",

@@ -176,16 +176,31 @@ async def test_transport_uses_a_connection_again_when_its_answer_was_read() -> N
         assert origin.connections == 1
 
 
-@pytest.mark.parametrize("earlier", [0, 1], ids=["new connection", "used connection"])
-async def test_transport_repeats_nothing_when_the_origin_hangs_up(earlier: int) -> None:
-    """One call is one request: who called counts the attempts."""
+async def test_transport_repeats_nothing_when_the_origin_hangs_up() -> None:
+    """One call is one request: who called counts the attempts. What is sent in a POST is sent once."""
     async with Origin() as origin, transport_to(origin.authority) as transport:
-        origin.serve("/a", *[File(b"bytes")] * earlier, HangUp())
-        for _ in range(earlier):
-            await read(await transport.get(origin.url("/a"), PLAIN))
+        origin.serve("/a", HangUp())
         with pytest.raises(HungUp):
             await transport.get(origin.url("/a"), PLAIN)
-        assert len(origin.requests("/a")) == earlier + 1
+        assert len(origin.requests("/a")) == 1
+        origin.serve("/hook", File(b""), HangUp())
+        await read(await transport.post(origin.url("/hook"), (), b"event"))
+        with pytest.raises(HungUp):
+            await transport.post(origin.url("/hook"), (), b"event")
+        assert len(origin.requests("/hook")) == 2
+
+
+@pytest.mark.parametrize("answer", [HangUp(), HangUp(reset=True), Raw(b"HTTP/1.1 200 ")], ids=["end", "reset", "half"])
+async def test_transport_asks_once_more_when_a_used_connection_ends(answer: Script) -> None:
+    """Origins close what they had promised to keep, as the next request comes: that is no failure of its file."""
+    async with Origin() as origin, transport_to(origin.authority) as transport:
+        origin.serve("/a", File(b"bytes"), answer, File(b"bytes"))
+        for _ in range(2):
+            assert await read(await transport.get(origin.url("/a"), PLAIN)) == b"bytes"
+        origin.serve("/b", answer)
+        with pytest.raises(HungUp):
+            await transport.get(origin.url("/b"), PLAIN)
+        assert len(origin.requests("/b")) == 2
 
 
 @pytest.mark.parametrize(
