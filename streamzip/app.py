@@ -234,6 +234,7 @@ class Parts:
             PageSource(http, settings.page_images, settings.exempt),
             partial(_create_for_page, creates, settings),
             clock,
+            budget,
             changed=pages_due,
             slots=slots,
             jitter=spread(0.2),

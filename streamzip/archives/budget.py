@@ -2,8 +2,9 @@
 that nobody reads.
 
 A list stands in the store until somebody deletes it or its time is over, so whoever creates could fill the disk with
-lists alone. What is kept is counted in the store now and then, and what this process adds at once: several processes
-may pass a budget by what they add within COUNT_EVERY.
+lists alone. With it counts all that grows with it: what its origins said of it, its receivers and what they are to be
+told; and a web page that is to be read. What is kept is counted in the store now and then, and what this process adds
+at once: several processes may pass a budget by what they add within COUNT_EVERY.
 """
 
 from dataclasses import dataclass
@@ -51,32 +52,39 @@ class Budget:
         """Count one more archive whose list takes `size` bytes. Raises NoRoom, and counts nothing, where a budget has
         no room for it.
         """
+        await self._take(owner, Usage(1, size))
+
+    async def take_more(self, owner: str | None, size: int) -> None:
+        """Count `size` bytes more of an archive that stands. Raises NoRoom as `take` does."""
+        await self._take(owner, Usage(0, size))
+
+    async def _take(self, owner: str | None, more: Usage) -> None:
         if self._clock.monotonic() - self._counted_at >= COUNT_EVERY:
             await self._count()
-        full = self._full(owner, size)
+        full = self._full(owner, more)
         if full is not None and self._clock.monotonic() - self._counted_at >= RECOUNT_AFTER:
             await self._count()  # some may have been deleted
-            full = self._full(owner, size)
+            full = self._full(owner, more)
         if full is not None:
             raise NoRoom(full, code=FULL)
         own = self._usage.get(owner, Usage(0, 0))
-        self._usage[owner] = Usage(own.archives + 1, own.bytes + size)
+        self._usage[owner] = Usage(own.archives + more.archives, own.bytes + more.bytes)
 
     async def _count(self) -> None:
         self._usage = await self._repository.catalogue.usage()
         self._counted_at = self._clock.monotonic()
 
-    def _full(self, owner: str | None, size: int) -> str | None:
+    def _full(self, owner: str | None, more: Usage) -> str | None:
         """Return what is to be said where there is no room, else None."""
         keeping, own = self.keeping, self._usage.get(owner, Usage(0, 0))
         archives = sum(usage.archives for usage in self._usage.values())
         taken = sum(usage.bytes for usage in self._usage.values())
-        for used, most, what in (
-            (own.archives + 1, keeping.key_archives if owner is not None else 0, "archives of one API key"),
-            (own.bytes + size, keeping.key_bytes if owner is not None else 0, "bytes of one API key's lists"),
-            (archives + 1, keeping.archives, "archives"),
-            (taken + size, keeping.bytes, "bytes of archives' lists"),
+        for used, wanted, most, what in (
+            (own.archives, more.archives, keeping.key_archives if owner is not None else 0, "archives of one API key"),
+            (own.bytes, more.bytes, keeping.key_bytes if owner is not None else 0, "bytes of one API key's lists"),
+            (archives, more.archives, keeping.archives, "archives"),
+            (taken, more.bytes, keeping.bytes, "bytes of archives' lists"),
         ):
-            if most and used > most:
+            if most and wanted and used + wanted > most:
                 return f"this gateway keeps no more than {most} {what}; delete some, or have them end by expires_in"
         return None

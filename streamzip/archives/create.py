@@ -140,6 +140,8 @@ class Creates:
             existed = not await self._keep(manifest, row)
         secret = None
         if request.webhook is not None:
+            if request.webhook not in await self._kept.repository.deliveries.hooks(row.hash):
+                await self._kept.budget.take_more(row.owner, len(request.webhook))
             cached = self._kept.shelf.has_copy(row.hash)
             await self._receivers.subscribe(row.hash, request.webhook, cached=cached)
             secret = WebhookSecrets.of_receiver(self._kept.keys, manifest.owner, request.webhook).current

@@ -61,6 +61,7 @@ class Generations:
         manifest = manifest.of_generation(row.generation)
         if any(entry.id is not None for entry in manifest.entries):
             sealed = await aside(manifest, partial(self._vault.seal_manifest, row.hash, manifest))
+            await self._budget.take_more(row.owner, max(0, len(sealed.body) - row.stored))
             await self._repository.replace_manifest(row.hash, sealed)
         return manifest, row, True
 

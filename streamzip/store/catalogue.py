@@ -10,7 +10,7 @@ from streamzip.store.oversight import Oversight
 from streamzip.store.reading import Reads
 from streamzip.store.rows import ArchiveRow
 from streamzip.store.statements import changed
-from streamzip.store.tables import archives
+from streamzip.store.tables import archives, webpages
 from streamzip.store.writer import Writer
 
 
@@ -21,6 +21,15 @@ class Usage(NamedTuple):
     bytes: int
 
 
+_TAKEN = select(archives.c.owner, func.count().label("archives"), func.sum(archives.c.stored).label("bytes")).group_by(
+    archives.c.owner
+)
+# One that is read already has an archive, which counts.
+_PAGES_TAKEN = select(
+    webpages.c.owner,
+    (func.count() - func.count(webpages.c.hash)).label("archives"),
+    func.sum(func.length(webpages.c.url)).label("bytes"),
+).group_by(webpages.c.owner)
 _COLUMNS = [archives.c[name] for name in ArchiveRow.__dataclass_fields__]
 
 
@@ -49,10 +58,13 @@ class Catalogue:
         return [ArchiveRow(**row._mapping) for row in await self._reads.rows(query)]
 
     async def usage(self) -> dict[str | None, Usage]:
-        """Return what each owner's archives take."""
-        count, stored = func.count().label("archives"), func.sum(archives.c.stored).label("bytes")
-        rows = await self._reads.rows(select(archives.c.owner, count, stored).group_by(archives.c.owner))
-        return {row.owner: Usage(row.archives, int(row.bytes)) for row in rows}
+        """Return what each owner's archives take, and the web pages that may become archives of theirs."""
+        usage: dict[str | None, Usage] = {}
+        for query in (_TAKEN, _PAGES_TAKEN):
+            for row in await self._reads.rows(query):
+                before = usage.get(row.owner, Usage(0, 0))
+                usage[row.owner] = Usage(before.archives + row.archives, before.bytes + int(row.bytes))
+        return usage
 
     async def states(self) -> dict[str, int]:
         """Return how many archives are `completed`, `failed` and `unfinished`."""

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final
 from sqlalchemy import Connection, case, delete, exists, func, insert, select, update
 
 from streamzip.errors import FieldError, InvalidRequest, NotFound
+from streamzip.store import taken
 from streamzip.store.hiding import Hiding
 from streamzip.store.queues import DELIVERIES, QUEUED, LeftOut
 from streamzip.store.reading import Reads
@@ -79,6 +80,7 @@ class Deliveries(StoredQueue[DeliveryRow]):
             there = select(hooks.c.url).where(hooks.c.hash == hash, hooks.c.url.in_(forms))
             if connection.execute(there).first() is None:
                 connection.execute(insert(hooks).values(hash=hash, url=forms[0]))
+                taken.add(connection, hash, len(forms[0]))
                 count = select(func.count()).select_from(hooks).where(hooks.c.hash == hash)
                 if connection.execute(count).scalar_one() > MOST_HOOKS:
                     raise InvalidRequest([FieldError("/webhook", f"this archive has {MOST_HOOKS} receivers already")])
@@ -184,6 +186,7 @@ class Deliveries(StoredQueue[DeliveryRow]):
             "owner": event.owner,
         }
         if _add_delivery(connection, row):
+            taken.add(connection, hash, len(row["body"]))
             self._wakes.wake(connection, DELIVERIES, row["id"], event.at)
 
     async def _apply(self, statement: Any) -> None:

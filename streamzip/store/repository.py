@@ -12,13 +12,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
-from sqlalchemy import Connection, Delete, Engine, Row, TextClause, Update, bindparam, delete, select, update
+from sqlalchemy import Connection, Engine, Row, TextClause, bindparam, delete, select, update
 from sqlalchemy.exc import DBAPIError
 
 from streamzip.access.keyring import KeyRing
 from streamzip.clock import Clock, SystemClock
 from streamzip.config import SetupError
 from streamzip.errors import NotFound, NotReady, Problem
+from streamzip.store import taken
 from streamzip.store.catalogue import Catalogue
 from streamzip.store.deliveries import Deliveries
 from streamzip.store.dialects import READERS, Dialect
@@ -191,7 +192,15 @@ class Repository:
     async def replace_manifest(self, hash: str, manifest: Sealed) -> bool:
         """Put newer URLs in place of the old (entries with an `id`); False where the archive is gone."""
         where = (documents.c.hash == hash) & (documents.c.kind == MANIFEST)
-        return await self._changed(update(documents).where(where).values(**_sealed(manifest)))
+
+        def change(connection: Connection) -> bool:
+            before = taken.document_size(connection, hash, MANIFEST)
+            if not changed(connection, update(documents).where(where).values(**_sealed(manifest))):
+                return False
+            taken.add(connection, hash, len(manifest.body) - before)
+            return True
+
+        return await self._writer.apply(change)
 
     async def delete(self, hash: str) -> bool:
         """Remove the archive, its documents, plan and jobs; False where it was gone already."""
@@ -302,6 +311,7 @@ class Repository:
                 if standing is None:  # deleted between the two statements
                     raise NotFound("No such archive.")
                 return _to_sealed(standing)
+            taken.add(connection, hash, len(layout.body))
             if errors is not None:
                 _put_errors(connection, hash, errors, warnings)
                 connection.execute(_buildable, {"of": hash})
@@ -312,12 +322,6 @@ class Repository:
     async def set_errors(self, hash: str, errors: Sequence[Mapping[str, Any]]) -> None:
         """Keep these entry errors (JSON values) in place of those kept before. Raises NotFound: archive gone."""
         await self._writer.apply(lambda connection: _put_errors(connection, hash, errors))
-
-    async def _changed(self, statement: Update | Delete) -> bool:
-        def change(connection: Connection) -> bool:
-            return changed(connection, statement) > 0
-
-        return await self._writer.apply(change)
 
 
 def _prepare(
@@ -350,7 +354,9 @@ def _put_errors(
     connection: Connection, hash: str, errors: Sequence[Mapping[str, Any]], warnings: Sequence[Mapping[str, Any]] = ()
 ) -> None:
     told = {"errors": [dict(error) for error in errors], "warnings": [dict(warning) for warning in warnings]}
+    before = taken.plan_size(connection, hash)
     put(connection, plans, {"hash": hash}, told)
+    taken.add(connection, hash, taken.plan_size(connection, hash) - before)
 
 
 def _to_archive(rows: Sequence[Row[Any]]) -> ArchiveRow | None:

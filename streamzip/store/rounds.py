@@ -3,6 +3,7 @@
 from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, func, null, select, true, update
 
 from streamzip.errors import Elsewhere
+from streamzip.store import taken
 from streamzip.store.facts import forget_facts
 from streamzip.store.notices import Notices
 from streamzip.store.statements import changed
@@ -58,6 +59,7 @@ class Rounds:
                 return False
             forget_facts(connection, hash)
             self._notices.tell(connection, hash)
+            taken.add(connection, hash, -taken.document_size(connection, hash, "layout"))
             learned = (documents.c.hash == hash) & documents.c.kind.in_(["layout", "crcs"])
             connection.execute(delete(documents).where(learned))
             return True

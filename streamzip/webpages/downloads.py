@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
-from streamzip.archives.budget import FULL
+from streamzip.archives.budget import FULL, Budget
 from streamzip.clock import Clock
 from streamzip.errors import BuildFailed, Damaged, NoRoom, NotFound, OriginError, Problem, UnusablePage
 from streamzip.jobs.kinds import after_yielding
@@ -102,6 +102,7 @@ class WebpageDownloads(SharedKind[WebpageRow]):
         source: PageSource,
         create: Create,
         clock: Clock,
+        budget: Budget,
         *,
         changed: asyncio.Event,
         slots: int,
@@ -110,13 +111,15 @@ class WebpageDownloads(SharedKind[WebpageRow]):
         super().__init__(repository.webpages, longest=LONGEST_RETRY_AFTER, slots=slots)
         self._clock = clock
         self._pages = repository.webpages
+        self._budget = budget
         self._source = source
         self._create = create
         self._changed = changed
         self._backoff = Backoff(ATTEMPTS, FIRST_WAIT, LONGEST_WAIT, jitter)
 
     async def add(self, url: str, *, owner: str | None) -> str:
-        """Have the page's images collected, across restarts; the download's id."""
+        """Have the page's images collected, across restarts; the download's id. Raises NoRoom."""
+        await self._budget.take(owner, len(url))
         id, now = str(uuid.uuid4()), self._clock.wall()
         row = WebpageRow(id, url, created_at=now, not_before=now, owner=owner, origin=origin_of(url))
         await self._pages.add(row)

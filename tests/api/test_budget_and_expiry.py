@@ -4,9 +4,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 
+import httpx
 import pytest
 
+from streamzip.access.api_keys import new_key
 from tests.support.fixtures import Launch
 from tests.support.gateway import Gateway
 from tests.support.origin import File, Origin, Pattern
@@ -163,6 +166,37 @@ def test_archive_that_nobody_downloads_ends(launch: Launch, origin: Origin) -> N
     hash = archive(gateway, origin, "unread/ends")
     eventually(lambda: gateway.client.get(f"/api/archive/status/{hash}").status_code == 404)
     eventually(lambda: gateway.stored() == 0, 20)
+
+
+def test_budget_of_a_key_bounds_all_that_its_lists_make_grow(launch: Launch, origin: Origin) -> None:
+    """Short lists may grow by what is said beside them: it is counted with them, and ends with 507."""
+    ways = ("pages", "receivers", "newer", "other")
+    own = {way: new_key(way) for way in ways}
+    keys = ",".join(line for _, line in own.values())
+    gateway = launch(api_keys=keys, kept_bytes_per_key="200KiB", max_attempts="1")
+    random = Random(1)
+
+    def long(path: str) -> str:
+        return origin.url(f"{path}/{random.randbytes(3500).hex()}")
+
+    def post(way: str, path: str, **body: object) -> httpx.Response:
+        return gateway.client.post(path, json=body, headers={"Authorization": f"Bearer {own[way][0]}"})
+
+    def grow(way: str, number: int) -> int:
+        create = "/api/archive/create"
+        if way == "pages":
+            return post(way, "/download", url=long("/page")).status_code
+        if way == "receivers":
+            url = origin.url(f"/grown/{number // 16}")
+            return post(way, create, urls=[url], webhook=long("/hook")).status_code
+        urls = [long("/id") if number else origin.url("/id") for _ in range(70)]
+        entries = [{"id": str(each), "name": f"{each}", "url": newer} for each, newer in enumerate(urls)]
+        return post(way, create, entries=entries).status_code
+
+    for way in ways[:-1]:
+        assert grow(way, 0) in (201, 202), way
+        assert any(grow(way, number) == 507 for number in range(1, 33)), way
+    assert post("other", "/api/archive/create", urls=[origin.url("/grown/other")]).status_code == 201
 
 
 def test_create_is_refused_when_as_many_archives_are_kept_as_may_be(launch: Launch, origin: Origin) -> None:

@@ -51,6 +51,20 @@ def test_page_of_another_site_changes_nothing(gateway: Gateway, origin: Origin, 
     assert gateway.client.get("/download").json() == files
 
 
+def test_name_with_a_nul_is_unknown_wherever_it_stands(launch: Launch) -> None:
+    """Nothing has one, and a database that takes none in a text makes an error of the question."""
+    key = "k" * 40
+    gateway = launch(admin_keys=f"root:{ApiKeys.hash_of(key)}")
+    admin = {"Authorization": f"Bearer {key}"}
+    for method, path in (
+        *(("GET", "/api/admin/archives?owner=%00"), ("GET", "/api/admin/archives?owner=a%00b")),
+        *(("GET", "/api/admin/archives/%00"), ("DELETE", "/api/admin/copies/%00"), ("POST", "/api/admin/queue/%00")),
+        *(("DELETE", "/api/admin/archives/a%00"), ("GET", "/download/%00"), ("GET", "/api/archive/status/%00")),
+    ):
+        answer = gateway.client.request(method, path, headers=admin)
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), path
+
+
 def test_rebound_name_reads_and_changes_nothing(gateway: Gateway) -> None:
     """To the browser a name that was rebound is its own page's: it is not answered to, and the setting is named."""
     port = gateway.base.rpartition(":")[2]

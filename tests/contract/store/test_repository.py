@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from streamzip.errors import NotFound, NotReady
+from streamzip.store.catalogue import Usage
 from streamzip.store.repository import Repository
-from streamzip.store.rows import Documents, Sealed
+from streamzip.store.rows import Documents, Event, Sealed, WebpageRow
 from tests.contract.store.conftest import Place
 from tests.unit.store.builders import an_archive, sealed
 
@@ -123,7 +124,7 @@ async def test_layout_of_which_nothing_was_given_out_can_be_forgotten(repository
         await repository.set_layout(HASH, sealed(b"late"))
     await repository.set_layout(HASH, sealed(b"second"), rounds=1)
     assert await repository.rounds.mark_released(HASH, rounds=1)
-    assert await repository.get(HASH) == an_archive(rounds=1, released=True)
+    assert await repository.get(HASH) == an_archive(rounds=1, released=True, stored=len(b"second"))
 
 
 async def test_layout_stands_for_ever_once_it_was_used(repository: Repository) -> None:
@@ -210,7 +211,7 @@ async def test_set_layout_brings_its_errors_and_ends_the_failures_before_it(repo
     await repository.set_layout(HASH, sealed(b"second"), errors=[])
     assert (await repository.documents(HASH)).layout == sealed(b"first")
     assert await repository.overview.left_out(HASH, most=9) == (1, [{"index": 1}])
-    assert await repository.get(HASH) == an_archive()
+    assert await repository.get(HASH) == an_archive(stored=len(b"first") + len('[{"index": 1}]'))
 
 
 async def test_set_layout_ends_no_other_failure(repository: Repository) -> None:
@@ -218,7 +219,7 @@ async def test_set_layout_ends_no_other_failure(repository: Repository) -> None:
     await repository.create(an_archive(), sealed())
     await repository.set_code(HASH, "origin_changed")
     await repository.set_layout(HASH, sealed(), errors=[])
-    assert await repository.get(HASH) == an_archive(code="origin_changed")
+    assert await repository.get(HASH) == an_archive(code="origin_changed", stored=len(sealed().body) + len("[]"))
 
 
 async def test_documents_and_errors_are_the_latest_when_they_were_learned_twice(repository: Repository) -> None:
@@ -230,6 +231,39 @@ async def test_documents_and_errors_are_the_latest_when_they_were_learned_twice(
         await repository.set_errors(HASH, [{"index": 3, "code": "http_404", "message": round.decode()}])
     assert await repository.documents(HASH) == Documents(sealed(), sealed(b"layout"), sealed(b"2"))
     assert await repository.overview.left_out(HASH, most=9) == (1, [{"index": 3, "code": "http_404", "message": "2"}])
+
+
+async def test_what_grows_beside_a_list_counts_with_it(repository: Repository) -> None:
+    """Newer URLs, what origins say and receivers may each have many times the list's bytes, and so fill the disk."""
+    await repository.create(an_archive(), sealed(b"list"))
+
+    async def stored() -> int:
+        return (await repository.catalogue.usage())[None].bytes
+
+    assert await stored() == 0  # what the list takes is said by who keeps it
+    assert await repository.replace_manifest(HASH, sealed(b"list" + bytes(1000)))
+    assert await stored() == 1000
+    await repository.set_errors(HASH, [{"index": 0, "url": "u" * 500}])
+    assert 1500 < (errors := await stored()) < 1600
+    await repository.set_errors(HASH, [])
+    assert await stored() < 1010 < errors
+    await repository.deliveries.add_hook(HASH, "https://hooks.example/" + "h" * 400)
+    assert (hooked := await stored()) > 1400
+    await repository.deliveries.add_hook(HASH, "https://hooks.example/" + "h" * 400)
+    assert await stored() == hooked
+    event = Event("archive.completed", 1.0, bytes(3000), None)
+    await repository.set_completed(HASH, at=1.0, size=1, event=event)
+    assert await stored() >= hooked + 3000
+
+
+async def test_pages_that_are_to_be_read_count_as_archives(repository: Repository) -> None:
+    """Each may become one; a page that did is counted with it."""
+    page = WebpageRow("page", "https://pages.example/" + "p" * 100, created_at=1.0, not_before=1.0, owner="ann")
+    await repository.webpages.add(page)
+    assert (await repository.catalogue.usage())["ann"] > Usage(1, 100)
+    await repository.create(an_archive(owner="ann"), sealed())
+    await repository.webpages.built(page, HASH)
+    assert (await repository.catalogue.usage())["ann"].archives == 1
 
 
 async def test_reads_go_on_when_many_were_cancelled(repository: Repository) -> None:
