@@ -111,10 +111,10 @@ class Request:
 class Origin:
     """A scripted server on 127.0.0.1, for `with` and `async with`. Its counts may be read from any thread.
 
-    `port`: a port of its own choice (0: any that is free).
+    `port`: a port of its own choice (0: any that is free); `host`: the address it listens on.
     """
 
-    def __init__(self, tls: ssl.SSLContext | None = None, *, port: int = 0) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None, *, port: int = 0, host: str = "127.0.0.1") -> None:
         self._tls = tls
         self._changed = threading.Condition()
         self._answers: dict[str, tuple[Answer, ...]] = {}
@@ -128,6 +128,7 @@ class Origin:
         self._server: asyncio.Server | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, name="origin", daemon=True)
         self.port = port
+        self._host = host
 
     def serve(self, path: str, *answers: Answer) -> None:
         """What `path` answers, in turn; the last one for good. What was counted of it stays."""
@@ -206,7 +207,7 @@ class Origin:
         await asyncio.to_thread(self.__exit__, kind, error, trace)
 
     async def _start(self) -> None:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port, ssl=self._tls, limit=1 << 20)
+        self._server = await asyncio.start_server(self._connected, self._host, self.port, ssl=self._tls, limit=1 << 20)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _stop(self) -> None:
