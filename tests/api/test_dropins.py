@@ -1,13 +1,13 @@
 """The interfaces of other gateways, asked as their own documentation does.
 
-What zipstreamer answers was recorded of its program (commit 1fe4904, built with Go 1.19) with these very calls.
+What zipstreamer and mod_zip answer was recorded of their programs (tests/support/recorded_peers.py); zipstreamer's
+errors below too, with these very calls.
 """
 
 import hashlib
 import json
 import uuid
 import zipfile
-import zlib
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -16,11 +16,10 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support import recorded_peers
 from tests.support.gateway import Gateway
 from tests.support.origin import File, HangUp, Origin, Reply, Request, Status, redirect
-
-A, B = b"aaaa", b"bb" * 100
-ONE, TWO = b"file one", b"file two, with a space"
+from tests.support.recorded_peers import ONE, TWO, A, B, line
 
 
 @pytest.fixture(scope="module")
@@ -241,10 +240,6 @@ def listed(body: bytes, *fields: tuple[str, str]) -> Status:
     return Status(200, (("X-Archive-Files", "zip"), *fields), body)
 
 
-def line(body: bytes, location: str, name: str, crc: str | None = None) -> bytes:
-    return f"{crc or format(zlib.crc32(body), '08x')} {len(body)} {location} {name}\n".encode()
-
-
 def test_upstreams_list_becomes_the_zip(gateway: Gateway, private: Origin) -> None:
     """CRCs, folders, escaped locations with a query; the upstream names the file; lengths are exact."""
     body = line(ONE, "/file1.txt", "My Document1.txt") + line(TWO, "/file%202.txt?x=1", "dir/two.txt")
@@ -381,3 +376,44 @@ def test_list_of_an_interface_that_was_switched_off_is_a_problem(
         answer = after.get(kept)
         assert (answer.status_code, answer.json()["code"]) == (502, "entry_failed")
         assert [each["code"] for each in after.status(kept)["errors"]] == ["unsafe_url"]
+
+
+@pytest.mark.parametrize("case", recorded_peers.ZIPSTREAMER)
+def test_descriptor_gives_what_zipstreamer_gave(gateway: Gateway, origin: Origin, case: str) -> None:
+    """Names, order and bytes of the members, and the file name, side by side with what its program answered."""
+    origin.serve("/a.txt", File(A))
+    origin.serve("/b.txt", File(B))
+    origin.serve("/moved", redirect(origin.url("/a.txt")))
+    peer = recorded_peers.ZIPSTREAMER[case]
+    body = json.dumps(peer.body)
+    for path in ("/a.txt", "/b.txt", "/gone", "/moved"):
+        for key in ("url", "Url", "URL"):
+            body = body.replace(f'"{key}": "{path}"', f'"{key}": "{origin.url(path)}"')
+    answer = gateway.client.post("/download", content=body.encode())
+    expected = peer.ours or peer.members
+    assert [name for name, _ in expected] == list(members(answer))
+    assert all(members(answer)[name] == content for name, content in expected if content)
+    disposition = answer.headers["content-disposition"]
+    assert (peer.our_filename or f'attachment; filename="{peer.filename}"') in disposition
+    assert bool(peer.why) == (peer.ours is not None or peer.our_filename is not None)
+
+
+@pytest.mark.parametrize("case", recorded_peers.MOD_ZIP)
+def test_list_gives_what_mod_zip_gave(gateway: Gateway, private: Origin, case: str) -> None:
+    """Names, order and bytes of the members, and Range, side by side with what nginx answered; where that drops the
+    connection, a problem says why.
+    """
+    peer = recorded_peers.MOD_ZIP[case]
+    target = f"/side/{case.replace(' ', '-')}"
+    private.serve(target, listed(peer.body, ("Content-Disposition", 'attachment; filename="foobar.zip"')))
+    answer = gateway.client.get(target)
+    if isinstance(peer.ours, str):
+        assert (answer.status_code // 100 in (4, 5), answer.json()["code"]) == (True, peer.ours)
+        return
+    expected = peer.ours or peer.members
+    assert expected is not None
+    assert list(members(answer).items()) == list(expected)
+    assert answer.headers["content-disposition"].startswith('attachment; filename="foobar.zip"')
+    part = gateway.client.get(target, headers={"Range": "bytes=10-"})
+    assert (part.status_code, part.content) == (206, answer.content[10:])
+    assert peer.why or peer.ours is None
