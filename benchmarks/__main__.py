@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: every workload, or those named; prints Markdown."""
+"""`python -m benchmarks`: every workload, or those named; prints Markdown. `simulate` simulates many gateways."""
 
 import argparse
 import shutil
@@ -11,9 +11,10 @@ from pathlib import Path
 from benchmarks.bench import Bench
 from benchmarks.machine import describe
 from benchmarks.picture import draw
+from benchmarks.simulation import tables
 from benchmarks.summary import summarise
 from benchmarks.table import render
-from benchmarks.workloads import commands, creates, downloads, finished, huge, readers, text
+from benchmarks.workloads import commands, creates, downloads, finished, huge, nodes, readers, text
 
 WORKLOADS = {
     "large": downloads.large,
@@ -27,6 +28,7 @@ WORKLOADS = {
     "parallel": readers.parallel,
     "several": readers.several,
     "eight": readers.eight,
+    "two-nodes": nodes.two,
     "huge": huge.huge,
     "zip-large": commands.large,
     "zip-small": commands.small,
@@ -37,6 +39,9 @@ WORKLOADS = {
 
 def main() -> None:
     """Run and print."""
+    if sys.argv[1:2] == ["simulate"]:
+        tables.main(sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"of {', '.join(WORKLOADS)}; default: all")
     parser.add_argument("--quick", action="store_true", help="an eighth of the bytes, one round")

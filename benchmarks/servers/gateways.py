@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from benchmarks.client import ask
 from benchmarks.processes import Process, free_port
@@ -41,7 +42,7 @@ class Gateway:
         if status != 201:
             raise RuntimeError(f"create answered {status}: {document}")
         hash = document.get("archive_hash", "")
-        path = document["url"].removeprefix(self.base)
+        path = urlsplit(document["url"])._replace(scheme="", netloc="").geturl()
         copy = self.spool / hash[:2] / f"{hash}.zip"
         return Archive(self.base + path, path, copy, hash, document.get("delete_token", ""))
 

@@ -19,7 +19,9 @@ CLUSTER: Final = KUBERNETES / "cluster"
 OLDEST, NEWEST = "1.31", "1.37"  # the releases of Kubernetes that the manifests are held to
 STOPS_WITHIN: Final = 10  # seconds more than downloads get, for what comes after them
 GATEWAYS: Final = ("gateway1", "gateway2", "gateway3")
-NEEDED: Final = {variable(name) for name in ("store_url", "secret_keys", "public_url", "shared_url", "jobs")}
+NEEDED: Final = {
+    variable(name) for name in ("store_url", "secret_keys", "webhook_secret", "public_url", "shared_url", "jobs")
+}
 
 Resource = dict[str, Any]
 
