@@ -28,6 +28,7 @@ DELIVERED = "delivered"
 FAILED = "failed"
 GONE = "gone"
 
+MOST_FORGOTTEN: Final = 1000  # receivers, in one sweep
 MOST_HOOKS = 16  # of one archive: each repeated create may name another, and each gets the whole event
 
 # A client's receiver at the operator's own host takes none of the operator's share.
@@ -62,6 +63,7 @@ class Deliveries(StoredQueue[DeliveryRow]):
     def __init__(self, reads: Reads, writer: Writer, hiding: Hiding, wakes: Wakes) -> None:
         super().__init__(_SCHEMA, reads, writer, wakes)
         self._hiding = hiding
+        self._operators: str | None = None  # its receiver, told of every archive
 
     async def add_hook(self, hash: str, url: str) -> None:
         """Tell `url` of the archive's events from now on, also where it had wanted no more of them before.
@@ -103,7 +105,8 @@ class Deliveries(StoredQueue[DeliveryRow]):
         await self._writer.apply(change)
 
     async def accept_again(self, url: str) -> None:
-        """Tell a receiver again that wanted no more: its operator says so."""
+        """Tell the operator's receiver again, also where it wanted no more: the operator says so."""
+        self._operators = url
         await self._apply(delete(gone_receivers).where(gone_receivers.c.url.in_(self._hiding.forms(url))))
 
     async def waiting(self, now: float, *, longest: float, left_out: LeftOut, no_room: bool) -> Mapping[str, int]:
@@ -145,9 +148,22 @@ class Deliveries(StoredQueue[DeliveryRow]):
         await self._apply(delete(deliveries).where(deliveries.c.hash == hash))
 
     async def sweep(self) -> None:
-        """Drop the ended deliveries of archives that are no more."""
+        """Drop the ended deliveries of archives that are no more, and what is known of receivers that none names any
+        more: each create may name another one, and a receiver says itself that it wants no more.
+        """
         kept = exists().where(archives.c.hash == deliveries.c.hash)
         await self._apply(delete(deliveries).where(deliveries.c.state != QUEUED, ~kept))
+        named = exists().where(hooks.c.url == gone_receivers.c.url)
+        rows = await self._reads.rows(select(gone_receivers.c.url).where(~named).limit(MOST_FORGOTTEN))
+        found, lost = self._hiding.readable([row.url for row in rows], self._hiding.show)
+        for url in {*found} - {self._operators}:
+            await self._forget_gone(self._hiding.forms(url))
+        await self._forget_gone(lost)
+
+    async def _forget_gone(self, forms: Sequence[str]) -> None:
+        """Forget that a receiver wanted no more, unless an archive names it in one of these forms."""
+        named = exists().where(hooks.c.url.in_(forms))
+        await self._apply(delete(gone_receivers).where(gone_receivers.c.url.in_(forms), ~named))
 
     def queue_event(self, connection: Connection, hash: str, event: Event) -> None:
         """Queue the event for everybody who is to be told, as part of a larger change; once for each of them.

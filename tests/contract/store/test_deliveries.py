@@ -186,6 +186,20 @@ async def test_sweep_keeps_ended_deliveries_of_archives_that_stand(repository: R
     assert [each.outcome for each in await repository.deliveries.of(archive)] == ["http_200"]
 
 
+async def test_sweep_forgets_who_wanted_no_more_when_nobody_names_him(repository: Repository, archive: str) -> None:
+    """Else each archive could leave one behind for ever; those of archives that stand and the operator's are kept."""
+    other = "https://hooks.example/other"
+    await repository.deliveries.accept_again(OPERATOR)
+    await repository.deliveries.add_hook(archive, HOOK)
+    for url in (HOOK, OPERATOR, other):
+        await repository.deliveries.gone(url, at=1.0)
+    await repository.deliveries.sweep()
+    await repository.set_code(archive, "no_entries", event=an_event(type="archive.failed", predefined=OPERATOR))
+    assert await all_due(repository) == []
+    await repository.deliveries.tell(archive, other, an_event())
+    assert [row.url for row in await all_due(repository)] == [other]
+
+
 def test_rows_show_no_url_when_they_are_printed() -> None:
     """A hook's URL is a secret as a whole: it stands in no repr."""
     event = an_event(predefined=HOOK)
