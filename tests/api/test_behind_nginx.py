@@ -4,8 +4,11 @@
 copies.
 """
 
+import contextlib
 import io
 import re
+import socket
+import time
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
@@ -277,6 +280,25 @@ def test_a_person_logs_in_through_the_front(launch: Launch, tmp_path: Path) -> N
             assert link is not None
             assert client.get(f"/{link[1].replace('&amp;', '&')}").content == b"text"
             assert client.get("/download/a%20b.txt").status_code == 403
+
+
+@pytest.mark.parametrize("stack", ["off"], indirect=True)
+def test_one_client_has_only_so_many_connections(stack: Stack, origin: Origin, prefix: str) -> None:
+    """nginx refuses one more with 429, and takes it as soon as another ends."""
+    origin.serve(f"{prefix}/a", File(b"a"))
+    watched = f"/api/archive/events/{stack.create(origin.url(f'{prefix}/a'))['archive_hash']}"
+    request = f"GET {watched} HTTP/1.1\r\nHost: {stack.front.authority}\r\n\r\n".encode()
+    most = int(re.findall(r"limit_conn clients (\d+);", stack.front.configuration())[0])
+    with contextlib.ExitStack() as open_ones:
+        for _ in range(most):
+            held = open_ones.enter_context(socket.create_connection(("127.0.0.1", stack.front.port), timeout=30))
+            held.sendall(request)
+            assert held.recv(65536).startswith(b"HTTP/1.1 200 ")
+        assert stack.client.get("/healthz").status_code == 429
+        held.close()
+        deadline = time.monotonic() + 30
+        while stack.client.get("/healthz").status_code == 429:
+            assert time.monotonic() < deadline
 
 
 def test_one_client_creates_only_so_fast(stack: Stack) -> None:

@@ -94,12 +94,15 @@ def test_receiver_is_told_of_no_host_that_a_client_named(launch: Launch, origin:
 
 
 def test_receiver_is_told_when_nothing_can_be_had(origin: Origin, operator: Told) -> None:
-    """archive.failed as soon as every origin has said so for good; nobody needs to read it for that."""
+    """archive.failed as soon as every origin has said so for good; nobody needs to read it for that. What is told of
+    very many entries is cut, for each receiver gets the whole of it.
+    """
     origin.serve("/hooked/gone", Status(410))
-    hash = operator.gateway.create(urls=[origin.url("/hooked/gone")])["archive_hash"]
+    hash = operator.gateway.create(urls=[origin.url("/hooked/gone")] * 120)["archive_hash"]
     document = operator.receiver.next("/all").verified(operator.secret)
     assert (document["type"], document["data"]["status"]) == ("archive.failed", "failed")
     assert (document["data"]["archive_hash"], document["data"]["code"]) == (hash, "no_entries")
+    assert (len(document["data"]["errors"]), document["data"]["errors_total"]) == (100, 120)
 
 
 def test_receiver_is_told_when_an_origin_changed(origin: Origin, operator: Told) -> None:
