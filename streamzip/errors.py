@@ -3,6 +3,7 @@
     Problem                     code, status, a public sentence; edge/problem_document.py renders it
     ├── InvalidRequest          422  a field is wrong; names it by JSON Pointer
     ├── UnusablePage            422  `not_html`, `no_images`, `page_too_large`: a web page without images to pack
+    ├── BadTarget               400  the target holds what no target may
     ├── BadHost                 400  the Host header is missing, doubled, or names no host
     ├── UnknownHost             421  a name that a gateway without keys does not answer to
     ├── NotJson                 400  the body is not JSON
@@ -83,6 +84,14 @@ class UnusablePage(Problem):
     status = 422
     code = "no_images"
     title = "The page cannot be used"
+
+
+class BadTarget(Problem):
+    """The request's target holds what no target may (RFC 9110 §15.5.1)."""
+
+    status = 400
+    code = "bad_request"
+    title = "Not a target"
 
 
 class BadHost(Problem):

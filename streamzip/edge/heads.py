@@ -8,7 +8,7 @@ from streamzip.edge.hosts import Hosts
 from streamzip.edge.problem_document import respond
 from streamzip.edge.proxies import Proxies, is_local, parsed
 from streamzip.edge.sites import Sites
-from streamzip.errors import NotFound, Problem
+from streamzip.errors import BadTarget, NotFound, Problem
 
 
 class Heads:
@@ -30,8 +30,11 @@ class Heads:
         await self._app(scope, receive, send)
 
     def _judge(self, scope: Scope) -> None:
-        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
-            raise NotFound("no name holds a NUL")  # PostgreSQL takes none in a text, not even to look for it
+        # Nothing stored holds a NUL: PostgreSQL takes none in a text, not even to look for it.
+        if "\0" in scope["path"]:
+            raise NotFound("no name holds a NUL")
+        if b"%00" in scope["query_string"]:
+            raise BadTarget("the query holds a NUL")
         fields = Headers(scope=scope)
         self._hosts.check([value for name, value in fields.raw if name == b"host"], scope["http_version"])
         self._sites.check(scope["method"], fields)

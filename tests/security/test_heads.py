@@ -56,8 +56,10 @@ def test_name_with_a_nul_is_unknown_wherever_it_stands(launch: Launch) -> None:
     key = "k" * 40
     gateway = launch(admin_keys=f"root:{ApiKeys.hash_of(key)}")
     admin = {"Authorization": f"Bearer {key}"}
+    for target in ("/api/admin/archives?owner=%00", "/api/admin/archives?owner=a%00b", "/api/archive?after=%00"):
+        answer = gateway.client.get(target, headers=admin)
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_request"), target
     for method, path in (
-        *(("GET", "/api/admin/archives?owner=%00"), ("GET", "/api/admin/archives?owner=a%00b")),
         *(("GET", "/api/admin/archives/%00"), ("DELETE", "/api/admin/copies/%00"), ("POST", "/api/admin/queue/%00")),
         *(("DELETE", "/api/admin/archives/a%00"), ("GET", "/download/%00"), ("GET", "/api/archive/status/%00")),
     ):
