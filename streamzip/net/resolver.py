@@ -135,6 +135,7 @@ class Resolver:
         if question is None:
             question = self._asked[key] = _Question()
             question.answer = asyncio.create_task(self._look_up(key, question))
+            question.answer.add_done_callback(_read)
         assert question.answer is not None  # noqa: S101
         question.waiting += 1
         try:
@@ -172,6 +173,12 @@ class Resolver:
 
     def _ask(self, host: str, port: int) -> list[AddressInfo]:
         return list(self._lookup(host, port, socket.AF_UNSPEC, socket.SOCK_STREAM, 0, socket.AI_ADDRCONFIG))
+
+
+def _read(answer: "asyncio.Task[list[AddressInfo]]") -> None:
+    """Read the answer, so that asyncio does not log a failure that nobody waited for any more."""
+    if not answer.cancelled():
+        answer.exception()
 
 
 def _site(host: str) -> str:

@@ -1,6 +1,7 @@
 """Names to addresses."""
 
 import asyncio
+import gc
 import socket
 import threading
 from typing import Any
@@ -117,3 +118,28 @@ async def test_resolver_looks_up_no_name_that_nobody_waits_for_any_more() -> Non
     await asyncio.gather(first, left[1])
     resolver.close()
     assert servers.asked == ["a.silent.example", "b.silent.example"]
+
+
+async def test_resolver_logs_no_failure_that_nobody_waits_for_any_more() -> None:
+    """Probes give up before a silent server's lookup fails: a line for each would let a list fill the log."""
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    fails, begun = threading.Event(), threading.Event()
+
+    def lookup(*_: object) -> list[Any]:
+        begun.set()
+        fails.wait(30)
+        raise socket.gaierror(socket.EAI_AGAIN, "nobody answered")
+
+    resolver = Resolver(lookup, threads=1, share=1)
+    left = asyncio.create_task(resolver.resolve("a.silent.example", 80))
+    await asyncio.to_thread(begun.wait, 30)
+    left.cancel()
+    await asyncio.wait([left])
+    fails.set()
+    with pytest.raises(OSError, match="nobody"):  # another one's turn, so that the first is over
+        await resolver.resolve("b.silent.example", 80)
+    resolver.close()
+    del left
+    gc.collect()  # a failure is told as it goes
+    assert told == []
