@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any, Protocol
 from urllib.parse import quote
 
-import segno
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -197,7 +196,7 @@ class Site:
         shown = archive_view(
             document,
             links,
-            qr=segno.make(links.absolute, error="l").svg_data_uri(scale=4, border=0),
+            qr=_qr_code(links.absolute),
             may_build=mine or not (self.auth.keys or self.auth.signed),
             mine=mine,
             now=datetime.fromtimestamp(self.clock.wall(), UTC),
@@ -272,3 +271,10 @@ def _body_of(fields: Mapping[str, list[str]], entries: Sequence[Mapping[str, Any
     if re.fullmatch("[0-9]{1,12}", options.get("expires_in", "")):
         options["expires_in"] = int(options["expires_in"])
     return bytearray(json.dumps({"entries": list(entries), **options}, ensure_ascii=False).encode(errors="replace"))
+
+
+def _qr_code(link: str) -> str:
+    """Return the link as a picture, in a data URI."""
+    import segno  # here: programs look at no page
+
+    return segno.make(link, error="l").svg_data_uri(scale=4, border=0)

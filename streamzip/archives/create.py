@@ -157,6 +157,7 @@ class Creates:
         """Keep a new generation; False where another create has made it meanwhile. Raises NoRoom."""
         kept = self._kept
         await kept.pins.note_needs(manifest, row.hash)
+        await kept.vault.ready()
         sealed = await aside(manifest, partial(kept.vault.seal_manifest, row.hash, manifest))
         await kept.budget.take(row.owner, len(sealed.body))
         row = replace(row, stored=len(sealed.body))

@@ -60,6 +60,7 @@ class Generations:
             return manifest, self._new(manifest, hash, keys[0], until), False
         manifest = manifest.of_generation(row.generation)
         if any(entry.id is not None for entry in manifest.entries):
+            await self._vault.ready()
             sealed = await aside(manifest, partial(self._vault.seal_manifest, row.hash, manifest))
             await self._budget.take_more(row.owner, max(0, len(sealed.body) - row.stored))
             await self._repository.replace_manifest(row.hash, sealed)

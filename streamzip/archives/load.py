@@ -125,6 +125,7 @@ class Loader:
     async def _unsealed(self, hash: str, sealed: Sealed | None) -> Manifest:
         if sealed is None:
             raise NotFound("there is no archive of this name")
+        await self._vault.ready()
         return await _aside(len(sealed.body), lambda: self._vault.unseal_manifest(hash, sealed))
 
     async def load(self, row: ArchiveRow, *, foreign: bool) -> StoredArchive:

@@ -25,7 +25,7 @@ class Buffers:
 
     def __init__(self) -> None:
         self.connections = 0
-        self._buffer = bytearray(SIZE)
+        self._buffer = bytearray()  # made for the first read: most ways out of a gateway are never gone
         self._given: deque[bytearray] = deque(maxlen=SPARE)
 
     @property
@@ -38,6 +38,8 @@ class Buffers:
         """Return where the next read goes. A view: asyncio reads a second record of TLS into a slice of it, and that of
         a bytearray would be a copy.
         """
+        if not self._buffer:
+            self._buffer = bytearray(SIZE)
         return memoryview(self._buffer)[: self.most]
 
     def taken(self, count: int) -> Data:

@@ -10,13 +10,15 @@ import threading
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
-from wsgiref.simple_server import WSGIServer
+from typing import TYPE_CHECKING, Final, Self
 
 from streamzip import metrics
 from streamzip.config import SetupError, variable
 from streamzip.files.locks import try_flock
 from streamzip.logs import event
+
+if TYPE_CHECKING:  # loaded by prometheus-client, where metrics are wanted
+    from wsgiref.simple_server import WSGIServer
 
 logger = logging.getLogger(__name__)
 

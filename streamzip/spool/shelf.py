@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from streamzip.files.locks import USE, InUse, LockFile
@@ -53,7 +54,11 @@ class Shelf:
         self.grace = grace
         self._disk: int | None = None  # bytes that it had at the last look for copies: taken by them, and free
         self._looked_at = 0.0
-        self._scratch = bytearray(SCRATCH)
+
+    @cached_property
+    def _scratch(self) -> bytearray:
+        """Return what is read into, made for the first copy that is opened."""
+        return bytearray(SCRATCH)
 
     def paths(self, name: str) -> Paths:
         """Return where the archive's files lie; 256 folders keep each of them small."""

@@ -6,13 +6,13 @@ so that rows are found by it. What older versions stored in the clear is read as
 
 import base64
 from collections.abc import Callable, Iterable
-from typing import Final, TypeVar
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from streamzip.access.keyring import KeyRing
 from streamzip.errors import Damaged
+
+if TYPE_CHECKING:  # loaded with the first text that is hidden: many gateways have none
+    from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 T = TypeVar("T")
 
@@ -77,14 +77,18 @@ class Hiding:
         return f"{_HIDDEN}{key_id}:{base64.urlsafe_b64encode(code).decode()}"
 
     def _decrypted(self, key_id: str, code: bytes) -> bytes:
+        from cryptography.exceptions import InvalidTag
+
         try:
             return self._cipher(key_id).decrypt(code, None)
         except (InvalidTag, ValueError) as error:
             raise Damaged("A stored text cannot be decrypted") from error
 
-    def _cipher(self, key_id: str) -> AESSIV:
+    def _cipher(self, key_id: str) -> "AESSIV":
         if key_id not in self._ciphers:
             if self._keys is None:
                 raise Damaged("A stored text is encrypted, and no key is known here")
+            from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
             self._ciphers[key_id] = AESSIV(self._keys.subkey(_USE, key_id))
         return self._ciphers[key_id]

@@ -6,12 +6,12 @@ Manifests are encrypted besides: a copy of the database, or of a disk, gives no 
 
 import os
 import zlib
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from functools import partial
+from importlib import import_module
 
 from streamzip.access.keyring import KeyRing, Signature
 from streamzip.errors import Damaged
+from streamzip.files.aside import in_long_thread
 from streamzip.manifest.model import Manifest
 from streamzip.store.rows import Sealed
 
@@ -21,6 +21,7 @@ _DEFLATED = b"\x02"  # inside the encryption, where there is one
 _LONG = 1000  # entries; from so many on it is deflated: a million take 15 MB instead of 120
 _NONCE = 12  # bytes; random, as there is one document an archive and a key encrypts far fewer than 2^32 of them
 _USE = "encryption of manifests"
+_CIPHERS = "cryptography.hazmat.primitives.ciphers.aead"
 
 
 class Vault:
@@ -28,6 +29,15 @@ class Vault:
 
     def __init__(self, keys: KeyRing) -> None:
         self._keys = keys
+        self._has_ciphers = False
+
+    async def ready(self) -> None:
+        """Load the ciphers, the first time: a process that nobody asks for an archive does without their 7 MiB, and
+        they take longer than others should wait.
+        """
+        if not self._has_ciphers:
+            await in_long_thread(partial(import_module, _CIPHERS))
+            self._has_ciphers = True
 
     def seal(self, kind: str, hash: str, body: bytes) -> Sealed:
         """Return the document with its signature under the current key."""
@@ -41,6 +51,8 @@ class Vault:
 
     def seal_manifest(self, hash: str, manifest: Manifest) -> Sealed:
         """Return the manifest's document, encrypted: its URLs may be signed, and its entries' fields are secrets."""
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
         nonce, key = os.urandom(_NONCE), self._keys.subkey(_USE, self._keys.current.id)
         encrypted = AESGCM(key).encrypt(nonce, _written(manifest), hash.encode())
         return self.seal(_MANIFEST, hash, _ENCRYPTED + nonce + encrypted)
@@ -49,6 +61,9 @@ class Vault:
         """Return the manifest, proven to be what was stored. Raises Damaged."""
         body = self.unseal(_MANIFEST, hash, sealed)
         if body.startswith(_ENCRYPTED):
+            from cryptography.exceptions import InvalidTag
+            from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
             nonce, text = body[1 : 1 + _NONCE], body[1 + _NONCE :]
             try:
                 body = AESGCM(self._keys.subkey(_USE, sealed.key_id)).decrypt(nonce, text, hash.encode())

@@ -20,6 +20,7 @@ SERVING = (
 )
 SETTINGS = ("streamzip.config", "pydantic", "pydantic_settings")
 OTHERS = ("isal", "streamzip.client", "streamzip.library")
+FOR_SOME = ("psycopg", "procrastinate", "obstore", "awscrt", "cryptography", "prometheus_client", "wsgiref", "segno")
 DECODERS = ("brotli", "compression.zstd", "backports.zstd")
 ZIP = "import streamzip.cli, streamzip.library.archive, streamzip.library.saving"
 
@@ -31,7 +32,7 @@ ZIP = "import streamzip.cli, streamzip.library.archive, streamzip.library.saving
         # typer brings pydantic along, as soon as a command has run.
         pytest.param(ZIP, (*SERVING, *SETTINGS, "rich", "selectolax", *DECODERS, "streamzip.web"), id="zip"),
         # `uvicorn` brings click along.
-        pytest.param(SERVE, ("rich", "httpx._main", "selectolax", "psycopg", "obstore"), id="serve"),
+        pytest.param(SERVE, ("rich", "httpx", "selectolax", *DECODERS, *FOR_SOME), id="serve"),
     ],
 )
 def test_what_nobody_asked_for_is_not_loaded(what: str, unwanted: tuple[str, ...]) -> None:

@@ -49,7 +49,10 @@ class Store:
 def a_loader(store: Store) -> Loader:
     """A loader over this store, with a vault that seals nothing."""
     vault = SimpleNamespace(
-        unseal_manifest=lambda *_: MANIFEST, seal=lambda *a: sealed(a[-1]), unseal=lambda *a: a[-1].body
+        ready=lambda: asyncio.sleep(0),
+        unseal_manifest=lambda *_: MANIFEST,
+        seal=lambda *a: sealed(a[-1]),
+        unseal=lambda *a: a[-1].body,
     )
     pulling = SimpleNamespace(clock=SystemClock(), bounds=Bounds(), room=Room())
     return Loader(cast(Repository, store), cast(Vault, vault), cast(Pulling, pulling), RecordedEvents(), probe_wait=5.0)
