@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import time
@@ -12,11 +13,13 @@ from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter
+from typer.testing import CliRunner
 
 from streamzip.access.api_keys import new_key
 from streamzip.access.keyring import KeyRing
 from streamzip.access.signed_links import SignedLinks
 from streamzip.api.answers import ArchiveCreated, ArchivePage, ArchiveStatus
+from streamzip.cli import app
 from streamzip.cli.documents import Downloaded, Removed
 from tests.support.fixtures import Launch
 from tests.support.gateway import COMMAND, Gateway
@@ -184,6 +187,52 @@ def test_what_cannot_be_done_is_one_sentence(
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (status, "", 1)
     assert done.stderr.startswith("streamzip: ")
     assert sentence in done.stderr
+
+
+@pytest.mark.parametrize("command", ["create", "status", "watch", "get", "list", "rm"])
+def test_a_server_that_is_away_is_one_sentence(command: str, tmp_path: Path) -> None:
+    """Exit status 1, whatever was asked for; nothing is written."""
+    arguments = {"create": ["https://example.com/a"], "list": []}.get(command, ["0" * 32])
+    environment = {"STREAMZIP_SERVER": "http://127.0.0.1:9"}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(tmp_path)
+        done = CliRunner().invoke(app, [command, *arguments], env=environment)
+    assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert done.stderr.startswith("streamzip: ") and "127.0.0.1:9 cannot be reached" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_written_is_one_sentence(gateway: Gateway, origin: Origin, tmp_path: Path) -> None:
+    """Exit status 1, with the file's name and the system's reason."""
+    origin.serve("/remote/unwritten", File(b"x"))
+    link = gateway.create(urls=[origin.url("/remote/unwritten")])["url"]
+    done = run("get", link, "-o", str(tmp_path / "none" / "out.zip"), server=gateway.base)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "none/out.zip" in done.stderr and "cannot be written: No such file or directory" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["watch", "get"])
+def test_a_terminal_sees_how_far_it_is(
+    gateway: Gateway, origin: Origin, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bar, without a colour where NO_COLOR asks for none; stdout has the result alone."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    path = f"/remote/seen-{command}"
+    origin.serve(path, File(Pattern(2_500_000), pause=0.02))
+    made = gateway.create(urls=[origin.url(path)], prefetch=command == "watch")
+    arguments = [command, made["url"], *(["-o", str(tmp_path / "out.zip")] if command == "get" else [])]
+    reading, writing = pty.openpty()
+    child = subprocess.Popen([str(COMMAND), *arguments], stdout=subprocess.PIPE, stderr=writing, text=True)
+    os.close(writing)
+    shown = b""
+    with contextlib.suppress(OSError):  # the terminal's other side is closed
+        while part := os.read(reading, 65536):
+            shown += part
+    os.close(reading)
+    out, _ = child.communicate(timeout=60)
+    assert (child.returncode, out.count("\n")) == (0, 1)
+    assert b"2.5 MB" in shown
+    assert re.search(rb"\x1b\[[0-9;]*3[0-9]m", shown) is None, "a colour"
 
 
 def test_an_expired_link_is_one_sentence_and_nothing_is_lost(launch: Launch, origin: Origin, tmp_path: Path) -> None:
