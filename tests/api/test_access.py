@@ -59,6 +59,7 @@ TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/a/{hash}"): BY_LINK,
     ("GET", "/a/{hash}/files/{page}"): BY_LINK,
     ("POST", "/a/{hash}/build"): (303, 403, 401, 401, 401),
+    ("POST", "/a/{hash}/again"): (303, 403, 401, 401, 401),
     ("POST", "/a/{hash}/delete"): (200, 403, 401, 401, 401),
     ("GET", "/login"): EVERYBODY,
     ("POST", "/login"): (401,) * 5,  # the form's key counts, and here it is none

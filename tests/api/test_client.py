@@ -1,8 +1,10 @@
 """The library's clients against a running gateway: downloads that are cut, killed, resumed, refused."""
 
 import asyncio
+import contextlib
 import io
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -14,7 +16,7 @@ import pytest
 from streamzip.client import AsyncClient, CannotSave, Client, DownloadBroken, GatewayError, NotFound, Transferred
 from tests.support.cutting import Cutting
 from tests.support.fixtures import Launch
-from tests.support.gateway import Gateway
+from tests.support.gateway import COMMAND, Gateway
 from tests.support.origin import File, Origin, Pattern
 
 SIZE = 3_000_000
@@ -83,6 +85,37 @@ def test_a_download_that_was_killed_goes_on_where_it_was(launch: Launch, origin:
     assert told[-1].resumed_from == have
     assert whole(target) == ["killed"]
     assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.slow
+def test_any_moment_to_be_killed_is_one_to_download_on_from(launch: Launch, origin: Origin, tmp_path: Path) -> None:
+    """`streamzip get`, killed again and again at random, ends with the very bytes of one that was not; beside them
+    there was never more than its part.
+    """
+    chance = random.Random(11)
+    gateway = launch(cache_max_bytes="0")  # so that each run takes as long as the origin does
+    origin.serve("/client/random", File(Pattern(6_000_000), pause=0.01))
+    with Client(gateway.base) as client:
+        link = client.create([origin.url("/client/random")]).url
+        expected = client.download(link, tmp_path / "whole.zip").read_bytes()
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+    kills = 0
+    for turn in range(8):
+        target = folder / f"{turn}.zip"
+        while not target.exists():
+            child = subprocess.Popen([str(COMMAND), "get", link, "-o", str(target)], stdout=subprocess.DEVNULL)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                assert child.wait(chance.uniform(0.3, 3.0 + kills / 10)) == 0
+                continue
+            child.kill()
+            child.wait()
+            kills += 1
+            assert all(each.name.startswith(target.name) for each in folder.iterdir())
+        assert target.read_bytes() == expected
+        target.unlink()
+        assert list(folder.iterdir()) == []
+    assert kills > 0
 
 
 def test_a_part_of_another_archive_is_never_gone_on_from(gateway: Gateway, origin: Origin, tmp_path: Path) -> None:

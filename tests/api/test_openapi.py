@@ -189,6 +189,8 @@ def test_answers_are_as_the_document_says(gateway: Gateway, origin: Origin) -> N
         check(gateway, "GET", "/a/none", "/a/{hash}", headers=headers)
     check(gateway, "GET", f"{page}/files/1", "/a/{hash}/files/{page}", headers=browser)
     check(gateway, "POST", f"{page}/build", "/a/{hash}/build")
+    check(gateway, "POST", f"{page}/again", "/a/{hash}/again")
+    check(gateway, "POST", f"{page}/again", "/a/{hash}/again", headers=cookie)
     check(gateway, "POST", f"{page}/delete", "/a/{hash}/delete")
     check(gateway, "POST", f"{page}/delete", "/a/{hash}/delete", headers=cookie)
 
