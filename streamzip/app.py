@@ -208,8 +208,8 @@ class Parts:
         )
         downloads = Downloads(leases, table, shelf, copies, events)
         pages_due = asyncio.Event()
-        queues = (builds_due, pages_due, events_due)
-        oversight = Oversight(repository, statuses, removal, table, shelf, clock, queues)
+        queues = [builds_due, pages_due, events_due, *([] if offloading is None else [offloading.due])]
+        oversight = Oversight(repository, statuses, removal, table, shelf, copies, clock, queues)
         self.gateway = Gateway(creates, downloads, builds, statuses, watches, removal, oversight)
         sessions = Sessions(secrets.api_keys, secrets.keys)
         public_url = settings.public_url

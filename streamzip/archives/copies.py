@@ -39,6 +39,11 @@ class CopyPlaces:
         """Return the key of the archive's object; None where there is none."""
         return None if self.objects is None else await self.objects.key(archive_hash)
 
+    async def forget(self, archive_hash: str) -> None:
+        """Delete the object of an archive that stays, so that nobody reads it any more."""
+        if self.objects is not None:
+            await self.objects.forget(archive_hash)
+
     async def discard(self, key: str | None) -> None:
         """Delete the object of an archive that is no more."""
         if self.objects is not None and key is not None:

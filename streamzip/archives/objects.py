@@ -132,6 +132,16 @@ class ArchiveObjects:
         """Return the key of the archive's object, also of one that is being put there."""
         return await self._objects.key(archive_hash)
 
+    async def forget(self, archive_hash: str) -> None:
+        """Delete the archive's object, and have no process of the store read it any more: one that remembers it finds
+        it missing.
+        """
+        key = await self._objects.key(archive_hash)
+        if key is not None and await self._objects.forget(archive_hash, key):
+            for kept in [kept for kept in self._contents if kept[0] == archive_hash]:
+                del self._contents[kept]
+            await self.discard(key)
+
     async def discard(self, key: str) -> None:
         """Delete the object of an archive that is no more; what fails is left to the sweep."""
         if self._clock.monotonic() < self._away_until:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Literal
 
+from streamzip.archives.copies import CopyPlaces
 from streamzip.archives.documents import prefetch_document, summary
 from streamzip.archives.oversight_answers import AdminFacts, AdminStatus, AdminSummary, AdminWork, PulledArchive
 from streamzip.archives.remove import Removal
@@ -29,6 +30,7 @@ class Oversight:
         removal: Removal,
         table: ArchiveTable,
         shelf: Shelf,
+        copies: CopyPlaces,
         clock: Clock,
         queues: Iterable[asyncio.Event],
     ) -> None:
@@ -37,6 +39,7 @@ class Oversight:
         self._removal = removal
         self._table = table
         self._shelf = shelf
+        self._copies = copies
         self._clock = clock
         self._queues = tuple(queues)
 
@@ -99,21 +102,22 @@ class Oversight:
         return total, [_queued(row, now) for row in rows]
 
     async def evict(self, archive_hash: str) -> None:
-        """Remove the archive's copy; it is pulled again when it is wanted. Raises NotFound, Conflict where somebody
-        reads it.
+        """Remove the archive's copy, in the bucket too; it is pulled again when it is wanted. Raises NotFound, Conflict
+        where somebody reads the one that is here.
         """
         if not await self._repository.catalogue.oversight.archives([archive_hash]):
             raise NotFound("there is no archive of this name")
         self._table.close_idle(archive_hash)
         if not await asyncio.to_thread(self._shelf.evict, archive_hash):
             raise Conflict("somebody reads this copy, or did within the last seconds", code="copy_in_use")
+        await self._copies.forget(archive_hash)
 
     async def delete(self, archive_hash: str) -> None:
         """Remove the archive, its copy and its jobs; its readers are cut. Raises NotFound."""
         await self._removal.delete(archive_hash)
 
     async def retry(self, id: str) -> list[str]:
-        """Make queued or given-up work due now: an archive's prefetch and deliveries, or a page's download, by its id.
+        """Make queued or given-up work due now: an archive's by its hash, or a page's download by its id.
 
         Return the queues that had any. Raises NotFound where none has.
         """

@@ -55,8 +55,8 @@ class AdminStatus(StatusDocument, AdminFacts):
 class AdminWork(TypedDict):
     """A piece of work in the background."""
 
-    queue: Annotated[str, Field(examples=["prefetches", "pages", "deliveries"])]
-    id: Annotated[str, Field(description="The archive's hash for a prefetch.")]
+    queue: Annotated[str, Field(examples=["prefetches", "pages", "deliveries", "offloads@zip-1"])]
+    id: Annotated[str, Field(description="The archive's hash for a prefetch or an offload.")]
     archive_hash: str | None
     owner: str | None
     state: Literal["running", "waiting", "failed"]

@@ -15,6 +15,7 @@ from streamzip.logs import event
 from streamzip.objects.port import BucketError
 from streamzip.store.faults import STORE_UNAVAILABLE
 from streamzip.store.jobs import OFFLOAD, Jobs
+from streamzip.store.queues import OFFLOADS
 from streamzip.store.rows import JobRow
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ class Offloading:
     @classmethod
     def of(cls, jobs: Jobs, node: str) -> Self:
         """Return the queue of the node of that name, beside those other `jobs`."""
-        name = f"offloads@{node}"
+        name = f"{OFFLOADS}@{node}"
         return cls(name, jobs.of_kind(f"{OFFLOAD}@{node}", name))
 
 

@@ -6,8 +6,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, Select, cast, func, literal, null, or_, select, tuple_, union_all, update
 from sqlalchemy.types import Text
 
-from streamzip.store.jobs import FAILED, PREFETCH
-from streamzip.store.queues import DELIVERIES, PAGES, PREFETCHES, QUEUED
+from streamzip.store.jobs import FAILED, OFFLOAD, PREFETCH
+from streamzip.store.queues import DELIVERIES, OFFLOADS, PAGES, PREFETCHES, QUEUED
 from streamzip.store.reading import Reads
 from streamzip.store.rows import ArchiveRow, QueuedRow
 from streamzip.store.tables import archives, deliveries, jobs, webpages
@@ -19,23 +19,28 @@ AT_ONCE: Final = 500  # hashes in one query: SQLite takes a bounded number of pa
 _ARCHIVE = [archives.c[name] for name in ArchiveRow.__dataclass_fields__]
 _FRESH: Final = {"state": QUEUED, "attempts": 0}
 _OPEN: Final = (QUEUED, FAILED)  # what is to be done, and what was given up
+_OFFLOADS_OF: Final = f"{OFFLOAD}@"  # with a node's name behind it: the kind of its offloads
+_is_offload = jobs.c.kind.startswith(_OFFLOADS_OF, autoescape=True)
 
 
 def _rows() -> Any:
     """Return the rows of all queues in one form."""
 
-    def of(queue: Any, name: str, id: Any, hash: Any, owner: Any, reason: Any, toward: Any) -> Select[Any]:
+    def of(queue: Any, name: Any, id: Any, hash: Any, owner: Any, reason: Any, toward: Any) -> Select[Any]:
         row = (queue.c.state, queue.c.attempts, queue.c.not_before, queue.c.created_at)
-        named = (literal(name).label("queue"), id.label("id"), hash.label("hash"), owner.label("owner"))
+        named = (name.label("queue"), id.label("id"), hash.label("hash"), owner.label("owner"))
         return select(*named, *row, reason.label("reason"), toward.label("toward")).where(queue.c.state.in_(_OPEN))
 
-    builds = of(jobs, PREFETCHES, jobs.c.hash, jobs.c.hash, archives.c.owner, jobs.c.reason, archives.c.origin)
-    builds = builds.where(jobs.c.kind == PREFETCH)
+    archive = (jobs.c.hash, jobs.c.hash, archives.c.owner, jobs.c.reason)
+    builds = of(jobs, literal(PREFETCHES), *archive, archives.c.origin).where(jobs.c.kind == PREFETCH)
+    each_nodes = func.replace(jobs.c.kind, _OFFLOADS_OF, f"{OFFLOADS}@")
+    offloads = of(jobs, each_nodes, *archive, cast(null(), Text)).where(_is_offload)
     why = func.coalesce(webpages.c.code, webpages.c.reason)
-    pages = of(webpages, PAGES, webpages.c.id, cast(null(), Text), webpages.c.owner, why, webpages.c.origin)
+    pages = of(webpages, literal(PAGES), webpages.c.id, cast(null(), Text), webpages.c.owner, why, webpages.c.origin)
     told = (deliveries.c.owner, deliveries.c.outcome, deliveries.c.receiver)
-    messages = of(deliveries, DELIVERIES, deliveries.c.id, deliveries.c.hash, *told)
-    return union_all(builds.join_from(jobs, archives), pages, messages).subquery()
+    messages = of(deliveries, literal(DELIVERIES), deliveries.c.id, deliveries.c.hash, *told)
+    made = [each.join_from(jobs, archives) for each in (builds, offloads)]
+    return union_all(*made, pages, messages).subquery()
 
 
 _queued = _rows()
@@ -80,7 +85,7 @@ class Oversight:
         return int(counted[0][0]), [QueuedRow(**row._mapping) for row in await self._reads.rows(query)]
 
     async def retry(self, id: str, *, now: float) -> list[str]:
-        """Make work due at once, as if it had never failed: the prefetch and the given-up deliveries of an archive, or
+        """Make work due at once, as if it had never failed: an archive's prefetch, offloads and given-up deliveries, or
         a web page. Return the queues that had any.
         """
         found: tuple[tuple[str, Any, Any, dict[str, Any]], ...] = (
@@ -98,6 +103,16 @@ class Oversight:
                     self._wakes.wake(connection, name, str(each), now)
                 if ids:
                     begun.append(name)
-            return begun
+            return begun + self._offloads_again(connection, id, now)
 
         return await self._writer.apply(change)
+
+    def _offloads_again(self, connection: Connection, hash: str, now: float) -> list[str]:
+        """Make the archive's offloads due, each by the node that has the copy; return their queues."""
+        mine = (jobs.c.hash == hash) & _is_offload & jobs.c.state.in_(_OPEN)
+        again = update(jobs).where(mine).values(**_FRESH, reason=None, waits=0, not_before=now)
+        queues = []
+        for id, kind in connection.execute(again.returning(jobs.c.id, jobs.c.kind)):
+            queues.append(f"{OFFLOADS}{kind.removeprefix(OFFLOAD)}")
+            self._wakes.wake(connection, queues[-1], str(id), now)
+        return queues

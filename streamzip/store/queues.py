@@ -32,6 +32,7 @@ QUEUED = "queued"  # the state of what is still to be done
 PREFETCHES: Final = "prefetches"
 PAGES: Final = "pages"
 DELIVERIES: Final = "deliveries"
+OFFLOADS: Final = "offloads"  # with `@` and a node's name behind it, for it has the copies
 
 # Why a row waits, where that is no failure. What is due and has none of them is worked on, or begins at once.
 NO_SLOT: Final = "no_slot"  # all slots are taken

@@ -225,3 +225,18 @@ def test_start_goes_on_while_the_bucket_is_away(tmp_path: Path, origin: Origin, 
         assert BODY in gateway.download(archive_hash)
         assert gateway.logged("bucket_away")
         assert gateway.logged("offload_failed")["archive"] == archive_hash
+
+
+def test_evicted_copy_is_gone_from_the_bucket_too(tmp_path: Path, origin: Origin, bucket: Bucket) -> None:
+    """An operator evicts an archive's copy: no object is left of it, and its bytes are pulled again, the same ones."""
+    keys = {"admin_keys": f"op:{hashlib.sha256(b'admin').hexdigest()}", "signed_links": "off"}
+    with a_gateway(tmp_path / "data", origin, bucket, **keys) as gateway:
+        archive_hash, content = offloaded(gateway, origin, "evicted")
+        asked = len(origin.requests("/evicted"))
+        assert keys_of(bucket, archive_hash)
+        field = {"Authorization": "Bearer admin"}
+        evicted = gateway.client.delete(f"/api/admin/copies/{archive_hash}", headers=field)
+        assert evicted.status_code == 204, evicted.text
+        assert not keys_of(bucket, archive_hash)
+        assert gateway.download(archive_hash) == content
+        assert len(origin.requests("/evicted")) > asked

@@ -41,7 +41,17 @@ async def test_queue_lists_all_work_and_retry_begins_it_anew(repository: Reposit
     assert [(row.queue, row.id, row.state, row.reason) for row in rows[2:]] == [
         (PREFETCHES, A, "failed", "origin_failed")
     ]
-    assert await repository.catalogue.oversight.retry(A, now=60.0) == [PREFETCHES, DELIVERIES]
+    offloads = repository.jobs.of_kind("offload@zip_1", "offloads@zip_1")
+    await offloads.add(A, now=4.0)
+    copied = await offloads.last(A)
+    assert copied is not None
+    await offloads.fail(copied, not_before=90.0, reason="bucket")
+    _, rows = await repository.catalogue.oversight.queue(limit=9)
+    assert ("offloads@zip_1", A, "queued", "bucket", "ann", None) in [
+        (row.queue, row.id, row.state, row.reason, row.owner, row.toward) for row in rows
+    ]
+    begun = await repository.catalogue.oversight.retry(A, now=60.0)
+    assert begun == [PREFETCHES, DELIVERIES, "offloads@zip_1"]
     assert await repository.catalogue.oversight.retry(PAGE, now=60.0) == [PAGES]
     assert await repository.catalogue.oversight.retry(B, now=60.0) == []
     _, rows = await repository.catalogue.oversight.queue(limit=9)
