@@ -23,11 +23,11 @@ VERSION = "2021-12-02"
 class Container:
     """A container of a running Azurite, which the test fills."""
 
-    def __init__(self, account: AzureAccount, endpoint: str, name: str) -> None:
+    def __init__(self, account: AzureAccount, client: httpx.Client, name: str) -> None:
         self.account = account
-        self.endpoint = endpoint  # with the account as its path
+        self.endpoint = str(client.base_url).rstrip("/")  # with the account as its path
         self.name = name
-        self._client = httpx.Client(base_url=endpoint, trust_env=False)
+        self._client = client
         self._ask("PUT", f"/{name}", query={"restype": "container"})
 
     def put(self, key: str, content: bytes) -> None:
@@ -73,6 +73,7 @@ def running(folder: Path) -> Iterator[Container]:
         try:
             assert process.stdout is not None
             listens = next(filter(None, (re.search(r"listens on (http://\S+)", line) for line in process.stdout)))
-            yield Container(account, f"{listens[1]}/{account.name}", "films")
+            with httpx.Client(base_url=f"{listens[1]}/{account.name}", trust_env=False) as client:
+                yield Container(account, client, "films")
         finally:
             process.kill()

@@ -7,15 +7,12 @@ and X It prints what was reached, and what became of the archives.
 import json
 import os
 import socket
-import struct
 import subprocess
 import sys
-import threading
-from collections import Counter
 from collections.abc import Iterable
-from ipaddress import ip_address
 from pathlib import Path
 
+from tests.support.enclosure import Canary
 from tests.support.gateway import Gateway
 from tests.support.origin import Answer, File, Origin, Pattern, Reply, Request, Status
 from tests.support.signed_requests import AzureAccount, GoogleAccount
@@ -32,35 +29,12 @@ _BLOBS = (
 )
 
 
-class Witness:
-    """Counts where packets went, `(address, port)`; of TCP the first of each connection alone."""
-
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.ntohs(3))
-        self._socket.bind(("lo", 0))
-        self.reached: Counter[tuple[str, int]] = Counter()
-        self._sees = threading.Event()
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def _run(self) -> None:
-        while True:
-            packet, (_, _, direction, *_) = self._socket.recvfrom(128)
-            if direction == socket.PACKET_OUTGOING:
-                continue  # on the loopback each is seen twice
-            four = packet[0] >> 4 == 4
-            head = (packet[0] & 15) * 4 if four else 40
-            address = ip_address(packet[16:20] if four else packet[24:40])
-            protocol, port = packet[9 if four else 6], struct.unpack_from("!H", packet, head + 2)[0]
-            begins = protocol != socket.IPPROTO_TCP or packet[head + 13] & 0x12 == 0x02  # SYN, and not its answer
-            if begins:
-                self.reached[str(address), port] += 1
-                self._sees.set()
-
-    def prove(self) -> None:
-        """See an attempt of our own to connect to the metadata service, and forget it."""
-        with socket.socket() as own:
-            own.connect_ex((METADATA, 80))
-        assert self._sees.wait(10) and self.reached.pop((METADATA, 80)) == 1
+def prove(canary: Canary) -> None:
+    """See an attempt of our own to connect to the metadata service, and forget it."""
+    with socket.socket() as own:
+        own.connect_ex((METADATA, 80))
+    assert canary.sees.wait(10)
+    assert canary.dialled.pop((METADATA, 80)) == 1
 
 
 def listed(request: Request) -> Answer:
@@ -98,8 +72,8 @@ def main(data: Path) -> None:
         "ip -6 route add local ::/0 dev lo",
     ):
         subprocess.run(command.split(), check=False)
-    witness = Witness()
-    witness.prove()
+    canary = Canary(datagrams=True)
+    prove(canary)
     key = GoogleAccount().write(data.parent / "key.json")
     environment = {
         "AWS_ACCESS_KEY_ID": "a",
@@ -121,7 +95,7 @@ def main(data: Path) -> None:
                 whole = gateway.get(hash)
                 codes[place] = [whole.status_code, *(each["code"] for each in gateway.left_out(hash))]
             known = {("127.0.0.1", gateway.port)}
-    reached = sorted({f"{host} {port}" for host, port in witness.reached if (host, port) not in known})
+    reached = sorted({f"{host} {port}" for host, port in canary.dialled if (host, port) not in known})
     print(json.dumps({"reached": reached, "codes": codes, "port": store.port}))
 
 

@@ -79,12 +79,16 @@ def is_public(address: str) -> bool:
 
 
 class Canary:
-    """Records where every TCP connection was attempted to: `(address, port)`."""
+    """Records where every TCP connection was attempted to, and with `datagrams` every UDP packet too: `(address,
+    port)`.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, *, datagrams: bool = False) -> None:
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.ntohs(3))
         self._socket.bind(("lo", 0))
+        self._datagrams = datagrams
         self.dialled: Counter[tuple[str, int]] = Counter()
+        self.sees = threading.Event()
         threading.Thread(target=self._run, daemon=True).start()
 
     def _run(self) -> None:
@@ -92,14 +96,14 @@ class Canary:
             packet, (_, _, direction, *_) = self._socket.recvfrom(128)
             if direction == socket.PACKET_OUTGOING:
                 continue  # on the loopback each is seen twice
-            if packet[0] >> 4 == 4 and packet[9] == socket.IPPROTO_TCP:
-                head, address = (packet[0] & 15) * 4, str(ip_address(packet[16:20]))
-            elif packet[0] >> 4 == 6 and packet[6] == socket.IPPROTO_TCP:
-                head, address = 40, str(ip_address(packet[24:40]))
+            if packet[0] >> 4 == 4:
+                protocol, head, address = packet[9], (packet[0] & 15) * 4, str(ip_address(packet[16:20]))
             else:
-                continue
-            if packet[head + 13] & (_SYN | _ACK) == _SYN:
+                protocol, head, address = packet[6], 40, str(ip_address(packet[24:40]))
+            begins = protocol == socket.IPPROTO_TCP and packet[head + 13] & (_SYN | _ACK) == _SYN
+            if begins or (self._datagrams and protocol == socket.IPPROTO_UDP):
                 self.dialled[address, struct.unpack_from("!H", packet, head + 2)[0]] += 1
+                self.sees.set()
 
 
 class NameServer:
