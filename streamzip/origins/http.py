@@ -68,7 +68,8 @@ class HttpSource:
         self._pace = pace
         self._limit = limit
         self._rangeless: Recent[str, bool] = Recent(4096, _REMEMBERED)
-        self._others: Recent[str, Facts] = Recent(4096, _REMEMBERED)  # by URL: what came in place of a pinned version
+        # By URL: a pinned version, and what came in its place.
+        self._others: Recent[str, tuple[Validator, Facts]] = Recent(4096, _REMEMBERED)
         self._doubts = Sightings() if doubts is None else doubts
         self._ranged: Recent[str, bool] = Recent(4096, _REMEMBERED)  # one bad file does not take it from the others
         self._targets: Recent[tuple[str, Fields], _Target] = Recent(4096, _REMEMBERED)
@@ -170,23 +171,30 @@ class HttpSource:
             target = _Target(fetched.url, facts.validator, fetched.left_home)
             self._targets.put((url, self._fetcher.at_home), target)
 
-    def note_other(self, url: str, facts: Facts) -> None:
+    def note_other(self, url: str, pin: Validator, facts: Facts) -> None:
         """Note that this came in place of the pinned version. Where it is another one each time, of one size or always
         of none, or comes without an ETag, the origin's ETags tell nothing: it makes a new one for every answer, each of
-        its nodes has its own, or some answers have none.
+        its nodes has its own, or some answers have none. `judged` looks for one that comes back.
         """
         before, validator = self._others.get(url), facts.validator
         untagged = validator is None or not validator.strong
-        if before is not None and facts.size == before.size and (untagged or validator != before.validator):
-            self._doubts.note(Sightings.place(_origin(url)), time.monotonic())
-        self._others.put(url, facts)
+        if before is not None and facts.size == before[1].size and (untagged or validator != before[1].validator):
+            self._doubt(url)
+        self._others.put(url, (pin, facts))
 
     def judged(self, url: str, facts: Facts) -> Facts:
         """Return the facts, their validator as weak as its origin has made it."""
-        validator = facts.validator
-        if validator is None or not validator.strong or not self._is_doubted(url):
+        validator, other = facts.validator, self._others.get(url)
+        if validator is None or not validator.strong:
+            return facts
+        if other is not None and other[0] == validator and other[1].size in (None, facts.size):
+            self._doubt(url)  # the pinned tag again, after another one: as of Apache, which adds -gzip to some
+        if not self._is_doubted(url):
             return facts
         return facts._replace(validator=validator._replace(strong=False))
+
+    def _doubt(self, url: str) -> None:
+        self._doubts.note(Sightings.place(_origin(url)), time.monotonic())
 
     def _is_doubted(self, url: str) -> bool:
         return self._doubts.lately(Sightings.place(_origin(url)), time.monotonic(), _REMEMBERED)
@@ -297,7 +305,7 @@ class _Opening(AbstractAsyncContextManager[Opened]):
         if opened.facts.validator == self._pin:
             self._source.remember(self._url, fetched, opened.facts)
         elif self._pin is not None and self._pin.strong:
-            self._source.note_other(self._url, opened.facts)
+            self._source.note_other(self._url, self._pin, opened.facts)
         self._fetched = fetched
         return opened._replace(waited=fetched.waited)
 
@@ -324,7 +332,7 @@ class _Opening(AbstractAsyncContextManager[Opened]):
         proven = part.size if part.size is None or part.size > part.stop else None
         facts = head.facts(size=proven, ranges=True)
         if self._pin is not None and self._pin.strong and facts.validator != self._pin:
-            self._source.note_other(self._url, head.facts(size=part.size, ranges=True))
+            self._source.note_other(self._url, self._pin, head.facts(size=part.size, ranges=True))
             # If-Range should have made it the whole file. Without proof of the version there is no joining the two.
             raise OriginError("changed", "the origin answered with a part of another version", transient=True)
         # A part may end earlier than was asked (RFC 9110, 15.3.7): who counts to the wanted end finds that out.

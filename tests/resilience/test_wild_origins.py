@@ -116,7 +116,7 @@ def test_a_habit_of_an_origin_never_makes_a_wrong_byte(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3000)
 def test_every_habit_in_every_way_never_makes_a_wrong_byte(
     launch: Launch, origin: Origin, subtests: pytest.Subtests
 ) -> None:

@@ -213,6 +213,11 @@ TAGS = [
     Habit("redirects each request to another mirror, with a tag of its own", _to_next_mirror(), also=_mirrors),
     Habit("gives no tag to parts", _if_ranged(lambda body, span: part(body, span, tag=None))),
     Habit(
+        "gives whole files another tag than parts",
+        lambda body, request: _answered(body, request, tag=_tag_of_parts(request) or '"v1-gzip"'),
+        Ending.AFRESH,
+    ),
+    Habit(
         "gives the tag to parts alone",
         lambda body, request: _answered(body, request, tag=_tag_of_parts(request)),
         Ending.AFRESH,
