@@ -135,13 +135,13 @@ class Creates:
             None
         )  # where no copies are kept the link works all the same
         manifest, row, existed = await self._generations.of(request, until)
+        if request.webhook is not None:
+            await self._take_receiver(row, request.webhook)
         if not existed:
             row = replace(row, prefetch=prefetch)
             existed = not await self._keep(manifest, row)
         secret = None
         if request.webhook is not None:
-            if request.webhook not in await self._kept.repository.deliveries.hooks(row.hash):
-                await self._kept.budget.take_more(row.owner, len(request.webhook))
             cached = self._kept.shelf.has_copy(row.hash)
             await self._receivers.subscribe(row.hash, request.webhook, cached=cached)
             secret = WebhookSecrets.of_receiver(self._kept.keys, manifest.owner, request.webhook).current
@@ -152,6 +152,11 @@ class Creates:
         if existed:
             status = (await self._statuses.look(Asked(row.hash))).document["status"]
         return Created(row, existed, status, request.renamed, self._owners.delete_token(row.hash), secret)
+
+    async def _take_receiver(self, row: ArchiveRow, url: str) -> None:
+        """Count the receiver where it is new to the archive, before anything is kept. Raises NoRoom."""
+        if url not in await self._kept.repository.deliveries.hooks(row.hash):
+            await self._kept.budget.take_more(row.owner, len(url))
 
     async def _keep(self, manifest: Manifest, row: ArchiveRow) -> bool:
         """Keep a new generation; False where another create has made it meanwhile. Raises NoRoom."""
