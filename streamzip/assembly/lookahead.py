@@ -7,7 +7,7 @@ import time
 from collections import deque
 
 from streamzip.assembly.ledger import Ledger
-from streamzip.assembly.reach import Reach
+from streamzip.assembly.reach import SIZE, Reach
 from streamzip.assembly.wants import Wants
 from streamzip.spans import Data
 from streamzip.spool.port import Flow
@@ -38,6 +38,7 @@ class Lookahead:
     def begin(self) -> None:
         """Note that a reader has come."""
         self._reach.begin()
+        self._allow()
 
     async def wait(self, part: int, beyond: int) -> Data:
         """Stand at the part until more than `beyond` of its bytes may be read. Raises what ended its pull.
@@ -45,7 +46,7 @@ class Lookahead:
         Where the next bytes landed just now, they are given back; else nothing.
         """
         self._move(part, beyond)
-        self._reach.wait(time.monotonic())
+        self._reach.wait(time.monotonic(), flowing=beyond > 0)
         if self._alarm is None:
             self._look_later()
         try:
@@ -67,6 +68,7 @@ class Lookahead:
     def took(self, size: int, parts: int) -> None:
         """Note that the reader is done with so many more bytes and parts."""
         if self._reach.took(size, parts, time.monotonic()):
+            self._allow()
             self._refill()
 
     def _move_to(self, position: int) -> None:
@@ -108,6 +110,12 @@ class Lookahead:
             self._size += size
             self._wants.want(part)
         self._refill()
+
+    def _allow(self) -> None:
+        """Bound by the reach what is held of parts that were begun by a wider one, or are longer than it; beside what
+        the reader has in hand.
+        """
+        self._flow.allow_ahead(self._reach.size + SIZE)
 
     def _refill(self) -> None:
         """Want what has come into reach."""
@@ -164,6 +172,7 @@ class Lookahead:
 
     def _look(self) -> None:
         if self._reach.look(time.monotonic()):
+            self._allow()
             self._refill()
         self._look_later()
 

@@ -8,6 +8,7 @@ doubling gains). It closes where its reader never waits.
 Pure: times are given, in seconds of any clock that does not jump.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +21,7 @@ LOOK: Final = (
     0.003  # seconds of one wait after which it opens; then after twice as long, before the first bytes as long
 )
 ROUND: Final = 0.01  # seconds that a rate is measured for, at least
+LONGEST: Final = 8  # steps that a round takes, where it is no shorter than that: what is too wide is to close soon
 PART_COST: Final = 64 << 10  # bytes that take as long as a part's exchange does, about
 WAITS: Final = 1 / 8  # of a round, from which on the reader waits for bytes
 CALM: Final = 4  # rounds without that, after which it closes
@@ -37,7 +39,7 @@ class Bound:
 
     parts: int = 128
     size: int = 48 << 20  # bytes
-    steps: int = 96
+    steps: int = 48
 
     @property
     def widest(self) -> int:
@@ -90,6 +92,7 @@ class Reach:
         self._waiting: float | None = None  # since then
         self._look_at = 0.0
         self._late = False
+        self._flowing = False
         self._fed = False  # the first bytes have come
         self._left = SIZE  # work until the next look at the rate
         self._settling = True  # what comes was asked for by an earlier width
@@ -127,9 +130,9 @@ class Reach:
 
     # -- waits -------------------------------------------------------------------------------------------
 
-    def wait(self, now: float) -> None:
-        """Note that the reader stands and waits."""
-        self._waiting, self._look_at, self._late = now, now + LOOK, False
+    def wait(self, now: float, *, flowing: bool = False) -> None:
+        """Note that the reader stands and waits; `flowing`: at a part of which there are bytes."""
+        self._waiting, self._look_at, self._late, self._flowing = now, now + LOOK, False, flowing
 
     def came(self, now: float) -> None:
         """Note that it has what it waited for."""
@@ -140,7 +143,7 @@ class Reach:
     @property
     def look_at(self) -> float | None:
         """Return when to `look` at the reader that waits; None where it does not."""
-        return None if self._waiting is None else self._look_at
+        return None if self._waiting is None or self._look_at == math.inf else self._look_at
 
     def look(self, now: float) -> bool:
         """Open where the reader has waited for long; return whether it did."""
@@ -150,8 +153,11 @@ class Reach:
             # It is this process that comes late: what its reader waits for may be there, and is seen in a moment.
             self._late, self._look_at = True, now + LOOK / 4
             return False
-        # Before the first bytes it is the way to the origin; later it may be a stall, which this would not help.
+        # Before the first bytes it is the way to the origin; later it may be a stall, which this would not help, and
+        # amid a part's bytes it is hardly anything else: of a busy machine every stall would open all of it.
         self._late, self._look_at = False, now + (now - self._waiting if self._fed else LOOK)
+        if self._flowing:
+            self._look_at = math.inf
         return self._try(2 * self.width, now)
 
     # -- rounds ------------------------------------------------------------------------------------------
@@ -228,4 +234,4 @@ class Reach:
     def _begin_round(self, now: float) -> None:
         self._settling = False
         self._began, self._work, self._waited = now, 0, 0.0
-        self._left = self.width * SIZE
+        self._left = min(self.width, LONGEST) * SIZE

@@ -88,5 +88,8 @@ class FakeSpool:
     async def room(self, offset: int) -> None:
         """There is always room."""
 
+    def allow_ahead(self, size: int) -> None:
+        """Bound nothing."""
+
     def passed(self, offset: int) -> None:
         """Drop nothing: what a reader has taken stays."""

@@ -244,6 +244,9 @@ class FileSpool:
     async def room(self, offset: int) -> None:
         """There is always room for the next bytes, until the disk says otherwise."""
 
+    def allow_ahead(self, size: int) -> None:
+        """Bound nothing: there is no memory to bound."""
+
     def passed(self, offset: int) -> None:
         """Drop nothing: what a reader has taken stays for the others."""
 

@@ -70,9 +70,10 @@ class MemorySpool:
         self._memory = memory
         self._holds = 0  # bytes
         self._position = start
+        self._allowed = memory.LARGEST
         self._runs: dict[int, Data] = {}
         self._starts: list[int] = []
-        self._moved: list[asyncio.Future[None]] = []
+        self._waiting: list[tuple[int, asyncio.Future[None]]] = []  # for room at this offset
 
     def write(self, offset: int, data: Data) -> None:
         """Hold bytes that the reader has not passed; what lies before it was wanted for its CRC only."""
@@ -132,10 +133,16 @@ class MemorySpool:
 
     async def room(self, offset: int) -> None:
         """Wait until the reader is less than a window's length behind."""
-        while offset >= self._position + self._memory.share:
+        while offset >= self._position + self.ahead:
             moved: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._moved.append(moved)
+            self._waiting.append((offset, moved))
             await moved
+
+    def allow_ahead(self, size: int) -> None:
+        """Take no more than so many bytes ahead of the reader from now on."""
+        grown, self._allowed = size > self._allowed, size
+        if grown:
+            self._let_in()
 
     def passed(self, offset: int) -> None:
         """Let go of what the reader has taken, and let waiting pulls go on."""
@@ -148,10 +155,16 @@ class MemorySpool:
             gone += 1
         if gone:
             del self._starts[:gone]
-        moved, self._moved = self._moved, []
-        for waiter in moved:
-            if not waiter.done():
-                waiter.set_result(None)
+        if self._waiting:
+            self._let_in()
+
+    def _let_in(self) -> None:
+        end, waiting, self._waiting = self._position + self.ahead, self._waiting, []
+        for offset, moved in waiting:
+            if offset >= end:
+                self._waiting.append((offset, moved))
+            elif not moved.done():
+                moved.set_result(None)
 
     def _hold(self, count: int) -> None:
         self._holds += count
@@ -167,7 +180,7 @@ class MemorySpool:
     @property
     def ahead(self) -> int:
         """Return the window's size now: what is held whole before it is written never asks for room."""
-        return self._memory.share
+        return min(self._memory.share, self._allowed)
 
     def claim(self, part: int) -> bool:
         """Nobody else pulls into this process's memory."""

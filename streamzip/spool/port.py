@@ -87,6 +87,9 @@ class Flow(Protocol):
     async def room(self, offset: int) -> None:
         """Wait until bytes at this archive offset may be written: a window must not run away from its reader."""
 
+    def allow_ahead(self, size: int) -> None:
+        """Bound by `size` bytes how far a pull may be ahead, where the bytes are held in memory for one reader."""
+
     def passed(self, offset: int) -> None:
         """Note that the reader has taken everything before this offset."""
 

@@ -149,3 +149,19 @@ def test_reach_of_a_short_round_is_not_judged() -> None:
     while scene.now < ROUND:
         scene.turn()
     assert scene.reach.width == 1
+
+
+def test_reach_opens_once_in_a_wait_amid_the_bytes_of_a_part() -> None:
+    """Such a wait is a stall, of the origin or of a busy machine: each one opened all of the reach, and 48 MiB were
+    held of an origin that was fast. At a part of which there is nothing the way to the origin may be long.
+    """
+    widths = []
+    for flowing in (True, False):
+        reach = Reach(Reaches(Bound()))
+        reach.begin()
+        reach.took(100, 0, 0.0)
+        reach.wait(1.0, flowing=flowing)
+        while (due := reach.look_at) is not None and due < 1.05:
+            reach.look(due)
+        widths.append(reach.width)
+    assert widths == [2, 32]

@@ -128,3 +128,24 @@ async def test_window_has_room_again_once_others_let_go() -> None:
         assert third.read_now(0, MIB) == b""
         assert await fill(MemorySpool("a", start=0, memory=memory)) >= MIB // 3
     assert memory.share == MIB
+
+
+async def test_window_takes_no_more_than_is_allowed_ahead_of_its_reader() -> None:
+    """What was begun by a wider reach, or is longer than it, waits for the reader, or for more to be allowed; each pull
+    is let in when its own place is near enough.
+    """
+    window = MemorySpool("a", start=0, memory=Memory(1 << 30))
+    window.allow_ahead(2 * MIB)
+    assert window.ahead == 2 * MIB
+    assert await fill(window) == 2 * MIB
+    near, far = (asyncio.ensure_future(window.room(at)) for at in (2 * MIB, 3 * MIB))
+    await asyncio.sleep(0)
+    window.passed(100)
+    await asyncio.sleep(0)
+    assert (near.done(), far.done()) == (True, False)
+    window.allow_ahead(MIB)
+    window.passed(MIB)
+    await asyncio.sleep(0)
+    assert not far.done()
+    window.allow_ahead(3 * MIB)
+    await far
