@@ -20,7 +20,8 @@ class Turns:
         """Have the part in the spool, pulled by this process or by another. See Puller."""
         archive, lanes = self._archive, self._pulling.lanes
         done = archive.ledger.extents.done
-        await archive.prove(part)
+        if archive.ledger.unproven(part):
+            await archive.prove(part)
         origin = self._origin(part)
         while not done[part]:
             await lanes.enter(origin, urgent)
@@ -46,7 +47,8 @@ class Turns:
         try:
             archive.follow()
             if not archive.ledger.extents.done[part]:
-                await archive.prove(part)
+                if archive.ledger.unproven(part):
+                    await archive.prove(part)
                 await self._writer(part, tries).write()
                 archive.check_all_there()
             return True

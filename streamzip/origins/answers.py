@@ -72,8 +72,9 @@ class Head:
         """Return the tokens of its Content-Encoding, in lower case. Many mean nothing for stored bytes: aws-chunked,
         utf-8.
         """
-        text = self.field(b"content-encoding")
-        return [] if text is None else [token.strip().lower() for token in text.split(",")]
+        if b"content-encoding" not in self._fields:
+            return []
+        return [token.strip().lower() for token in (self.field(b"content-encoding") or "").split(",")]
 
     @property
     def compressions(self) -> list[str]:
@@ -89,8 +90,12 @@ class Head:
         compressions = self.compressions
         if compressions and not (len(compressions) == 1 and compressions[0] in decodable):
             raise OriginError("content_encoded", "the origin compressed the file although it was asked not to")
-        if (self.field(b"transfer-encoding") or "chunked").lower() != "chunked":
+        if b"transfer-encoding" in self._fields and self._transfer_coding != "chunked":
             raise bad_answer("its Transfer-Encoding is not one that was asked for")
+
+    @property
+    def _transfer_coding(self) -> str:
+        return (self.field(b"transfer-encoding") or "chunked").lower()
 
     def content_range(self) -> ContentRange:
         """Return what a 206 brings. Raises UnusableRange where its Content-Range is missing or contradicts itself."""

@@ -154,27 +154,43 @@ class Fetcher:
 
     async def _follow_within(self, within: float | None, url: str, fields: Fields, *, away: bool) -> Fetched:
         try:
-            async with asyncio.timeout(None if within is None else max(0.0, within)) as limit:
-                return await self._follow(limit, url, fields, away=away)
+            if within is None:  # most requests: no timer is made for them
+                return await self._follow(self._chain, url, fields, away=away)
+            async with asyncio.timeout(max(0.0, within)):
+                return await self._follow(None, url, fields, away=away)
         except TimeoutError as error:
             raise OriginError("timed_out", "the origin did not answer in time", transient=True) from error
 
-    async def _follow(self, limit: asyncio.Timeout, url: str, fields: Fields, *, away: bool) -> Fetched:
-        told, home = self._fields if away else self.at_home, url
-        cookies = Cookies()
-        for _ in range(self._redirects + 1):
-            head, stream = await self._hop(url, cookies.added(url, (*told, *fields)))
-            if head.status not in _REDIRECTS or not self._redirects:
-                break
-            if limit.when() is None:
-                limit.reschedule(asyncio.get_running_loop().time() + self._chain)
+    async def _follow(self, chain: float | None, url: str, fields: Fields, *, away: bool) -> Fetched:
+        """Ask at `url`, judged already, and where that redirects to, within `chain` seconds from there on."""
+        told = self._fields if away else self.at_home
+        head, stream = await self._hop(url, (*told, *fields))
+        if head.status in _REDIRECTS and self._redirects:
+            async with asyncio.timeout(chain):
+                url, head, stream, away = await self._redirected(url, head, stream, fields, away=away)
+        return await self._judged(url, head, stream, away=away)
+
+    async def _redirected(
+        self, url: str, head: Head, stream: Stream, fields: Fields, *, away: bool
+    ) -> tuple[str, Head, Stream, bool]:
+        """Return where the redirects lead, the answer there, and whether the way left the URL's own origin."""
+        home, cookies = url, Cookies()
+        for _ in range(self._redirects):
             cookies.take(url, head.all(b"set-cookie"))
             await discard(head, stream)
             url = _redirected(url, head)
-            if not away and not _same_origin(home, url):
-                told, away = self._fields, True  # for good: also where it redirects back
-        else:
-            raise OriginError("too_many_redirects", f"the origin redirected more than {self._redirects} times")
+            # For good: also where it redirects back.
+            away = away or not _same_origin(home, url)
+            self._check(url)
+            told = self._fields if away else self.at_home
+            head, stream = await self._hop(url, cookies.added(url, (*told, *fields)))
+            if head.status not in _REDIRECTS:
+                return url, head, stream, away
+        await discard(head, stream)
+        raise OriginError("too_many_redirects", f"the origin redirected more than {self._redirects} times")
+
+    async def _judged(self, url: str, head: Head, stream: Stream, *, away: bool) -> Fetched:
+        """Return the answer, where it is a file's. Raises OriginError."""
         try:
             head.check_file(self.decodable)
         except OriginError as error:
@@ -200,7 +216,6 @@ class Fetcher:
         return head, stream
 
     async def _ask(self, url: str, fields: Fields) -> tuple[Head, Stream]:
-        self._check(url)
         try:
             answer = await self._transport.get(written(url), fields)
         except BlockedAddressError as error:

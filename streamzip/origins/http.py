@@ -16,7 +16,7 @@ from streamzip.clock import RateLimit
 from streamzip.errors import OriginError, UnusableRange
 from streamzip.manifest.fields import Fields
 from streamzip.net.port import Stream
-from streamzip.origins.answers import Head, unusable
+from streamzip.origins.answers import unusable
 from streamzip.origins.counting import CountedChunks, LimitedChunks, Pace
 from streamzip.origins.encoded import DECODABLE, DecodedChunks, decoded
 from streamzip.origins.fetch import Fetched, Fetcher
@@ -296,9 +296,9 @@ class _Opening(AbstractAsyncContextManager[Opened]):
                 error.code, error.transient = "changed", True
                 error.message = "the file at the origin ends before the wanted part"
             raise
-        head, stream = fetched.head, fetched.stream
+        head = fetched.head
         try:
-            opened = self._part(head, stream) if ranged and head.status == 206 else self._whole(head, stream)
+            opened = self._part(fetched) if ranged and head.status == 206 else self._whole(fetched)
         except BaseException:
             await fetched.aclose()
             raise
@@ -307,7 +307,7 @@ class _Opening(AbstractAsyncContextManager[Opened]):
         elif self._pin is not None and self._pin.strong:
             self._source.note_other(self._url, self._pin, opened.facts)
         self._fetched = fetched
-        return opened._replace(waited=fetched.waited)
+        return opened
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -322,8 +322,8 @@ class _Opening(AbstractAsyncContextManager[Opened]):
             fields.append(("If-Range", self._pin.value))
         return fields
 
-    def _part(self, head: Head, stream: Stream) -> Opened:
-        part = head.content_range()
+    def _part(self, fetched: Fetched) -> Opened:
+        head, part = fetched.head, fetched.head.content_range()
         if head.compressions:
             raise unusable("it is a part of what it compressed")
         if part.start != self._start or (self._stop is not None and part.stop > self._stop):
@@ -338,15 +338,15 @@ class _Opening(AbstractAsyncContextManager[Opened]):
         # A part may end earlier than was asked (RFC 9110, 15.3.7): who counts to the wanted end finds that out.
         ends = [end for end in (self._stop, part.size) if end is not None]
         wanted = min(ends) if part.size is not None else part.stop
-        return Opened(facts, self._start, self._source.counted(stream, wanted - self._start))
+        return Opened(facts, self._start, self._source.counted(fetched.stream, wanted - self._start), fetched.waited)
 
-    def _whole(self, head: Head, stream: Stream) -> Opened:
+    def _whole(self, fetched: Fetched) -> Opened:
         # In answer to a range it may be a slice, which only who knows the file's size can tell.
-        length = head.whole_length()
-        chunks = self._source.counted(stream, length)
+        head, length = fetched.head, fetched.head.whole_length()
+        chunks = self._source.counted(fetched.stream, length)
         for coding in head.compressions:
-            return Opened(head.facts(size=None, ranges=False), 0, DecodedChunks(chunks, coding))
-        return Opened(head.facts(size=length, ranges=head.takes_ranges), 0, chunks)
+            return Opened(head.facts(size=None, ranges=False), 0, DecodedChunks(chunks, coding), fetched.waited)
+        return Opened(head.facts(size=length, ranges=head.takes_ranges), 0, chunks, fetched.waited)
 
 
 async def _ranged(fetching: Awaitable[Fetched]) -> Fetched:
