@@ -114,12 +114,12 @@ class Offsets:
         self._advance()
 
     def _advance(self) -> None:
-        offsets, end = self._offsets, self._offsets[-1]
+        offsets, end, container = self._offsets, self._offsets[-1], self._container
         for member in range(self.placed, self.layout.members):
-            stored = self.stored[member]
+            stored, traits = self.stored[member], self.traits[member]
             if stored == UNKNOWN:
                 return
-            end += self.header_length(member) + stored + self.descriptor_length(member)
+            end += container.header_length(member, traits) + stored + container.descriptor_length(traits, stored)
             offsets.append(end)
 
     def header_length(self, member: int) -> int:
@@ -231,6 +231,9 @@ class Offsets:
 
     def part_lengths(self) -> "array[int]":
         """Return the length of every part in the archive, UNKNOWN where it shows only when the part is there."""
+        # Before the first byte of an archive all lengths are listed, twice where no copy is kept.
+        if self.layout.parts == self.layout.members and not any(map(Trait.SPLIT.__and__, set(self.layout.traits))):
+            return array("q", self.stored)
         lengths = array("q")
         for member in range(self.layout.members):
             parts = self.parts_of(member)
