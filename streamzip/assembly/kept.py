@@ -11,8 +11,8 @@ class Room:
     """How many bytes all archives of a process may keep so. `total` in bytes."""
 
     def __init__(self, total: int = ROOM) -> None:
-        self.total = total
-        self.held = 0
+        self.total: int = total
+        self.held: int = 0
 
 
 class KeptBodies:
@@ -21,7 +21,7 @@ class KeptBodies:
     def __init__(self, room: Room) -> None:
         self._room = room
         self._bodies: dict[int, bytes] = {}
-        self.size = 0  # bytes
+        self.size: int = 0  # bytes
 
     def __del__(self) -> None:
         self._room.held -= self.size
