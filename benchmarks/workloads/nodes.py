@@ -41,9 +41,10 @@ def two(bench: Bench) -> Result:
                 "ALLOWED_HOSTS": "*",
             }
             prefix = ["env", *(f"STREAMZIP_{name}={value}" for name, value in shared.items())]
-            sharing = [gateways.streamzip(bench.folder(), [origin], prefix=prefix) for _ in range(nodes)]
-            for gateway in sharing:
-                running(stack, gateway)
+            sharing: list[Gateway] = []
+            for _ in range(nodes):
+                sharing.append(gateways.streamzip(bench.folder(), [origin], prefix=prefix))
+                running(stack, sharing[-1])
             contenders.append(Contender(name, partial(_at_once, sharing, urls)))
         title = f"{ARCHIVES} archives at once on one store, {len(files)} × 4 MiB each"
         result = bench.interleaved(title, "GiB", gib(files) * ARCHIVES, contenders)
