@@ -79,6 +79,9 @@ class LeftOut:
             by_name.setdefault(name, set()).add(whose)
         return cls(ids, by_name)
 
+    def __bool__(self) -> bool:
+        return bool(self.ids or self.shares)
+
 
 NOTHING: Final = LeftOut()
 

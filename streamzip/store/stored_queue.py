@@ -67,6 +67,7 @@ class StoredQueue(Generic[RowT]):
         self._reads = reads
         self._writer = writer
         self._wakes = wakes
+        self._empty_at: object | None = None  # the store's version at which nothing was queued
 
     @staticmethod
     def id_of(text: str) -> Any:
@@ -85,6 +86,8 @@ class StoredQueue(Generic[RowT]):
         """Return rows whose time has come (see `is_due`), the longest waiting first, without those that are `left_out`,
         which the caller runs already: it claims none. `turns_below`: only those that had fewer turns.
         """
+        if self._is_empty(left_out):
+            return []
         table = self._table
         query = self._schema.select().where(is_due(table, now, longest), self._waiting(left_out))
         if turns_below is not None:
@@ -97,9 +100,14 @@ class StoredQueue(Generic[RowT]):
 
     async def next_due(self, left_out: LeftOut = NOTHING) -> float | None:
         """Return when the earliest of the others is due (epoch s, it may be past); None where nothing is queued."""
+        if self._is_empty(left_out):
+            return None
+        version = self._reads.version()  # before the query: what is committed meanwhile makes it another
         earliest = select(func.min(self._table.c.not_before)).select_from(self._schema.joined)
         rows = await self._reads.rows(earliest.where(self._waiting(left_out)))
         due: float | None = rows[0][0]
+        if due is None and not left_out:
+            self._empty_at = version
         return due
 
     async def withdrawn(self, ids: Collection[Any]) -> list[Any]:
@@ -111,6 +119,8 @@ class StoredQueue(Generic[RowT]):
         """Note why rows wait that are due, and return how many wait, by reason. `left_out`: those that are worked on,
         and the shares of the slots that are taken; `no_room`: all slots are.
         """
+        if self._is_empty(left_out):
+            return {}
         schema, table = self._schema, self._table
         due = schema.ours & is_waiting(table, left_out.ids) & is_due(table, now, longest)
         unsaid, note = blocked(table, schema.joined, due, in_shares(schema.shares, left_out), no_room=no_room)
@@ -128,6 +138,12 @@ class StoredQueue(Generic[RowT]):
             return None
         found = await self._rows(self._schema.select().where(self._table.c.id == self.id_of(id)))
         return found[0] if found else None
+
+    def _is_empty(self, left_out: LeftOut) -> bool:
+        """Return whether nothing is queued, as far as that is known without asking: an idle gateway asks every few
+        seconds.
+        """
+        return not left_out and self._empty_at is not None and self._reads.version() == self._empty_at
 
     async def _counted(self, left_out: LeftOut) -> Mapping[str, int]:
         which, why = self._schema.ours & is_waiting(self._table, left_out.ids), self._schema.why
