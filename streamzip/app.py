@@ -36,7 +36,7 @@ from streamzip.archives.remove import Removal
 from streamzip.archives.status import Statuses
 from streamzip.archives.table import ArchiveTable, Limits
 from streamzip.archives.watching import Watches
-from streamzip.assembly.kept import Room
+from streamzip.assembly.kept import KeptLimit
 from streamzip.assembly.pulling import Pulling
 from streamzip.assembly.reach import Bound, Reaches
 from streamzip.assembly.reader import Reading
@@ -149,7 +149,7 @@ class Parts:
             clock=clock,
             pool=self.pool,
             patience=Patience(fruitless=settings.max_attempts, seconds=settings.pull_timeout),
-            room=Room(settings.stream_memory_bytes // settings.workers // 8),
+            kept=KeptLimit(settings.stream_memory_bytes // settings.workers // 8),
             list_after=1.0 if alone else 0.1,  # alone, only `kill -9` makes a difference
             bounds=Bounds(entry=settings.max_entry_bytes, archive=settings.max_archive_bytes),
         )

@@ -147,7 +147,7 @@ class Loader:
         if frozen is not None and frozen.body == sealed.body:
             manifest, layout, bodies = frozen.manifest, frozen.layout, frozen.bodies
         else:
-            manifest, bodies = await self._unsealed(hash, stored.manifest), KeptBodies(self._pulling.room)
+            manifest, bodies = await self._unsealed(hash, stored.manifest), KeptBodies(self._pulling.kept)
             layout = await _aside(len(sealed.body), lambda: Layout.decode(self._vault.unseal("layout", hash, sealed)))
         learned = None if stored.crcs is None else self._vault.unseal("learned", hash, stored.crcs)
         return StoredArchive(hash, manifest, layout, learned, row.released, row.created_at, bodies, foreign=foreign)

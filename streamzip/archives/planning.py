@@ -76,7 +76,7 @@ class Planning:
             if manifest.format == "tar" and entry.size is None and not (entry.probe or entry.is_folder):
                 self._errors[index] = _sizeless()
         self._waiting = False
-        self._bodies = KeptBodies(pulling.room)
+        self._bodies = KeptBodies(pulling.kept)
 
     def waited_for(self) -> None:
         """Note that a reader needs the answers: from now on attempts that fail are counted against the entry, and small

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Final
 
-ROOM: Final = 64 << 20  # bytes
+IN_ALL: Final = 64 << 20  # bytes
 OF_ONE: Final = 48 << 20  # bytes, of one archive
 
 
-class Room:
+class KeptLimit:
     """How many bytes all archives of a process may keep so. `total` in bytes."""
 
-    def __init__(self, total: int = ROOM) -> None:
+    def __init__(self, total: int = IN_ALL) -> None:
         self.total: int = total
         self.held: int = 0
 
@@ -18,22 +18,22 @@ class Room:
 class KeptBodies:
     """One archive's, by number. They take up room until they are taken, or nobody has the archive any more."""
 
-    def __init__(self, room: Room) -> None:
-        self._room = room
+    def __init__(self, limit: KeptLimit) -> None:
+        self._limit = limit
         self._bodies: dict[int, bytes] = {}
         self.size: int = 0  # bytes
 
     def __del__(self) -> None:
-        self._room.held -= self.size
+        self._limit.held -= self.size
 
     @property
     def has_room(self) -> bool:
         """Return whether any more may be kept."""
-        return self.size < OF_ONE and self._room.held < self._room.total
+        return self.size < OF_ONE and self._limit.held < self._limit.total
 
     def put(self, number: int, body: bytes) -> None:
         """Keep the body, where there is room for it."""
-        if self.size + len(body) <= OF_ONE and self._room.held + len(body) <= self._room.total:
+        if self.size + len(body) <= OF_ONE and self._limit.held + len(body) <= self._limit.total:
             self._bodies[number] = body
             self._count(len(body))
 
@@ -46,7 +46,7 @@ class KeptBodies:
 
     def renumbered(self, numbers: Mapping[int, int]) -> "KeptBodies":
         """Hand all of them on under other numbers; none is left here, and those without a number are let go of."""
-        handed = KeptBodies(self._room)
+        handed = KeptBodies(self._limit)
         handed._bodies = {numbers[number]: body for number, body in self._bodies.items() if number in numbers}
         handed._count(sum(map(len, handed._bodies.values())))
         self._bodies = {}
@@ -55,11 +55,11 @@ class KeptBodies:
 
     def shared(self) -> "KeptBodies":
         """Return the same bodies for one more reader; they take up room once, here."""
-        other = KeptBodies(Room())
+        other = KeptBodies(KeptLimit())
         other._bodies = dict(self._bodies)
         other._count(self.size)
         return other
 
     def _count(self, size: int) -> None:
         self.size += size
-        self._room.held += size
+        self._limit.held += size

@@ -3,7 +3,7 @@
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
-from streamzip.assembly.kept import Room
+from streamzip.assembly.kept import KeptLimit
 from streamzip.clock import Clock
 from streamzip.origins.lanes import Lanes
 from streamzip.origins.pull import Bounds, Patience
@@ -20,5 +20,5 @@ class Pulling:
     pool: Executor
     patience: Patience = field(default_factory=Patience)
     bounds: Bounds = field(default_factory=Bounds)
-    room: Room = field(default_factory=Room)
+    kept: KeptLimit = field(default_factory=KeptLimit)
     list_after: float = 0.1  # seconds that other processes wait for news of a pull under way

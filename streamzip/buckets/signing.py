@@ -42,7 +42,7 @@ class Renewed(Generic[K]):
     """Credentials that are read anew each minute. `read` raises ValueError; `clock`: monotonic seconds."""
 
     def __init__(self, read: Callable[[], K], clock: Callable[[], float]) -> None:
-        self._read = read
+        self._read_anew = read
         self._clock = clock
         self._kept: tuple[float, K] | None = None
 
@@ -51,7 +51,7 @@ class Renewed(Generic[K]):
         now = self._clock()
         if self._kept is not None and now - self._kept[0] <= READ_AGAIN:
             return self._kept[1]
-        found = self._read()
+        found = self._read_anew()
         self._kept = now, found
         return found
 

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamzip.archives.finishing import finish
 from streamzip.assembly.assembly import Assembly, assemble
-from streamzip.assembly.kept import KeptBodies, Room
+from streamzip.assembly.kept import KeptBodies, KeptLimit
 from streamzip.assembly.ledger import Ledger
 from streamzip.errors import Damaged, Problem
 from streamzip.files.durable import DISK_FULL, sync_folder
@@ -239,7 +239,7 @@ class Part:
             document, layout = self._stored()
             other = document["list"] != digest
             left_out = tuple(LeftOut(**row) for row in document["left_out"])
-            planned = Planned(layout, left_out, KeptBodies(Room()), Offsets(layout))
+            planned = Planned(layout, left_out, KeptBodies(KeptLimit()), Offsets(layout))
         except FileNotFoundError:
             return None
         except _UNREADABLE:

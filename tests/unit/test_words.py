@@ -19,7 +19,7 @@ GENERAL = frozenset(
         bound bounds bytes chunk chunks content cookies counted drop examined fetched fetcher finished flow
         head http joined kept keeping kind limited limits loader memory method needs opened opener pace
         page planned progress proofs read recent registry removal renamed for sink signals size tries waiting
-        asked boot range reading
+        asked boot brotli zstd range reading
         """,
     )
 )

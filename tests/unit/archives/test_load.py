@@ -9,7 +9,7 @@ import pytest
 from streamzip.archives.events import RecordedEvents
 from streamzip.archives.load import MOST_EARLY, MOST_EARLY_ENTRIES, MOST_PLANNED_ENTRIES, Loader
 from streamzip.archives.planning import Planning
-from streamzip.assembly.kept import Room
+from streamzip.assembly.kept import KeptLimit
 from streamzip.assembly.pulling import Pulling
 from streamzip.clock import SystemClock
 from streamzip.errors import NotReady
@@ -54,7 +54,7 @@ def a_loader(store: Store) -> Loader:
         seal=lambda *a: sealed(a[-1]),
         unseal=lambda *a: a[-1].body,
     )
-    pulling = SimpleNamespace(clock=SystemClock(), bounds=Bounds(), room=Room())
+    pulling = SimpleNamespace(clock=SystemClock(), bounds=Bounds(), kept=KeptLimit())
     return Loader(cast(Repository, store), cast(Vault, vault), cast(Pulling, pulling), RecordedEvents(), probe_wait=5.0)
 
 

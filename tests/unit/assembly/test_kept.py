@@ -1,11 +1,11 @@
 """Small bodies that are kept until they are written: as many as there is room for, and no longer than wanted."""
 
-from streamzip.assembly.kept import OF_ONE, KeptBodies, Room
+from streamzip.assembly.kept import OF_ONE, KeptBodies, KeptLimit
 
 
 def test_bodies_are_kept_while_all_archives_have_room() -> None:
     """What is taken, and what nobody has any more, makes room for others."""
-    room = Room(10)
+    room = KeptLimit(10)
     one, other = KeptBodies(room), KeptBodies(room)
     one.put(0, b"six --")
     other.put(0, b"five-")
@@ -21,7 +21,7 @@ def test_bodies_are_kept_while_all_archives_have_room() -> None:
 
 def test_bodies_of_one_archive_leave_room_for_others() -> None:
     """However much there is."""
-    room, body = Room(2 * OF_ONE), bytes(OF_ONE // 2)
+    room, body = KeptLimit(2 * OF_ONE), bytes(OF_ONE // 2)
     bodies = KeptBodies(room)
     for number in range(3):
         bodies.put(number, body)
@@ -30,7 +30,7 @@ def test_bodies_of_one_archive_leave_room_for_others() -> None:
 
 def test_bodies_are_handed_on_under_the_numbers_of_their_members() -> None:
     """Those of entries that are left out are let go of."""
-    room = Room(100)
+    room = KeptLimit(100)
     entries = KeptBodies(room)
     for number in range(3):
         entries.put(number, b"%d" % number)
@@ -41,7 +41,7 @@ def test_bodies_are_handed_on_under_the_numbers_of_their_members() -> None:
 
 def test_bodies_that_several_readers_share_take_up_room_once() -> None:
     """Each takes them for itself."""
-    room = Room(100)
+    room = KeptLimit(100)
     bodies = KeptBodies(room)
     bodies.put(0, b"body")
     assert [bodies.shared().pop(0) for _ in range(2)] == [b"body"] * 2

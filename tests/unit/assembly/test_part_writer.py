@@ -75,7 +75,7 @@ async def write(intake: Intake, part: int) -> None:
     with ThreadPoolExecutor(1) as pool:
         pulling = Pulling(registry=cast(Registry, None), lanes=Lanes(1), clock=SystemClock(), pool=pool)
         found, entry = intake.ledger.offsets.part(part), Entry(url="https://a.example/a", name="a")
-        bodies = KeptBodies(pulling.room)
+        bodies = KeptBodies(pulling.kept)
         bodies.put(found.member, BODY)
         await PartWriter(intake, pulling, bodies, found, entry, Tries(1)).write()
 

@@ -7,12 +7,13 @@ from typing import Any, cast
 import pytest
 
 from streamzip.assembly.archive import Archive
-from streamzip.assembly.kept import KeptBodies, Room
+from streamzip.assembly.kept import KeptBodies, KeptLimit
 from streamzip.assembly.ledger import Ledger
 from streamzip.assembly.part_writer import PartWriter
 from streamzip.assembly.pulling import Pulling
 from streamzip.assembly.turns import Turns
 from streamzip.origins.pull import Tries
+from streamzip.spool.journal import Extent
 from streamzip.zip.layout import Planned, freeze
 from streamzip.zip.offsets import Offsets
 
@@ -23,6 +24,7 @@ class Told:
     def __init__(self) -> None:
         self.happened: list[str] = []
         self.ledger = Ledger(Offsets(freeze([Planned(0, "file", None, 100, None)], frozen_at=0, compressor="")))
+        self.ledger.apply(Extent(0, 0, 10, 0), trusted=False)  # by a process that is gone
         self.spool = SimpleNamespace(claim=lambda _: True)
 
     def entry(self, member: int) -> Any:
@@ -54,7 +56,7 @@ async def test_part_is_looked_for_after_its_lock_is_had_and_given_back_whatever_
             raise failure
 
     monkeypatch.setattr(PartWriter, "write", write)
-    turns = Turns(cast(Archive, told), cast(Pulling, None), KeptBodies(Room()))
+    turns = Turns(cast(Archive, told), cast(Pulling, None), KeptBodies(KeptLimit()))
     if failure is None:
         assert await turns._under_lock(0, Tries(1))
     else:
