@@ -7,14 +7,17 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
 RUN python -m venv /opt/streamzip && python -m venv /opt/build
 # The locked packages first: a change of the code alone leaves these layers as they are.
-COPY requirements/run.lock requirements/build.lock requirements/
+COPY requirements/run.lock requirements/build.lock requirements/sbom.lock requirements/
 RUN /opt/streamzip/bin/pip install --require-hashes -r requirements/run.lock \
-    && /opt/build/bin/pip install --require-hashes -r requirements/build.lock
+    && /opt/build/bin/pip install --require-hashes -r requirements/build.lock -r requirements/sbom.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY streamzip streamzip
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir wheel . \
     && /opt/streamzip/bin/pip install --no-deps wheel/*.whl \
-    && /opt/streamzip/bin/pip uninstall --yes setuptools pip
+    && /opt/streamzip/bin/pip uninstall --yes setuptools pip \
+    && mkdir -p /opt/streamzip/share/sbom \
+    && /opt/build/bin/cyclonedx-py environment /opt/streamzip --pyproject pyproject.toml --short-PURLs \
+        --output-reproducible --output-file /opt/streamzip/share/sbom/streamzip.cdx.json
 
 FROM ${BASE}
 ARG BASE

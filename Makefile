@@ -1,7 +1,7 @@
 # Each target does its own set-up. The commands are in scripts/, which CI calls through `make test` (.ci/run).
 .DEFAULT_GOAL := help
 .PHONY: help run demo cluster install test test-postgresql test-tools lint coverage prove bench screenshots docker-check manual lock audit
-.PHONY: clean docs
+.PHONY: clean docs sbom
 
 RUN := .venv/.run
 DEV := .venv/.dev
@@ -59,6 +59,10 @@ screenshots: $(DEV) ## the README's pictures anew, of the running pages (needs s
 docs: $(DEV) ## docs/http-api.md's table of operations anew
 	.venv/bin/python -m tests.support.operations_table
 
+sbom: $(DEV) ## sbom.cdx.json: what a gateway is made of, by the lock (CycloneDX); the image has its own, as installed
+	.venv/bin/cyclonedx-py requirements requirements/run.lock --pyproject pyproject.toml \
+		--short-PURLs --output-reproducible --output-file sbom.cdx.json
+
 docker-check: ## builds and runs the Dockerfile without Docker or a registry (Debian, root)
 	scripts/docker-check
 
@@ -81,5 +85,5 @@ clean: ## away with caches and .venv; ./data stays
 $(RUN): requirements/run.lock requirements/build.lock pyproject.toml
 	scripts/install run
 
-$(DEV): requirements/run.lock requirements/build.lock requirements/dev.lock pyproject.toml
+$(DEV): requirements/run.lock requirements/build.lock requirements/sbom.lock requirements/dev.lock pyproject.toml
 	scripts/install dev

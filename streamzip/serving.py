@@ -32,6 +32,7 @@ from streamzip.process.descriptors import shared_out
 from streamzip.process.listening import listen, shown, to_open
 from streamzip.process.sampling import Clients, UnderWay, sample
 from streamzip.process.server import Server
+from streamzip.process.traced import traced
 from streamzip.process.workers import CANNOT_START, Workers
 from streamzip.start import Secrets, prove, read_keys_again, try_store
 from streamzip.store.migrations import STEPS
@@ -93,7 +94,7 @@ def _work(settings: Settings, alone: bool, place: int, sockets: Sequence[socket.
     memory.settle()
     logs.configure(settings.log_level, settings.log_format)
     exposing.begin(str(place))
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with traced(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, alone, sockets))
 
 

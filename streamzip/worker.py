@@ -25,6 +25,7 @@ from streamzip.logs import event
 from streamzip.process import exposing, hangup, memory, sharing
 from streamzip.process.descriptors import shared_out
 from streamzip.process.sampling import UnderWay, sample
+from streamzip.process.traced import traced
 from streamzip.process.watchdog import Watchdog
 from streamzip.process.workers import CANNOT_START
 from streamzip.start import prove, read_keys_again
@@ -83,7 +84,7 @@ def _process(settings: Settings, beats: Connection) -> None:
     exposing.begin("background")
     logging.getLogger("procrastinate").setLevel(logging.WARNING)  # a line for each job says no more than ours
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with traced(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_work(settings, beats))
     except SetupError as error:
         event(logger, logging.ERROR, "cannot_start", detail=str(error))

@@ -14,14 +14,15 @@ from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from streamzip import metrics
+from streamzip import metrics, tracing
 from streamzip.edge.connection import Cut, connection_of
 from streamzip.edge.proxies import Proxies, is_local, parsed
-from streamzip.logs import REQUEST_ID, event
+from streamzip.logs import REQUEST_ID, event, redact
 
 logger = logging.getLogger(__name__)
 
 ASKED_KEY: Final = "streamzip.asked"
+SERVER_ERROR: Final = 500  # and above (RFC 9110 §15.6)
 LEFT: Final = 499  # as nginx logs it: the client had gone before there was an answer
 
 _GIVEN_ID = re.compile(rb"[\w.:/+=@-]{1,128}", re.ASCII)
@@ -101,7 +102,11 @@ class RequestLog:
             return send(message)
 
         try:
-            await self._app(scope, receive, told)
+            with self._step(scope, asked) as step:
+                try:
+                    await self._app(scope, receive, told)
+                finally:
+                    self._tell(step, scope, asked, status or LEFT, sent)
         except Cut:
             raise
         except Exception:
@@ -121,12 +126,47 @@ class RequestLog:
             metrics.FIRST_BYTE.observe(first, route)
 
     def _id(self, scope: Scope) -> str:
-        given: list[bytes] = [value for name, value in scope["headers"] if name == b"x-request-id"]
-        if len(given) == 1 and _GIVEN_ID.fullmatch(given[0]):
-            peer = None if scope["client"] is None else parsed(scope["client"][0])
-            if is_local(scope) or self._proxies.trusts(peer):
-                return given[0].decode("ascii")
+        given = _fields(scope, b"x-request-id")
+        if len(given) == 1 and _GIVEN_ID.fullmatch(given[0]) and self._trusts(scope):
+            return given[0].decode("ascii")
         return secrets.token_hex(8)
+
+    def _trusts(self, scope: Scope) -> bool:
+        peer = None if scope["client"] is None else parsed(scope["client"][0])
+        return is_local(scope) or self._proxies.trusts(peer)
+
+    def _step(self, scope: Scope, asked: Asked) -> tracing.Step:
+        """Begin the request's step; of what a proxy that is believed traces, it is a part (W3C Trace Context)."""
+        if not tracing.traces() or asked.path in _PROBES:
+            return tracing.NOTHING
+        parents, told = _fields(scope, b"traceparent"), {}
+        if len(parents) == 1 and self._trusts(scope):
+            state = b",".join(_fields(scope, b"tracestate"))
+            told = {"traceparent": parents[0].decode("latin-1"), "tracestate": state.decode("latin-1")}
+        return tracing.step("request", asked.method if asked.method in _METHODS else "other", told)
+
+    def _tell(self, step: tracing.Step, scope: Scope, asked: Asked, status: int, sent: int) -> None:
+        if step is tracing.NOTHING:
+            return
+        route = self._routes.get(scope.get("endpoint"), "other")
+        method = asked.method if asked.method in _METHODS else "other"
+        step.rename(f"{method} {route}")
+        step.tell(
+            http__request__method=method,
+            http__route=route,
+            http__response__status_code=status,
+            http__response__body__size=sent,
+            url__scheme=scope["scheme"],
+            url__path=redact(asked.path),
+            client__address=None if scope["client"] is None else scope["client"][0],
+            streamzip__archive=told_of(scope).get("archive"),
+            streamzip__request_id=asked.id,
+            error__type=str(status) if status >= SERVER_ERROR else None,
+        )
+
+
+def _fields(scope: Scope, name: bytes) -> list[bytes]:
+    return [value for other, value in scope["headers"] if other == name]
 
 
 def _log(scope: Scope, asked: Asked, status: int, sent: int, seconds: float) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Generic
 
 from streamzip.clock import Clock
 from streamzip.errors import Problem
+from streamzip.jobs import traced
 from streamzip.jobs.kinds import Counts, RowT, full
 from streamzip.jobs.port import Work
 from streamzip.jobs.turns import Turn
@@ -58,7 +59,7 @@ class Bench(Generic[RowT]):
         return None
 
     async def _do(self, turn: Turn[RowT]) -> None:
-        task = asyncio.create_task(self._kind.work(turn))
+        task = asyncio.create_task(traced.work(self._kind, turn))
         self._running[task] = turn
         try:
             await asyncio.wait([task])

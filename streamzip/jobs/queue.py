@@ -16,6 +16,7 @@ from typing import Generic
 from streamzip.clock import Clock
 from streamzip.errors import Problem
 from streamzip.files.locks import LockFile, when_free
+from streamzip.jobs import traced
 from streamzip.jobs.kinds import Counts, Kind, RowT, full
 from streamzip.jobs.turn_limit import TurnLimit
 from streamzip.jobs.turns import Turn
@@ -156,7 +157,7 @@ class Queue(Generic[RowT]):
     async def _attend(self, turn: Turn[RowT]) -> None:
         try:
             try:
-                await self._kind.work(turn)
+                await traced.work(self._kind, turn)
             except asyncio.CancelledError:
                 if not turn.ended or self._limit is None:
                     raise

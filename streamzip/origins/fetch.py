@@ -17,9 +17,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 from urllib.parse import quote, urljoin
 
-from streamzip import metrics
+from streamzip import metrics, tracing
 from streamzip.errors import OriginError
-from streamzip.logs import event
+from streamzip.logs import event, redact
 from streamzip.manifest.fields import Fields
 from streamzip.net.addresses import BlockedAddressError
 from streamzip.net.errors import HungUp, NotHttp, NotReached, TimedOut, TransportError
@@ -52,6 +52,7 @@ _SMALL = 65 << 10
 _TOLD_AGAIN = 600.0  # seconds until the same is said of an origin in the log
 _AT_ONCE = 1.0
 
+Hop = tuple[Head, Stream, tracing.Step]  # an answer, whose step ends with its body
 Explain = Callable[[OriginError, Head, bytes], OriginError]  # a refusal, its head, and its body's beginning
 
 
@@ -68,12 +69,15 @@ class Fetched:
     left_home: bool
     waited: float = 0.0
     turn: "tuple[Gate, str] | None" = None
+    step: tracing.Step = tracing.NOTHING
 
     async def aclose(self) -> None:
         """Drop the connection, unless the whole body has come, and give the turn back."""
         try:
             await self.stream.aclose()
         finally:
+            self.step.tell(streamzip__whole=self.stream.whole)
+            self.step.end()
             if self.turn is not None:
                 (gate, origin), self.turn = self.turn, None
                 gate.leave(origin)
@@ -164,36 +168,39 @@ class Fetcher:
     async def _follow(self, chain: float | None, url: str, fields: Fields, *, away: bool) -> Fetched:
         """Ask at `url`, judged already, and where that redirects to, within `chain` seconds from there on."""
         told = self._fields if away else self.at_home
-        head, stream = await self._hop(url, (*told, *fields))
+        head, stream, step = await self._hop(url, (*told, *fields))
         if head.status in _REDIRECTS and self._redirects:
             async with asyncio.timeout(chain):
-                url, head, stream, away = await self._redirected(url, head, stream, fields, away=away)
-        return await self._judged(url, head, stream, away=away)
+                url, (head, stream, step), away = await self._redirected(url, (head, stream, step), fields, away=away)
+        return await self._judged(url, (head, stream, step), away=away)
 
-    async def _redirected(
-        self, url: str, head: Head, stream: Stream, fields: Fields, *, away: bool
-    ) -> tuple[str, Head, Stream, bool]:
+    async def _redirected(self, url: str, hop: Hop, fields: Fields, *, away: bool) -> tuple[str, Hop, bool]:
         """Return where the redirects lead, the answer there, and whether the way left the URL's own origin."""
         home, cookies = url, Cookies()
+        head, stream, step = hop
         for _ in range(self._redirects):
             cookies.take(url, head.all(b"set-cookie"))
+            step.end()
             await discard(head, stream)
             url = _redirected(url, head)
             # For good: also where it redirects back.
             away = away or not _same_origin(home, url)
             self._check(url)
             told = self._fields if away else self.at_home
-            head, stream = await self._hop(url, cookies.added(url, (*told, *fields)))
+            head, stream, step = await self._hop(url, cookies.added(url, (*told, *fields)))
             if head.status not in _REDIRECTS:
-                return url, head, stream, away
+                return url, (head, stream, step), away
+        step.end("too_many_redirects")
         await discard(head, stream)
         raise OriginError("too_many_redirects", f"the origin redirected more than {self._redirects} times")
 
-    async def _judged(self, url: str, head: Head, stream: Stream, *, away: bool) -> Fetched:
+    async def _judged(self, url: str, hop: Hop, *, away: bool) -> Fetched:
         """Return the answer, where it is a file's. Raises OriginError."""
+        head, stream, step = hop
         try:
             head.check_file(self.decodable)
         except OriginError as error:
+            step.end(error.code)
             error.retry_after = self._asked_wait(head)
             if self._explain is not None:
                 raise self._explain(error, head, await _beginning(stream)) from error
@@ -201,19 +208,25 @@ class Fetcher:
             raise
         if head.codings:
             self._tell_ignored(url, head)
-        return Fetched(url, head, stream, away)
+        return Fetched(url, head, stream, away, step=step)
 
-    async def _hop(self, url: str, fields: Fields) -> tuple[Head, Stream]:
-        began = time.monotonic()
+    async def _hop(self, url: str, fields: Fields) -> Hop:
+        """Ask once. The step ends with the body, by the caller."""
+        began, step = time.monotonic(), _step(url, fields) if tracing.traces() else tracing.NOTHING
         try:
             head, stream = await self._ask(url, fields)
+        except asyncio.CancelledError:
+            step.end("cancelled")
+            raise
         except OriginError as error:
+            step.end(error.code)
             metrics.ORIGIN_REQUESTS.add(error.code)
             _log_asked(url, fields, began, code=error.code, detail=error.message)
             raise
         metrics.ORIGIN_REQUESTS.add(str(head.status))
         _log_asked(url, fields, began, status=head.status)
-        return head, stream
+        step.tell(http__response__status_code=head.status)
+        return head, stream, step
 
     async def _ask(self, url: str, fields: Fields) -> tuple[Head, Stream]:
         try:
@@ -258,6 +271,23 @@ def own_name() -> str:
         return f"streamzip/{version('streamzip')}"
     except PackageNotFoundError:  # run from a checkout that nobody installed
         return "streamzip"
+
+
+def _step(url: str, fields: Fields) -> tracing.Step:
+    """Begin the step of a request. Nothing of it is told to the origin, which is somebody else's."""
+    step = tracing.step("origin", "GET")
+    try:
+        target = target_of(url)
+    except ValueError:  # it is refused
+        return step
+    step.tell(
+        http__request__method="GET",
+        url__full=redact(url),
+        server__address=target.host,
+        server__port=target.port,
+        streamzip__range=next((value for name, value in fields if name == "Range"), None),
+    )
+    return step
 
 
 def _log_asked(url: str, fields: Fields, began: float, **outcome: object) -> None:

@@ -33,9 +33,9 @@ def listen(
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
         listening.listen(_WAITING)
-    except OSError as error:
+    except (OSError, TypeError, ValueError) as error:  # TypeError: a name that IDNA cannot take
         listening.close()
-        raise SetupError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        raise SetupError(f"cannot listen on {host}:{port}: {getattr(error, 'strerror', error)}") from error
     return [listening]
 
 

@@ -1,7 +1,11 @@
 """The packages: each that is declared is used, and what may be replaced one day has one place."""
 
 import ast
+import json
 import re
+import shlex
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterable
 from importlib.metadata import packages_distributions
@@ -63,6 +67,28 @@ def test_each_tool_is_used_by_the_tests(name: str) -> None:
     """respx, hypothesis and all others: imported by a test or an example, or called by a script."""
     used = name.removeprefix("types-")
     assert used in TESTS | PRODUCT or (ROOT / BY_COMMAND[used]).exists()
+
+
+def test_list_of_packages_names_each_that_is_locked(tmp_path: Path) -> None:
+    """`make sbom`: CycloneDX, with each package's version and hashes, and the project at its head."""
+    (made,) = [line for line in (ROOT / "Makefile").read_text().split("\n\n") if line.startswith("sbom:")]
+    command = made.partition("\n\t")[2].replace("\\\n", " ").replace(".venv/bin/", f"{Path(sys.executable).parent}/")
+    command = command.replace("--output-file sbom.cdx.json", f"--output-file {tmp_path / 'bom'}")
+    subprocess.run(shlex.split(command), cwd=ROOT, check=True, capture_output=True)
+    bom = json.loads((tmp_path / "bom").read_text())
+    locked = dict(re.findall(r"^([a-z0-9._-]+)==([^ ;]+)", (ROOT / "requirements/run.lock").read_text(), re.MULTILINE))
+    assert {each["name"]: each["version"] for each in bom["components"]} == locked
+    assert all(each["externalReferences"][0]["hashes"] for each in bom["components"])
+    assert {each["externalReferences"][0]["url"].split("/")[2] for each in bom["components"]} == {"pypi.org"}
+    about, project = bom["metadata"]["component"], PROJECT["project"]
+    assert (bom["bomFormat"], about["name"], about["version"]) == ("CycloneDX", "streamzip", project["version"])
+
+
+def test_image_has_its_list_where_the_documents_say() -> None:
+    """Whoever scans images for holes finds it."""
+    (path,) = re.findall(r"--output-file (\S+\.cdx\.json)", (ROOT / "Dockerfile").read_text())
+    assert f"`{path}`" in (ROOT / "docs/operations.md").read_text()
+    assert path in (ROOT / "scripts/docker-check-run").read_text()
 
 
 BUILT_ON = {

@@ -22,6 +22,7 @@ SETTINGS = ("streamzip.config", "pydantic", "pydantic_settings")
 OTHERS = ("isal", "streamzip.client", "streamzip.library")
 FOR_SOME = ("psycopg", "procrastinate", "obstore", "awscrt", "cryptography", "prometheus_client", "wsgiref", "segno")
 DECODERS = ("brotli", "compression.zstd", "backports.zstd")
+TRACES = ("opentelemetry", "google.protobuf")
 ZIP = "import streamzip.cli, streamzip.library.archive, streamzip.library.saving"
 
 
@@ -32,7 +33,7 @@ ZIP = "import streamzip.cli, streamzip.library.archive, streamzip.library.saving
         # typer brings pydantic along, as soon as a command has run.
         pytest.param(ZIP, (*SERVING, *SETTINGS, "rich", "selectolax", *DECODERS, "streamzip.web"), id="zip"),
         # `uvicorn` brings click along.
-        pytest.param(SERVE, ("rich", "httpx", "selectolax", *DECODERS, *FOR_SOME), id="serve"),
+        pytest.param(SERVE, ("rich", "httpx", "selectolax", *DECODERS, *FOR_SOME, *TRACES), id="serve"),
     ],
 )
 def test_what_nobody_asked_for_is_not_loaded(what: str, unwanted: tuple[str, ...]) -> None:
