@@ -1,13 +1,14 @@
 """Deploys in the middle of downloads, behind nginx: a new gateway takes over the socket while the old one drains."""
 
 import io
+import os
 import random
 import socket
 import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from signal import Signals
@@ -19,7 +20,7 @@ import pytest
 from tests.support.gateway import Gateway
 from tests.support.nginx import NginxFront
 from tests.support.origin import File, Origin, Pattern
-from tests.support.workers import kill_all, kill_one
+from tests.support.workers import family, kill_all
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("nginx"), pytest.mark.timeout(600)]
 
@@ -196,23 +197,38 @@ def test_rolling_restart_fails_no_create_and_no_status_and_cuts_no_download_for_
     assert sum(reader.cuts for reader in readers[1::2]) > 0
 
 
-@pytest.mark.parametrize("killed", ["all of it", "worker"])
+def kill_some(gateway: Gateway, killed: str, chance: random.Random) -> None:
+    """kill -9 of all of it, of its supervisor alone, or of a worker; of one that drains there may be none left."""
+    if killed == "all of it":
+        kill_all(gateway)
+    elif killed == "supervisor":
+        gateway.send(Signals.SIGKILL)
+    elif workers := family(gateway)[1:]:
+        with suppress(ProcessLookupError):
+            os.kill(chance.choice(workers), Signals.SIGKILL)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("killed", ["all of it", "supervisor", "worker"])
+@pytest.mark.parametrize("which", ["old", "new"])
 def test_kill_in_a_rolling_restart_loses_nothing(
-    deployment: Deployment, origin: Origin, tmp_path: Path, killed: str
+    deployment: Deployment, origin: Origin, tmp_path: Path, which: str, killed: str, seed: int
 ) -> None:
-    """kill -9 of the new one while the old one drains: what was under way in it fails, the next request does not."""
+    """kill -9 of any process at any moment, of the new one or of the old one that drains: what was under way in it
+    fails, the next request does not, and every download is resumed to its right end.
+    """
+    chance = random.Random(f"{which} {killed} {seed}")
     for number in range(2000):
         origin.serve(f"/rolling/new/{number}", File(b"new"))
     with front(deployment, tmp_path / "nginx") as nginx:
-        hash, url = archive(origin, nginx.base, f"killed-{killed[:3]}")
+        hash, url = archive(origin, nginx.base, f"{which}-{killed[:3]}-{seed}")
         readers, threads = begin(url)
         with Clients(nginx.base, lambda number: origin.url(f"/rolling/new/{number}"), hash) as clients:
             first, second = deployment.gateways[-1], deployment.another()
             first.send(Signals.SIGTERM)
-            if killed == "worker":
-                kill_one(second, random.Random(1))
-            else:
-                kill_all(second)
+            time.sleep(chance.uniform(0.0, WITHIN))  # the moment, of which none is better than another
+            kill_some(first if which == "old" else second, killed, chance)
+            if which == "new" and killed != "worker":
                 second.wait()
                 deployment.another()
             first.wait(60)

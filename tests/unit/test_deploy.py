@@ -94,3 +94,11 @@ def test_image_says_what_the_package_says() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     said = {name: project[key] for name, key in (("title", "name"), ("description", "description"))}
     assert labels == said | {"version": project["version"], "licenses": project["license"]}
+
+
+def test_changelog_has_the_release_that_the_package_says() -> None:
+    """Its version stands below what is not released yet, with its day: whoever upgrades reads on from there."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    first, second = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[:2]
+    assert first == "Unreleased"
+    assert re.fullmatch(rf"{re.escape(version)} - \d{{4}}-\d\d-\d\d", second)
