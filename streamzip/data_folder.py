@@ -7,10 +7,16 @@ import socket
 import stat
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from streamzip.config import Settings, SetupError, variable
 from streamzip.files.durable import sync_folder
+
+# What each process of a gateway opens to write: one of another user's would end it, and the next one, again and again.
+_WRITTEN: Final = (
+    *("gateway.lock", "jobs.lock", "passes", "scrub", "spool", "uploads"),
+    *("streamzip.db", "streamzip.db-wal", "streamzip.db-shm", "streamzip.db.opening"),
+)
 
 
 class Node(NamedTuple):
@@ -37,6 +43,8 @@ def prepare_data_dir(settings: Settings) -> None:
         for name in ("spool", "uploads"):
             if (path / name).exists() and not (path / name).is_dir():
                 raise SetupError(f"{path / name} is a file, and a folder is needed there: move it away")
+        for name in _WRITTEN:
+            _prove_ours(path / name)
         with tempfile.TemporaryFile(dir=path):  # os.access knows nothing of read-only mounts and quotas
             pass
     except OSError as error:
@@ -44,6 +52,13 @@ def prepare_data_dir(settings: Settings) -> None:
             f"cannot write the data folder {path} as uid {os.getuid()}: {error.strerror}. "
             f"Let that uid own it (chown {os.getuid()} {path}), or name another: --data, {variable('data_dir')}."
         ) from error
+
+
+def _prove_ours(path: Path) -> None:
+    """Raise SetupError where another user's file or folder stands in the place of one that this process writes."""
+    if path.exists() and not os.access(path, os.R_OK | os.W_OK | (os.X_OK if path.is_dir() else 0), effective_ids=True):
+        uid = os.geteuid()
+        raise SetupError(f"uid {uid} may not write {path}, which another user made: chown -R {uid} {path.parent}")
 
 
 def closed_to_group(settings: Settings) -> list[Path]:
