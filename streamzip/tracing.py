@@ -64,6 +64,7 @@ class _Traced:
         self._tracer = tracer
         self._span = span
         self._token: Token[Any] | None = None
+        self._ended = False  # an answer may be closed twice
 
     def __enter__(self) -> Self:
         self._token = self._tracer.api.context.attach(self._tracer.api.trace.set_span_in_context(self._span))
@@ -77,7 +78,7 @@ class _Traced:
     def tell(self, **about: Value | None) -> None:
         """See Step."""
         for name, value in about.items():
-            if value is not None:
+            if value is not None and not self._ended:
                 self._span.set_attribute(name.replace("__", "."), value)
 
     def rename(self, name: str) -> None:
@@ -86,6 +87,9 @@ class _Traced:
 
     def end(self, failed: str | None = None) -> None:
         """See Step."""
+        if self._ended:
+            return
+        self._ended = True
         if failed is not None:
             self._span.set_attribute("error.type", failed)
             self._span.set_status(self._tracer.api.trace.StatusCode.ERROR)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.collector import Collector
 from tests.support.gateway import Gateway
-from tests.support.origin import File, HangUp, Origin, Pattern
+from tests.support.origin import File, Origin, Pattern, Status
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 TRACEPARENT = f"00-{TRACE}-{PARENT}-01"
@@ -41,7 +41,7 @@ def gateway(collector: Collector, origin: Origin, tmp_path_factory: pytest.TempP
 def test_download_is_a_part_of_the_proxys_trace(gateway: Gateway, collector: Collector, origin: Origin) -> None:
     """The request, and each attempt at an origin below it; no origin learns of it, and no query is told."""
     url = origin.url("/traced/file?token=geheim")
-    origin.serve("/traced/file", File(Pattern(300_000)), HangUp(), File(Pattern(300_000)))
+    origin.serve("/traced/file", File(Pattern(300_000)), Status(500), File(Pattern(300_000)))
     hash = gateway.create(urls=[url])["archive_hash"]
     gateway.client.head(f"/archive/get/{hash}.zip")
     answer = gateway.get(hash, {"traceparent": TRACEPARENT, "tracestate": "a=b", "X-Request-Id": "asked-for"})
@@ -51,7 +51,7 @@ def test_download_is_a_part_of_the_proxys_trace(gateway: Gateway, collector: Col
     assert request.about["http.response.status_code"] == 200
     assert (request.about["streamzip.archive"], request.about["streamzip.request_id"]) == (hash, "asked-for")
     refused = collector.until(lambda span: span.trace == TRACE and span.kind == "origin" and span.failed)
-    assert refused.about["error.type"] == "unreachable"
+    assert refused.about["error.type"] == "http_500"
     whole = collector.until(lambda span: span.trace == TRACE and span.kind == "origin" and not span.failed)
     assert (whole.about["http.response.status_code"], whole.about["streamzip.whole"]) == (200, True)
     assert whole.about["url.full"] == url.replace("token=geheim", "[redacted]")
@@ -59,6 +59,7 @@ def test_download_is_a_part_of_the_proxys_trace(gateway: Gateway, collector: Col
     told = [name for asked in origin.requests("/traced/file") for name in asked.fields]
     assert not {"traceparent", "tracestate", "baggage"} & set(told)
     assert "geheim" not in str(collector.spans)
+    assert not [line for line in gateway.log if line["logger"].startswith("opentelemetry")]  # as of a step ended twice
     assert collector.resource["service.name"] == "streamzip"
     assert collector.resource["deployment.environment.name"] == "tests"
 
