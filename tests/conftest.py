@@ -78,6 +78,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     # Tests call nginx by its name; on the workers of xdist too, for each of them configures itself.
     os.environ["PATH"] = SEARCH_PATH
+    # Else each of the hundreds of gateways and commands would compile the whole program anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if postgresql.prepare_shared():
         config.add_cleanup(postgresql.end_shared)
     if seaweedfs.prepare_shared():

@@ -8,7 +8,6 @@ doubling gains). It closes where its reader never waits.
 Pure: times are given, in seconds of any clock that does not jump.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +19,7 @@ FIRST: Final = 4  # parts, until the first bytes have come: each that is begun b
 LOOK: Final = (
     0.003  # seconds of one wait after which it opens; then after twice as long, before the first bytes as long
 )
+STALL: Final = 0.25  # seconds amid a part's bytes, from which on a wait is the origin's and not this machine's
 ROUND: Final = 0.01  # seconds that a rate is measured for, at least
 LONGEST: Final = 8  # steps that a round takes, where it is no shorter than that: what is too wide is to close soon
 PART_COST: Final = 64 << 10  # bytes that take as long as a part's exchange does, about
@@ -143,7 +143,7 @@ class Reach:
     @property
     def look_at(self) -> float | None:
         """Return when to `look` at the reader that waits; None where it does not."""
-        return None if self._waiting is None or self._look_at == math.inf else self._look_at
+        return None if self._waiting is None else self._look_at
 
     def look(self, now: float) -> bool:
         """Open where the reader has waited for long; return whether it did."""
@@ -153,11 +153,10 @@ class Reach:
             # It is this process that comes late: what its reader waits for may be there, and is seen in a moment.
             self._late, self._look_at = True, now + LOOK / 4
             return False
-        # Before the first bytes it is the way to the origin; later it may be a stall, which this would not help, and
-        # amid a part's bytes it is hardly anything else: of a busy machine every stall would open all of it.
-        self._late, self._look_at = False, now + (now - self._waiting if self._fed else LOOK)
-        if self._flowing:
-            self._look_at = math.inf
+        # Before the first bytes it is the way to the origin; later it may be a stall, which this would not help. Amid a
+        # part's bytes short ones are hardly anything else: of a busy machine each would open all of it.
+        again = now - self._waiting if self._fed else LOOK
+        self._late, self._look_at = False, now + (max(again, STALL) if self._flowing else again)
         return self._try(2 * self.width, now)
 
     # -- rounds ------------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """How far ahead of a reader parts are pulled, with a scripted clock and origins of one equation each."""
 
+import pytest
+
 from streamzip.assembly.reach import FIRST, PARTS, ROUND, SIZE, Bound, Reach, Reaches
 
 MIB = 1 << 20
@@ -151,17 +153,18 @@ def test_reach_of_a_short_round_is_not_judged() -> None:
     assert scene.reach.width == 1
 
 
-def test_reach_opens_once_in_a_wait_amid_the_bytes_of_a_part() -> None:
-    """Such a wait is a stall, of the origin or of a busy machine: each one opened all of the reach, and 48 MiB were
-    held of an origin that was fast. At a part of which there is nothing the way to the origin may be long.
+@pytest.mark.parametrize(
+    ("flowing", "seconds", "width"), [(True, 0.05, 2), (True, 2.0, 16), (False, 0.05, 32)], ids=["busy", "silent", "far"]
+)
+def test_reach_opens_once_in_a_short_wait_amid_the_bytes_of_a_part(flowing: bool, seconds: float, width: int) -> None:
+    """Such a wait is a stall of a busy machine: each one opened all of the reach, and 48 MiB were held of an origin that
+    was fast. Of an origin that falls silent the other parts are pulled meanwhile; and at a part of which there is
+    nothing the way to the origin may be long.
     """
-    widths = []
-    for flowing in (True, False):
-        reach = Reach(Reaches(Bound()))
-        reach.begin()
-        reach.took(100, 0, 0.0)
-        reach.wait(1.0, flowing=flowing)
-        while (due := reach.look_at) is not None and due < 1.05:
-            reach.look(due)
-        widths.append(reach.width)
-    assert widths == [2, 32]
+    reach = Reach(Reaches(Bound()))
+    reach.begin()
+    reach.took(100, 0, 0.0)
+    reach.wait(1.0, flowing=flowing)
+    while (due := reach.look_at) is not None and due < 1.0 + seconds:
+        reach.look(due)
+    assert reach.width == width
