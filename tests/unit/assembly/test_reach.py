@@ -154,11 +154,13 @@ def test_reach_of_a_short_round_is_not_judged() -> None:
 
 
 @pytest.mark.parametrize(
-    ("flowing", "seconds", "width"), [(True, 0.05, 2), (True, 2.0, 16), (False, 0.05, 32)], ids=["busy", "silent", "far"]
+    ("flowing", "seconds", "width"),
+    [(True, 0.05, 2), (True, 2.0, 16), (False, 0.05, 32)],
+    ids=["busy", "silent", "far"],
 )
 def test_reach_opens_once_in_a_short_wait_amid_the_bytes_of_a_part(flowing: bool, seconds: float, width: int) -> None:
-    """Such a wait is a stall of a busy machine: each one opened all of the reach, and 48 MiB were held of an origin that
-    was fast. Of an origin that falls silent the other parts are pulled meanwhile; and at a part of which there is
+    """Such a wait is a stall of a busy machine: each one opened all of the reach, and 48 MiB were held of an origin
+    that was fast. Of an origin that falls silent the other parts are pulled meanwhile; and at a part of which there is
     nothing the way to the origin may be long.
     """
     reach = Reach(Reaches(Bound()))
