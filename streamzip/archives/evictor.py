@@ -8,6 +8,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Collection
+from functools import partial
 
 from streamzip import metrics
 from streamzip.archives.copies import CopyPlaces
@@ -96,9 +97,12 @@ class Evictor:
             with contextlib.suppress(Problem):  # the store is away: then the longest unused go
                 spared = await self._copies.spared()
         try:
-            gone, self._taken = await asyncio.to_thread(
-                self._shelf.make_room, time.time(), promised=self._table.promised, spared=spared
-            )
+            held = await asyncio.to_thread(self._shelf.held)
+            # Asked only now, and here: what was written since, or is not noted yet by the loop that wrote it, would be
+            # counted twice, and a copy would go for nothing.
+            wanted = self._table.promised()
+            make_room = partial(self._shelf.make_room, time.time(), held, wanted=wanted, spared=spared)
+            gone, self._taken = await asyncio.to_thread(make_room)
         except OSError as error:
             event(logger, logging.WARNING, "shelf_unavailable", error=error.strerror)
             return

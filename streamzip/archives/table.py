@@ -98,7 +98,7 @@ class ArchiveTable:
         return len(self._open), sum(opened.assembly.wants.pulling for opened in self._open.values())
 
     def promised(self) -> int:
-        """Return how many bytes the open copies are still to take, as far as their length is known; from any thread."""
+        """Return how many bytes the open copies are still to take, as far as their length is known."""
         everyone = list(self._open.values())
         unfinished = [opened.assembly.ledger for opened in everyone if opened.copy and not opened.copy.sealed]
         return sum(max(0, ledger.length - ledger.extents.present) for ledger in unfinished if ledger.length is not None)
@@ -257,8 +257,9 @@ class ArchiveTable:
                 if kept and size is not None and not self._shelf.fits(size):
                     # Before the first byte of it: the disk would be full, for the store too, until others had gone.
                     self.close_idle()
-                    wanted = self.promised() + size
-                    await asyncio.to_thread(self._shelf.make_room, time.time(), wanted=wanted)
+                    held = await asyncio.to_thread(self._shelf.held)
+                    wanted = self.promised() + size  # asked after that: see Evictor
+                    await asyncio.to_thread(self._shelf.make_room, time.time(), held, wanted=wanted)
                 begin = partial(self._begin, stored, offsets, size, kept=kept)
                 self._open[hash] = await asyncio.to_thread(begin) if kept else await aside(stored.manifest, begin)
             except OSError as error:

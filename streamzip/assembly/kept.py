@@ -8,7 +8,7 @@ OF_ONE: Final = 48 << 20  # bytes, of one archive
 
 
 class KeptLimit:
-    """How many bytes all archives of a process may keep so. `total` in bytes."""
+    """Bounds the bytes that all archives of a process keep so. `total` in bytes."""
 
     def __init__(self, total: int = IN_ALL) -> None:
         self.total: int = total

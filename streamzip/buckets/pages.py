@@ -1,4 +1,4 @@
-"""What a bucket lists, page by page. Pure: each store's way to ask, and its answer, are in a module of their own."""
+"""A bucket's list, page by page. Pure: each store's way to ask, and its answer, are in a module of their own."""
 
 from collections.abc import Callable
 from typing import NamedTuple

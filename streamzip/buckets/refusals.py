@@ -1,4 +1,4 @@
-"""What a bucket's refusal means: its XML names the reason. PURE.
+"""Errors made of a bucket's refusals: its XML names the reason. PURE.
 
 Amazon S3, "Error responses"; Google's Cloud Storage, XML API, "HTTP status and error codes"; Azure, "Blob Storage error
 codes" and "Common REST API error codes".

@@ -1,4 +1,4 @@
-"""What signs requests to a bucket: one for each kind of credentials, which the operator chose in the settings."""
+"""Signers of requests to a bucket: one for each kind of credentials, which the operator chose in the settings."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What `--json` prints where it is no document of the gateway's interface: the schema that a test holds it to."""
+"""Documents of `--json` that are none of the gateway's interface: the schema that a test holds each to."""
 
 from typing import NotRequired, final
 
@@ -16,7 +16,7 @@ class LeftOutEntry(TypedDict):
 
 @final
 class Zipped(TypedDict):
-    """What `zip` made."""
+    """The zip that `zip` made."""
 
     path: str
     bytes: int
@@ -33,7 +33,7 @@ class NamedSize(TypedDict):
 
 @final
 class DryRun(TypedDict):
-    """What `zip --dry-run` would make; `bytes` is None where a size is not known."""
+    """The zip that `zip --dry-run` would make; `bytes` is None where a size is not known."""
 
     entries: list[NamedSize]
     bytes: int | None
@@ -41,7 +41,7 @@ class DryRun(TypedDict):
 
 
 class Downloaded(TypedDict):
-    """What `get` downloaded."""
+    """The file that `get` downloaded."""
 
     path: str
     bytes: int

@@ -11,7 +11,7 @@ RowT = TypeVar("RowT", bound=Queued)
 
 
 class StoredKind(Generic[RowT]):
-    """What kinds have in common; see Kind. `longest`: the longest wait (s) that a retry is given."""
+    """Passes on to the store what the loop asks of a kind; see Kind. `longest`: the longest wait (s) of a retry."""
 
     def __init__(self, rows: StoredQueue[RowT], *, longest: float) -> None:
         self._rows = rows
@@ -70,8 +70,8 @@ SharedT = TypeVar("SharedT", bound=Shared)
 
 
 class SharedKind(StoredKind[SharedT]):
-    """What kinds have in common whose slots are shared out; see Yielding. `slots`: how many rows are worked on at a
-    time: one owner's, and one origin's, leave a slot to others.
+    """Shares out the slots of a kind whose rows may give theirs up; see Yielding. `slots`: how many rows are worked
+    on at a time: one owner's, and one origin's, leave a slot to others.
     """
 
     def __init__(self, rows: StoredQueue[SharedT], *, longest: float, slots: int) -> None:

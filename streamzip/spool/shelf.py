@@ -9,7 +9,7 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -231,23 +231,21 @@ class Shelf:
     def make_room(
         self,
         now: float,
+        held: Sequence[Held],
         *,
         wanted: int = 0,
-        promised: Callable[[], int] = lambda: 0,
         spared: Collection[str] = (),
     ) -> tuple[list[str], int]:
-        """Evict until `wanted` more bytes, and those that are `promised`, fit the budget: the names of what went, and
-        the bytes that are left.
+        """Evict of what is `held` until `wanted` more bytes fit the budget: the names of what went, and the bytes that
+        are left.
 
         `now`: epoch seconds of this machine's own clock, for so are its files' times. `spared`: those that are to go
         first. In a thread.
         """
-        held = self.held()
         taken = sum(each.taken for each in held)
         self._see(taken)
         self._looked_at = time.monotonic()
-        # Asked only now: what landed since would be counted twice, and a copy would go for nothing.
-        over = taken + wanted + promised() - self.room()
+        over = taken + wanted - self.room()
         if over > 0 and len(held) > MANY:
             over += self.budget // SPARE
         gone: list[str] = []

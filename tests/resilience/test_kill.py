@@ -44,7 +44,7 @@ def test_a_prefetch_goes_on_after_a_kill_and_gives_the_same_bytes(launch: Launch
     expected = undisturbed(launch, body)
 
     gateway = launch(secret_keys=SECRET)
-    # The first part of `held` stays away, and with it nothing of the others.
+    # Parts of `held` stay away; all other files come whole.
     origin.serve("/killed/held", *[File(Pattern(sizes["held"]), hold_at=MIB)] * 9)
     hash = gateway.create(**body, prefetch=True)["archive_hash"]
     gateway.until(hash, lambda status: status["progress"]["entries"] == len(files) - 1)

@@ -1,16 +1,19 @@
 """Room for copies: made by the times of this machine's files."""
 
 import asyncio
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
+
+import pytest
 
 from streamzip.archives.copies import CopyPlaces
 from streamzip.archives.events import RecordedEvents
 from streamzip.archives.evictor import Evictor, Pressure
 from streamzip.archives.table import ArchiveTable
 from streamzip.clock import SystemClock
-from streamzip.spool.shelf import Shelf
+from streamzip.spool.shelf import Held, Shelf
 
 
 class DayAhead(SystemClock):
@@ -31,6 +34,32 @@ async def test_room_leaves_a_copy_that_was_just_used_when_the_server_clock_is_ah
     places = CopyPlaces(shelf, None)
     await Evictor(shelf, places, table, DayAhead(), Pressure(), RecordedEvents()).make_room()
     assert paths.finished.exists()
+
+
+async def test_bytes_that_a_loop_has_just_written_are_counted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is promised is asked by the loop that writes, after the disk: a thread would ask between a write and its
+    note, and a copy would go for nothing.
+    """
+    asked: list[tuple[str, bool]] = []
+    listed = Shelf.held
+
+    def held(shelf: Shelf) -> list[Held]:
+        asked.append(("held", threading.current_thread() is threading.main_thread()))
+        return listed(shelf)
+
+    def promised() -> int:
+        asked.append(("promised", threading.current_thread() is threading.main_thread()))
+        return 0
+
+    monkeypatch.setattr(Shelf, "held", held)
+    shelf = Shelf(tmp_path, budget=1 << 20, grace=60.0)
+    table = cast(ArchiveTable, SimpleNamespace(promised=promised, close_idle=lambda: None))
+    pressure = Pressure()
+    pressure.add(1, full=True)
+    await Evictor(shelf, CopyPlaces(shelf, None), table, SystemClock(), pressure, RecordedEvents()).make_room()
+    assert asked[-2:] == [("held", False), ("promised", True)]
 
 
 async def test_pressure_is_taken_once() -> None:

@@ -61,7 +61,7 @@ def test_shelf_counts_what_files_take_on_disk(shelf: Shelf) -> None:
 def test_shelf_of_a_folder_that_is_not_there_holds_nothing(shelf: Shelf) -> None:
     """Before the first archive there is no folder."""
     assert shelf.held() == []
-    assert shelf.make_room(NOW)[0] == []
+    assert shelf.make_room(NOW, shelf.held())[0] == []
     assert shelf.free_space() > 0
 
 
@@ -83,7 +83,7 @@ def test_shelf_evicts_unfinished_copies_first_then_the_longest_unused(shelf: She
     put(shelf, 4, finished=False, ago=200)
     order: list[str] = []
     for wanted in (7, 8, 9, 10):
-        order += shelf.make_room(NOW, wanted=wanted * MIB)[0]
+        order += shelf.make_room(NOW, shelf.held(), wanted=wanted * MIB)[0]
     assert order == [name(4), name(3), name(1), name(2)]
     assert names(shelf.held()) == set()
 
@@ -92,8 +92,8 @@ def test_shelf_evicts_no_more_than_it_must(shelf: Shelf) -> None:
     """Within the budget nothing goes; one over it, one goes."""
     for number in range(9):
         put(shelf, number, ago=1000 - number)
-    assert shelf.make_room(NOW)[0] == []
-    assert shelf.make_room(NOW, wanted=MIB)[0] == [name(0)]
+    assert shelf.make_room(NOW, shelf.held())[0] == []
+    assert shelf.make_room(NOW, shelf.held(), wanted=MIB)[0] == [name(0)]
     assert len(names(shelf.held())) == 8
 
 
@@ -103,7 +103,7 @@ def test_shelf_evicts_some_way_ahead_when_it_holds_many(shelf: Shelf, monkeypatc
     shelf.budget = 10 * MIB
     for number in range(10):
         put(shelf, number, ago=1000 - number)
-    gone, left = shelf.make_room(NOW)
+    gone, left = shelf.make_room(NOW, shelf.held())
     assert gone == [name(0)]
     assert left == sum(each.taken for each in shelf.held()) <= 10 * MIB - 10 * MIB // 50
 
@@ -115,28 +115,28 @@ def test_shelf_evicts_nothing_that_is_in_use(shelf: Shelf) -> None:
     spool = opened(shelf, 1)
     os.utime(shelf.paths(name(1)).lock, (NOW - 400, NOW - 400))
     assert not shelf.evict(name(1))
-    assert shelf.make_room(NOW, wanted=10 * MIB)[0] == [name(2)]
+    assert shelf.make_room(NOW, shelf.held(), wanted=10 * MIB)[0] == [name(2)]
     assert spool.paths.finished.exists()
     spool.close()
-    assert shelf.make_room(NOW, wanted=10 * MIB)[0] == [name(1)]
+    assert shelf.make_room(NOW, shelf.held(), wanted=10 * MIB)[0] == [name(1)]
     assert not spool.paths.finished.exists()
 
 
 def test_shelf_evicts_nothing_that_was_just_handed_over(shelf: Shelf) -> None:
     """nginx may still be about to open it: a minute's grace after its last use, and a touch is a use."""
     put(shelf, 1, ago=59)
-    assert shelf.make_room(NOW, wanted=10 * MIB)[0] == []
-    assert shelf.make_room(NOW + 1, wanted=10 * MIB)[0] == [name(1)]
+    assert shelf.make_room(NOW, shelf.held(), wanted=10 * MIB)[0] == []
+    assert shelf.make_room(NOW + 1, shelf.held(), wanted=10 * MIB)[0] == [name(1)]
     put(shelf, 2, ago=1000)
     shelf.touch(name(2))
     used = shelf.paths(name(2)).lock.stat().st_mtime
-    assert shelf.make_room(used + 59, wanted=10 * MIB)[0] == []
+    assert shelf.make_room(used + 59, shelf.held(), wanted=10 * MIB)[0] == []
 
 
 def test_shelf_evicts_when_the_clock_was_set_back(shelf: Shelf) -> None:
     """Last uses that lie in the future keep no copies for as long as the clock went back."""
     put(shelf, 1)
-    assert shelf.make_room(NOW - 86_400, wanted=10 * MIB)[0] == [name(1)]
+    assert shelf.make_room(NOW - 86_400, shelf.held(), wanted=10 * MIB)[0] == [name(1)]
 
 
 def test_opening_an_archive_is_a_use_of_it(shelf: Shelf) -> None:
@@ -234,11 +234,11 @@ def test_shelf_leaves_room_to_others_on_its_disk(shelf: Shelf, monkeypatch: pyte
     disk = on_disk(shelf, monkeypatch, used=50 * MIB)
     shelf.look()
     assert shelf.room() == shelf.budget
-    assert shelf.make_room(NOW)[0] == []
+    assert shelf.make_room(NOW, shelf.held())[0] == []
     disk.used = 90 * MIB + MIB // 2
     shelf.look()
     assert shelf.room() == 4 * MIB + MIB // 2
-    assert shelf.make_room(NOW)[0] == [name(0), name(1)]
+    assert shelf.make_room(NOW, shelf.held())[0] == [name(0), name(1)]
     assert not shelf.fits(MIB)
     disk.used = 0
     assert shelf.fits(MIB)
