@@ -251,7 +251,8 @@ class Planning:
     def _number(self) -> None:
         """Make the names that were learned unique among all: what the client named keeps its name."""
         entries = self.manifest.entries
-        learned = [index for index in self._names if index not in self._errors]
+        # In the entries' order, not that in which their origins answered: the same answers give the same archive.
+        learned = sorted(index for index in self._names if index not in self._errors)
         if not learned:
             return
         others = [index for index in range(len(entries)) if index not in self._names and index not in self._errors]

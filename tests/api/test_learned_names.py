@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.gateway import Gateway
-from tests.support.origin import File, Origin
+from tests.support.origin import File, Origin, Status
 
 PDF = ("Content-Type", "application/pdf")
 HTML = ("Content-Type", "text/html; charset=utf-8")
@@ -38,6 +38,16 @@ def test_files_have_the_names_that_their_origins_give(gateway: Gateway, origin: 
     gateway.until(hash)
     members = gateway.client.get(f"/api/archive/status/{hash}", params={"entries": "1"}).json()["members"]
     assert [member["name"] for member in members] == names
+
+
+def test_names_are_numbered_in_the_entries_order(gateway: Gateway, origin: Origin) -> None:
+    """An origin that answers last does not change the name: the same answers give the same archive."""
+    first, second = (File(b"%d" % number, fields=(disposed("a.pdf"),)) for number in range(2))
+    origin.serve("/ordered/0", Status(500), Status(500), first)
+    origin.serve("/ordered/1", second)
+    hash = gateway.create(urls=[origin.url(f"/ordered/{number}") for number in range(2)])["archive_hash"]
+    with opened(gateway, hash) as archive:
+        assert {name: archive.read(name) for name in archive.namelist()} == {"a.pdf": b"0", "a (2).pdf": b"1"}
 
 
 def test_name_that_the_client_gave_is_another_archive(gateway: Gateway, origin: Origin) -> None:
