@@ -198,7 +198,7 @@ class Parts:
         budget = Budget(repository, clock, _keeping(settings))
         creates = Creates(
             Kept(repository, UploadPins(self.uploads), shelf, secrets.keys, vault, budget, objects),
-            Generations(repository, vault, secrets.keys, clock, budget, removal),
+            Generations(repository, vault, secrets.keys, clock, budget, removal, pulling.registry),
             *(loader, builds, statuses, owners, announcements, events),
         )
         watches = Watches(

@@ -17,17 +17,17 @@ from streamzip.clock import Clock
 from streamzip.manifest.model import Manifest
 from streamzip.manifest.parse import CreateRequest
 from streamzip.origins.kinds import may_pass
+from streamzip.origins.registry import Registry
 from streamzip.store.repository import Repository
 from streamzip.store.rows import ArchiveRow
 from streamzip.store.states import ArchiveState
 from streamzip.store.vault import Vault
-from streamzip.urls.urls import origin_of
 
 SAMPLE: Final = 64  # entries whose origins are looked at: of 100,000 that would take half a second
 
 
 class Generations:
-    """The generations of manifests."""
+    """The generations of manifests. `registry`: knows the origin of each file."""
 
     def __init__(
         self,
@@ -37,6 +37,7 @@ class Generations:
         clock: Clock,
         budget: Budget,
         removal: Removal,
+        registry: Registry,
     ) -> None:
         self._repository = repository
         self._vault = vault
@@ -44,6 +45,7 @@ class Generations:
         self._clock = clock
         self._budget = budget
         self._removal = removal
+        self._registry = registry
 
     async def of(self, request: CreateRequest, until: float | None) -> tuple[Manifest, ArchiveRow, bool]:
         """Return the manifest in its generation, its archive's row, and whether that stands already: then `until`
@@ -78,7 +80,7 @@ class Generations:
             owner=manifest.owner,
             expires_at=self._budget.unread_until() if until is None else until,
             lapses=until is None and self._budget.keeping.unread is not None,
-            origin=_main_origin(manifest),
+            origin=main_origin(manifest, self._registry),
         )
 
     async def _standing(self, keys: Sequence[str], until: float | None) -> ArchiveRow | None:
@@ -110,9 +112,12 @@ class Generations:
         return None
 
 
-def _main_origin(manifest: Manifest) -> str | None:
-    """Return the origin of most entries, of a sample of them; None where most are not on the web."""
-    entries = manifest.entries
-    urls = [entry.url for entry in entries[:: -(-len(entries) // SAMPLE)]]
-    origins = Counter(origin_of(url) if url[:4].lower() == "http" else None for url in urls)
-    return origins.most_common(1)[0][0]
+def main_origin(manifest: Manifest, registry: Registry) -> str | None:
+    """Return the origin (`host:port`) of most files, of a sample of them; None where most come over no network.
+
+    An object of a bucket counts at the bucket's endpoint, a location of an upstream's list at its file server.
+    """
+    files = [entry.url for entry in manifest.entries if not entry.is_folder]
+    origins = Counter(registry.origin(url) for url in files[:: max(1, -(-len(files) // SAMPLE))])
+    origin = origins.most_common(1)[0][0] if origins else ""
+    return None if origin == "" or origin.endswith(":") else origin

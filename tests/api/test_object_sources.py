@@ -12,6 +12,7 @@ from io import BytesIO
 import httpx
 import pytest
 
+from streamzip.access.api_keys import new_key
 from tests.support import seaweedfs
 from tests.support.gateway import Gateway
 from tests.support.origin import File, Origin, Pattern, Reply, Request, Status
@@ -20,6 +21,7 @@ from tests.support.seaweedfs import Bucket
 pytestmark = pytest.mark.needs("seaweedfs")
 
 LARGE = Pattern(9 << 20)  # of two parts
+ADMIN, ADMIN_LINE = new_key("root")
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +71,7 @@ def gateway(
             environment.setenv(name, value)
         environment.setenv("AWS_SHARED_CREDENTIALS_FILE", str(folder / "credentials"))
         environment.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", scripted.url("/metadata"))
-        own = {"compat": "esri", "upstream": scripted.url(""), "upstream_via": "secret"}
+        own = {"compat": "esri", "upstream": scripted.url(""), "upstream_via": "secret", "admin_keys": ADMIN_LINE}
         with Gateway(folder / "data", object_sources=",".join(sources), **own) as gateway:
             yield gateway
     assert not scripted.requests("/metadata")  # the machine's own credentials are asked for by `chain` alone
@@ -120,6 +122,8 @@ def test_private_object_comes_in_parts_and_resumes(gateway: Gateway, buckets: di
     assert int(whole.headers["content-length"]) == len(whole.content)
     rest = gateway.get(hash, {"Range": "bytes=5000000-", "If-Range": whole.headers["etag"]})
     assert (rest.status_code, rest.content) == (206, whole.content[5_000_000:])
+    shown = gateway.client.get(f"/api/admin/archives/{hash}", headers={"Authorization": f"Bearer {ADMIN}"})
+    assert shown.json()["origin"] == seaweedfs.shared().authority  # where it counts for the queues' shares
 
 
 def test_bucket_of_google_is_read_with_hmac_keys(gateway: Gateway, buckets: dict[str, Bucket]) -> None:
