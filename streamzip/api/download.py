@@ -15,7 +15,7 @@ from streamzip.clock import Clock
 from streamzip.config import Settings
 from streamzip.edge.accel import ANNOUNCED_KEY
 from streamzip.edge.disposition import attachment
-from streamzip.edge.problem_document import ProblemResponse
+from streamzip.edge.problem_document import http_1_1_needed
 from streamzip.edge.representation import Representation, respond
 from streamzip.edge.request_log import about
 from streamzip.edge.sending import HandedOver
@@ -73,12 +73,7 @@ class Downloads:
             headers = _headers(facts)
             by_nginx = facts.finished and self._settings.sendfile == "x-accel" and self._may_hand_over(request)
             if facts.length is None and request.scope["http_version"] == "1.0":
-                # Without a length only chunks can tell the end from a break, and HTTP/1.0 has none (RFC 9112 §7.1).
-                wanted = (
-                    "Ask again with HTTP/1.1, or once the archive is completed. Behind nginx that is set by "
-                    "`proxy_http_version 1.1`."
-                )
-                return ProblemResponse(505, "http_version", "HTTP/1.1 is needed", wanted)
+                return http_1_1_needed("once the archive is completed")
             selected = Representation(
                 noun="archive",
                 headers=headers,

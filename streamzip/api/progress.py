@@ -11,7 +11,7 @@ from starlette.responses import Response
 from streamzip.api.archives import Archives
 from streamzip.archives.watching import Snapshot, Watches
 from streamzip.edge.fields import NO_STORE
-from streamzip.edge.problem_document import ProblemResponse
+from streamzip.edge.problem_document import http_1_1_needed
 from streamzip.edge.representation import bodyless
 from streamzip.edge.sending import StreamedResponse
 from streamzip.errors import NotFound, TooMany
@@ -36,8 +36,7 @@ class Progress:
         if first.final and request.headers.get("last-event-id") == first.id:
             return Response(status_code=204, headers=NO_STORE)  # to a browser: do not come again
         if request.scope["http_version"] == "1.0":
-            # Without chunks it could not tell the end from a break (RFC 9112 §7.1).
-            return ProblemResponse(505, "http_version", "HTTP/1.1 is needed", "Ask for the status instead.")
+            return http_1_1_needed("for the status instead")
         headers = NO_STORE | {"Content-Type": EVENTS, "X-Accel-Buffering": "no"}
         if request.method == "HEAD":
             return bodyless(headers)

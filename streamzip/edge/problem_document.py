@@ -42,6 +42,12 @@ class ProblemResponse(Response):
         super().__init__(body, status, headers)
 
 
+def http_1_1_needed(instead: str) -> Response:
+    """Return 505 for what only chunks can end (RFC 9112 §7.1); `instead` says what HTTP/1.0 may ask for."""
+    detail = f"Ask by HTTP/1.1, or {instead}. Behind nginx that is set by `proxy_http_version 1.1`."
+    return ProblemResponse(505, "http_version", "HTTP/1.1 is needed", detail)
+
+
 def respond(problem: Problem) -> Response:
     """Return the problem as a response."""
     response = ProblemResponse(

@@ -190,6 +190,29 @@ def test_a_finished_copy_has_the_live_answers_headers(stack: Stack, origin: Orig
     assert head.headers["etag"] == etag
 
 
+def test_whoever_comes_past_nginx_has_the_copy_from_the_gateway_itself(
+    stack: Stack, origin: Origin, prefix: str
+) -> None:
+    """A hand-over that nobody takes is 200 without a byte: only a trusted proxy's word counts, and the log says once
+    that it was missing.
+    """
+    origin.serve(f"{prefix}/a", File(Pattern(MIB)))
+    hash = stack.create(origin.url(f"{prefix}/a"))["archive_hash"]
+    path = f"/archive/get/{hash}.zip"
+    whole = stack.client.get(path).content
+    stack.gateway.until(hash)
+    announced = {"X-Sendfile-Type": "X-Accel-Redirect"}
+    stranger = httpx.HTTPTransport(local_address="127.0.0.2")  # nginx is 127.0.0.1
+    with httpx.Client(base_url=stack.gateway.base, trust_env=False, transport=stranger) as client:
+        answers = [client.get(path, headers=announced), client.get(path), stack.gateway.client.get(path)]
+    for answer in answers:
+        assert answer.status_code == 200
+        assert "x-accel-redirect" not in answer.headers
+        assert answer.content == whole
+    told = [line for line in stack.gateway.log if line["event"] == "copies_not_handed_over"]
+    assert [line["level"] for line in told] == ["warning"] * (stack.copies == "x-accel")
+
+
 @pytest.mark.alone
 def test_a_download_begun_live_ends_from_the_finished_copy(stack: Stack, origin: Origin, prefix: str) -> None:
     """The ETag is the one that nginx gives the file: a resume may cross from the gateway's bytes to nginx's."""

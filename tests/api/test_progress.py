@@ -135,10 +135,12 @@ def test_events_do_not_hold_up_the_end_of_the_process(launch: Launch, origin: Or
 
 
 def test_events_need_http_1_1(launch: Launch, origin: Origin) -> None:
-    """A client without chunks could not tell the end from a break."""
+    """A client without chunks could not tell the end from a break; the proxy's setting is named, as for downloads."""
     gateway = launch()
     origin.serve("/told/e", File(b"bytes"))
     hash = gateway.create(urls=[origin.url("/told/e")])["archive_hash"]
     with socket.create_connection(("127.0.0.1", gateway.port), 10) as old:
         old.sendall(f"GET /api/archive/events/{hash} HTTP/1.0\r\nHost: a\r\n\r\n".encode())
-        assert b" 505 " in old.recv(4096).partition(b"\r\n")[0]
+        refused = b"".join(iter(lambda: old.recv(4096), b""))
+        assert b" 505 " in refused.partition(b"\r\n")[0]
+        assert b"`proxy_http_version 1.1`" in refused

@@ -154,11 +154,14 @@ def test_open_archive_goes_on_growing_after_a_kill(own: Gateway, origin: Origin)
 
 
 def test_http_1_0_never_gets_chunks(gateway: Gateway, origin: Origin) -> None:
-    """An open archive that grows is refused; an exact one, and a completed one, have their length."""
+    """An open archive that grows is refused, with the proxy's setting for whom one is in between; an exact one, and a
+    completed one, have their length.
+    """
     hash = gateway.create(**serve(origin, "old"))["archive_hash"]
     request = f"GET /archive/get/{hash}.zip HTTP/1.0\r\nHost: a\r\n\r\n"
     refused = raw(gateway, request)
     assert refused.startswith(b"HTTP/1.1 505 ")
+    assert b"`proxy_http_version 1.1`" in refused
     assert b"transfer-encoding" not in refused.lower()
     whole = gateway.download(hash)
     gateway.until(hash)

@@ -49,6 +49,16 @@ def test_compose_gives_the_gateway_time_and_memory_for_its_settings(compose: dic
         assert service["logging"]["options"].keys() == {"max-size", "max-file"}
 
 
+@pytest.mark.parametrize("name", ["nginx.conf", "nginx-cluster.conf", "kubernetes/cluster/nginx.conf"])
+def test_nginx_compresses_nothing(name: str) -> None:
+    """nginx takes ETag's strength and the length from what it compresses (ngx_http_gzip_module): whatever a
+    distribution's defaults say, an archive passes as it is.
+    """
+    conf = (ROOT / "deploy" / name).read_text()
+    assert re.search(r"^ {4}gzip off;", conf, re.MULTILINE)
+    assert not re.search(r"^\s*(gzip on|gunzip on)", conf, re.MULTILINE)
+
+
 def test_kubernetes_gives_the_gateway_time_and_memory_for_its_settings(resources: dict[str, Any]) -> None:
     """The same, and what of Kubernetes' own variables would be taken for settings is left out."""
     pod = resources["Deployment"]["spec"]["template"]["spec"]
