@@ -7,8 +7,10 @@ RUN := .venv/.run
 DEV := .venv/.dev
 PEERS := .venv/peers
 ARGS ?=
-# What runs a gateway end to end, on PostgreSQL too: in CI a part of it, in `make prove` all of it.
+# What runs a gateway end to end, on PostgreSQL too: in CI a part of it, in `make prove` all of it. PostgreSQL 18 gets
+# that part, and the contracts of the store and of its jobs, which CI holds Debian's PostgreSQL to.
 ON_POSTGRESQL_SHORT := tests/api/test_main_flow.py tests/api/test_webhooks.py tests/api/test_keys.py tests/api/test_nodes.py
+CONTRACTS := tests/contract/store tests/contract/jobs
 ON_POSTGRESQL := tests/api tests/security tests/resilience/test_kill.py tests/resilience/test_webhook_kills.py
 
 help: ## this list
@@ -48,6 +50,8 @@ coverage: $(DEV) ## the tests with every line and branch counted, child processe
 prove: $(DEV) ## the slow proofs: gigabytes, minutes (they need scripts/test-tools --slow, for a browser)
 	scripts/test -m slow --timeout 1800 $(ARGS)
 	$(if $(ARGS),,scripts/test -n 2 --postgresql $(ON_POSTGRESQL))
+	$(if $(ARGS),,scripts/test -n 2 --postgresql-version 18 $(CONTRACTS))
+	$(if $(ARGS),,scripts/test -n 2 --postgresql-version 18 --postgresql $(ON_POSTGRESQL_SHORT))
 
 bench: $(DEV) $(if $(shell command -v npm),$(PEERS)) ## the speed claims beside nginx and others (QUICK=1; ARGS="small far")
 	STREAMZIP_BENCH_NODE=$${STREAMZIP_BENCH_NODE-$(if $(shell command -v npm),$(CURDIR)/$(PEERS))} \

