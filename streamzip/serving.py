@@ -133,7 +133,7 @@ async def _serve(settings: Settings, alone: bool, sockets: Sequence[socket.socke
     hangup.listen(partial(read_keys_again, parts.secrets, settings))
     memory.keep_what_is_loaded()
     if parent is not None:  # a worker whose supervisor was killed ends as well: nobody would start it again
-        loop.add_reader(parent.sentinel, setattr, server, "should_exit", True)
+        loop.add_reader(parent.sentinel, server.end)
     try:
         await server.serve(sockets=list(sockets))
     finally:

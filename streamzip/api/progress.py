@@ -17,8 +17,6 @@ from streamzip.edge.sending import StreamedResponse
 from streamzip.errors import NotFound, TooMany
 from streamzip.guards.rates import client_of
 
-SPEAK_EVERY: Final = 25.0  # seconds; proxies take a silent connection for a dead one, nginx after 60
-
 EVENTS: Final = "text/event-stream"
 
 
@@ -62,7 +60,7 @@ class Progress:
                         yield f", {links[1:]}\n\n".encode()
                     if snapshot.final or watched.ended:
                         return
-                    if not await watched.changed(snapshot, within=SPEAK_EVERY):
+                    if not await watched.changed(snapshot):
                         yield b": still here\n\n"
         except (NotFound, TooMany):  # deleted, or the last place was taken meanwhile: whoever asks again is told so
             return

@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_EVERY: Final = 1.0  # seconds; another process may be the one that pulls
 LOOKS_AT_ONCE: Final = 4
+REMIND_EVERY: Final = 25.0  # seconds; proxies take a silent connection for a dead one, nginx after 60
 
 FINAL: Final = frozenset({"completed", "failed"})
 
@@ -69,24 +70,30 @@ class Watched:
     ended: bool = False
     elsewhere: bool = False
     marks: _Marks | None = None
-    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    told_at: float = 0.0  # monotonic seconds, when all who watch were last woken
+    _woken: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def changed(self, since: Snapshot, *, within: float) -> bool:
-        """Wait for another snapshot than `since`, or the end; False where neither came `within` so many seconds."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within):
-                while self.snapshot is since and not self.ended:
-                    await self._changed.wait()
+    async def changed(self, since: Snapshot) -> bool:
+        """Wait for another snapshot than `since`, or the end; False where only a reminder came."""
+        if self.snapshot is since and not self.ended:
+            await self._woken.wait()
         return self.snapshot is not since or self.ended
 
-    def tell(self, snapshot: Snapshot | None) -> None:
+    def tell(self, snapshot: Snapshot | None, now: float) -> None:
         """Give the watchers a newer snapshot; None: there is nothing more to tell."""
         if snapshot is None:
             self.ended = True
         else:
             self.snapshot = snapshot
-        self._changed.set()
-        self._changed = asyncio.Event()
+        self.remind(now)
+
+    def remind(self, now: float) -> None:
+        """Wake the watchers, so that their connections are not silent for long. One timer for all of them: one for
+        each was a third of what idle watchers cost.
+        """
+        self.told_at = now
+        self._woken.set()
+        self._woken = asyncio.Event()
 
 
 class Watches:
@@ -147,7 +154,7 @@ class Watches:
     def watch(self, hash: str, client: str, first: Snapshot) -> Iterator[Watched]:
         """Watch the archive for as long as the context lasts. Raises TooMany."""
         self.check(hash, client)
-        watched = self._watched.setdefault(hash, Watched(hash, first))
+        watched = self._watched.setdefault(hash, Watched(hash, first, told_at=self._clock.monotonic()))
         watched.watchers += 1
         self._clients[client] += 1
         if self._looking is None:
@@ -174,13 +181,20 @@ class Watches:
                     await self._leaving.wait()
             if self._leaving.is_set():
                 for watched in self._watched.values():
-                    watched.tell(None)
+                    watched.tell(None, self._clock.monotonic())
                 break
+            self._remind()
             try:
                 await self._look_at_all()
             except Exception:
                 logger.exception("watching archives failed unexpectedly")
         self._looking = None
+
+    def _remind(self) -> None:
+        now = self._clock.monotonic()
+        for watched in self._watched.values():
+            if now - watched.told_at >= REMIND_EVERY:
+                watched.remind(now)
 
     async def _look_at_all(self) -> None:
         hashes = list(self._watched)
@@ -247,8 +261,8 @@ class Watches:
             snapshot = Snapshot.of(look)
             watched.marks, watched.elsewhere = marks, look.elsewhere
             if snapshot.id != watched.snapshot.id:
-                watched.tell(snapshot)
+                watched.tell(snapshot, self._clock.monotonic())
 
     def _end(self, watched: Watched) -> None:
-        watched.tell(None)
+        watched.tell(None, self._clock.monotonic())
         self._forget(watched)

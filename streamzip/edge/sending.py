@@ -5,6 +5,7 @@ completed.
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import AsyncGenerator, Awaitable
 from typing import TypeVar
@@ -163,7 +164,7 @@ class StreamedResponse(Response):
         """
         taken_before, idle = -1, 0.0
         while idle < self._write_timeout:
-            await asyncio.sleep(every)
+            await asyncio.sleep(_until_others_look(every))
             untaken = connection.untaken()
             if self._all_given and not untaken:
                 return False
@@ -198,6 +199,14 @@ async def unless_left(receive: Receive, work: Awaitable[T]) -> T:
     if working.cancelled():
         raise ClientDisconnect
     return working.result()
+
+
+def _until_others_look(seconds: float) -> float:
+    """Return how long to sleep, `seconds` or a second more, so that the looks of all responses fall together: hundreds
+    of silent ones wake the process once a second.
+    """
+    now, grain = time.monotonic(), min(1.0, seconds)
+    return math.ceil((now + seconds) / grain) * grain - now
 
 
 async def _left(receive: Receive) -> None:

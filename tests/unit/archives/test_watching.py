@@ -106,3 +106,31 @@ async def test_store_is_asked_only_when_it_was_written_to(tmp_path: Path, monkey
         world.version, world.stamp = 2, STAMP._replace(code="entry_failed")
         assert await world.round() == 1
         assert world.asked == 5
+
+
+async def test_watchers_of_an_archive_that_stays_as_it_is_are_reminded_before_their_proxies_give_up(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    """All of them at once, by the one timer that looks; one who was just told something is not reminded."""
+    world, clock = World(tmp_path), SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(watching, "LOOK_EVERY", 3600.0)
+    monkeypatch.setattr(world.watches, "_clock", SimpleNamespace(monotonic=lambda: clock.now, wall=lambda: clock.now))
+    first = await world.watches.first(HASH)
+    with world.watches.watch(HASH, "client", first) as watched, world.watches.watch(HASH, "other", first):
+        waiting = [asyncio.create_task(watched.changed(first)) for _ in range(2)]
+        for seconds, reminded in ((watching.REMIND_EVERY - 0.1, [False, False]), (0.1, [True, True])):
+            clock.now += seconds
+            world.watches._remind()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            assert [task.done() for task in waiting] == reminded
+        assert [task.result() for task in waiting] == [False, False]  # nothing is new
+        clock.now += 1.0
+        await world.round()
+        assert await watched.changed(first)
+        told = asyncio.create_task(watched.changed(watched.snapshot))
+        clock.now += watching.REMIND_EVERY - 0.1
+        world.watches._remind()
+        await asyncio.sleep(0)
+        assert not told.done()
+        told.cancel()

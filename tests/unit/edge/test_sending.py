@@ -1,12 +1,14 @@
 """How a response that cannot be completed ends its connection."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from typing import Any, cast
 
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from streamzip.edge import sending
 from streamzip.edge.connection import SCOPE_KEY, Connection
 from streamzip.edge.sending import StreamedResponse
 from streamzip.errors import NotReady
@@ -130,3 +132,13 @@ async def test_others_have_their_turn_between_the_runs_of_a_client_that_takes_al
     )
     beside.cancel()
     assert turns >= 100
+
+
+@pytest.mark.parametrize(("every", "moments", "at"), [(15.0, (7.2, 7.9), 23.0), (0.25, (7.3, 7.49), 7.75)])
+def test_looks_at_what_readers_take_fall_together(
+    every: float, moments: tuple[float, ...], at: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Never sooner than was asked for, and at most a second, or as much again, later."""
+    for now in moments:
+        monkeypatch.setattr(time, "monotonic", lambda now=now: now)
+        assert now + sending._until_others_look(every) == pytest.approx(at)
