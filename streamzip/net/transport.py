@@ -57,8 +57,7 @@ class OriginTransport:
         self._guard = guard
         self._addresses = AddressLimit(at_address)
         self._resolver = Resolver() if resolver is None else resolver
-        self._tls = ssl.create_default_context(cafile=ca_file)
-        self._tls.set_alpn_protocols(["http/1.1"])
+        self._tls = None if ca_file is None else _tls(ca_file)  # a file that cannot be read is told of at the start
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
         self._idle: dict[tuple[str, str], dict[Connection, None]] = {}  # by scheme and origin; the last used one last
@@ -137,13 +136,14 @@ class OriginTransport:
                 self._idle.pop(key, None)
 
         secure = target.scheme == "https"
+        tls = self._secured() if secure else None
         try:
             async with asyncio.timeout(self._connect_timeout) as within:
                 connected, address = await self._dial(target, within)
                 _, connection = await asyncio.get_running_loop().create_connection(
                     lambda: Connection(self._buffers, self._read_timeout, free, lost, address),
                     sock=connected,
-                    ssl=self._tls if secure else None,
+                    ssl=tls,
                     server_hostname=target.host.rstrip(".") if secure else None,
                 )
         except BlockedAddressError:
@@ -155,6 +155,12 @@ class OriginTransport:
             raise NotReached("the origin could not be reached") from error
         self._all.add(connection)
         return connection
+
+    def _secured(self) -> ssl.SSLContext:
+        """Return what secures connections. The system's authorities are read for the first of them: it takes 20 ms."""
+        if self._tls is None:
+            self._tls = _tls(None)
+        return self._tls
 
     async def _dial(self, target: Target, within: asyncio.Timeout) -> tuple[socket.socket, str | None]:
         """Return a connected socket, and the address that it is counted at."""
@@ -188,6 +194,12 @@ class OriginTransport:
             if idle:
                 next(iter(idle)).drop()
                 return
+
+
+def _tls(ca_file: Path | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca_file)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 def _request(method: str, target: Target, fields: Iterable[tuple[str, str]], content: bytes) -> bytes:

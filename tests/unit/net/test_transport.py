@@ -81,6 +81,14 @@ async def test_transport_reaches_what_the_operator_allows() -> None:
         assert await read(await transport.get(origin.url("/a"), PLAIN)) == b"bytes"
 
 
+async def test_transport_reads_no_authorities_where_nothing_is_secured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take 20 ms of the processor: a tenth of what a command takes to zip a small file."""
+    monkeypatch.delattr(ssl, "create_default_context")
+    async with Origin() as origin, transport_to(origin.authority) as transport:
+        origin.serve("/a", File(b"bytes"))
+        assert await read(await transport.get(origin.url("/a"), PLAIN)) == b"bytes"
+
+
 @pytest.mark.parametrize(
     ("allowed", "url"), [("localhost:1", "http://LocalHost:1/"), ("[::1]:1", "http://[0:0:0:0:0:0:0:1]:1/")]
 )
