@@ -1,6 +1,7 @@
 """`python -m benchmarks`: every workload, or those named; prints Markdown. `simulate` simulates many gateways."""
 
 import argparse
+import os
 import shutil
 import signal
 import sys
@@ -56,6 +57,7 @@ def main() -> None:
         parser.error(f"no such workload: {', '.join(sorted(unknown))}")
     # `timeout` and CI end it so: by default Python would stop here, and leave servers and gigabytes of memory behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as installed, nothing is compiled anew by each start
     root, data = (
         Path(tempfile.mkdtemp(prefix="streamzip-bench-", dir=folder)) for folder in (asked.memory, asked.disk)
     )
