@@ -1,13 +1,13 @@
 """The health checks of operators and orchestrators."""
 
 import asyncio
-from importlib.metadata import version
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from streamzip.errors import Damaged, NotReady
 from streamzip.gateway import Gateway
+from streamzip.version import VERSION
 
 
 class Health:
@@ -19,7 +19,7 @@ class Health:
 
     async def healthz(self, _: Request) -> Response:
         """GET /healthz: the process answers."""
-        return JSONResponse({"status": "ok", "version": version("streamzip")}, headers={"Cache-Control": "no-store"})
+        return JSONResponse({"status": "ok", "version": VERSION}, headers={"Cache-Control": "no-store"})
 
     async def readyz(self, _: Request) -> Response:
         """GET /readyz: the store and the disk take an archive too. Whatever is wrong is a 503: send no clients."""

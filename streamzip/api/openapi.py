@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
-from importlib.metadata import version
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -13,6 +12,7 @@ from streamzip.api.answers import ProblemDocument
 from streamzip.api.contract import HTML, JSON, Operation
 from streamzip.guards.access import Access
 from streamzip.guards.auth import COOKIE
+from streamzip.version import VERSION
 from streamzip.web.told import LINK_PATHS
 
 PROBLEM = "application/problem+json"
@@ -64,7 +64,7 @@ def document(operations: Sequence[Operation], server: str = "/") -> dict[str, An
         "openapi": "3.1.0",
         "info": {
             "title": "streamzip",
-            "version": version("streamzip"),
+            "version": VERSION,
             "description": _ABOUT,
             "license": {"name": "MIT", "identifier": "MIT"},
         },

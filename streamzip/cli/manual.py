@@ -2,13 +2,13 @@
 
 import sys
 from collections.abc import Iterator
-from importlib.metadata import version
 from typing import Any
 
 import typer
 
-from streamzip.cli import app
+from streamzip.cli.commands import command_line
 from streamzip.cli.serving import WithSettings
+from streamzip.version import VERSION
 
 EXITS = (
     ("0", "done"),
@@ -29,8 +29,8 @@ def manual() -> str:
 
 
 def _lines() -> Iterator[str]:
-    root: Any = typer.main.get_command(app)
-    yield f'.TH STREAMZIP 1 "" "streamzip {version("streamzip")}" "User Commands"'
+    root: Any = typer.main.get_command(command_line())
+    yield f'.TH STREAMZIP 1 "" "streamzip {VERSION}" "User Commands"'
     yield from (".SH NAME", "streamzip \\- a list of URLs in, one resumable zip out")
     yield from (".SH SYNOPSIS", ".B streamzip", ".I COMMAND", "[OPTIONS] ...")
     yield from (".SH DESCRIPTION", _escaped(root.help))

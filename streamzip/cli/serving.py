@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 from typer import Context
-from typer.core import TyperCommand
 
 from streamzip.cli.ending import stop
+from streamzip.cli.parsing import Command
 from streamzip.process import hangup
 from streamzip.setup_error import SetupError
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from streamzip.config import Settings
 
 
-class WithSettings(TyperCommand):
+class WithSettings(Command):
     """A command with a flag for each setting. They are made when its flags are looked at, and its function finds what
     was given in the context.
     """

@@ -13,6 +13,7 @@ import typer
 from streamzip.cli.documents import DryRun, LeftOutEntry, NamedSize, Zipped
 from streamzip.cli.ending import FAILED, SOME_LEFT_OUT, STOPPED, WRONG_USAGE, stop
 from streamzip.cli.lists import entries_in
+from streamzip.cli.loading import loading
 from streamzip.cli.output import Json, Meter, Quiet, meter, print_json, say, size, tell
 from streamzip.urls.addresses import NOT_PUBLIC
 
@@ -78,10 +79,11 @@ def zip_(
         stop("the zip goes to stdout, where JSON cannot stand beside it", code=WRONG_USAGE)
     rate = None if limit_rate is None else _rate(limit_rate)
     items = _items(sources or (), input_file, _fields(header or ()), name_template)
-    # Imported here: the other commands need not load the engine.
-    import uvloop
+    # Imported here: a wrong list need not load the engine.
+    with loading():
+        import uvloop
 
-    from streamzip import Origins, Zip
+        from streamzip import Origins, Zip
 
     filename = "archive.zip" if output == "-" else Path(output).name
     with _ending(items, resumes=output != "-" and not dry_run, piped=output == "-" and not dry_run):

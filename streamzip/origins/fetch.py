@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 from urllib.parse import quote, urljoin
 
@@ -32,6 +31,7 @@ from streamzip.origins.gate import Gate
 from streamzip.origins.recent import Recent
 from streamzip.urls.addresses import Exempt
 from streamzip.urls.urls import check_url, origin_of, target_of
+from streamzip.version import VERSION
 
 logger = logging.getLogger(__name__)
 
@@ -267,10 +267,7 @@ class Fetcher:
 
 def own_name() -> str:
     """Return the gateway's User-Agent."""
-    try:
-        return f"streamzip/{version('streamzip')}"
-    except PackageNotFoundError:  # run from a checkout that nobody installed
-        return "streamzip"
+    return f"streamzip/{VERSION}"
 
 
 def _step(url: str, fields: Fields) -> tracing.Step:

@@ -4,7 +4,6 @@ import asyncio
 import os
 import resource
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -15,6 +14,7 @@ from streamzip.edge.clients import Door
 from streamzip.jobs.port import Dispatcher
 from streamzip.origins.gate import Gate
 from streamzip.spool.memory import Memory
+from streamzip.version import VERSION
 
 EVERY: Final = 1.0  # seconds
 _SELDOM: Final = 10  # times less often: what costs a look at each open file
@@ -75,7 +75,7 @@ async def sample(*looked: Looked) -> None:
     """Look at these every second, and at the process, until cancelled."""
     loop, turn, spent = asyncio.get_running_loop(), 0, 0.0
     metrics.STARTS.add()
-    metrics.BUILD.set(1, version("streamzip"))
+    metrics.BUILD.set(1, VERSION)
     metrics.OPEN_FILES_LIMIT.set(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     while True:
         if turn % _SELDOM == 0:

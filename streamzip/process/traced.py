@@ -3,10 +3,10 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 
 from streamzip import tracing
 from streamzip.logs import event
+from streamzip.version import VERSION
 
 logger = logging.getLogger(__name__)
 
@@ -17,7 +17,7 @@ def traced() -> Iterator[None]:
     why: those variables are often set for every program of a machine, and the gateway is not to fail by them.
     """
     try:
-        endpoint = tracing.begin(version("streamzip"))
+        endpoint = tracing.begin(VERSION)
     except tracing.UnavailableError as error:
         event(logger, logging.WARNING, "traces_unavailable", detail=str(error))
     else:

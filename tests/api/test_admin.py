@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from streamzip.access.api_keys import new_key
 from streamzip.api import answers
-from streamzip.cli import app
+from streamzip.cli.commands import command_line
 from tests.support.gateway import Gateway
 from tests.support.origin import File, Origin
 
@@ -44,7 +44,7 @@ def ask(gateway: Gateway, method: str, path: str, key: str | None = ADMIN) -> ht
 def admin(gateway: Gateway, *arguments: str, by_folder: bool) -> Result:
     """Run `streamzip admin` on the gateway or its folder."""
     where = ["--data", str(gateway.data)] if by_folder else ["--server", gateway.base, "--key", ADMIN]
-    return CliRunner().invoke(app, ["admin", *arguments, *where])
+    return CliRunner().invoke(command_line(), ["admin", *arguments, *where])
 
 
 def test_only_an_admin_key_is_let_in(overseen: Gateway, gateway: Gateway) -> None:

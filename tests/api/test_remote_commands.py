@@ -19,7 +19,7 @@ from streamzip.access.api_keys import new_key
 from streamzip.access.keyring import KeyRing
 from streamzip.access.signed_links import SignedLinks
 from streamzip.api.answers import ArchiveCreated, ArchivePage, ArchiveStatus
-from streamzip.cli import app
+from streamzip.cli.commands import command_line
 from streamzip.cli.documents import Downloaded, Removed
 from tests.support.fixtures import Launch
 from tests.support.gateway import COMMAND, Gateway
@@ -196,7 +196,7 @@ def test_a_server_that_is_away_is_one_sentence(command: str, tmp_path: Path) -> 
     environment = {"STREAMZIP_SERVER": "http://127.0.0.1:9"}
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(tmp_path)
-        done = CliRunner().invoke(app, [command, *arguments], env=environment)
+        done = CliRunner().invoke(command_line(), [command, *arguments], env=environment)
     assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert done.stderr.startswith("streamzip: ") and "127.0.0.1:9 cannot be reached" in done.stderr
     assert list(tmp_path.iterdir()) == []

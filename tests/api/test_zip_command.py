@@ -16,7 +16,7 @@ import pytest
 from pydantic import TypeAdapter
 from typer.testing import CliRunner, Result
 
-from streamzip.cli import app
+from streamzip.cli.commands import command_line
 from streamzip.cli.documents import DryRun, Zipped
 from streamzip.library.saving import Part
 from tests.support.gateway import COMMAND, POLL
@@ -30,7 +30,7 @@ LISTED = 150  # bytes of a journal that lists some of it
 
 def run(*arguments: str, given: str | None = None) -> Result:
     """Run the command in this process."""
-    return CliRunner().invoke(app, ["zip", "--allow-private", *arguments], input=given)
+    return CliRunner().invoke(command_line(), ["zip", "--allow-private", *arguments], input=given)
 
 
 def begin(*arguments: str, **pipes: int) -> subprocess.Popen[bytes]:
@@ -130,7 +130,9 @@ def test_wrong_usage_is_one_sentence(arguments: list[str], sentence: str) -> Non
 
 def test_a_private_address_is_named_with_the_way_to_dial_it(tmp_path: Path) -> None:
     """Nobody is dialled; the URL is told, and the option."""
-    done = CliRunner().invoke(app, ["zip", "README.md", "http://127.0.0.1:8080/a", "-o", str(tmp_path / "out.zip")])
+    done = CliRunner().invoke(
+        command_line(), ["zip", "README.md", "http://127.0.0.1:8080/a", "-o", str(tmp_path / "out.zip")]
+    )
     assert done.exit_code == 2
     assert done.stderr == (
         "streamzip: http://127.0.0.1:8080/a: the address is not one of the public internet; --allow-private dials it\n"

@@ -11,7 +11,8 @@ from typing import Any, cast
 
 import pytest
 
-from streamzip import cli, errors
+from streamzip import errors
+from streamzip.cli.commands import command_line
 from streamzip.cli.flags import flags_of
 from streamzip.config import Settings, variable, variables
 from streamzip.edge.problems import _CODES
@@ -200,7 +201,8 @@ def test_operations_page_has_every_event() -> None:
 
 def test_command_line_page_has_every_command() -> None:
     """Each command has a heading, and each such heading a command."""
-    groups = [("", cli.app), *((f"{group.name} ", group.typer_instance) for group in cli.app.registered_groups)]
+    whole = command_line()
+    groups = [("", whole), *((f"{group.name} ", group.typer_instance) for group in whole.registered_groups)]
     commands = [
         f"streamzip {prefix}{command.name or command.callback.__name__}"
         for prefix, app in groups

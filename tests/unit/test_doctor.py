@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from streamzip.cli import app
+from streamzip.cli.commands import command_line
 from streamzip.config import Settings, variable
 from streamzip.data_folder import load_key_ring_text, prepare_data_dir
 from streamzip.doctor import examine
@@ -178,13 +178,13 @@ def test_copies_that_nginx_cannot_reach_are_a_failure(data: Path) -> None:
 def test_command_prints_a_line_each_and_fails_where_a_start_would(data: Path) -> None:
     """For a person, or as JSON for programs."""
     run = CliRunner()
-    whole = run.invoke(app, ["doctor", "--data", str(data)], env={"STREAMZIP_PORT": "0"})
+    whole = run.invoke(command_line(), ["doctor", "--data", str(data)], env={"STREAMZIP_PORT": "0"})
     assert whole.exit_code == 0
     assert "data folder" in whole.output
     (data / "secret.keys").write_text("")
-    wrong = run.invoke(app, ["doctor", "--data", str(data), "--json"], env={"STREAMZIP_PORT": "0"})
+    wrong = run.invoke(command_line(), ["doctor", "--data", str(data), "--json"], env={"STREAMZIP_PORT": "0"})
     assert wrong.exit_code == 1
     lines = [json.loads(line) for line in wrong.stdout.splitlines() if line.startswith("{")]
     assert {"failure"} == {line["level"] for line in lines if line["subject"] == "secrets"}
-    assert run.invoke(app, ["doctor", "--config", "/missing.toml"]).exit_code == 1
-    assert run.invoke(app, ["doctor"], env={"STREAMZIP_PORT": "-1"}).exit_code == 2
+    assert run.invoke(command_line(), ["doctor", "--config", "/missing.toml"]).exit_code == 1
+    assert run.invoke(command_line(), ["doctor"], env={"STREAMZIP_PORT": "-1"}).exit_code == 2
