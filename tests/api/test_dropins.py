@@ -18,6 +18,7 @@ import pytest
 
 from tests.support import recorded_peers
 from tests.support.gateway import Gateway
+from tests.support.nginx import NginxOrigin, NginxPrefix
 from tests.support.origin import File, HangUp, Origin, Reply, Request, Status, redirect
 from tests.support.recorded_peers import ONE, TWO, A, B, line
 
@@ -35,7 +36,8 @@ def private() -> Iterator[Origin]:
 def gateway(origin: Origin, private: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway that stands in for zipstreamer and for an nginx with mod_zip."""
     own = f"http://{private.authority}"
-    settings = {"compat_list_prefix": f"{own}/lists/", "upstream": own, "upstream_files": own}
+    settings = {"compat_list_prefix": f"{own}/lists/", "upstream": own, "upstream_files": own, "cors_origins": "*"}
+    settings["max_entries"] = "6"
     data = tmp_path_factory.mktemp("dropins") / "data"
     with Gateway(data, allow=[origin.authority], compat="zipstreamer,mod_zip", **settings) as gateway:
         yield gateway
@@ -82,6 +84,17 @@ def test_zipstreamers_documented_calls_give_the_zip(gateway: Gateway, private: O
     assert int(head.headers["content-length"]) == len(whole.content)
     part = gateway.client.get(link, headers={"Range": "bytes=10-", "If-Range": whole.headers["etag"]})
     assert (part.status_code, part.content) == (206, whole.content[10:])
+
+
+def test_script_of_any_site_calls_zipstreamers_interface(gateway: Gateway, descriptor: bytes) -> None:
+    """There it always may; here where STREAMZIP_CORS_ORIGINS says `*`."""
+    site = {"Origin": "https://app.example"}
+    created = gateway.client.post("/create_download_link", content=descriptor, headers=site)
+    link = f"/download_link/{created.json()['link_id']}"
+    wishes = site | {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    asked = gateway.client.options("/create_download_link", headers=wishes)
+    for answer in (created, asked, gateway.client.get(link, headers=site)):
+        assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, "*")
 
 
 def test_descriptor_is_fetched_from_where_its_url_says(gateway: Gateway, origin: Origin, descriptor: bytes) -> None:
@@ -204,7 +217,7 @@ def test_link_expires(origin: Origin, tmp_path: Any, descriptor: bytes) -> None:
 def test_keys_guard_what_makes_archives_and_a_link_is_for_whoever_has_it(
     origin: Origin, tmp_path: Any, descriptor: bytes
 ) -> None:
-    """An application with a key makes the link, and a browser without one downloads."""
+    """An application with a key makes the link, and a browser without one downloads, after a restart too."""
     settings = {
         "compat": "zipstreamer",
         "api_keys": f"app:{hashlib.sha256(b'secret').hexdigest()}",
@@ -226,6 +239,9 @@ def test_keys_guard_what_makes_archives_and_a_link_is_for_whoever_has_it(
         link = gateway.client.post("/create_download_link", content=descriptor, headers=key).json()["link_id"]
         check_documented_zip(gateway.client.get(f"/download_link/{link}"))
         assert not [line for line in gateway.log if link in json.dumps(line)]
+        gateway.kill()
+        gateway.start()
+        check_documented_zip(gateway.client.get(f"/download_link/{link}"))
 
 
 def test_nothing_of_it_is_there_by_default(tmp_path: Any) -> None:
@@ -258,8 +274,60 @@ def test_upstreams_list_becomes_the_zip(gateway: Gateway, private: Origin) -> No
     assert private.requests("/file%202.txt")[0].target == "/file%202.txt?x=1"
     assert asked.fields["cookie"] == "session=1"
     assert asked.fields["x-forwarded-for"] == "127.0.0.1"
+    assert (asked.fields["x-forwarded-proto"], asked.fields["x-forwarded-host"]) == (
+        "http",
+        f"127.0.0.1:{gateway.port}",
+    )
     assert not {"range", "if-range", "x-other"} & asked.fields.keys()
     assert asked.fields["accept-encoding"] == "identity"
+
+
+def test_upstream_is_asked_each_time_and_told_who_asks(gateway: Gateway, private: Origin) -> None:
+    """It decides at every request, also of a range, whether this client may; the zip has no fields of its answer."""
+    fields = (("ETag", '"app"'), ("Last-Modified", "Mon, 01 Jun 2026 10:00:00 GMT"), ("Set-Cookie", "a=1"))
+    body = line(ONE, "/file1.txt", "a.txt")
+    private.serve("/zip/asked", listed(body, *fields), listed(body), Status(403))
+    told = {"Authorization": "Bearer x", "User-Agent": "ua", "Referer": "http://a/", "Accept-Language": "de"}
+    whole = gateway.client.get("/zip/asked", headers=told | {"Accept": "application/zip"})
+    assert members(whole) == {"a.txt": ONE}
+    assert "set-cookie" not in whole.headers
+    assert whole.headers["etag"] != '"app"' and whole.headers["last-modified"] != fields[1][1]
+    part = gateway.client.get("/zip/asked", headers={"Range": "bytes=9-", "If-Range": whole.headers["etag"]})
+    assert (part.status_code, part.content) == (206, whole.content[9:])
+    assert gateway.client.get("/zip/asked", headers={"Range": "bytes=9-"}).status_code == 403
+    asked = private.requests("/zip/asked")[0].fields
+    assert {name: asked[name.lower()] for name in told} == told
+    assert asked["accept"] == "application/zip"
+
+
+def test_names_are_read_in_the_character_set_that_the_upstream_says(gateway: Gateway, private: Origin) -> None:
+    """X-Archive-Charset and X-Archive-Name-Sep; in the zip they are UTF-8."""
+    charset = ("X-Archive-Charset", "ISO-8859-1;")
+    private.serve("/zip/latin", listed(line(ONE, "/file1.txt", "").rstrip() + b" \xe9.txt\n", charset))
+    assert members(gateway.client.get("/zip/latin")) == {"é.txt": ONE}
+    both = line(ONE, "/file1.txt", "").rstrip() + " \N{LATIN SMALL LETTER E WITH ACUTE}.txt".encode("cp437")
+    native = (("X-Archive-Charset", "native;"), ("X-Archive-Name-Sep", "|;"))
+    private.serve("/zip/native", listed(both + "|é.txt\n".encode(), *native))
+    assert members(gateway.client.get("/zip/native")) == {"é.txt": ONE}
+
+
+@pytest.mark.needs("nginx")
+def test_file_server_may_be_an_nginx_with_a_root_and_a_proxy_may_change_the_paths(
+    private: Origin, tmp_path: Path
+) -> None:
+    """As the two were one before: `location` with `root` for the files, and `/zip/` in front of the application."""
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "file 2.txt").write_bytes(TWO)
+    private.serve("/7", listed(line(TWO, "/file%202.txt", "b.txt")))
+    with NginxOrigin(tmp_path / "files", root) as files:
+        settings = {"compat": "mod_zip", "upstream": private.url(""), "upstream_files": files.base}
+        with (
+            Gateway(tmp_path / "data", allow=[], **settings) as gateway,
+            NginxPrefix(tmp_path / "front", "/zip/", f"127.0.0.1:{gateway.port}") as front,
+        ):
+            assert members(httpx.get(f"{front.base}/zip/7", trust_env=False)) == {"b.txt": TWO}
+    assert private.requests("/7")
 
 
 def test_range_is_answered_for_a_list_without_checksums(gateway: Gateway, private: Origin) -> None:
@@ -300,7 +368,10 @@ def test_clients_fields_go_to_the_files_where_the_upstream_says_so(gateway: Gate
         (b"<html><body>Log in</body></html>", "line 1: expected"),
         (b"", "it has no entries"),
         (b"- 1 http://other.example/a a\n", "line 1: the location begins with a slash"),
+        (b" " * ((16 << 20) + 1), "longer than 16 MiB"),
+        (b"- 1 /file1.txt a\n" * 7, "line 7: the list has more than 6"),
     ],
+    ids=["a line", "a page", "nothing", "a URL", "too long", "too many"],
 )
 def test_list_that_cannot_be_read_is_refused_with_its_line(
     gateway: Gateway, private: Origin, body: bytes, why: str

@@ -1,5 +1,6 @@
 """What docs/migrating.md promises to the users of other services, where no test of a door's own shows it."""
 
+import re
 import subprocess
 import time
 import zipfile
@@ -11,7 +12,7 @@ import pytest
 from streamzip.config import Settings
 from tests.support.fixtures import Launch
 from tests.support.gateway import COMMAND, Gateway
-from tests.support.origin import File, Origin
+from tests.support.origin import File, Origin, Pattern
 
 
 def test_key_value_form_leaves_out_what_cannot_be_had(gateway: Gateway, origin: Origin) -> None:
@@ -26,6 +27,44 @@ def test_key_value_form_leaves_out_what_cannot_be_had(gateway: Gateway, origin: 
     assert (nothing.status_code, nothing.json()["code"]) == (502, "no_entries")
 
 
+def test_files_are_fetched_at_the_first_get_and_again_when_the_copies_are_deleted(
+    gateway: Gateway, origin: Origin
+) -> None:
+    """Nothing is asked for at the post but a byte; `spool/` may be emptied, at the cost of a second pull."""
+    origin.serve("/migrating/kept", File(Pattern(200_000)))
+    body = {"filename": "kept.bin", "url": origin.url("/migrating/kept")}
+    key = gateway.client.post("/archive_img", json=body).json()["key"]
+    assert gateway.status(key)["status"] == "pending"
+    content = gateway.client.get(f"/archive_img/{key}").content
+    asked = len(origin.requests("/migrating/kept"))
+    assert gateway.client.get(f"/archive_img/{key}").content == content
+    assert len(origin.requests("/migrating/kept")) == asked
+    gateway.copy(key).unlink()
+    assert gateway.client.get(f"/archive_img/{key}").content == content
+    assert len(origin.requests("/migrating/kept")) > asked
+
+
+def test_files_of_settings_that_other_services_had_mean_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An .env, a config.py or settings.py, a config.yaml beside it: the environment and flags alone count."""
+    for name in (".env", "config.py", "settings.py", "config.yaml"):
+        (tmp_path / name).write_text("STREAMZIP_PORT=9000\nPORT=9000\nHOST=0.0.0.0\nDEBUG=1\nLOG_LEVEL=DEBUG\n")
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"PORT": "9000", "HOST": "0.0.0.0", "DEBUG": "1", "SECRET_KEY": "x", "LOG_LEVEL": "x"}.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings()
+    assert (settings.port, settings.host, settings.log_level, settings.secret_keys) == (8000, "127.0.0.1", "info", None)
+
+
+def test_root_leads_to_no_folder(gateway: Gateway) -> None:
+    """It is the form of a new zip; nothing lists the folders, whose names are their secrets."""
+    page = gateway.client.get("/", headers={"Accept": "text/html"})
+    assert (page.status_code, "<form" in page.text) == (200, True)
+    assert "archive/" not in re.findall(r'href="([^"]*)"', page.text)
+    assert gateway.client.get("/archive/").status_code == 404
+
+
 def test_folder_is_given_at_a_hundred_kilobytes_a_second(launch: Launch, tmp_path: Path) -> None:
     """`STREAMZIP_FOLDERS_RATE=100KB`, as chunks of 100 kB every second were; the folder of photos is read in place."""
     photos = tmp_path / "test_photos" / "7kna5e8zq1"
@@ -33,14 +72,16 @@ def test_folder_is_given_at_a_hundred_kilobytes_a_second(launch: Launch, tmp_pat
     (photos / "1.jpg").write_bytes(bytes(150_000))
     gateway = launch(folders_dir=str(photos.parent), folders_rate="100KB")
     began = time.monotonic()
-    assert len(gateway.client.get("/archive/7kna5e8zq1/").content) > 150_000
+    content = gateway.client.get("/archive/7kna5e8zq1/").content
+    with zipfile.ZipFile(BytesIO(content)) as archive:
+        assert [(each.filename, each.compress_type) for each in archive.infolist()] == [("1.jpg", zipfile.ZIP_STORED)]
     assert 1.2 < time.monotonic() - began < 8
 
 
 def test_nothing_is_logged_when_logging_is_off(tmp_path: Path) -> None:
-    """`STREAMZIP_LOG_LEVEL=off`: not even a start or a failure."""
+    """`STREAMZIP_LOG_LEVEL=off`: not even a start or a failure; the folder for folders is a flag."""
     data, port = tmp_path / "quiet", "0"
-    command = [str(COMMAND), "serve", "--data", str(data), "--port", port, "--log-level", "off"]
+    command = [str(COMMAND), "serve", "--data", str(data), "--port", port, "--log-level", "off", "--folders", "."]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
         deadline = time.monotonic() + 30
         while not (data / "streamzip.db").exists() and time.monotonic() < deadline:

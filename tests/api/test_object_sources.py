@@ -262,9 +262,10 @@ def test_manifest_of_esri_becomes_the_zip(gateway: Gateway, scripted: Origin, bu
         ({"source": "https://a/b"}, "entry 2: `source` is an s3://bucket/key"),
         ({"archive_name": None}, "entry 2: `archive_name` is a text"),
         ({"last_modified": "yesterday"}, "entry 2: a time is written"),
+        ({"last_modified": None}, "entry 2: a time is written"),
         (b" " * (17 << 20), "longer than 16 MiB"),
     ],
-    ids=["page", "list", "empty", "crc", "length", "source", "name", "time", "long"],
+    ids=["page", "list", "empty", "crc", "length", "source", "name", "time", "no time", "long"],
 )
 def test_manifest_that_cannot_be_read_is_named(
     gateway: Gateway, scripted: Origin, buckets: dict[str, Bucket], body: bytes | dict[str, object], told: str
@@ -275,6 +276,27 @@ def test_manifest_that_cannot_be_read_is_named(
     answer = gateway.client.get("/zip/bad")
     assert (answer.status_code, answer.json()["code"]) == (502, "bad_list")
     assert told in answer.json()["detail"]
+
+
+def test_manifest_is_a_promise_and_a_refusal_passes(
+    gateway: Gateway, scripted: Origin, buckets: dict[str, Bucket]
+) -> None:
+    """A length or CRC that is wrong fails the download; keys that nobody knows are passed over, and only a 200 with the
+    field is a manifest.
+    """
+    marked = (("X-Zip-Stream", "true"),)
+    for number, wrong in enumerate(({"length": 7}, {"crc": 1})):
+        scripted.serve(f"/zip/wrong{number}", Status(200, marked, manifest(buckets["closed"], **wrong)))
+        try:
+            answer = gateway.client.get(f"/zip/wrong{number}")
+        except httpx.RemoteProtocolError:
+            continue
+        assert answer.status_code in (409, 502), answer.text
+    scripted.serve("/zip/more", Status(200, marked, manifest(buckets["closed"], more="x")))
+    assert members(gateway.client.get("/zip/more")) == {"a.jpg": b"second", "z.jpg": b"first"}
+    scripted.serve("/zip/refused", Status(403, marked, b"no"))
+    assert (gateway.client.get("/zip/refused").status_code, gateway.client.get("/zip/refused").text) == (403, "no")
+    assert gateway.client.post("/zip/refused").status_code == 404
 
 
 def test_bucket_of_lists_alone_is_closed_to_clients(gateway: Gateway, buckets: dict[str, Bucket]) -> None:

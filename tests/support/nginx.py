@@ -111,6 +111,20 @@ class NginxOrigin(Nginx):
         return len((self.run / "access.log").read_bytes().splitlines())
 
 
+class NginxPrefix(Nginx):
+    """Hands the paths below a prefix to another server, without the prefix."""
+
+    def __init__(self, run: Path, prefix: str, server: str) -> None:
+        super().__init__(run)
+        self._prefix = prefix
+        self._server = server
+
+    def configuration(self) -> str:
+        """One `location`, as a program's documentation would show it."""
+        passed = f"location {self._prefix} {{ proxy_pass http://{self._server}/; }}"
+        return ORIGIN.format(run=self.run, root=self.run, port=self.port).replace("sendfile on;", passed)
+
+
 class NginxBalancer(Nginx):
     """Stands in front of several gateways, as deploy/nginx-cluster.conf has it."""
 
