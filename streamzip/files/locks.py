@@ -1,4 +1,7 @@
-"""Kernel locks between processes: open-file-description locks on bytes of a lock file that is never unlinked.
+"""Kernel locks between processes: open-file-description locks on bytes of a lock file.
+
+Only who has USE alone may unlink the file. Who opened it before may get a lock of it afterwards, which guards nothing
+any more: `use` opens such a file anew.
 
 They die with their process, so nothing is ever left locked. A lock belongs to the open file description: within one
 process, readers of one archive share it, and what keeps them apart is the table of pulls. No fork while locks are held
@@ -47,10 +50,18 @@ def try_flock(fd: int, *, shared: bool = False) -> bool:
 
 
 class LockFile:
-    """The locks of one archive."""
+    """The locks of one archive. FileNotFoundError where there is no file, and none is to be made."""
 
-    def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    def __init__(self, path: Path, *, create: bool = True) -> None:
+        self._path = path
+        self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o600)
+
+    def is_current(self) -> bool:
+        """Return whether the file still has its name. It stays so for whoever has USE."""
+        try:
+            return os.path.samestat(self._path.stat(), os.fstat(self._fd))
+        except FileNotFoundError:
+            return False
 
     def try_exclusive(self, byte: int) -> bool:
         """Take the byte for this process alone; False where another has it."""
@@ -82,3 +93,18 @@ class LockFile:
     def close(self) -> None:
         """Give everything back."""
         os.close(self._fd)
+
+
+def use(path: Path) -> LockFile:
+    """Open a lock file that is current, and take USE together with others. InUse while one has it alone."""
+    while True:
+        locks = LockFile(path)
+        try:
+            if not locks.try_shared(USE):
+                raise InUse(path.stem)
+            if locks.is_current():
+                return locks
+        except BaseException:
+            locks.close()
+            raise
+        locks.close()

@@ -2,7 +2,7 @@
 
     <hash>.part      the archive, filling in; renamed to <hash>.zip when all of it is there and durable
     <hash>.journal   what of it is proven, kept beside the finished copy too
-    <hash>.lock      the kernel locks; never unlinked
+    <hash>.lock      the kernel locks; unlinked with the other files, by whoever has the archive alone
 
 No bytes on disk are trusted because they are there: extents that an earlier process left are read and compared with
 the CRC that their pull computed before they are used, and a finished copy needs that too unless it still is the very

@@ -13,9 +13,10 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
-from streamzip.files.locks import USE, InUse, LockFile
+from streamzip.files.locks import USE, LockFile, use
 from streamzip.spool.file import FileSpool, Paths
 
 # A scan looks at every file. Where there are many, an eviction goes some way below the budget, so that not every
@@ -23,6 +24,8 @@ from streamzip.spool.file import FileSpool, Paths
 MANY = 1000
 SPARE = 50  # a fiftieth of the budget
 LOOK_AGAIN = 1.0  # seconds
+BARE_FOR = 60.0  # seconds without a use after which a lock file without a copy goes; who opens one has it soon
+BARE_AT_ONCE = 10_000  # of them that go in one look
 RESERVE = 64 << 20  # bytes of the disk that copies leave free, at most a twentieth of it
 
 
@@ -34,6 +37,7 @@ class Held:
     taken: int  # bytes on disk
     finished: bool
     last_use: float
+    bare: bool = False  # its lock file lies there, and nothing else
 
 
 SCRATCH = 2 << 20  # bytes that are read at once, at most
@@ -123,10 +127,8 @@ class Shelf:
         paths = self.paths(name)
         self._made()  # apart: folders that are made on the way to another one have no mode of ours
         paths.folder.mkdir(mode=self._folder_mode, exist_ok=True)
-        locks = LockFile(paths.lock)
+        locks = use(paths.lock)
         try:
-            if not locks.try_shared(USE):
-                raise InUse(name)
             os.utime(paths.lock)
             most, scratch = self.room() if size is None else size, self._scratch
             return FileSpool(paths, size=size, layout=layout, locks=locks, scratch=scratch, most=most)
@@ -156,20 +158,23 @@ class Shelf:
 
     def pulled(self, name: str) -> bool:
         """Return whether some process pulls a part of the archive, or makes its finished copy, at this moment."""
-        paths = self.paths(name)
-        if not paths.lock.exists():
+        try:
+            locks = LockFile(self.paths(name).lock, create=False)
+        except FileNotFoundError:
             return False
-        locks = LockFile(paths.lock)
         try:
             return locks.any_taken(0, USE)
         finally:
             locks.close()
 
     def remove(self, name: str) -> None:
-        """Take the archive away, whoever reads it: open files go on until their readers leave."""
+        """Take the archive away, whoever reads it: open files go on until their readers leave. Then its lock file goes
+        with the next look.
+        """
         paths = self.paths(name)
         for path in (paths.finished, paths.part, paths.journal):
             path.unlink(missing_ok=True)
+        self.evict(name)
 
     def distrust(self, name: str) -> None:
         """Have the finished copy compared with its CRCs by whoever opens it from now on, before he gives bytes of it
@@ -180,21 +185,23 @@ class Shelf:
             finished.chmod(finished.stat().st_mode)  # not its time, from which nginx makes its ETag
 
     def evict(self, name: str) -> bool:
-        """Remove the archive's copy and journal; False where somebody uses it. Its lock file stays: others may wait on
-        it.
-        """
+        """Remove all of the archive's files; False where somebody uses it."""
         paths = self.paths(name)
-        if not paths.lock.exists():
-            return True
-        locks = LockFile(paths.lock)
-        try:
-            if not locks.try_exclusive(USE):
-                return False
-            for path in (paths.finished, paths.part, paths.journal):
-                path.unlink(missing_ok=True)
-            return True
-        finally:
-            locks.close()
+        while True:
+            try:
+                locks = LockFile(paths.lock, create=False)
+            except FileNotFoundError:
+                return True
+            try:
+                if not locks.try_exclusive(USE):
+                    return False
+                if locks.is_current():
+                    # The lock file is the last: copies without one would be on no list of what is held.
+                    for path in (paths.finished, paths.part, paths.journal, paths.lock):
+                        path.unlink(missing_ok=True)
+                    return True
+            finally:
+                locks.close()
 
     def share(self, name: str) -> Held:
         """Return what one archive has on the shelf, which may be nothing; for a thread."""
@@ -225,7 +232,7 @@ class Shelf:
                     continue
                 copies = [files[f"{name}.{kind}"] for kind in ("zip", "part", "journal") if f"{name}.{kind}" in files]
                 taken = sum(stat.st_blocks * 512 for stat in copies)
-                found.append(Held(name, taken, f"{name}.zip" in files, lock.st_mtime))
+                found.append(Held(name, taken, f"{name}.zip" in files, lock.st_mtime, bare=not copies))
         return found
 
     def make_room(
@@ -237,7 +244,7 @@ class Shelf:
         spared: Collection[str] = (),
     ) -> tuple[list[str], int]:
         """Evict of what is `held` until `wanted` more bytes fit the budget: the names of what went, and the bytes that
-        are left.
+        are left. Lock files that nobody uses, of archives that have no copy, go too.
 
         `now`: epoch seconds of this machine's own clock, for so are its files' times. `spared`: those that are to go
         first. In a thread.
@@ -257,6 +264,9 @@ class Shelf:
                 over -= each.taken
                 taken -= each.taken
                 gone.append(each.name)
+        bare = (each.name for each in held if each.bare and not 0 <= now - each.last_use < BARE_FOR)
+        for name in islice(bare, BARE_AT_ONCE):
+            self.evict(name)
         return gone, taken
 
     def free_space(self) -> int:

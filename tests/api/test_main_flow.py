@@ -330,7 +330,7 @@ def test_delete_takes_the_token_of_create_and_leaves_nothing(gateway: Gateway, o
     assert gateway.client.delete(path, headers={"X-Delete-Token": "0" * 64}).status_code == 403
     assert gateway.client.delete(path, headers={"X-Delete-Token": created["delete_token"]}).status_code == 204
     assert gateway.client.delete(path, headers={"X-Delete-Token": created["delete_token"]}).status_code == 404
-    assert not gateway.copy(hash).exists()
+    assert list(gateway.copy(hash).parent.glob(f"{hash}.*")) == []
     for response in (
         gateway.get(hash),
         gateway.client.get(f"/api/archive/status/{hash}"),

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from streamzip.files.locks import FINISH, USE, LockFile
+from streamzip.files.locks import FINISH, USE, InUse, LockFile, use
 
 HOLDER = """
 import sys
@@ -149,3 +149,76 @@ def test_lock_is_seen_by_who_only_asks(path: Path) -> None:
         holder.kill()
         holder.wait()
         assert not asking.any_taken(0, USE)
+
+
+def test_use_opens_a_file_anew_that_was_removed_before_its_lock_was_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lock of a file without a name guards nothing: who comes later makes another file, and locks that."""
+    path, real, opened = tmp_path / "lock", os.open, []
+
+    def remove_the_first(*given: Any) -> int:
+        opened.append(real(*given))
+        if len(opened) == 1:
+            path.unlink()
+        return opened[-1]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", remove_the_first)
+        locks = use(path)
+    with closing(locks), closing(LockFile(path)) as other:
+        assert len(opened) == 2
+        assert locks.is_current()
+        assert not other.try_exclusive(USE)
+        path.unlink()
+        assert not locks.is_current()
+
+
+def test_use_refuses_what_another_has_alone(tmp_path: Path) -> None:
+    """And leaves no descriptor behind."""
+    path = tmp_path / "lock"
+    with closing(LockFile(path)) as evictor:
+        assert evictor.try_exclusive(USE)
+        before = len(os.listdir("/proc/self/fd"))
+        with pytest.raises(InUse):
+            use(path)
+        assert len(os.listdir("/proc/self/fd")) == before
+
+
+CONTENDER = """
+import os, sys, time
+from contextlib import suppress
+from pathlib import Path
+from streamzip.files.locks import FINISH, USE, InUse, LockFile, use
+
+path, alone = Path(sys.argv[1]), Path(sys.argv[1] + ".alone")
+taken = 0
+until = time.monotonic() + float(sys.argv[2])
+while time.monotonic() < until:
+    with suppress(InUse):
+        locks = use(path)
+        if locks.try_exclusive(0):
+            os.close(os.open(alone, os.O_CREAT | os.O_EXCL))
+            alone.unlink()
+            taken += 1
+        locks.close()
+    with suppress(FileNotFoundError):
+        locks = LockFile(path, create=False)
+        if locks.try_exclusive(USE) and locks.is_current():
+            path.unlink()
+        locks.close()
+print(taken)
+"""
+
+
+def test_part_has_one_puller_while_its_lock_file_is_removed_again_and_again(tmp_path: Path) -> None:
+    """Three processes use the file, and remove it whenever they have it alone: what one of them alone may do is never
+    done by two.
+    """
+    command = [sys.executable, "-c", CONTENDER, str(tmp_path / "lock"), "0.5"]
+    pipe = subprocess.PIPE
+    contenders = [subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) for _ in range(3)]
+    for contender in contenders:
+        said, wrong = contender.communicate(timeout=60)
+        assert contender.returncode == 0, wrong
+        assert int(said) > 0

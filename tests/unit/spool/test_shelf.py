@@ -148,16 +148,35 @@ def test_opening_an_archive_is_a_use_of_it(shelf: Shelf) -> None:
 
 
 def test_evicted_archive_begins_anew(shelf: Shelf) -> None:
-    """Copy and journal are gone, the lock file stays: another process may wait on it."""
+    """Copy and journal are gone, and the lock file with them: a gateway makes millions of archives."""
     put(shelf, 1)
     paths = shelf.paths(name(1))
     assert shelf.has_copy(name(1)) and shelf.begun(name(1))
     assert shelf.evict(name(1))
     assert not shelf.has_copy(name(1)) and not shelf.begun(name(1))
-    assert paths.lock.exists()
+    assert list(paths.folder.iterdir()) == []
     spool = opened(shelf, 1)
     assert spool.blank
     spool.close()
+
+
+def test_lock_files_without_copies_go_when_nobody_uses_them(shelf: Shelf) -> None:
+    """What a reader of a deleted archive left, a killed process, or a release before: not while it is used, and not
+    where somebody is about to.
+    """
+    put(shelf, 1)
+    spool = opened(shelf, 1)
+    shelf.remove(name(1))
+    lock = spool.paths.lock
+    used = lock.stat().st_mtime
+    shelf.make_room(used + 61, shelf.held())
+    assert lock.exists()
+    spool.close()
+    shelf.make_room(used + 59, shelf.held())
+    assert lock.exists()
+    assert shelf.make_room(used + 61, shelf.held())[0] == []
+    assert shelf.held() == []
+    assert not lock.exists()
 
 
 def test_evicting_what_is_not_there_is_no_error(shelf: Shelf) -> None:
