@@ -64,6 +64,7 @@ from streamzip.jobs.turn_limit import TurnLimit
 from streamzip.logs import event
 from streamzip.manifest.model import Format
 from streamzip.manifest.parse import CreateRequest
+from streamzip.net.transport import Trust
 from streamzip.net.way_out import direct, way_out
 from streamzip.objects.port import Told
 from streamzip.origins.counting import Pace
@@ -116,7 +117,8 @@ class Parts:
         self.repository = repository
         self.pool = ThreadPoolExecutor(max_workers=max(4, (os.cpu_count() or 1) + 2), thread_name_prefix="streamzip")
         self.disk = ThreadPoolExecutor(max_workers=DISK_THREADS, thread_name_prefix="disk")
-        self.transport = way_out(settings)
+        trust = Trust(settings.ca_file)
+        self.transport = way_out(settings, trust)
         self.uploads = Uploads(
             settings.data_dir / "uploads",
             most=settings.upload_max_bytes,
@@ -133,11 +135,11 @@ class Parts:
         web = Fetcher(self.transport, allow=settings.exempt, gate=self.gate, chain=chain)
         http = HttpSource(web, pace=pace, doubts=doubts)
         # What the operator named for other programs' interfaces may be private; no URL of a client is asked for so.
-        self._to_own = direct(settings, settings.allow_hosts | dropins.hosts(settings))
+        self._to_own = direct(settings, settings.allow_hosts | dropins.hosts(settings), trust)
         allow_own = settings.exempt | dropins.hosts(settings)
         to_own = Fetcher(self._to_own, allow=allow_own, gate=self.gate, chain=chain)
         own = HttpSource(to_own, pace=pace, doubts=doubts)
-        self._to_buckets = buckets.way_to(settings, self.transport)
+        self._to_buckets = buckets.way_to(settings, self.transport, trust)
         objects, in_buckets = buckets.objects_of(settings, self._to_buckets, self.gate, pace)
         own_schemes: dict[str, Source] = {
             "upload": UploadSource(self.uploads, self.pool),
@@ -220,7 +222,7 @@ class Parts:
         )
         self._layers = dropins.layers(settings, dropins.Ways(http, own, self._to_own, pace), repository.links, clock)
         # The operator's own receiver may have a private address; no URL of a client gets that exemption.
-        self.to_receiver = direct(settings, settings.allow_hosts | secrets.receivers)
+        self.to_receiver = direct(settings, settings.allow_hosts | secrets.receivers, trust)
         slots = settings.job_slots
         prefetches = Prefetches(repository, builds, clock, events=events, slots=slots)
         deliveries = Webhooks(

@@ -23,6 +23,7 @@ from streamzip.manifest.model import Entry
 from streamzip.manifest.objects import SCHEMES, ObjectName, object_in
 from streamzip.manifest.parse import CreateRequest, Limits, check_count, named
 from streamzip.net.port import Transport
+from streamzip.net.transport import Trust
 from streamzip.net.way_out import direct
 from streamzip.origins.counting import Pace
 from streamzip.origins.fetch import Fetcher
@@ -234,11 +235,11 @@ def objects_of(settings: Settings, transport: Transport, gate: Gate, pace: Pace)
     return Objects(settings.object_sources, dict(_signers(settings)), http, Limits(settings.max_entries)), http
 
 
-def way_to(settings: Settings, outwards: Transport) -> Transport:
+def way_to(settings: Settings, outwards: Transport, trust: Trust) -> Transport:
     """Return what carries requests to the buckets: `outwards` where that is the operator's proxy, else a transport of
     their own, which may dial them at private addresses.
     """
-    return outwards if settings.egress_proxy else direct(settings, settings.allow_hosts | hosts(settings))
+    return outwards if settings.egress_proxy else direct(settings, settings.allow_hosts | hosts(settings), trust)
 
 
 def hosts(settings: Settings) -> frozenset[str]:

@@ -19,7 +19,7 @@ from streamzip.library.blocking import LoopThread
 from streamzip.library.local import SCHEME, Local, LocalSource
 from streamzip.net.addresses import DialGuard
 from streamzip.net.port import Transport
-from streamzip.net.transport import OriginTransport
+from streamzip.net.transport import OriginTransport, Trust
 from streamzip.origins.counting import Pace
 from streamzip.origins.fetch import Fetcher
 from streamzip.origins.gate import Gate
@@ -166,7 +166,7 @@ class Origins:
             guard,
             connect_timeout=10.0,
             read_timeout=self._timeout,
-            ca_file=self._ca_file,
+            trust=Trust(self._ca_file),
             at_address=self._connections,
         )
 

@@ -32,14 +32,31 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _AT_ONE_ADDRESS = 128  # connections at once
 
 
+class Trust:
+    """The authorities that HTTPS trusts: those of a PEM file, which is read at once so that a wrong one is told of at
+    the start; or the system's, which are read for the first connection that needs them: they take 22 ms and 0.7 MiB.
+    Transports may share one. Raises OSError, ssl.SSLError.
+    """
+
+    def __init__(self, ca_file: Path | None = None) -> None:
+        self._context = None if ca_file is None else _tls(ca_file)
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """Return what secures connections."""
+        if self._context is None:
+            self._context = _tls(None)
+        return self._context
+
+
 class OriginTransport:
     """Connections to all origins; those that are idle are used again by requests to the same scheme, host and port.
 
     An exempted origin's address must not be open to other names: so it is the origin that is asked for that decides,
     and a connection serves no other one. `connect_timeout` covers the lookup of the name, the connection and TLS;
-    `read_timeout` the wait for a head, and for any next bytes; both in seconds. `ca_file`: PEM authorities instead of
-    the system's. Who calls counts the connections to an origin; those to one address are counted here, but for origins
-    that are exempted: `at_address` at once, and the next ones wait, with no time limit of their own.
+    `read_timeout` the wait for a head, and for any next bytes; both in seconds. `trust`: the system's authorities where
+    it is not given. Who calls counts the connections to an origin; those to one address are counted here, but for
+    origins that are exempted: `at_address` at once, and the next ones wait, with no time limit of their own.
 
     Raises BlockedAddressError, TimedOut, NotReached, HungUp, NotHttp.
     """
@@ -50,14 +67,14 @@ class OriginTransport:
         *,
         connect_timeout: float,
         read_timeout: float,
-        ca_file: Path | None = None,
+        trust: Trust | None = None,
         resolver: Resolver | None = None,
         at_address: int = _AT_ONE_ADDRESS,
     ) -> None:
         self._guard = guard
         self._addresses = AddressLimit(at_address)
         self._resolver = Resolver() if resolver is None else resolver
-        self._tls = None if ca_file is None else _tls(ca_file)  # a file that cannot be read is told of at the start
+        self._trust = Trust() if trust is None else trust
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
         self._idle: dict[tuple[str, str], dict[Connection, None]] = {}  # by scheme and origin; the last used one last
@@ -136,7 +153,7 @@ class OriginTransport:
                 self._idle.pop(key, None)
 
         secure = target.scheme == "https"
-        tls = self._secured() if secure else None
+        tls = self._trust.context if secure else None
         try:
             async with asyncio.timeout(self._connect_timeout) as within:
                 connected, address = await self._dial(target, within)
@@ -155,12 +172,6 @@ class OriginTransport:
             raise NotReached("the origin could not be reached") from error
         self._all.add(connection)
         return connection
-
-    def _secured(self) -> ssl.SSLContext:
-        """Return what secures connections. The system's authorities are read for the first of them: it takes 20 ms."""
-        if self._tls is None:
-            self._tls = _tls(None)
-        return self._tls
 
     async def _dial(self, target: Target, within: asyncio.Timeout) -> tuple[socket.socket, str | None]:
         """Return a connected socket, and the address that it is counted at."""

@@ -1,12 +1,21 @@
 """Parts are wired once, when they are made: nobody hangs a callable onto another part afterwards."""
 
 import ast
+import asyncio
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 import streamzip
+from streamzip.app import made
+from streamzip.config import Settings
+from streamzip.process.descriptors import shared_out
 
 PACKAGE = Path(streamzip.__file__).parent
+PEM = Path(__file__).parent / "net" / "localhost.pem"
 MADE_IN = {"__init__", "__new__", "__post_init__"}
 
 
@@ -78,3 +87,22 @@ def test_rule_finds_what_it_forbids() -> None:
         "a.on_y = print\n"
     )
     assert [each.partition(":")[0] for each in patches(tree, callables(tree))] == ["7", "4", "6"]
+
+
+def test_trusted_authorities_are_read_once_for_all_ways_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each of four transports read them for itself: 0.7 MiB and 22 ms for each."""
+    read: list[object] = []
+    contexts = ssl.create_default_context
+
+    def counted(**given: Any) -> ssl.SSLContext:
+        read.append(given)
+        return contexts(**given)
+
+    monkeypatch.setattr(ssl, "create_default_context", counted)
+
+    async def start() -> None:
+        parts = await made(Settings(data_dir=tmp_path, ca_file=PEM), shared_out(), alone=True)
+        await parts.close()
+
+    asyncio.run(start())
+    assert len(read) == 1

@@ -17,7 +17,7 @@ from streamzip.net.addresses import BlockedAddressError, DialGuard
 from streamzip.net.errors import HungUp, NotHttp, NotReached, TimedOut
 from streamzip.net.port import Answer
 from streamzip.net.resolver import Lookup, Resolver
-from streamzip.net.transport import OriginTransport
+from streamzip.net.transport import OriginTransport, Trust
 from tests.support.origin import Answer as Script
 from tests.support.origin import File, HangUp, Origin, Pattern, Raw, Silence, Status
 
@@ -309,7 +309,7 @@ async def test_transport_trusts_the_authorities_it_was_given() -> None:
     """A certificate of the CA file passes; the cause of a refusal says that it was the certificate."""
     async with Origin(tls_context()) as origin:
         origin.serve("/a", File(b"bytes"))
-        async with transport_to(origin.authority, ca_file=PEM) as transport:
+        async with transport_to(origin.authority, trust=Trust(PEM)) as transport:
             assert await read(await transport.get(origin.url("/a"), PLAIN)) == b"bytes"
         async with transport_to(origin.authority) as transport:
             with pytest.raises(NotReached) as caught:
@@ -366,7 +366,7 @@ def test_transport_gives_every_byte_of_large_bodies_that_come_at_once(loop: Loop
     async def main() -> None:
         async with (
             Origin(tls_context() if tls else None) as origin,
-            transport_to(origin.authority, ca_file=PEM) as transport,
+            transport_to(origin.authority, trust=Trust(PEM)) as transport,
         ):
             bodies = {f"/{number}": bytes(Pattern(6_000_000 + number)[number:]) for number in range(4)}
             for path, body in bodies.items():
@@ -385,7 +385,7 @@ def test_transport_drops_the_connection_when_a_body_is_closed_early(loop: Loop, 
 
     async def main() -> None:
         with contextlib.closing(Deaf(tls=tls)) as origin:
-            async with transport_to(origin.authority, ca_file=PEM) as transport:
+            async with transport_to(origin.authority, trust=Trust(PEM)) as transport:
                 answer = await transport.get(origin.url, PLAIN)
                 await anext(aiter(answer.stream))
                 await answer.stream.aclose()
@@ -402,7 +402,7 @@ def test_transport_drops_the_connection_when_cancelled_before_the_head(loop: Loo
     async def main() -> None:
         async with (
             Origin(tls_context() if tls else None) as origin,
-            transport_to(origin.authority, ca_file=PEM) as transport,
+            transport_to(origin.authority, trust=Trust(PEM)) as transport,
         ):
             origin.serve("/a", Silence())
             waiting = asyncio.create_task(transport.get(origin.url("/a"), PLAIN))
