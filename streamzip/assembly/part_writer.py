@@ -57,7 +57,7 @@ class PartWriter:
         if traits & STREAMED:
             await self._write_open()
         elif traits & Trait.HELD:
-            await self._write_held(await self._whole())
+            await self._write_held()
         else:
             await self._write_long()
         if not ledger.strong(member):
@@ -102,19 +102,17 @@ class PartWriter:
         value, strong = ("", False) if validator is None else (validator.value, validator.strong)
         self.intake.append(Pin(member, strong, value))
 
-    async def _whole(self) -> Data:
-        kept = self.bodies.pop(self.part.member)
-        if kept is not None:
-            return kept
-        async with aclosing(self._pull(prefix=0, crc=0).chunks()) as chunks:
-            received = [chunk async for chunk in chunks]
-        return received[0] if len(received) == 1 else b"".join(received)
-
     # -- held --------------------------------------------------------------------------------------------
 
-    async def _write_held(self, body: Data) -> None:
+    async def _write_held(self) -> None:
         intake, ledger, part, member = self.intake, self.intake.ledger, self.part.number, self.part.member
-        crc = isal_zlib.crc32(body)
+        body: Data | None = self.bodies.pop(member)
+        if body is None:
+            pull = self._pull(prefix=0, crc=0)
+            body = await pull.whole()
+            crc = pull.crc
+        else:
+            crc = isal_zlib.crc32(body)
         ledger.check_crc(member, crc)
         await intake.placed(member)  # behind an open member, which may be longer in coming
         offsets, extents = ledger.offsets, ledger.extents

@@ -7,8 +7,8 @@ the same CRC. Otherwise the pull fails; two versions are never spliced.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from isal import isal_zlib
@@ -114,51 +114,87 @@ class Pull:
     on_pin: Callable[[Validator | None], None] | None = None
     position: int = field(init=False)
     _new_at: float = field(init=False, default=0.0)  # when the last new byte had been taken
+    _began_at: int = field(init=False, default=0)  # `position` and `_new_at` when this attempt began
+    _began_new_at: float = field(init=False, default=0.0)
+    _failures: int = field(init=False, default=0)  # in a row
+    _changed: int = field(init=False, default=0)
+    _is_ranged: bool = field(init=False, default=False)  # this attempt asks for a part
+    _again: bool = field(init=False, default=False)  # this is not the first attempt
 
     def __post_init__(self) -> None:
         self.position = self.start + self.prefix
 
     async def chunks(self) -> AsyncGenerator[Data, None]:
         """Yield the bytes from `position` on, of one representation. OriginError where they cannot be had."""
-        failures, changed, again = 0, 0, False
         self._new_at = self.clock.monotonic()
         while True:
-            before, new_at, start, stop = self.position, self._new_at, self._from(), self._to()
-            # The first attempt has the limits of any request. Later ones may bring nothing but what is there already,
-            # or hang before they bring anything: all of them together have so long.
-            within = self._left() if again else None
             try:
-                async with self.source.open(self.url, start=start, stop=stop, pin=self.pin, within=within) as opened:
-                    self._new_at += opened.waited
-                    if opened.start == 0 and (start > 0 or stop is not None):
-                        self._check_whole(opened.facts, start)
-                    chunks = self._accept(opened)
-                    async for chunk in _begun_within(self._left(), chunks) if again else chunks:
+                async with self._open() as opened:
+                    answer = self._accept(opened)
+                    chunk = await (self._first(answer) if self._again else self._next(answer))
+                    while chunk is not None:
                         yield chunk
+                        self._new_at = self.clock.monotonic()
+                        chunk = await self._next(answer)
                 return
-            except UnusableRange:
-                self.ranged, again = False, True
-                continue  # at once, and not counted: the file itself was not asked for yet
             except OriginError as error:
-                failure, again = error, True
-            self._new_at += failure.waited
-            gained = self.position - before
-            if gained and not is_drip(failure):
-                failures = 0
-            elif gained:
-                self._new_at = new_at  # a drip is no progress
-            failures += 1
-            changed += is_another_version(failure)
-            if not failure.transient or failures >= self.patience.fruitless or changed >= CHANGED_ATTEMPTS:
-                raise failure
-            if not self.tries.spend(gained):
-                raise failure
-            delay = self.patience.delay(failures, failure.retry_after)
-            if delay > self._left():
-                raise failure
-            metrics.ORIGIN_RETRIES.add(failure.code)
-            _log_retry(self.url, failure, failures, gained=gained, wait=delay)
-            await asyncio.sleep(delay)
+                await self._before_next(error)
+
+    async def whole(self) -> Data:
+        """Return what `chunks` would yield, in one piece: a small file's bytes, without a generator's cost."""
+        received: list[Data] = []
+        self._new_at = self.clock.monotonic()
+        while True:
+            try:
+                async with self._open() as opened:
+                    answer = self._accept(opened)
+                    chunk = await (self._first(answer) if self._again else self._next(answer))
+                    while chunk is not None:
+                        received.append(chunk)
+                        self._new_at = self.clock.monotonic()
+                        chunk = await self._next(answer)
+                return received[0] if len(received) == 1 else b"".join(received)
+            except OriginError as error:
+                await self._before_next(error)
+
+    # -- attempts ----------------------------------------------------------------------------------------
+
+    def _open(self) -> AbstractAsyncContextManager[Opened]:
+        """Begin an attempt."""
+        self._began_at, self._began_new_at = self.position, self._new_at
+        start, stop = (self.position, self.stop) if self._resumes() else (0, None)
+        if stop == self.size:
+            stop = None
+        self._is_ranged = start > 0 or stop is not None
+        # The first attempt has the limits of any request. Later ones may bring nothing but what is there already,
+        # or hang before they bring anything: all of them together have so long.
+        within = self._left() if self._again else None
+        return self.source.open(self.url, start=start, stop=stop, pin=self.pin, within=within)
+
+    async def _before_next(self, failure: OriginError) -> None:
+        """Wait before the next attempt. Raises the failure where it was the last one."""
+        self._again = True
+        if isinstance(failure, UnusableRange):
+            self.ranged = False
+            return  # at once, and not counted: the file itself was not asked for yet
+        self._new_at += failure.waited
+        gained = self.position - self._began_at
+        if gained and not is_drip(failure):
+            self._failures = 0
+        elif gained:
+            self._new_at = self._began_new_at  # a drip is no progress
+        self._failures += 1
+        self._changed += is_another_version(failure)
+        if not failure.transient or self._failures >= self.patience.fruitless or self._changed >= CHANGED_ATTEMPTS:
+            raise failure
+        if not self.tries.spend(gained):
+            raise failure
+        delay = self.patience.delay(self._failures, failure.retry_after)
+        if delay > self._left():
+            raise failure
+        metrics.ORIGIN_RETRIES.add(failure.code)
+        _log_retry(self.url, failure, self._failures, gained=gained, wait=delay)
+        await asyncio.sleep(delay)
 
     def _left(self) -> float:
         """Return the seconds that the next new byte may still take."""
@@ -177,51 +213,62 @@ class Pull:
         if facts.size != self.size and (facts.size is not None or asked > 0):
             raise UnusableRange("bad_answer", "the origin answered a range with what may be a slice", transient=True)
 
-    def _from(self) -> int:
-        return self.position if self._resumes() else 0
+    # -- an answer ---------------------------------------------------------------------------------------
 
-    def _to(self) -> int | None:
-        return self.stop if self._resumes() and self.stop != self.size else None
-
-    async def _accept(self, opened: Opened) -> AsyncGenerator[Data, None]:
-        """Yield what is new in this answer; its prefix, where it brings one, must be the one that is there."""
+    def _accept(self, opened: Opened) -> "_Answer":
+        """Judge the head of an answer, and return the answer."""
+        self._new_at += opened.waited
+        if opened.start == 0 and self._is_ranged:
+            self._check_whole(opened.facts, self._began_at)
         self._check(opened.facts)
-        at, again = opened.start, 0
-        if at > self.position:
+        if opened.start > self.position:
             raise OriginError("bad_answer", "the origin answered with another range than was asked for", transient=True)
-        async for received in opened.chunks:
-            chunk = received
-            if at < self.position:
-                known = chunk[: self.position - at]
-                if at + len(known) > self.start:
-                    again = isal_zlib.crc32(known[max(0, self.start - at) :], again)
-                at += len(known)
-                if at == self.position and again != self.crc:
-                    raise OriginError(
-                        "changed", "the file changed at its origin while it was being pulled", transient=True
-                    )
-                chunk = chunk[len(known) :]
-                if not chunk:
-                    continue
-            at += len(chunk)
-            if self.stop is not None and at > self.stop:
+        return _Answer(opened.chunks, opened.start)
+
+    async def _first(self, answer: "_Answer") -> Data | None:
+        """Return what `_next` does, where it comes in time. Raises OriginError (`timed_out`)."""
+        try:
+            async with asyncio.timeout(max(0.0, self._left())):
+                return await self._next(answer)
+        except TimeoutError as error:
+            raise OriginError("timed_out", "the origin sent nothing new for too long") from error
+
+    async def _next(self, answer: "_Answer") -> Data | None:
+        """Return what is new in the answer's next bytes; None at its end."""
+        if answer.has_ended or (answer.at >= self.position == self.stop != self.size):
+            return None
+        async for received in answer.chunks:
+            chunk = received if answer.at >= self.position else self._beyond(answer, received)
+            if not chunk:
+                continue
+            answer.at += len(chunk)
+            if self.stop is not None and answer.at > self.stop:
                 if self.stop == self.size:
                     raise _too_long()
-                chunk = chunk[: len(chunk) - (at - self.stop)]
-            elif at == self.stop == self.size:
+                chunk = chunk[: len(chunk) - (answer.at - self.stop)]
+            elif answer.at == self.stop == self.size:
                 # Its last bytes count once it has been seen to end with them: a part that has them all is done.
-                async for more in opened.chunks:
+                async for more in answer.chunks:
                     if more:
                         raise _too_long()
+                answer.has_ended = True
             self.position += len(chunk)
             self.bounds.check_entry(self.position)
             self.crc = isal_zlib.crc32(chunk, self.crc)
-            yield chunk
-            self._new_at = self.clock.monotonic()
-            if self.position == self.stop and self.stop != self.size:
-                return
-        if at < self.position or (self.stop is not None and self.position < self.stop):
+            return chunk
+        if answer.at < self.position or (self.stop is not None and self.position < self.stop):
             raise OriginError("truncated", "the origin ended the file early", transient=True)
+        return None
+
+    def _beyond(self, answer: "_Answer", received: Data) -> Data:
+        """Return what of it lies beyond the prefix, which must be the one that is there."""
+        known = received[: self.position - answer.at]
+        if answer.at + len(known) > self.start:
+            answer.crc = isal_zlib.crc32(known[max(0, self.start - answer.at) :], answer.crc)
+        answer.at += len(known)
+        if answer.at == self.position and answer.crc != self.crc:
+            raise OriginError("changed", "the file changed at its origin while it was being pulled", transient=True)
+        return received[len(known) :]
 
     def _check(self, facts: Facts) -> None:
         """Raise OriginError unless the answer is of the representation that was planned.
@@ -247,19 +294,14 @@ class Pull:
             self.on_pin(self.pin)
 
 
-async def _begun_within(seconds: float, chunks: AsyncGenerator[Data, None]) -> AsyncGenerator[Data, None]:
-    """Give the chunks, the first of them within so long. Raises OriginError (`timed_out`)."""
-    async with aclosing(chunks):
-        try:
-            async with asyncio.timeout(max(0.0, seconds)):
-                first = await anext(chunks, None)
-        except TimeoutError as error:
-            raise OriginError("timed_out", "the origin sent nothing new for too long") from error
-        if first is None:
-            return
-        yield first
-        async for chunk in chunks:
-            yield chunk
+@dataclass(slots=True)
+class _Answer:
+    """One attempt's bytes, as far as they came. `at`: of the file; `crc`: of those that were there already."""
+
+    chunks: AsyncIterator[Data]
+    at: int
+    crc: int = 0
+    has_ended: bool = False
 
 
 def _log_retry(url: str, failure: OriginError, failures: int, *, gained: int, wait: float) -> None:
