@@ -78,7 +78,7 @@ class Wants:
         del self._wanted[part]
         task = self._pulls.get(part)
         if task is not None:
-            task.cancel()
+            self._cancel(part, task)
 
     async def wait(self, part: int, beyond: int) -> Chunk:
         """Wait until more than `beyond` bytes of the part may be read, or all of it is there. Raises what ended its
@@ -114,10 +114,10 @@ class Wants:
     async def stop(self) -> None:
         """End every pull, and wait until what they have is listed."""
         self._stopping = True
-        pulls = list(self._pulls.values())
-        for pull in pulls:
-            pull.cancel()
-        await asyncio.gather(*pulls, return_exceptions=True)
+        pulls = list(self._pulls.items())
+        for part, pull in pulls:
+            self._cancel(part, pull)
+        await asyncio.gather(*(pull for _, pull in pulls), return_exceptions=True)
 
     async def _pull(self, part: int) -> None:
         member = self._ledger.offsets.member_of(part)
@@ -147,7 +147,10 @@ class Wants:
             self._begin(part)
 
     def _begin(self, part: int) -> None:
-        task = self._pulls[part] = asyncio.create_task(self._pull(part))
+        self._pulls[part] = asyncio.get_running_loop().create_task(self._pull(part))
+
+    def _cancel(self, part: int, task: "asyncio.Task[None]") -> None:
+        task.cancel()
         task.add_done_callback(partial(self._forget_unbegun, part))
 
     def _forget_unbegun(self, part: int, task: "asyncio.Task[None]") -> None:

@@ -6,7 +6,7 @@ refused, it is asked for more at once as long as it keeps up, up to a polite cei
 """
 
 from collections import deque
-from typing import Final, NamedTuple
+from typing import Final
 
 from streamzip.retry import grown
 
@@ -21,14 +21,6 @@ HOLD: Final = 10.0  # seconds after a refusal before as much is asked again
 LONGEST_PAUSE: Final = 8.0  # seconds without being asked to wait so long
 
 
-class Answered(NamedTuple):
-    """One answer: when it came, for which file, and whether it was a refusal."""
-
-    at: float
-    file: str
-    refused: bool
-
-
 class Throttle:
     """One origin. `ceiling`: exchanges at once, at most."""
 
@@ -41,7 +33,8 @@ class Throttle:
         self.throttles = False  # it has refused, and more than single files
         self.not_before = 0.0
         self._next = 0.0
-        self._recent: deque[Answered] = deque(maxlen=512)
+        # Answers: when each came, for which file, and whether it was a refusal.
+        self._recent: deque[tuple[float, str, bool]] = deque(maxlen=512)
         self._refused_in_a_row = 0
         self._cut_at = 0.0
         self._gained_at = 0.0
@@ -68,7 +61,7 @@ class Throttle:
 
     def answered(self, now: float, file: str) -> None:
         """Note that the origin let a request through: after some of them, ask for more."""
-        self._note(now, file, refused=False)
+        self._recent.append((now, file, False))
         self._refused_in_a_row = 0
         if not self.throttles:
             if self.open >= int(self.width):
@@ -91,7 +84,7 @@ class Throttle:
 
     def refused(self, now: float, file: str, why: str, *, began: float, wait: float | None) -> None:
         """Note that the origin refused a request that began at `began`, and asked to wait so long, if it did."""
-        self._note(now, file, refused=True)
+        self._recent.append((now, file, True))
         if not self.throttles and not self._suspicious(now):
             return
         self.why = why
@@ -126,27 +119,24 @@ class Throttle:
 
     def note_refusal(self, now: float, file: str) -> None:
         """Count a refusal that is about its file."""
-        self._note(now, file, refused=True)
+        self._recent.append((now, file, True))
 
     def is_about_file(self, file: str, since: float) -> bool:
         """Return whether only this file is refused, since a while before `since`: the others get through."""
-        others = [each.refused for each in self._recent if each.file != file and each.at >= since - RECENT]
+        others = [refused for at, other, refused in self._recent if other != file and at >= since - RECENT]
         passed = others.count(False)
         return passed >= 2 and passed >= 4 * others.count(True)
 
     def lets_through(self, now: float, within: float) -> bool:
         """Return whether anything got through lately."""
-        return any(not each.refused and now - each.at <= within for each in self._recent)
-
-    def _note(self, now: float, file: str, *, refused: bool) -> None:
-        self._recent.append(Answered(now, file, refused))
+        return any(not refused and now - at <= within for at, _, refused in self._recent)
 
     def _suspicious(self, now: float) -> bool:
-        recent = [each for each in self._recent if now - each.at <= RECENT]
-        files = {each.file for each in recent if each.refused}
-        return len(files) > 1 and sum(each.refused for each in recent) >= SUSPICIOUS * len(recent)
+        recent = [(file, refused) for at, file, refused in self._recent if now - at <= RECENT]
+        files = {file for file, refused in recent if refused}
+        return len(files) > 1 and sum(refused for _, refused in recent) >= SUSPICIOUS * len(recent)
 
     def _passed(self, now: float) -> tuple[float, int]:
         """Return which share of the recent requests got through, and how many."""
-        recent = [each.refused for each in self._recent if now - each.at <= RECENT]
+        recent = [refused for at, _, refused in self._recent if now - at <= RECENT]
         return recent.count(False) / max(1, len(recent)), recent.count(False)

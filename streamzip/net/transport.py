@@ -9,8 +9,10 @@ connection that had been used before: many origins close those without having sa
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from aiohappyeyeballs import start_connection
 
@@ -82,17 +84,17 @@ class OriginTransport:
         self._all: set[Connection] = set()
         self._buffers = Buffers()
 
-    async def get(self, url: str, fields: Iterable[tuple[str, str]]) -> Answer:
+    def get(self, url: str, fields: Iterable[tuple[str, str]]) -> Coroutine[Any, Any, Answer]:
         """Return a GET of `url` as it is written, of RFC 3986's characters alone; the answer's body is closed by the
         caller.
 
         The short way: httpx spends longer on a signed URL and its objects than all the rest takes.
         """
-        return await self._exchange("GET", url, fields, b"")
+        return self._exchange("GET", url, fields, b"")
 
-    async def post(self, url: str, fields: Iterable[tuple[str, str]], content: bytes) -> Answer:
+    def post(self, url: str, fields: Iterable[tuple[str, str]], content: bytes) -> Coroutine[Any, Any, Answer]:
         """Return a POST of `content`, else as `get`."""
-        return await self._exchange("POST", url, (*fields, _AS_IT_IS), content)
+        return self._exchange("POST", url, (*fields, _AS_IT_IS), content)
 
     async def aclose(self) -> None:
         """Drop every connection."""
@@ -214,11 +216,17 @@ def _tls(ca_file: Path | None) -> ssl.SSLContext:
 
 
 def _request(method: str, target: Target, fields: Iterable[tuple[str, str]], content: bytes) -> bytes:
-    lines = [f"{method} {target.path} HTTP/1.1", f"Host: {target.host_field}"]
-    lines += [f"{name}: {value}" for name, value in fields]
+    # Of a target's path `target_of` has seen that it is printable: no line can end in it.
+    head = f"{method} {target.path} HTTP/1.1\r\nHost: {target.host_field}\r\n{_lines(tuple(fields))}"
     if content:
-        lines.append(f"Content-Length: {len(content)}")
-    head = "\r\n".join(lines)
-    if head.count("\n") >= len(lines) or head.count("\r") >= len(lines) or "\0" in head:
+        head += f"Content-Length: {len(content)}\r\n"
+    return head.encode() + b"\r\n" + content
+
+
+# An origin's files are asked for with the same fields, but for the ranges of large ones.
+@lru_cache(maxsize=64)
+def _lines(fields: tuple[tuple[str, str], ...]) -> str:
+    lines = "".join([f"{name}: {value}\r\n" for name, value in fields])
+    if lines.count("\n") > len(fields) or lines.count("\r") > len(fields) or "\0" in lines:
         raise ValueError("a line of the request holds a line's end")  # what is kept was checked when it was accepted
-    return head.encode() + b"\r\n\r\n" + content
+    return lines

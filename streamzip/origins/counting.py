@@ -77,8 +77,9 @@ class CountedChunks(AsyncIterator[Data]):
         return chunk
 
     def _tell(self) -> None:
-        metrics.ORIGIN_BYTES.add(amount=self._received - self._told)
-        self._told = self._received
+        if self._told != self._received:
+            metrics.ORIGIN_BYTES.add(amount=self._received - self._told)
+            self._told = self._received
 
     def _keep_pace(self, size: int, waited: float) -> None:
         self._waited += waited

@@ -21,7 +21,7 @@ from streamzip.errors import OriginError
 from streamzip.logs import event, redact
 from streamzip.manifest.fields import Fields
 from streamzip.net.addresses import BlockedAddressError
-from streamzip.net.errors import HungUp, NotHttp, NotReached, TimedOut, TransportError
+from streamzip.net.errors import NotHttp, NotReached, TimedOut, TransportError
 from streamzip.net.port import Stream, Transport
 from streamzip.net.retry import retry_after
 from streamzip.net.throttle import START
@@ -76,7 +76,8 @@ class Fetched:
         try:
             await self.stream.aclose()
         finally:
-            self.step.tell(streamzip__whole=self.stream.whole)
+            if tracing.traces():
+                self.step.tell(streamzip__whole=self.stream.whole)
             self.step.end()
             if self.turn is not None:
                 (gate, origin), self.turn = self.turn, None
@@ -151,28 +152,32 @@ class Fetcher:
         """
         self._check(url)
         origin = origin_of(url)
-        ask = partial(self._follow_within, within, url, fields, away=away)
+        if within is None:  # most requests: no timer is made for them
+            ask = partial(self._follow, self._chain, url, fields, away=away)
+        else:
+            ask = partial(self._follow_within, within, url, fields, away=away)
         fetched, waited = await self.gate.through(origin, url, ask, patient=patient)
         fetched.waited, fetched.turn = waited, (self.gate, origin)
         return fetched
 
-    async def _follow_within(self, within: float | None, url: str, fields: Fields, *, away: bool) -> Fetched:
+    async def _follow_within(self, within: float, url: str, fields: Fields, *, away: bool) -> Fetched:
         try:
-            if within is None:  # most requests: no timer is made for them
-                return await self._follow(self._chain, url, fields, away=away)
             async with asyncio.timeout(max(0.0, within)):
                 return await self._follow(None, url, fields, away=away)
         except TimeoutError as error:
-            raise OriginError("timed_out", "the origin did not answer in time", transient=True) from error
+            raise _timed_out() from error
 
     async def _follow(self, chain: float | None, url: str, fields: Fields, *, away: bool) -> Fetched:
         """Ask at `url`, judged already, and where that redirects to, within `chain` seconds from there on."""
         told = self._fields if away else self.at_home
-        head, stream, step = await self._hop(url, (*told, *fields))
-        if head.status in _REDIRECTS and self._redirects:
-            async with asyncio.timeout(chain):
-                url, (head, stream, step), away = await self._redirected(url, (head, stream, step), fields, away=away)
-        return await self._judged(url, (head, stream, step), away=away)
+        hop = await self._hop(url, (*told, *fields))
+        if hop[0].status in _REDIRECTS and self._redirects:
+            try:
+                async with asyncio.timeout(chain):
+                    url, hop, away = await self._redirected(url, hop, fields, away=away)
+            except TimeoutError as error:
+                raise _timed_out() from error
+        return await self._judged(url, hop, away=away)
 
     async def _redirected(self, url: str, hop: Hop, fields: Fields, *, away: bool) -> tuple[str, Hop, bool]:
         """Return where the redirects lead, the answer there, and whether the way left the URL's own origin."""
@@ -214,36 +219,20 @@ class Fetcher:
         """Ask once. The step ends with the body, by the caller."""
         began, step = time.monotonic(), _step(url, fields) if tracing.traces() else tracing.NOTHING
         try:
-            head, stream = await self._ask(url, fields)
+            answer = await self._transport.get(written(url), fields)
         except asyncio.CancelledError:
             step.end("cancelled")
             raise
-        except OriginError as error:
+        except (TransportError, BlockedAddressError) as failure:
+            error = _as_origin_error(failure)
             step.end(error.code)
             metrics.ORIGIN_REQUESTS.add(error.code)
             _log_asked(url, fields, began, code=error.code, detail=error.message)
-            raise
-        metrics.ORIGIN_REQUESTS.add(str(head.status))
-        _log_asked(url, fields, began, status=head.status)
-        step.tell(http__response__status_code=head.status)
-        return head, stream, step
-
-    async def _ask(self, url: str, fields: Fields) -> tuple[Head, Stream]:
-        try:
-            answer = await self._transport.get(written(url), fields)
-        except BlockedAddressError as error:
-            raise OriginError("blocked_address", str(error)) from error
-        except TimedOut as error:
-            raise OriginError("timed_out", str(error), transient=True) from error
-        except NotReached as error:
-            if isinstance(error.__cause__, ssl.SSLCertVerificationError):
-                raise OriginError("unreachable", "the origin's certificate is not trusted") from error
-            raise OriginError("unreachable", str(error), transient=True) from error
-        except HungUp as error:
-            raise OriginError("unreachable", str(error), transient=True) from error
-        except NotHttp as error:
-            raise bad_answer("it is not HTTP, or its head is too large") from error
-        return Head(answer.status, answer.fields), answer.stream
+            raise error from failure
+        metrics.ORIGIN_REQUESTS.add(str(answer.status))
+        _log_asked(url, fields, began, status=answer.status)
+        step.tell(http__response__status_code=answer.status)
+        return Head(answer.status, answer.fields), answer.stream, step
 
     def _check(self, url: str) -> None:
         try:
@@ -263,6 +252,24 @@ class Fetcher:
     def _asked_wait(self, head: Head) -> float | None:
         text = head.field(b"retry-after")
         return None if text is None else retry_after(text, self._wall())
+
+
+def _timed_out() -> OriginError:
+    return OriginError("timed_out", "the origin did not answer in time", transient=True)
+
+
+def _as_origin_error(failure: TransportError | BlockedAddressError) -> OriginError:
+    match failure:
+        case BlockedAddressError():
+            return OriginError("blocked_address", str(failure))
+        case NotHttp():
+            return bad_answer("it is not HTTP, or its head is too large")
+        case TimedOut():
+            return OriginError("timed_out", str(failure), transient=True)
+        case NotReached() if isinstance(failure.__cause__, ssl.SSLCertVerificationError):
+            return OriginError("unreachable", "the origin's certificate is not trusted")
+        case _:
+            return OriginError("unreachable", str(failure), transient=True)
 
 
 def own_name() -> str:

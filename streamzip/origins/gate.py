@@ -105,12 +105,15 @@ class Gate:
         has ended. Raises OriginError, `waited` in it.
         """
         host, order = self._host(origin), next(self._order)
-        begun, refusals, asking = self._clock(), 0, 0.0
+        begun = began = self._clock()
+        refusals, asking = 0, 0.0
         most = MOST_REFUSALS if patient else UNAWAITED_REFUSALS
         first: float | None = None
         while True:
-            await self._enter(host, order)
-            began = host.asked_at = self._clock()
+            if not self._enters(host, began):
+                await self._turn(host, order)
+                began = self._clock()
+            host.asked_at = began
             alone, before = host.throttle.open == 1, host.begun
             try:
                 answer = await ask()
@@ -127,6 +130,7 @@ class Gate:
                     error.waited = now - begun - asking
                     raise
                 await self._pause(host, refusals, error.retry_after)
+                began = self._clock()
             except BaseException:
                 self._left(host)
                 raise
@@ -134,7 +138,8 @@ class Gate:
                 now = self._clock()
                 host.blocked_since = None
                 host.throttle.answered(now, file)
-                self._share(host)
+                if host.throttle.throttles:
+                    self._share(host)
                 self._passes.note(host.place, now)
                 if host.waiters:  # it may be asked for more now: none of those that are open need end
                     self._give_out(host)
@@ -226,15 +231,19 @@ class Gate:
                 if host.lanes is not None:
                     self._lanes.narrow(origin, None)
 
-    async def _enter(self, host: _Host, order: int) -> None:
-        now = self._clock()
+    def _enters(self, host: _Host, now: float) -> bool:
+        """Count an exchange, and return True, where nobody waits and one more may begin."""
+        if host.waiters:
+            return False
         ready = host.throttle.ready_at()
-        if not host.waiters and ready is not None and ready <= now:
-            host.begun += 1
-            host.throttle.begin(now)
-            return
-        if not host.waiters:
+        if ready is None or ready > now:
             host.ended_at = now
+            return False
+        host.begun += 1
+        host.throttle.begin(now)
+        return True
+
+    async def _turn(self, host: _Host, order: int) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(host.waiters, (order, turn))
         self._give_out(host)
@@ -248,7 +257,8 @@ class Gate:
     def _left(self, host: _Host) -> None:
         host.throttle.end()
         host.ended_at = self._clock()
-        self._give_out(host)
+        if host.waiters or host.timer is not None:
+            self._give_out(host)
 
     def _give_out(self, host: _Host) -> None:
         """Let in those whose turn it is, and be called again when the next one's comes."""

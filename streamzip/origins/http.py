@@ -144,23 +144,26 @@ class HttpSource:
         """
         return _Opening(self, url, start, stop, pin, within)
 
-    async def fetch(
+    def fetch(
         self, url: str, pin: Validator | None, *fields: tuple[str, str], within: float | None = None
-    ) -> Fetched:
+    ) -> Awaitable[Fetched]:
         """Ask for the pinned version where it was found last, and at the URL itself where that fails."""
-        key = url, self._fetcher.at_home
-        target = self._targets.get(key)
-        if target is not None and target.validator == pin:
-            self._targets.forget(key)  # until the answer is seen to be the one
-            try:
-                fetched = await self._fetcher.fetch(target.url, *fields, away=target.left_home, within=within)
-            except OriginError as error:
-                if within is not None and is_over_time(error):
-                    raise  # the time is over
-            else:
-                if fetched.head.facts(size=None, ranges=False).validator == pin:
-                    return fetched
-                await fetched.discard()
+        target = self._targets.get((url, self._fetcher.at_home))
+        if target is None or target.validator != pin:
+            return self._fetcher.fetch(url, *fields, within=within)
+        return self._fetch_at(target, url, *fields, within=within)
+
+    async def _fetch_at(self, target: _Target, url: str, *fields: tuple[str, str], within: float | None) -> Fetched:
+        self._targets.forget((url, self._fetcher.at_home))  # until the answer is seen to be the one
+        try:
+            fetched = await self._fetcher.fetch(target.url, *fields, away=target.left_home, within=within)
+        except OriginError as error:
+            if within is not None and is_over_time(error):
+                raise  # the time is over
+        else:
+            if fetched.head.facts(size=None, ranges=False).validator == target.validator:
+                return fetched
+            await fetched.discard()
         return await self._fetcher.fetch(url, *fields, within=within)
 
     def remember(self, url: str, fetched: Fetched, facts: Facts) -> None:
