@@ -85,8 +85,8 @@ from streamzip.start import Secrets, open_bucket, open_store
 from streamzip.store.repository import Repository
 from streamzip.store.vault import Vault
 from streamzip.uploads.door import UploadDoor
-from streamzip.uploads.files import Uploads
 from streamzip.uploads.pins import UploadPins
+from streamzip.uploads.places import uploads_of
 from streamzip.uploads.source import UploadSource
 from streamzip.webhooks import deliveries as webhooks
 from streamzip.webhooks.announcing import Announcements
@@ -119,12 +119,9 @@ class Parts:
         self.disk = ThreadPoolExecutor(max_workers=DISK_THREADS, thread_name_prefix="disk")
         trust = Trust(settings.ca_file)
         self.transport = way_out(settings, trust)
-        self.uploads = Uploads(
-            settings.data_dir / "uploads",
-            most=settings.upload_max_bytes,
-            quota=settings.upload_quota_bytes,
-            files=settings.upload_max_files,
-        )
+        vault, bucket = Vault(secrets.keys), open_bucket(settings)
+        self.memory = Memory(settings.stream_memory_bytes // settings.workers)
+        self.uploads = uploads_of(settings, repository, vault, bucket, self.memory, self.disk)
         pace = Pace(settings.min_rate, settings.read_timeout)
         at_once = max(1, settings.connections_per_origin // settings.workers)
         passes = Sightings(settings.data_dir / "passes")
@@ -142,7 +139,7 @@ class Parts:
         self._to_buckets = buckets.way_to(settings, self.transport, trust)
         objects, in_buckets = buckets.objects_of(settings, self._to_buckets, self.gate, pace)
         own_schemes: dict[str, Source] = {
-            "upload": UploadSource(self.uploads, self.pool),
+            "upload": UploadSource(self.uploads),
             **dict.fromkeys(("s3", "gs", "az"), RewrittenSource(in_buckets, objects)),
         }
         pulling = Pulling(
@@ -162,12 +159,11 @@ class Parts:
         grace = HAND_OVER_GRACE if nginx else 0.0
         shelf = Shelf(settings.data_dir / "spool", budget=settings.cache_max_bytes, grace=grace, shared=nginx)
         _close_to_others(shelf)
-        builds_due, events_due, pressure, vault = asyncio.Event(), asyncio.Event(), Pressure(), Vault(secrets.keys)
+        builds_due, events_due, pressure = asyncio.Event(), asyncio.Event(), Pressure()
         announcements = Announcements(repository, self.links, clock, events_due, predefined=secrets.receiver)
         node = None if settings.store_url is None else load_node(settings)
         node_id = None if node is None else node.id
-        self.memory = Memory(settings.stream_memory_bytes // settings.workers)
-        bucket, offloading, copied = open_bucket(settings), None, None
+        offloading, copied = None, None
         if bucket is not None:
             offloading = Offloading.of(repository.jobs, load_node(settings).id)
             copied = ArchiveObjects(bucket, repository.objects, vault, clock, self.memory)
@@ -287,7 +283,7 @@ class Parts:
         links, downloads = Links(self.links), Served(gateway, settings, clock)
         entries = Rate(settings.entries_per_minute, clock, "entries")
         features = (
-            UploadDoor(self.uploads, gateway, settings, links, self.auth, clock, self.disk),
+            UploadDoor(self.uploads, gateway, settings, links, self.auth, clock),
             Folders(settings, clock, self.disk),
             Webpages(self.webpages, gateway, downloads, links, settings, entries),
         )

@@ -209,8 +209,8 @@ class Settings(BaseSettings):
     )
     shared_url: Annotated[str, AfterValidator(_shared_url)] | None = Field(
         default=None,
-        description="Bucket for finished copies, as s3://bucket/prefix, that all gateways of the store read. Keys and "
-        "endpoint by AWS's own variables.",
+        description="Bucket for finished copies and uploaded files, as s3://bucket/prefix, that all gateways of the "
+        "store read. Keys and endpoint by AWS's own variables.",
     )
     shared_delivery: Literal["proxy", "redirect"] = Field(
         default="proxy",

@@ -20,7 +20,7 @@ from streamzip.store.examining import CRCS, LAYOUT, MANIFEST, Examination
 from streamzip.store.migrations import SchemaTooNewError
 from streamzip.store.rows import ArchiveRow, Sealed
 from streamzip.store.vault import Vault
-from streamzip.uploads.files import Uploads
+from streamzip.uploads.files import UploadFolder
 from streamzip.zip.layout import Layout
 
 RESTORE = "restore the store from a backup, or create the archive anew"
@@ -65,7 +65,7 @@ class Verification:
         self._shelf = Shelf(data / "spool", budget=0)
         # Opening would make its folders where nothing was ever uploaded.
         there = (data / "uploads" / "arriving").exists()
-        self._uploads = Uploads(data / "uploads", most=0, quota=0, files=0) if there else None
+        self._uploads = UploadFolder(data / "uploads", most=0, quota=0, files=0) if there else None
         self.archives = self.copies = self.files = 0  # what was looked at
 
     def close(self) -> None:

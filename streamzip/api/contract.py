@@ -30,7 +30,7 @@ FILE_FORM = (
 
 STORE = (500, 503)  # whatever asks the store or the disk
 REFUSED = (400, 408, 413, 422, 429)  # whatever creates
-NOT_TAKEN = (400, 408, 409, 413, 415, 422, 500, 507)  # a file that is sent in
+NOT_TAKEN = (400, 408, 409, 413, 415, 422, 500, 503, 507)  # a file that is sent in
 
 
 class Tag(StrEnum):

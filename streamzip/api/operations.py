@@ -234,7 +234,7 @@ OPERATIONS: tuple[Operation, ...] = (
         UploadDoor.page,
         Access.PAGE,
         answers={200: Answer("HTML.", media=HTML)},
-        problems=(500,),
+        problems=STORE,
         pages=(401,),
     ),
     Operation(
@@ -284,14 +284,14 @@ OPERATIONS: tuple[Operation, ...] = (
         UploadDoor.listing,
         Access.KEY,
         answers={200: Answer("By name.", answers.UploadedFiles)},
-        problems=(422, 500),
+        problems=(422, *STORE),
     ),
     Operation(
         *("GET", "/download/{name}", "getUpload", Tag.UPLOADS),
         "A file, whole or in ranges.",
         UploadDoor.download,
         Access.LINK,
-        **fetched(parameters=(NAME,), says="The file.", media=ANY) | {"problems": (404, 412, 416, 500)},
+        **fetched(parameters=(NAME,), says="The file.", media=ANY) | {"problems": (404, 412, 416, *STORE)},
     ),
     Operation(
         *("GET", "/", "home", Tag.SITE),

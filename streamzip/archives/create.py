@@ -3,6 +3,7 @@ background.
 """
 
 import contextlib
+from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -59,8 +60,10 @@ class Pins(Protocol):
         Raises InvalidRequest.
         """
 
-    async def note_needs(self, manifest: Manifest, archive_hash: str) -> None:
-        """Note that the archive needs its pinned files, before there is one; while they are held."""
+    async def note_needs(self, manifest: Manifest, archive_hash: str) -> Collection[str]:
+        """Note that the archive needs its pinned files, before there is one; while they are held. Return the ids of
+        those that the store notes as it keeps the archive. Raises NotFound.
+        """
 
 
 class Buckets(Protocol):
@@ -161,12 +164,12 @@ class Creates:
     async def _keep(self, manifest: Manifest, row: ArchiveRow) -> bool:
         """Keep a new generation; False where another create has made it meanwhile. Raises NoRoom."""
         kept = self._kept
-        await kept.pins.note_needs(manifest, row.hash)
+        uploads = await kept.pins.note_needs(manifest, row.hash)
         await kept.vault.ready()
         sealed = await aside(manifest, partial(kept.vault.seal_manifest, row.hash, manifest))
         await kept.budget.take(row.owner, len(sealed.body))
         row = replace(row, stored=len(sealed.body))
-        created = await kept.repository.create(row, sealed, build=row.prefetch)
+        created = await kept.repository.create(row, sealed, build=row.prefetch, uploads=uploads)
         if created:
             self._loader.begin(row.hash, manifest)
             if row.prefetch:

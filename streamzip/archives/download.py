@@ -10,12 +10,13 @@ from streamzip.archives.copies import CopyPlaces
 from streamzip.archives.events import Events
 from streamzip.archives.leases import Leases
 from streamzip.archives.load import STALE
-from streamzip.archives.objects import ArchiveObjects, ObjectLost
+from streamzip.archives.objects import ArchiveObjects
 from streamzip.archives.table import ArchiveTable, Lease
 from streamzip.errors import AskedAnew, CopyLost, NotReady, Problem, Stale
 from streamzip.files.durable import DISK_FULL
 from streamzip.logs import event
 from streamzip.objects.content import Content
+from streamzip.objects.reads import ObjectLost
 from streamzip.spans import Data
 from streamzip.spool.shelf import Shelf
 from streamzip.store.rows import ArchiveRow

@@ -7,7 +7,6 @@ an object that is gone or damaged is forgotten by all gateways of the store.
 import asyncio
 import contextlib
 import logging
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Collection
 from typing import Final
 
@@ -16,6 +15,8 @@ from streamzip.errors import Damaged, Problem
 from streamzip.logs import event
 from streamzip.objects.content import Content
 from streamzip.objects.port import Bucket, BucketError, Missing
+from streamzip.objects.reads import ObjectLost, ObjectReads
+from streamzip.objects.remembered import Remembered
 from streamzip.spans import Data
 from streamzip.spool.memory import Memory
 from streamzip.store.objects import OBJECT, Objects
@@ -25,16 +26,8 @@ from streamzip.store.vault import Vault
 logger = logging.getLogger(__name__)
 
 LEFT_ALONE: Final = 5.0  # seconds, for a bucket that failed
-READ_WITHIN: Final = 8.0  # seconds for one read, however slowly its bytes come
 DELETED_WITHIN: Final = 3.0  # seconds that a deletion waits for the bucket; then the sweep does it
 LINK_LASTS: Final = 900  # seconds in which a client that is sent to the bucket has to get there
-_LARGEST: Final = 8 << 20  # bytes of one read
-_RUN: Final = 256 << 10  # bytes that are given on at once
-_REMEMBERED: Final = 16 << 20  # bytes of CRCs
-
-
-class ObjectLost(Exception):
-    """The object gave no right bytes from here on."""
 
 
 class ArchiveObjects:
@@ -45,8 +38,8 @@ class ArchiveObjects:
         self._objects = objects
         self._vault = vault
         self._clock = clock
-        self._memory = memory
-        self._contents: OrderedDict[tuple[str, float], Content] = OrderedDict()
+        self._reads = ObjectReads(bucket, memory)
+        self._contents: Remembered[tuple[str, float], Content] = Remembered()
         self._away_until = float("-inf")
 
     async def find(self, row: ArchiveRow) -> Content | None:
@@ -65,49 +58,16 @@ class ArchiveObjects:
             except Damaged as problem:
                 event(logger, logging.WARNING, "object_unreadable", archive=row.hash, code=problem.code)
                 return None
-            self._remember(key, content)
-        self._contents.move_to_end(key)
+            self._contents.put(key, content)
         return content if content.size == row.size else None
 
-    def _remember(self, key: tuple[str, float], content: Content) -> None:
-        self._contents[key] = content
-        while len(self._contents) > 1 and sum(len(each.crcs) for each in self._contents.values()) > _REMEMBERED:
-            self._contents.popitem(last=False)
-
-    async def read(self, content: Content, start: int, stop: int) -> AsyncGenerator[Data, None]:
-        """Give the archive bytes `[start, stop)`, all of them proven. Raises ObjectLost, before a wrong byte."""
-        with self._memory.shared():
-            ahead = asyncio.create_task(self._read(content, start, min(stop, start + 1)))
-            try:
-                while start < stop:
-                    first, data = await ahead
-                    end = min(stop, first + len(data))
-                    if end < stop:
-                        # The first read is a small one, so that it begins soon; then each as long as two may be held.
-                        length = max(content.block, min(_LARGEST, self._memory.share // 2, 4 * len(data)))
-                        ahead = asyncio.create_task(self._read(content, end, min(stop, end + length)))
-                    while start < end:
-                        run = data[start - first : min(end, start + _RUN) - first]
-                        start += len(run)
-                        yield run
-            finally:
-                ahead.cancel()
-                await asyncio.gather(ahead, return_exceptions=True)
-
-    async def _read(self, content: Content, start: int, stop: int) -> tuple[int, memoryview]:
-        span = content.around(start, stop - start)
-        try:
-            async with asyncio.timeout(READ_WITHIN):
-                data = memoryview(await self._bucket.read(content.key, *span))
-        except (BucketError, TimeoutError) as error:
-            raise ObjectLost(str(error) or "it did not come in time") from error
-        if not content.agrees(span, data):
-            raise ObjectLost("its bytes are not those that were put there")
-        return span.start, data
+    def read(self, content: Content, start: int, stop: int) -> AsyncGenerator[Data, None]:
+        """Return the archive bytes `[start, stop)`, all of them proven. Raises ObjectLost, before a wrong byte."""
+        return self._reads.read(content, start, stop)
 
     async def give_up(self, row: ArchiveRow, content: Content, lost: ObjectLost) -> None:
         """Take note that the object did not give what it should, so that it is not asked again in vain."""
-        self._contents.pop((row.hash, row.completed_at or 0.0), None)
+        self._contents.forget(lambda kept: kept == (row.hash, row.completed_at))
         cause = lost.__cause__
         event(logger, logging.WARNING, "object_lost", archive=row.hash, key=content.key, reason=str(lost))
         if cause is not None and not isinstance(cause, Missing):
@@ -138,8 +98,7 @@ class ArchiveObjects:
         """
         key = await self._objects.key(archive_hash)
         if key is not None and await self._objects.forget(archive_hash, key):
-            for kept in [kept for kept in self._contents if kept[0] == archive_hash]:
-                del self._contents[kept]
+            self._contents.forget(lambda kept: kept[0] == archive_hash)
             await self.discard(key)
 
     async def discard(self, key: str) -> None:

@@ -19,8 +19,9 @@ from streamzip.errors import Damaged, NotFound
 from streamzip.logs import event
 from streamzip.manifest.model import Format
 from streamzip.objects.content import Checksums, Content, block_of
-from streamzip.objects.port import Bucket, BucketError, Listed, Told
+from streamzip.objects.port import Bucket, Listed, Told
 from streamzip.objects.proof import MARKER, is_of
+from streamzip.objects.writes import prove_readable
 from streamzip.spans import Span
 from streamzip.spool.file import Paths
 from streamzip.spool.port import Bytes
@@ -74,7 +75,7 @@ class Offloader:
             if not await self._objects.begin(archive_hash, key, now=self._repository.clock.wall()):
                 return False
             content = await self._put(row, lease, key)
-        await self._prove(content)
+        await prove_readable(self._bucket, content)
         sealed = self._vault.seal(OBJECT, archive_hash, content.encode())
         if not await self._objects.share(archive_hash, key, sealed, now=self._repository.clock.wall()):
             await self._bucket.delete([key])  # deleted meanwhile, or put there by another
@@ -99,17 +100,14 @@ class Offloader:
 
         await self._bucket.put(key, runs(), size=size, told=self._describe(row.filename, layout.container))
         return Content(
-            key, size, layout.frozen_at, layout.provable, layout.container, checksums.block, checksums.finish()
+            key=key,
+            size=size,
+            block=checksums.block,
+            crcs=checksums.finish(),
+            frozen_at=layout.frozen_at,
+            provable=layout.provable,
+            container=layout.container,
         )
-
-    async def _prove(self, content: Content) -> None:
-        """Prove that the object can be read, at both of its ends. Raises BucketError."""
-        if (size := await self._bucket.size(content.key)) != content.size:
-            raise BucketError(f"{content.size} bytes were put there, and it has {size}")
-        for start in {0, content.size - 1}:
-            span = content.around(start, 1)
-            if not content.agrees(span, await self._bucket.read(content.key, *span)):
-                raise BucketError("it gives back other bytes than were put there")
 
     async def missing(self) -> Collection[str]:
         """Return the archives whose finished copy is on the shelf alone. Raises the store's problems."""

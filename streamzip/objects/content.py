@@ -54,17 +54,12 @@ class Checksums:
         return struct.pack(f"<{len(self.crcs)}I", *self.crcs)
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What the object under `key` holds: an archive of `size` bytes whose layout was frozen at that time (epoch s), in
-    blocks of `block` bytes with the CRCs `crcs`. `provable`: its origins can prove that they give the same bytes again.
-    """
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocks:
+    """What the object under `key` holds: `size` bytes, in blocks of `block` bytes with the CRCs `crcs`."""
 
     key: str
     size: int
-    frozen_at: int
-    provable: bool
-    container: Format
     block: int
     crcs: bytes = field(repr=False)
 
@@ -96,3 +91,14 @@ class Content:
             if isal_zlib.crc32(view[start : start + self.block]) != crc:
                 return False
         return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content(Blocks):
+    """What an archive's object holds: its layout was frozen at that time (epoch s). `provable`: its origins can prove
+    that they give the same bytes again.
+    """
+
+    frozen_at: int
+    provable: bool
+    container: Format

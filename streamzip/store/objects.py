@@ -14,7 +14,7 @@ from streamzip.store.jobs import OFFLOAD
 from streamzip.store.reading import Reads
 from streamzip.store.rows import Sealed
 from streamzip.store.statements import InsertAbsent, changed, put
-from streamzip.store.tables import archives, documents, fingerprints, jobs, objects
+from streamzip.store.tables import archives, documents, fingerprints, jobs, objects, uploads
 from streamzip.store.writer import Writer
 
 OBJECT: Final = "object"  # the kind of the document
@@ -93,8 +93,8 @@ class Objects:
         return await self._found(objects.c.hash, hashes, objects.c.shared_at.is_not(None))
 
     async def known(self, keys: Collection[str]) -> set[str]:
-        """Return those of the keys that are some archive's."""
-        return await self._found(objects.c.key, keys)
+        """Return those of the keys that are some archive's, or some uploaded file's."""
+        return await self._found(objects.c.key, keys) | await self._found(uploads.c.id, keys)
 
     async def _found(self, column: Column[str], values: Collection[str], *conditions: ColumnElement[bool]) -> set[str]:
         found: set[str] = set()

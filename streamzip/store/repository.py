@@ -7,7 +7,7 @@ Every method may raise errors.NotReady (`store_unavailable`: disk full, locked) 
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
@@ -44,6 +44,7 @@ from streamzip.store.server_clock import ServerClock
 from streamzip.store.statements import InsertAbsent, changed, put
 from streamzip.store.states import FINAL, code_after, is_unbuildable
 from streamzip.store.tables import archives, documents, plans
+from streamzip.store.uploads import StoredUploads, note_needs
 from streamzip.store.wakes import NoWakes, Wakes
 from streamzip.store.webpages import Webpages
 from streamzip.store.writer import Writer
@@ -74,8 +75,8 @@ _buildable = update(archives).where(archives.c.hash == bindparam("of"), is_unbui
 class Repository:
     """One store; `jobs` is its queue of work, `deliveries` what its archives' receivers are still to be told,
     `webpages` whose images are wanted, `overview` what statuses are made of, `ended_sessions` the sessions of people
-    who left, `links` short-lived names of archives, `objects` which copies are in the bucket, `nodes` the gateways that
-    share it, `clock` the time that they agree on.
+    who left, `links` short-lived names of archives, `objects` which copies are in the bucket, `uploads` which uploaded
+    files, `nodes` the gateways that share it, `clock` the time that they agree on.
 
     Made by `await Repository.open(path)` or `connect(dialect)`, ended by `close()`.
     """
@@ -106,6 +107,7 @@ class Repository:
         self.ended_sessions = EndedSessions(reads, writer)
         self.links = Links(reads, writer)
         self.objects = Objects(reads, writer)
+        self.uploads = StoredUploads(reads, writer)
 
     @classmethod
     async def open(cls, path: Path, keys: KeyRing | None = None) -> Self:
@@ -164,13 +166,19 @@ class Repository:
 
     # Archives
 
-    async def create(self, archive: ArchiveRow, manifest: Sealed, *, build: bool = False) -> bool:
-        """Keep a new archive with its manifest, and with `build` queue its prefetch; False where the hash exists."""
+    async def create(
+        self, archive: ArchiveRow, manifest: Sealed, *, build: bool = False, uploads: Collection[str] = ()
+    ) -> bool:
+        """Keep a new archive with its manifest, and with `build` queue its prefetch; False where the hash exists.
+
+        `uploads`: the uploaded files in the bucket that it needs, by their ids. Raises NotFound where one is gone.
+        """
 
         def change(connection: Connection) -> bool:
             if not _add_archive(connection, dataclasses.asdict(archive)):
                 return False
             _add_document(connection, _document(archive.hash, MANIFEST, manifest))
+            note_needs(connection, archive.hash, uploads)
             if build:
                 self.jobs.add_within(connection, archive.hash, archive.created_at)
             return True

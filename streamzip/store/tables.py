@@ -174,6 +174,33 @@ objects = Table(
     Column("shared_at", Double),
 )
 
+# Uploaded files in the bucket, by the keys of their objects; those without a `place`, what stands for a name, are not
+# whole there yet.
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("place", Text, unique=True),
+    Column("name", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("crc32", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("begun_at", Double, nullable=False),
+    Column("key_id", Text),
+    Column("signature", Text),
+    Column("body", LargeBinary),
+)
+
+# The archives that were made of them.
+upload_needs = Table(
+    "upload_needs",
+    metadata,
+    Column("upload", ForeignKey("uploads.id", ondelete="CASCADE"), primary_key=True),
+    Column("hash", ForeignKey("archives.hash", ondelete="CASCADE"), primary_key=True),
+    Index("upload_needs_hash", "hash"),  # what the cascade from `archives` looks up
+)
+
 # Of the secrets that gateways of this store sign with: never the secrets.
 fingerprints = Table(
     "fingerprints",

@@ -2,12 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable
-from concurrent.futures import Executor
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import partial
-from typing import TypeVar
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -27,14 +25,13 @@ from streamzip.guards.auth import Auth
 from streamzip.guards.links import Links
 from streamzip.guards.login_page import PROOF
 from streamzip.manifest.uploads import is_allowed, upload_name
+from streamzip.spans import Data
 from streamzip.uploads.answers import Uploaded, UploadedFile
-from streamzip.uploads.files import Arriving, Upload, Uploads
 from streamzip.uploads.page import Row, upload_page
-from streamzip.uploads.source import content_type, read, strong_etag
+from streamzip.uploads.port import Receiving, Upload, Uploads
+from streamzip.uploads.source import content_type, strong_etag
 from streamzip.web.frame import is_browser
 from streamzip.web.told import upload_problem
-
-T = TypeVar("T")
 
 SILENT_FOR = 60.0  # seconds that a body may bring nothing
 MOST_FIELDS = 16
@@ -43,7 +40,7 @@ FORM_ROOM = 64 << 10  # bytes of a form beside its file
 
 @dataclass(frozen=True, slots=True)
 class UploadDoor:
-    """The handlers. `pool`: where files are read."""
+    """The handlers."""
 
     uploads: Uploads
     gateway: Gateway
@@ -51,11 +48,10 @@ class UploadDoor:
     links: Links
     auth: Auth
     clock: Clock
-    pool: Executor
 
     async def page(self, request: Request) -> Response:
         """GET | HEAD /upload"""
-        uploads = await self._on_disk(self.uploads.listing)
+        uploads = await self.uploads.listing()
         rows = [
             Row(upload, self.links.relative(_path(upload)), f"upload/{quote(upload.name, safe='')}/delete")
             for upload in uploads
@@ -66,12 +62,12 @@ class UploadDoor:
     async def listing(self, request: Request) -> Response:
         """GET | HEAD /download"""
         self.links.base(request)  # a Host that is none is refused though there are no files
-        uploads = await self._on_disk(self.uploads.listing)
+        uploads = await self.uploads.listing()
         return JSONResponse([self._document(request, upload) for upload in uploads], headers=NO_STORE)
 
     async def download(self, request: Request) -> Response:
         """GET | HEAD /download/{name}"""
-        upload = await self._on_disk(partial(self.uploads.find, request.path_params["name"]))
+        upload = await self.uploads.find(request.path_params["name"])
         etag = strong_etag(upload)
         selected = Representation(
             noun="file",
@@ -98,11 +94,8 @@ class UploadDoor:
                 request, selected, stack, now=self.clock.wall(), write_timeout=self.settings.write_timeout
             )
 
-    async def _on_disk(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self.pool, work)
-
-    def _read(self, upload: Upload, start: int, stop: int | None) -> AsyncGenerator[bytes, None]:
-        return read(self.uploads, upload, start, upload.size if stop is None else stop, self.pool)
+    def _read(self, upload: Upload, start: int, stop: int | None) -> AsyncGenerator[Data, None]:
+        return self.uploads.read(upload, start, upload.size if stop is None else stop)
 
     async def delete(self, request: Request) -> Response:
         """DELETE /upload/{name}"""
@@ -148,7 +141,7 @@ class UploadDoor:
     async def _from_form(self, request: Request) -> Upload:
         form = FileForm(request.headers.get("content-type", ""))
         async with contextlib.AsyncExitStack() as stack:
-            arriving: Arriving | None = None
+            arriving: Receiving | None = None
             async for chunk in self._body(request, FORM_ROOM):
                 for number, piece in enumerate(pieces(chunk)):
                     if number:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from streamzip.clock import rfc3339
 from streamzip.guards.login_page import Session
-from streamzip.uploads.files import Upload
+from streamzip.uploads.port import Upload
 from streamzip.web.frame import render
 
 

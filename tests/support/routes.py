@@ -19,7 +19,7 @@ from streamzip.guards.auth import Auth, Ended, Owners
 from streamzip.guards.links import Links
 from streamzip.guards.rates import Rate
 from streamzip.uploads.door import UploadDoor
-from streamzip.uploads.files import Uploads
+from streamzip.uploads.port import Uploads
 from streamzip.webpages.door import Webpages
 from streamzip.webpages.downloads import WebpageDownloads
 
@@ -32,7 +32,7 @@ def routes() -> list[Route]:
     gateway = Gateway(*[cast(Any, None)] * len(fields(Gateway)))
     downloads, entries = Downloads(gateway, settings, clock), Rate(0, clock)
     features = (
-        UploadDoor(cast(Uploads, None), gateway, settings, links, auth, clock, disk),
+        UploadDoor(cast(Uploads, None), gateway, settings, links, auth, clock),
         Folders(settings, clock, disk),
         Webpages(pages, gateway, downloads, links, settings, entries),
     )

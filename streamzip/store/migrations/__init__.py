@@ -23,6 +23,7 @@ from streamzip.store.migrations import (
     m0012_links,
     m0013_objects,
     m0014_nodes,
+    m0015_uploads,
 )
 
 STEPS: tuple[Callable[[Connection], None], ...] = (
@@ -40,6 +41,7 @@ STEPS: tuple[Callable[[Connection], None], ...] = (
     m0012_links.apply,
     m0013_objects.apply,
     m0014_nodes.apply,
+    m0015_uploads.apply,
 )
 
 versions = Table("schema", MetaData(), Column("version", Integer, primary_key=True, autoincrement=False))

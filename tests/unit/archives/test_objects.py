@@ -6,10 +6,11 @@ from typing import Any, cast
 
 import pytest
 
-from streamzip.archives.objects import LEFT_ALONE, ArchiveObjects, ObjectLost
+from streamzip.archives.objects import LEFT_ALONE, ArchiveObjects
 from streamzip.objects.content import Checksums, Content, block_of
 from streamzip.objects.fake import FakeBucket
 from streamzip.objects.port import Away, Refused
+from streamzip.objects.reads import ObjectLost
 from streamzip.spool.memory import Memory
 from streamzip.store.rows import Sealed
 from tests.unit.store.builders import an_archive
@@ -47,7 +48,15 @@ class Bench:
     def __init__(self) -> None:
         checksums = Checksums(block_of(len(BODY)))
         checksums.add(BODY)
-        content = Content("key", len(BODY), 1, True, "zip", checksums.block, checksums.finish())
+        content = Content(
+            key="key",
+            size=len(BODY),
+            block=checksums.block,
+            crcs=checksums.finish(),
+            frozen_at=1,
+            provable=True,
+            container="zip",
+        )
         self.bucket, self.clock, self.store = FakeBucket(), Clock(), Store(content.encode())
         self.bucket.objects["key"] = BODY
         self.row = an_archive(completed_at=9.0, size=len(BODY))

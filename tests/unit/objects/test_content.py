@@ -16,7 +16,15 @@ def content(body: bytes = BODY) -> Content:
     checksums = Checksums(BLOCK, array("I"))
     for start in range(0, len(body), 7):  # in runs that are no blocks
         checksums.add(body[start : start + 7])
-    return Content("key", len(body), 1, True, "zip", BLOCK, checksums.finish())
+    return Content(
+        key="key",
+        size=len(body),
+        block=BLOCK,
+        crcs=checksums.finish(),
+        frozen_at=1,
+        provable=True,
+        container="zip",
+    )
 
 
 def test_whole_blocks_agree_and_any_other_byte_does_not() -> None:

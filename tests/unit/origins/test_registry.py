@@ -1,6 +1,5 @@
 """Which source answers for a URL, and what its connections are counted by."""
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
 import pytest
@@ -12,7 +11,7 @@ from streamzip.origins.http import HttpSource
 from streamzip.origins.port import Source
 from streamzip.origins.registry import Registry
 from streamzip.origins.rewritten import Address, RewrittenSource
-from streamzip.uploads.files import Uploads
+from streamzip.uploads.port import Uploads
 from streamzip.uploads.source import UploadSource
 
 
@@ -29,7 +28,7 @@ class Buckets:
 
 
 HTTP = HttpSource(cast(Fetcher, object()))
-UPLOAD = UploadSource(cast(Uploads, object()), cast(ThreadPoolExecutor, object()))
+UPLOAD = UploadSource(cast(Uploads, object()))
 OWN: dict[str, Source] = {
     "upload": UPLOAD,
     "s3": RewrittenSource(HTTP, Buckets()),

@@ -10,7 +10,7 @@ import pytest
 
 from streamzip.origins.sightings import Sightings
 from streamzip.spool.shelf import Shelf
-from streamzip.uploads.files import Uploads
+from streamzip.uploads.files import UploadFolder
 
 NAME = "ab" + "0" * 30
 
@@ -56,7 +56,7 @@ def test_folder_of_an_older_version_is_closed(tmp_path: Path, shared: bool, befo
 
 def test_uploads_and_what_workers_share_are_closed_to_other_users(tmp_path: Path) -> None:
     """Also where the operator's data folder is open."""
-    uploads = Uploads(tmp_path / "uploads", most=1, quota=1, files=1)
+    uploads = UploadFolder(tmp_path / "uploads", most=1, quota=1, files=1)
     asyncio.run(uploads.sweep())
     Sightings(tmp_path / "passes")
     assert {mode & 0o077 for mode in modes(tmp_path / "uploads").values()} == {0}

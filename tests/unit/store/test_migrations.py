@@ -61,6 +61,8 @@ def test_steps_build_what_tables_declare_when_all_are_applied() -> None:
         "nodes",
         "holdings",
         "facts",
+        "uploads",
+        "upload_needs",
     }
     assert set(schema(migrated)) == tables
     migrated.dispose()

@@ -29,7 +29,7 @@ async def received(monkeypatch: pytest.MonkeyPatch, *chunks: tuple[float, bytes]
     """How many bytes are taken, where a body may be silent for a fifth of a second."""
     monkeypatch.setattr(door, "SILENT_FOR", 0.2)
     none = cast(Any, None)
-    handlers = UploadDoor(none, none, Settings(), none, none, none, none)
+    handlers = UploadDoor(none, none, Settings(), none, none, none)
     request: Any = Sending(*chunks)
     return sum([len(chunk) async for chunk in handlers._body(request, 0)])
 

@@ -12,16 +12,17 @@ import pytest
 
 from streamzip.errors import Conflict, NoRoom, NotFound, TooLarge
 from streamzip.manifest.uploads import key
-from streamzip.uploads.files import Upload, Uploads
+from streamzip.uploads.files import UploadFolder
+from streamzip.uploads.port import Upload
 
 BODY = b"0123456789" * 300_000
 
 
-def store(root: Path, most: int = 1 << 30, quota: int = 1 << 30, files: int = 1000) -> Uploads:
-    return Uploads(root / "uploads", most=most, quota=quota, files=files)
+def store(root: Path, most: int = 1 << 30, quota: int = 1 << 30, files: int = 1000) -> UploadFolder:
+    return UploadFolder(root / "uploads", most=most, quota=quota, files=files)
 
 
-async def put(uploads: Uploads, name: str, body: bytes = b"body") -> Upload:
+async def put(uploads: UploadFolder, name: str, body: bytes = b"body") -> Upload:
     async with await uploads.receive(name) as arriving:
         for start in range(0, len(body), 65536):
             await arriving.add(body[start : start + 65536])

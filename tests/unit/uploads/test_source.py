@@ -1,6 +1,6 @@
 """Uploaded files as a source: the port's promises, and pins to the content."""
 
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,22 +10,24 @@ from streamzip.errors import InvalidRequest, OriginError
 from streamzip.manifest.parse import Limits, parse_create
 from streamzip.manifest.uploads import pinned_url
 from streamzip.origins.port import Validator
-from streamzip.uploads.files import Upload, Uploads
+from streamzip.uploads.files import UploadFolder
+from streamzip.uploads.on_disk import UploadsOnDisk
 from streamzip.uploads.pins import UploadPins
+from streamzip.uploads.port import Upload, Uploads
 from streamzip.uploads.source import UploadSource
 
 BODY = bytes(range(256)) * 20_000
 
 
 @pytest.fixture
-def uploads(tmp_path: Path) -> Uploads:
-    return Uploads(tmp_path / "uploads", most=1 << 30, quota=1 << 30, files=1000)
+def uploads(tmp_path: Path) -> Iterator[Uploads]:
+    with ThreadPoolExecutor(1) as pool:
+        yield UploadsOnDisk(UploadFolder(tmp_path / "uploads", most=1 << 30, quota=1 << 30, files=1000), pool)
 
 
 @pytest.fixture
-async def source(uploads: Uploads) -> AsyncIterator[UploadSource]:
-    with ThreadPoolExecutor(1) as pool:
-        yield UploadSource(uploads, pool)
+def source(uploads: Uploads) -> UploadSource:
+    return UploadSource(uploads)
 
 
 async def put(uploads: Uploads, name: str = "a.png", body: bytes = BODY) -> Upload:
