@@ -83,6 +83,7 @@ class DoorProtocol(HttpToolsProtocol):
         self._waiting_for_turn = False
         self._unread = 0  # bytes of a body that came after its answer
         self._framing = Framing()
+        self._is_coded = False  # a request's body, by more than chunks
         self._leaving = False
         self._late: asyncio.TimerHandle | None = None
         self._stuck: asyncio.TimerHandle | None = None
@@ -239,13 +240,20 @@ class DoorProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Have a request answered."""
-        self._in_head = False
-        self._forget_head()
-        self._head = self._left = self._unread = 0
-        self._framing = Framing()
+        codings: list[bytes] = []
+        self._left = self._unread = 0
         for name, value in self.headers:
             if name == b"content-length":
                 self._left = int(value)
+            elif name == b"transfer-encoding":
+                codings += filter(None, (coding.strip().lower() for coding in value.split(b",")))
+        if len(codings) > 1 and codings[-1] == b"chunked":  # the parser refuses those that end in another one
+            self._is_coded = True
+            raise ValueError("a coding within the chunks")  # ends the parser, which has the request refused
+        self._in_head = False
+        self._forget_head()
+        self._head = 0
+        self._framing = Framing()
         self.door.asking.pop(self, None)
         self.door.busy.add(self)
         if self._late is not None:
@@ -298,7 +306,7 @@ class DoorProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request, or too large a one."""
-        status = refusal_status(self._head, len(self.url) if self._in_head else 0)
+        status = 501 if self._is_coded else refusal_status(self._head, len(self.url) if self._in_head else 0)
         metrics.REFUSED.add(str(status))
         event(logger, logging.INFO, "request_refused", status=status, client=self.client and self.client[0])
         answer = self.cycle

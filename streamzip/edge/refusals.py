@@ -9,7 +9,7 @@ MOST_TARGET: Final = 8 << 10  # bytes; as many as servers are asked to take (RFC
 _TOLD: Final = {
     414: (b"414 URI Too Long", b"The request's target is too long."),
     431: (b"431 Request Header Fields Too Large", b"The request's header is too large."),
-    501: (b"501 Not Implemented", b"No such method is known here."),
+    501: (b"501 Not Implemented", b"No such method or transfer coding is known here."),
 }
 
 

@@ -38,6 +38,7 @@ ENDING = {
     "signed length": POST + b"Content-Length: +0\r\n\r\n",
     "length past 64 bits": POST + b"Content-Length: 18446744073709551616\r\n\r\n",
     "coding that is not the last": POST + b"Transfer-Encoding: chunked, gzip\r\n\r\n",
+    "coding before the chunks": POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
     "coding that is unknown": POST + b"Transfer-Encoding: xchunked\r\n\r\n",
     "coding twice": POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
     "blank before the colon": POST + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
@@ -48,6 +49,24 @@ ENDING = {
     "lone CR in a field": POST + b"X: y\rTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "NUL in a field": POST + b"X: y\x00\r\n\r\n",
 }
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        (b"Transfer-Encoding: gzip, chunked", 501),
+        (b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked", 501),
+        (b"Transfer-Encoding: chunked, chunked", 400),
+        (b"Transfer-Encoding: gzip", 400),
+        (b"Transfer-Encoding: Chunked", 422),  # which is understood
+    ],
+)
+def test_body_in_a_coding_that_is_not_understood_is_refused(gateway: Gateway, fields: bytes, status: int) -> None:
+    """RFC 9112 §6.1: 501, where the last coding is `chunked` as it must be. It is not taken for what is within."""
+    created = b"POST /api/archive/create HTTP/1.1\r\nHost: a\r\n" + fields
+    with connected(gateway, created + b"\r\n\r\n2\r\n[]\r\n0\r\n\r\n") as client:
+        answer = client.recv(1 << 16)
+    assert answer.startswith(b"HTTP/1.1 %d " % status), answer
 
 
 @pytest.mark.parametrize("name", ENDING)
