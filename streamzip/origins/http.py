@@ -30,6 +30,7 @@ from streamzip.urls.urls import origin_of
 
 # As browsers ask for a page: some hosts give programs that take anything another one, or none.
 _PAGE_FIELDS: Final[Fields] = (("Accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"),)
+_SMALLEST_PART: Final = 16 << 10  # bytes: of smaller ones a large file would take thousands of requests
 _REMEMBERED: Final = 600.0  # seconds that an origin is asked for no range after it could not answer one
 
 
@@ -338,10 +339,15 @@ class _Opening(AbstractAsyncContextManager[Opened]):
             self._source.note_other(self._url, self._pin, head.facts(size=part.size, ranges=True))
             # If-Range should have made it the whole file. Without proof of the version there is no joining the two.
             raise OriginError("changed", "the origin answered with a part of another version", transient=True)
-        # A part may end earlier than was asked (RFC 9110, 15.3.7): who counts to the wanted end finds that out.
-        ends = [end for end in (self._stop, part.size) if end is not None]
-        wanted = min(ends) if part.size is not None else part.stop
-        return Opened(facts, self._start, self._source.counted(fetched.stream, wanted - self._start), fetched.waited)
+        wanted = min((end for end in (self._stop, part.size) if end is not None), default=part.stop)
+        chunks = self._source.counted(fetched.stream, part.stop - self._start)
+        if part.stop == wanted:
+            return Opened(facts, self._start, chunks, fetched.waited)
+        # Less than was asked for, as an origin may choose (RFC 9110 §15.3.7): the rest is asked for next. Where that
+        # would take too many requests, the file without a range costs less.
+        if part.stop - self._start < _SMALLEST_PART:
+            raise unusable("its part is a small piece of what was asked for")
+        return Opened(facts, self._start, chunks, fetched.waited, ends=part.stop)
 
     def _whole(self, fetched: Fetched) -> Opened:
         # In answer to a range it may be a slice, which only who knows the file's size can tell.

@@ -49,13 +49,15 @@ class Opened(NamedTuple):
 
     `chunks` can be walked once and raises OriginError. It ends without one only where every byte that the answer had
     promised came; a body that promised no length ends where the connection does, and proves nothing. `waited`: seconds
-    that the request waited for its turn at the origin.
+    that the request waited for its turn at the origin. `ends`: where they end, if the origin said that this is before
+    what was asked for.
     """
 
     facts: Facts
     start: int
     chunks: AsyncIterator[Data]
     waited: float = 0.0
+    ends: int | None = None
 
 
 class Source(Protocol):

@@ -136,7 +136,9 @@ class Pull:
                         yield chunk
                         self._new_at = self.clock.monotonic()
                         chunk = await self._next(answer)
-                return
+                if self.position != answer.ends:
+                    return
+                self._failures = 0  # on at once, and not counted: it went well
             except OriginError as error:
                 await self._before_next(error)
 
@@ -153,7 +155,9 @@ class Pull:
                         received.append(chunk)
                         self._new_at = self.clock.monotonic()
                         chunk = await self._next(answer)
-                return received[0] if len(received) == 1 else b"".join(received)
+                if self.position != answer.ends:
+                    return received[0] if len(received) == 1 else b"".join(received)
+                self._failures = 0
             except OriginError as error:
                 await self._before_next(error)
 
@@ -223,7 +227,7 @@ class Pull:
         self._check(opened.facts)
         if opened.start > self.position:
             raise OriginError("bad_answer", "the origin answered with another range than was asked for", transient=True)
-        return _Answer(opened.chunks, opened.start)
+        return _Answer(opened.chunks, opened.start, opened.ends)
 
     async def _first(self, answer: "_Answer") -> Data | None:
         """Return what `_next` does, where it comes in time. Raises OriginError (`timed_out`)."""
@@ -256,6 +260,8 @@ class Pull:
             self.bounds.check_entry(self.position)
             self.crc = isal_zlib.crc32(chunk, self.crc)
             return chunk
+        if answer.at == answer.ends:
+            return None
         if answer.at < self.position or (self.stop is not None and self.position < self.stop):
             raise OriginError("truncated", "the origin ended the file early", transient=True)
         return None
@@ -296,10 +302,13 @@ class Pull:
 
 @dataclass(slots=True)
 class _Answer:
-    """One attempt's bytes, as far as they came. `at`: of the file; `crc`: of those that were there already."""
+    """One attempt's bytes, as far as they came. `at`: of the file; `ends`: as the source says it; `crc`: of those that
+    were there already.
+    """
 
     chunks: AsyncIterator[Data]
     at: int
+    ends: int | None
     crc: int = 0
     has_ended: bool = False
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from streamzip.errors import OriginError
+from streamzip.errors import OriginError, UnusableRange
 from streamzip.net.addresses import DialGuard
 from streamzip.net.transport import OriginTransport
 from streamzip.origins.fetch import Fetcher
@@ -142,11 +142,19 @@ async def test_open_raises_when_the_body_ends_early(
     assert TEN.startswith(received)
 
 
-async def test_open_raises_when_a_part_is_shorter_than_asked(origin: Origin, source: HttpSource) -> None:
-    """An origin may cap its parts; what is missing is told, so that the rest can be asked for."""
-    origin.serve("/a", Status(206, (("Content-Range", "bytes 3-5/10"), ("ETag", '"v1"')), b"345"))
-    error = await failure(source, origin.url("/a"), start=3, stop=9, pin=V1)
-    assert (error.code, error.transient) == ("truncated", True)
+async def test_open_tells_where_a_part_ends_that_is_shorter_than_asked(origin: Origin, source: HttpSource) -> None:
+    """An origin may cap its parts: so the rest can be asked for. A small piece of what was asked for is refused."""
+    body = Pattern(100_000)
+    origin.serve("/a", File(body, cap=20_000))
+    for stop in (None, 90_000):
+        async with source.open(origin.url("/a"), start=3, stop=stop, pin=V1) as opened:
+            assert opened.ends == 20_003
+            assert await read(opened) == body[3:20_003]
+    async with source.open(origin.url("/a"), start=3, stop=9_000, pin=V1) as opened:
+        assert opened.ends is None
+    origin.serve("/b", File(body, cap=9_000))
+    error = await failure(source, origin.url("/b"), start=3, pin=V1)
+    assert isinstance(error, UnusableRange)
 
 
 @pytest.mark.parametrize(("body", "code"), [(b"34567", "too_long"), (b"34", "truncated")])

@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanage
 from typing import cast
 
 import pytest
+from isal import isal_zlib
 
 from streamzip.clock import SystemClock
 from streamzip.errors import OriginError
@@ -16,7 +17,7 @@ from streamzip.origins.http import HttpSource
 from streamzip.origins.port import Facts, Opened, Source, Validator
 from streamzip.origins.pull import Patience, Pull, Tries
 from streamzip.spans import Data
-from tests.support.origin import Answer, File, Origin, Silence, redirect
+from tests.support.origin import Answer, File, Origin, Pattern, Silence, redirect
 
 SIZE = 5
 BODY = bytes(range(256)) * 4
@@ -133,6 +134,27 @@ async def test_pull_ends_when_an_origin_hangs_before_anything_new(then: Answer) 
             pulling.patience, pulling.tries = Patience(first_delay=0.0, seconds=0.3), Tries(9)
             async with asyncio.timeout(5):
                 assert await received(pulling) == (BODY[:200], "timed_out")
+
+
+@pytest.mark.parametrize(("cap", "asked"), [(20_000, 50), (1_000, 2)])
+async def test_pull_goes_on_part_by_part_where_an_origin_caps_them(cap: int, asked: int) -> None:
+    """An answer with less than was asked for (RFC 9110 §15.3.7) is no failed attempt, and nothing waits for the next
+    one. Where that would be thousands of requests, the file is asked for without a range.
+    """
+    body = Pattern(1_000_000)
+    async with Origin() as origin:
+        origin.serve("/a", File(body, cap=cap))
+        allow = frozenset({origin.authority})
+        async with aclosing(OriginTransport(DialGuard(allow), connect_timeout=30, read_timeout=30)) as transport:
+            pulling = pull(HttpSource(Fetcher(transport, allow=allow)), url=origin.url("/a"))
+            pulling.stop = pulling.size = len(body)
+            pulling.ranged, pulling.pin = True, Validator('"v1"', strong=True)
+            pulling.prefix = pulling.position = 5_000
+            pulling.crc = isal_zlib.crc32(bytes(body[:5_000]))
+            pulling.patience, pulling.tries = Patience(first_delay=60.0), Tries(1)
+            async with asyncio.timeout(30):
+                assert await received(pulling) == (bytes(body[5_000:]), None)
+        assert len(origin.requests("/a")) == asked
 
 
 async def test_redirects_end_when_they_take_too_long() -> None:
