@@ -14,12 +14,19 @@ class LeftOutEntry(TypedDict):
     message: str
 
 
-@final
-class Zipped(TypedDict):
-    """The zip that `zip` made."""
+class Made(TypedDict):
+    """A file that is here now, and how long that took; `entries`: the files in it, None where nobody tells."""
 
     path: str
     bytes: int
+    entries: int | None
+    seconds: float
+
+
+@final
+class Zipped(Made):
+    """The zip that `zip` made."""
+
     resumed_from: int
     left_out: list[LeftOutEntry]
 
@@ -40,12 +47,11 @@ class DryRun(TypedDict):
     left_out: list[LeftOutEntry]
 
 
-class Downloaded(TypedDict):
-    """The file that `get` downloaded."""
+class Downloaded(Made):
+    """The file that `get` downloaded; `left_out`: how many entries are not in it."""
 
-    path: str
-    bytes: int
     archive_hash: str
+    left_out: int
 
 
 class Removed(TypedDict):

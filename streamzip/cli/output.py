@@ -14,6 +14,7 @@ from streamzip.cli.ending import printable
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from streamzip.cli.documents import Made
     from streamzip.library.saving import FileProgress
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs: a document, or a line for each event.")]
@@ -87,6 +88,19 @@ def say(sentence: str, *, quiet: bool = False) -> None:
 def tell(line: str) -> None:
     """Print a line of a result, on stdout."""
     typer.echo(printable(line))
+
+
+def tell_file(made: "Made", left_out: int, *, quiet: bool) -> None:
+    """Say what was made, on a terminal; print its path, unless it stands there already."""
+    if quiet or not sys.stderr.isatty():
+        tell(made["path"])
+        return
+    entries = made["entries"]
+    files = "" if entries is None else f", {entries:,} {'file' if entries == 1 else 'files'}"
+    missing = f"; {left_out:,} left out" if left_out else ""
+    say(f"{made['path']}: {size(made['bytes'])}{files}, in {made['seconds']:,.1f} s{missing}")
+    if not sys.stdout.isatty():
+        tell(made["path"])
 
 
 def size(count: int | None) -> str:

@@ -6,6 +6,7 @@ were left out, 130 stopped.
 
 import re
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ import typer
 from streamzip.cli.documents import Downloaded, Removed
 from streamzip.cli.ending import FAILED, SOME_LEFT_OUT, STOPPED, WRONG_USAGE, stop
 from streamzip.cli.lists import entries_in
-from streamzip.cli.output import Json, Quiet, meter, print_json, say, size, tell
+from streamzip.cli.output import Json, Quiet, meter, print_json, say, size, tell, tell_file
 
 Server = Annotated[str, typer.Option(envvar="STREAMZIP_SERVER", metavar="URL", help="The gateway's own URL.")]
 Key = Annotated[
@@ -145,7 +146,7 @@ def get(
     """Download an archive, by its hash or link. Run again, it goes on where it ended."""
     from streamzip.client import CannotSave, GatewayError
 
-    link = archive
+    link, began = archive, time.monotonic()
     at, archive_hash = _named(archive, server)
     with _gateway(at, _key_for(at, server, key)) as gateway:
         try:
@@ -160,15 +161,25 @@ def get(
             stop("stopped; run it again to go on", code=STOPPED)
         except CannotSave as error:
             stop(f"{error}{'; use --force to replace it' if str(error).endswith(' exists') else ''}", code=FAILED)
+        seconds, entries, left_out = round(time.monotonic() - began, 3), None, 0
         try:
-            left_out = _say_left_out(gateway.status(link), quiet=quiet)
+            current = gateway.status(link)
+            left_out = _say_left_out(current, quiet=quiet)
+            entries = current.progress.total_entries - left_out
         except GatewayError:  # the archive is here; its status may be gone by now
-            left_out = 0
+            pass
+    document: Downloaded = {
+        "path": str(path),
+        "bytes": path.stat().st_size,
+        "entries": entries,
+        "seconds": seconds,
+        "archive_hash": archive_hash,
+        "left_out": left_out,
+    }
     if as_json:
-        document: Downloaded = {"path": str(path), "bytes": path.stat().st_size, "archive_hash": archive_hash}
         print_json(document)
     else:
-        tell(str(path))
+        tell_file(document, left_out, quiet=quiet)
     raise typer.Exit(SOME_LEFT_OUT if left_out else 0)
 
 

@@ -2,6 +2,7 @@
 
 import re
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from streamzip.cli.documents import DryRun, LeftOutEntry, NamedSize, Zipped
 from streamzip.cli.ending import FAILED, SOME_LEFT_OUT, STOPPED, WRONG_USAGE, stop
 from streamzip.cli.lists import entries_in
 from streamzip.cli.loading import loading
-from streamzip.cli.output import Json, Meter, Quiet, meter, print_json, say, size, tell
+from streamzip.cli.output import Json, Meter, Quiet, meter, print_json, say, size, tell, tell_file
 from streamzip.urls.addresses import NOT_PUBLIC
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def zip_(
     if as_json:
         print_json(document)
     elif document is not None:
-        _tell(document)
+        _tell(document, quiet=quiet)
     raise typer.Exit(SOME_LEFT_OUT if archive.left_out else 0)
 
 
@@ -107,6 +108,7 @@ async def _run(
     archive: "Zip", origins: "Origins", output: str, *, dry_run: bool, force: bool, quiet: bool
 ) -> Zipped | DryRun | None:
     """Do the work, and return its document; None where the zip itself went to stdout."""
+    began = time.monotonic()
     async with origins:
         if dry_run:
             await archive.open()
@@ -125,9 +127,12 @@ async def _run(
                     done.bytes, done.total, f"{done.files:,} of {done.total_files:,} files", done.under_way
                 ),
             )
+    layout = archive.planned.layout
     return {
         "path": str(path),
         "bytes": path.stat().st_size,
+        "entries": layout.members - bool(layout.report),
+        "seconds": round(time.monotonic() - began, 3),
         "resumed_from": archive.resumed_from,
         "left_out": _left_out(archive),
     }
@@ -140,10 +145,10 @@ def _left_out(archive: "Zip") -> list[LeftOutEntry]:
     ]
 
 
-def _tell(document: Zipped | DryRun) -> None:
+def _tell(document: Zipped | DryRun, *, quiet: bool) -> None:
     """Print the document for a person."""
     if "path" in document:
-        tell(document["path"])
+        tell_file(document, len(document["left_out"]), quiet=quiet)
         return
     for entry in document["entries"]:
         tell(f"{size(entry['size']):>10}  {entry['name']}")

@@ -52,12 +52,15 @@ def test_a_list_is_piped_in_and_its_archive_downloaded(gateway: Gateway, origin:
     got = run("get", created.stdout.strip(), server="http://127.0.0.1:9", folder=tmp_path)
     assert (got.returncode, got.stdout, got.stderr) == (0, "two.zip\n", "")
     again = run("get", created.stdout.strip(), "--force", "--json", server="http://127.0.0.1:9", folder=tmp_path)
-    assert DOWNLOADED.validate_json(again.stdout, extra="forbid")["path"] == "two.zip"
+    downloaded = DOWNLOADED.validate_json(again.stdout, extra="forbid")
+    assert (downloaded["path"], downloaded["entries"], downloaded["left_out"]) == ("two.zip", 2, 0)
     with zipfile.ZipFile(tmp_path / "two.zip") as archive:
         assert archive.namelist() == ["first.txt", "b"]
 
 
-def test_status_and_watch_say_what_was_left_out_by_exit_status(gateway: Gateway, origin: Origin) -> None:
+def test_status_and_watch_say_what_was_left_out_by_exit_status(
+    gateway: Gateway, origin: Origin, tmp_path: Path
+) -> None:
     """3: done, and some entries were left out; the sentence says which and why. With --json: documents alone."""
     origin.serve("/remote/there", File(b"x"))
     link = gateway.create(urls=[origin.url("/remote/there"), origin.url("/remote/none")])["url"]
@@ -73,6 +76,9 @@ def test_status_and_watch_say_what_was_left_out_by_exit_status(gateway: Gateway,
     for document in (*documents, json.loads(told)):
         STATUS.validate_python(document, extra="forbid")
     assert json.loads(told)["errors"][0]["code"] == "http_404"
+    got = run("get", link, "--json", "-o", str(tmp_path / "out.zip"), server=gateway.base)
+    downloaded = DOWNLOADED.validate_json(got.stdout, extra="forbid")
+    assert (got.returncode, downloaded["entries"], downloaded["left_out"]) == (3, 1, 1)
     silent = run("status", link, "--quiet", server=gateway.base)
     assert (silent.returncode, silent.stdout, silent.stderr) == (3, "", "")
 
@@ -232,6 +238,9 @@ def test_a_terminal_sees_how_far_it_is(
     out, _ = child.communicate(timeout=60)
     assert (child.returncode, out.count("\n")) == (0, 1)
     assert b"2.5 MB" in shown
+    closing = shown.replace(b"\r", b"").splitlines()[-1]
+    line = rf"streamzip: {re.escape(str(tmp_path / 'out.zip'))}: 2\.5 MB, 1 file, in [0-9.]+ s$"
+    assert bool(re.search(line.encode(), closing)) == (command == "get")
     assert re.search(rb"\x1b\[[0-9;]*3[0-9]m", shown) is None, "a colour"
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import random
+import re
 import signal
 import subprocess
 import time
@@ -73,9 +74,12 @@ def test_a_list_is_piped_in_and_names_are_made(origin: Origin, tmp_path: Path) -
     listing = f"{origin.url('/list/a.png')}\tfirst.png\n| {origin.url('/list/other')}\n{origin.url('/list/b.jpg')}\n"
     out = tmp_path / "out.zip"
     done = run("-i", "-", "-o", str(out), "--json", "--header", "X-Token: abc", given=listing)
-    assert json.loads(done.stdout) == {
+    document = json.loads(done.stdout)
+    assert 0 < document.pop("seconds") < 60
+    assert document == {
         "path": str(out),
         "bytes": out.stat().st_size,
+        "entries": 2,
         "resumed_from": 0,
         "left_out": [],
     }
@@ -249,10 +253,19 @@ def test_a_rate_is_kept_from_the_first_byte(origin: Origin, tmp_path: Path) -> N
 
 
 def test_a_terminal_sees_how_far_it_is(origin: Origin, tmp_path: Path) -> None:
-    """On a terminal a bar with the rate and the file under way; through a pipe nothing but the path."""
+    """On a terminal a bar with the rate and the file under way, and at the end a line of what was made; through a pipe
+    nothing but the path.
+    """
     origin.serve("/shown.bin", File(Pattern(2_500_000), pause=0.01))
     reading, writing = pty.openpty()
-    process = begin(origin.url("/shown.bin"), "-o", str(tmp_path / "out.zip"), stderr=writing, stdout=subprocess.PIPE)
+    process = begin(
+        origin.url("/shown.bin"),
+        origin.url("/none"),
+        "-o",
+        str(tmp_path / "out.zip"),
+        stderr=writing,
+        stdout=subprocess.PIPE,
+    )
     os.close(writing)
     shown = b""
     try:
@@ -262,8 +275,11 @@ def test_a_terminal_sees_how_far_it_is(origin: Origin, tmp_path: Path) -> None:
         pass
     os.close(reading)
     out, _ = process.communicate(timeout=20)
-    assert process.returncode == 0
+    assert process.returncode == 3
     assert b"shown.bin" in shown
+    closing = shown.replace(b"\r", b"").splitlines()[-1].decode()
+    path = re.escape(str(tmp_path / "out.zip"))
+    assert re.search(rf"streamzip: {path}: 2\.5 MB, 1 file, in [0-9.]+ s; 1 left out$", closing)
     assert b"B/s" in shown
     assert out == f"{tmp_path / 'out.zip'}\n".encode()
 
