@@ -74,7 +74,8 @@ def postgresql(folder: Path) -> Iterator[str]:
     url = f"postgresql://streamzip@127.0.0.1:{port}/postgres"
     listen = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={port}", "-c", "unix_socket_directories="]
     command = [program("postgres", *places), "-D", str(data), *listen]
-    with running(command, folder / "postgresql.log", **as_user) as process:
+    # At once, without a last checkpoint, which a busy disk may hold up for longer than `running` waits.
+    with running(command, folder / "postgresql.log", end=signal.SIGQUIT, **as_user) as process:
         until(lambda: _answers(url), process, folder / "postgresql.log")
         yield url
 
@@ -116,7 +117,8 @@ def bucket(folder: Path) -> Iterator[dict[str, str]]:
                 "shell",
                 *(f"-{part}=127.0.0.1:{ports[part][0]}.{ports[part][1]}" for part in ("master", "filer")),
             ]
-            subprocess.run(make, input=b"s3.bucket.create -name cluster\n", check=True, capture_output=True)
+            own = os.environ | {"TMPDIR": str(data)}  # it leaves its logs with everybody's temporary files
+            subprocess.run(make, input=b"s3.bucket.create -name cluster\n", env=own, check=True, capture_output=True)
             shared = {"STREAMZIP_SHARED_URL": "s3://cluster/copies", "AWS_REGION": "us-east-1"}
             yield key | shared | {"AWS_ENDPOINT_URL": f"http://{address}"}
     finally:
