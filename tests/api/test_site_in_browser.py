@@ -17,6 +17,11 @@ from tests.support.screen import AXE, Screen, quoted
 pytestmark = [pytest.mark.slow, pytest.mark.needs("chromium"), pytest.mark.timeout(600)]
 
 HOSTILE = "<img src=x onerror=window.seen.ran=true><script>window.seen.ran=true</script>.txt"
+STREAMS = """
+window.streams = [];
+window.EventSource = class extends EventSource { constructor(...given) { super(...given); window.streams.push(this); } };
+"""
+OPEN = 1  # EventSource.OPEN
 
 
 @pytest.fixture
@@ -72,6 +77,25 @@ def test_bar_grows_while_the_archive_is_built(browser: Chromium, gateway: Gatewa
     origin.release("/screen/live")
     screen.until("document.querySelector('article').dataset.state === 'completed'", 60)
     assert screen.seen()["broken"] == []
+
+
+def test_hidden_page_listens_to_nothing_and_catches_up(browser: Chromium, gateway: Gateway, origin: Origin) -> None:
+    """A browser has six connections for a host: a tab behind another one holds none of them, and is right when shown."""
+    origin.serve("/screen/behind", File(Pattern(4_000_000), hold_at=2_000_000))
+    made = gateway.create(urls=[origin.url("/screen/behind")], prefetch=True)
+    screen = Screen(browser)
+    screen.before_each_page(STREAMS)
+    screen.open(f"{gateway.base}/a/{made['archive_hash']}")
+    screen.until("document.querySelector('progress').value > 1000000")
+    assert screen.evaluate("streams.map(each => each.readyState)") == [OPEN]
+    other = Screen(browser)
+    other.to_front()
+    screen.until("document.hidden && streams[0].readyState === EventSource.CLOSED")
+    origin.release("/screen/behind")
+    gateway.until(made["archive_hash"])
+    assert screen.evaluate("[streams.length, document.querySelector('article').dataset.state]") == [1, "in-progress"]
+    screen.to_front()
+    screen.until("document.querySelector('article').dataset.state === 'completed'", 60)
 
 
 def test_link_that_fails_says_so_and_the_zip_is_deleted(browser: Chromium, gateway: Gateway, origin: Origin) -> None:

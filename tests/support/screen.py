@@ -43,10 +43,18 @@ class Screen:
     def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
         return self._browser.call(method, self._tab, **parameters)
 
+    def before_each_page(self, script: str) -> None:
+        """Have a script run before each page's own."""
+        self._call("Page.addScriptToEvaluateOnNewDocument", source=script)
+
     def open(self, url: str) -> None:
         """Go to a page, and wait until it is there."""
         self._call("Page.navigate", url=url)
         self.until("document.readyState === 'complete' && location.href !== 'about:blank'")
+
+    def to_front(self) -> None:
+        """Show this tab, and hide the others."""
+        self._call("Page.bringToFront")
 
     def evaluate(self, expression: str) -> Any:
         """Return what an expression comes to in the page."""
