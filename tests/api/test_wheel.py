@@ -97,7 +97,7 @@ def test_wheel_runs_in_an_empty_environment(wheel: Path, tmp_path: Path, version
 
 def test_examples_run_from_the_wheel(wheel: Path, tmp_path: Path, origin: Origin) -> None:
     """FastAPI, Starlette, Django and Flask serve a zip with the installed package, without the checkout beside it."""
-    home, _ = installed(wheel, tmp_path, sys.executable, ("run", "build", "dev"))
+    home, _ = installed(wheel, tmp_path, sys.executable, ("run", "build", "sbom", "dev"))
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     with examples(origin, tmp_path / "data", python=str(home / "bin" / "python"), folder=tmp_path) as bases:
         for framework, base in bases.items():
