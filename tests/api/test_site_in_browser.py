@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.needs("chromium"), pytest.mark.timeo
 HOSTILE = "<img src=x onerror=window.seen.ran=true><script>window.seen.ran=true</script>.txt"
 STREAMS = """
 window.streams = [];
-window.EventSource = class extends EventSource { constructor(...given) { super(...given); window.streams.push(this); } };
+window.EventSource = class extends EventSource { constructor(url) { super(url); window.streams.push(this); } };
 """
 OPEN = 1  # EventSource.OPEN
 
@@ -80,7 +80,7 @@ def test_bar_grows_while_the_archive_is_built(browser: Chromium, gateway: Gatewa
 
 
 def test_hidden_page_listens_to_nothing_and_catches_up(browser: Chromium, gateway: Gateway, origin: Origin) -> None:
-    """A browser has six connections for a host: a tab behind another one holds none of them, and is right when shown."""
+    """A browser has six connections for a host: a tab behind another holds none, and is right when shown."""
     origin.serve("/screen/behind", File(Pattern(4_000_000), hold_at=2_000_000))
     made = gateway.create(urls=[origin.url("/screen/behind")], prefetch=True)
     screen = Screen(browser)
