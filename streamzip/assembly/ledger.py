@@ -258,7 +258,7 @@ class Ledger:
             return 0
         piece = offsets.piece_at(offset)
         if piece.kind is Kind.DIRECTORY:
-            members = range(self.layout.members)
+            members = range(0 if offsets.is_in_end_records(offset) else self.layout.members)
         elif piece.kind is Kind.DESCRIPTOR:
             members = range(piece.member, piece.member + 1)
         else:

@@ -176,9 +176,10 @@ class Reader:
         return run
 
     async def _directory(self, position: int, limit: int) -> bytes:
-        if not self._ledger.offsets.crcs_known:
+        offsets = self._ledger.offsets
+        if not offsets.crcs_known and not offsets.is_in_end_records(position):
             await (self._checksums() if self._ledger.has_heard else self.everything())
-        return self._ledger.offsets.directory(Span(position, limit))
+        return offsets.directory(Span(position, limit))
 
     async def _checksums(self) -> None:
         """Have every member's CRC known, where another node has pulled some of what lies before this reader."""

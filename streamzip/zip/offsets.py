@@ -283,6 +283,13 @@ class Offsets:
         members = self.recorded_in(span)
         return self.directory_block(members.start, members.stop)[start - offsets[members.start] :][: span.length]
 
+    def is_in_end_records(self, offset: int) -> bool:
+        """Return whether what lies from archive `offset` on holds no CRC: the records behind a zip's directory. The end
+        of a tar follows its members' bytes, and stands for them. All offsets must be known.
+        """
+        records = self.directory_offsets()[-1]
+        return 0 < records <= offset - self.directory_start
+
     def recorded_in(self, span: Span) -> range:
         """Return the members whose directory records `directory(span)` gives, or parts of which it gives."""
         offsets, start = self.directory_offsets(), span.start - self.directory_start

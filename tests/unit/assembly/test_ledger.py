@@ -279,11 +279,13 @@ def test_ledger_refuses_another_crc_and_other_sizes() -> None:
 
 
 def test_bytes_that_must_be_pulled_first_are_those_of_members_whose_crc_is_unknown() -> None:
-    """A range that begins in the directory needs all of them; one in a member's bytes needs none."""
+    """A range that begins in the directory needs all of them; one in a member's bytes or behind the directory none."""
     ledger = a_ledger(a_layout(SIZE, SIZE))
     offsets = ledger.offsets
     assert ledger.missing_before(offsets.bytes_start(1)) == 0
     assert ledger.missing_before(offsets.directory_start) == 2 * SIZE
+    assert ledger.missing_before(offsets.length - 23) == 2 * SIZE
+    assert ledger.missing_before(offsets.length - 22) == 0  # the end record holds no CRC
     ledger.apply(an_extent(0, 0, SIZE), trusted=True)
     ledger.completed(0, crc32(CONTENT[:SIZE]))
     ledger.landed(1, 10)

@@ -52,6 +52,7 @@ def test_members_lie_beyond_eight_gigabytes_and_at_any_size() -> None:
         expected += len(offsets.header(member, 0)) + size + len(padding)
     assert offsets.length == expected + 1024
     assert offsets.directory(Span(expected + 1000, expected + 1024)) == bytes(24)
+    assert not offsets.is_in_end_records(expected)  # it stands for the members before it: they are proven first
 
 
 def test_layout_of_a_tar_is_read_again_and_of_no_older_release() -> None:
