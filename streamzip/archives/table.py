@@ -325,6 +325,8 @@ class ArchiveTable:
         except Problem as problem:
             # It was deleted or found stale meanwhile, as its readers are told; or the store takes no note now.
             event(logger, logging.WARNING, "copy_not_finished", archive=hash, code=problem.code)
+        except FileNotFoundError:  # its copy was removed: with the archive as a rule, and its readers are told
+            event(logger, logging.WARNING, "copy_not_finished", archive=hash, code=NotFound.code)
         except Exception:
             logger.exception("a copy could not be finished", extra={"fields": {"archive": hash}})
         finally:

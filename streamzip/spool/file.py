@@ -284,8 +284,10 @@ class FileSpool:
         """Make the file durable under its final name; for a thread, after `begin_finish`. `mtime`: epoch seconds.
 
         fsync, then the time, then the rename, then the folder: whatever carries the final name after a power loss is
-        whole.
+        whole. Raises FileNotFoundError where the copy was removed: what has its name now is not this file.
         """
+        if self.removed:
+            raise FileNotFoundError(errno.ENOENT, "the copy was removed")
         os.fsync(self._fd)
         os.utime(self._fd, (mtime, mtime))
         if not self.finished:

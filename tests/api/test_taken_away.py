@@ -2,11 +2,14 @@
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from streamzip.files.locks import FINISH, LockFile
 from tests.support.fixtures import Launch
+from tests.support.gateway import Gateway
 from tests.support.origin import File, Origin, Pattern
 
 SIZE = 3_000_000
@@ -70,6 +73,26 @@ def test_reader_of_a_copy_that_is_taken_away_beneath_it_begins_again(launch: Lau
     assert answer.status_code == 200, answer.text
     assert Pattern(SIZE)[:] in answer.content
     assert gateway.until(made)["cached"]
+
+
+def test_archive_that_is_deleted_while_its_copy_is_finished_is_nobodys_failure(
+    gateway: Gateway, origin: Origin
+) -> None:
+    """Its owner's word came before the copy had its name: one line says so, without a trace."""
+    origin.serve("/taken/finishing", File(b"content"))
+    created = gateway.create(urls=[origin.url("/taken/finishing")])
+    made = created["archive_hash"]
+    assert gateway.client.head(f"/archive/get/{made}.zip").status_code == 200
+    before = len(gateway.log)
+    finishing = LockFile(gateway.copy(made).with_suffix(".lock"))
+    with closing(finishing):
+        assert finishing.try_exclusive(FINISH)  # as another process has it
+        gateway.download(made)
+        deleted = gateway.client.delete(f"/api/archive/{made}", headers={"X-Delete-Token": created["delete_token"]})
+        assert deleted.status_code == 204
+    told = gateway.logged("copy_not_finished", after=before)
+    assert (told["archive"], told["code"]) == (made, "not_found")
+    assert not [line for line in gateway.log[before:] if line["level"] == "error"]
 
 
 def test_a_disk_that_cannot_be_used_is_503(launch: Launch, origin: Origin) -> None:

@@ -23,6 +23,22 @@ def test_finish_gives_the_file_its_final_name_and_time(shelf: Shelf) -> None:
         assert spool.read(0, len(CONTENT)) == CONTENT
 
 
+def test_finish_gives_no_name_to_the_copy_that_came_after_a_removed_one(shelf: Shelf) -> None:
+    """An archive that is deleted and created again while its copy is finished: the new copy is not whole yet."""
+    with opened(shelf) as removed:
+        fill(removed)
+        shelf.remove(removed.name)
+        with opened(shelf) as begun:
+            assert removed.begin_finish()
+            with pytest.raises(FileNotFoundError):
+                removed.finish(mtime=MTIME)
+            removed.end_finish()
+            assert not shelf.has_copy(removed.name)
+            fill(begun)
+            begun.finish(mtime=MTIME)
+            assert shelf.has_copy(removed.name)
+
+
 def test_finish_makes_the_bytes_durable_before_the_name(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     """fsync of the file, then the rename, then the journal, then fsync of the folder: in this order."""
     steps: list[str] = []
