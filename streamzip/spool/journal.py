@@ -9,6 +9,7 @@ reads as damage).
 
 import errno
 import os
+import re
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ _SEAL: Final = struct.Struct("<cQQQQ")
 _HEAD: Final = struct.Struct("<c16s")
 _PIN: Final = struct.Struct("<cIB")
 _BEGUN: Final = struct.Struct("<cIB")
+_ESCAPED: Final = re.compile(rb"(?:[ -\[\]-~]|\\(?:[\\tnr]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}))*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +153,15 @@ def _decode(payload: bytes) -> Record | None:
             return Boot(_HEAD.unpack(payload)[1])
         case b"P":
             _, member, strong = _PIN.unpack_from(payload)
-            return Pin(member, bool(strong), payload[_PIN.size :].decode("unicode_escape"))
+            return Pin(member, bool(strong), _unescape(payload[_PIN.size :]))
     return None
+
+
+def _unescape(text: bytes) -> str:
+    """Return what `encode` escaped. ValueError for what it never writes, some of which Python takes with a warning."""
+    if not _ESCAPED.fullmatch(text):
+        raise ValueError
+    return text.decode("unicode_escape")
 
 
 def decode(stored: bytes) -> tuple[list[Record], int, bool]:

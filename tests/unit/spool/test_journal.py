@@ -9,7 +9,7 @@ from struct import pack
 from zlib import crc32
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from streamzip.spool.journal import Begun, Boot, Drop, Ended, Extent, Head, Journal, Pin, Record, Seal, decode, encode
@@ -114,6 +114,7 @@ def test_records_are_not_found_in_noise(noise: bytes) -> None:
 
 @settings(deadline=None)
 @given(st.binary(max_size=60))
+@example(b"P\0\0\0\0\0\\\0")
 def test_records_of_another_release_are_passed_over(payload: bytes) -> None:
     """A frame that is whole, and whose content this release does not know, neither ends the reading nor becomes one."""
     frame = encode(Pin(0, False, ""))
