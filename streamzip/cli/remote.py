@@ -10,15 +10,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
 
-from streamzip.cli.documents import Downloaded, Removed
 from streamzip.cli.ending import FAILED, SOME_LEFT_OUT, STOPPED, WRONG_USAGE, stop
 from streamzip.cli.lists import entries_in
 from streamzip.cli.output import Json, Quiet, meter, print_json, say, size, tell, tell_file
+
+if TYPE_CHECKING:
+    from streamzip.cli.documents import Downloaded, Removed
 
 Server = Annotated[str, typer.Option(envvar="STREAMZIP_SERVER", metavar="URL", help="The gateway's own URL.")]
 Key = Annotated[

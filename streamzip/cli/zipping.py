@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 import typer
 
-from streamzip.cli.documents import DryRun, LeftOutEntry, NamedSize, Zipped
 from streamzip.cli.ending import FAILED, SOME_LEFT_OUT, STOPPED, WRONG_USAGE, stop
 from streamzip.cli.lists import entries_in
 from streamzip.cli.loading import loading
@@ -20,6 +19,7 @@ from streamzip.urls.addresses import NOT_PUBLIC
 
 if TYPE_CHECKING:
     from streamzip import Item, Origins, Zip
+    from streamzip.cli.documents import DryRun, LeftOutEntry, NamedSize, Zipped
 
 MOST_FAULTS = 5  # that one sentence names
 _BEFORE_THE_FIRST_BYTE = frozenset({"no_entries", "entry_failed"})
@@ -106,7 +106,7 @@ def zip_(
 
 async def _run(
     archive: "Zip", origins: "Origins", output: str, *, dry_run: bool, force: bool, quiet: bool
-) -> Zipped | DryRun | None:
+) -> "Zipped | DryRun | None":
     """Do the work, and return its document; None where the zip itself went to stdout."""
     began = time.monotonic()
     async with origins:
@@ -138,14 +138,14 @@ async def _run(
     }
 
 
-def _left_out(archive: "Zip") -> list[LeftOutEntry]:
+def _left_out(archive: "Zip") -> "list[LeftOutEntry]":
     return [
         {"index": each.index, "name": each.name, "code": each.code, "message": each.message}
         for each in archive.left_out
     ]
 
 
-def _tell(document: Zipped | DryRun, *, quiet: bool) -> None:
+def _tell(document: "Zipped | DryRun", *, quiet: bool) -> None:
     """Print the document for a person."""
     if "path" in document:
         tell_file(document, len(document["left_out"]), quiet=quiet)

@@ -5,7 +5,6 @@ below a line), CSV with a `url` column, JSON (a list, create's body, or zipstrea
 mod_zip's lists with whole URLs.
 """
 
-import csv
 import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -103,6 +102,8 @@ def _header(line: str) -> str | None:
 
 
 def _csv(lines: Iterable[str], delimiter: str) -> Iterator[Entry]:
+    import csv  # here: most lists are plain
+
     rows = csv.reader((line for line in lines if line.strip()), delimiter=delimiter)
     try:
         columns = [column.strip().lower() for column in next(rows)]

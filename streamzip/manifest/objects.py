@@ -7,23 +7,24 @@ A key is percent-encoded as in any URL; a query names one version of it, as each
 
 import re
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote, unquote
 
-from streamzip.listed_buckets import Scheme
+if TYPE_CHECKING:
+    from streamzip.listed_buckets import Scheme
 
 SCHEMES: Final = ("s3:", "gs:", "az:")
 LONGEST_KEY: Final = 1024  # bytes, of S3 and of Google; of Azure characters
 
 _URL = re.compile(r"(s3|gs|az)://([^/?#]+)/([^?#]*)(?:\?([A-Za-z]+)=([A-Za-z0-9._~%:-]{1,1024}))?")
 _UNESCAPED: Final = "/~"  # beside letters, digits and _.-: what a signature leaves as it is (AWS SigV4, "UriEncode")
-_VERSION: Final[Mapping[Scheme, str]] = {"s3": "versionId", "gs": "generation", "az": "versionid"}
+_VERSION: "Final[Mapping[Scheme, str]]" = {"s3": "versionId", "gs": "generation", "az": "versionid"}
 
 
 class ObjectName(NamedTuple):
     """An object, or a prefix, of a bucket."""
 
-    scheme: Scheme
+    scheme: "Scheme"
     bucket: str
     key: str
     version: str | None = None
@@ -76,6 +77,6 @@ def object_in(url: str) -> ObjectName:
     return ObjectName(scheme, bucket, key, None if version is None else unquote(version))
 
 
-def _scheme(url: str) -> Scheme:
+def _scheme(url: str) -> "Scheme":
     """Return the scheme of `url`, which begins with one of them."""
     return next((each for each in _VERSION if url.startswith(f"{each}:")), "s3")

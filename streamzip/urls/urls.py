@@ -10,8 +10,6 @@ from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final, NamedTuple
 
-import idna
-
 from streamzip.urls.addresses import NOT_PUBLIC, Exempt, Network, is_public, lies_in
 
 # What no browser connects to either (Fetch standard, "bad port"): services that could be spoken to by what a URL says.
@@ -171,6 +169,8 @@ def _ascii(host: str) -> str:
 # A list has many hosts of few domains, and a label takes up to 0.1 ms.
 @lru_cache(maxsize=4096)
 def _ascii_label(label: str) -> str:
+    import idna  # here: its tables are large, and most hosts are written in ASCII
+
     return idna.alabel(label).decode("ascii")
 
 

@@ -5,18 +5,19 @@ after it up to the next 512; two blocks of zeros at the end. There is no directo
 so that every size must be known before the first byte.
 """
 
-import tarfile
 from array import array
 from typing import Final
 
 from streamzip.zip.layout import Layout
 
-BLOCK: Final = tarfile.BLOCKSIZE
+BLOCK: Final = 512  # tarfile.BLOCKSIZE
 _END: Final = bytes(2 * BLOCK)
 
 
 def header(*, name: str, mtime: int | None, size: int) -> bytes:
     """Return the header of a file, or of the folder whose name ends in a slash. Owner and group are root's."""
+    import tarfile  # here: most archives are zips
+
     info = tarfile.TarInfo(name.rstrip("/"))
     is_folder = name.endswith("/")
     info.type = tarfile.DIRTYPE if is_folder else tarfile.REGTYPE

@@ -24,6 +24,7 @@ OTHERS = ("isal", "streamzip.client", "streamzip.library")
 FOR_SOME = ("psycopg", "procrastinate", "obstore", "awscrt", "cryptography", "prometheus_client", "wsgiref", "segno")
 DECODERS = ("brotli", "compression.zstd", "backports.zstd")
 TRACES = ("opentelemetry", "google.protobuf")
+TABLES = ("tarfile", "idna", "csv", "typing_extensions", "streamzip.listed_buckets")
 COMMANDS = ("streamzip.cli.remote", "streamzip.cli.admin", "streamzip.cli.serving", "importlib.metadata")
 ZIP = MAIN.format(["zip", "--quiet", "--dry-run", "README.md"])
 STATUS = MAIN.format(["status", "--server", "http://127.0.0.1:1", "0" * 32])
@@ -33,7 +34,9 @@ STATUS = MAIN.format(["status", "--server", "http://127.0.0.1:1", "0" * 32])
     ("what", "unwanted"),
     [
         pytest.param(HELP, (*SERVING, *SETTINGS, "asyncio", "rich", "selectolax", *OTHERS), id="help"),
-        pytest.param(ZIP, (*SERVING, *SETTINGS, "rich", "selectolax", *DECODERS, "streamzip.web", *COMMANDS), id="zip"),
+        pytest.param(
+            ZIP, (*SERVING, *SETTINGS, "rich", "selectolax", *DECODERS, "streamzip.web", *TABLES, *COMMANDS), id="zip"
+        ),
         pytest.param(STATUS, (*SETTINGS, "rich", "streamzip.library", "streamzip.cli.zipping"), id="status"),
         # `uvicorn` brings click along.
         pytest.param(SERVE, ("rich", "httpx", "selectolax", *DECODERS, *FOR_SOME, *TRACES), id="serve"),
