@@ -184,13 +184,13 @@ class Parts:
         leases = Leases(loader, table, events, others)
         self.evictor = Evictor(shelf, copies, table, clock, pressure, events)
         removal = Removal(repository, loader, table, shelf, copies, clock)
+        builds = Builds(repository, leases, table, shelf, copies, events, clock)
         self._among_others: list[Publisher | Follower] = []
         if node is not None:
             self._among_others = [
                 Publisher(repository.nodes, vault, table, shelf, clock, node=node),
-                Follower(repository.nodes, loader, table, shelf, removal),
+                Follower(repository.nodes, loader, table, shelf, removal, builds, node=node.id),
             ]
-        builds = Builds(repository, leases, table, shelf, copies, events, clock)
         statuses = Statuses(repository, loader, leases, table, shelf, copies, clock, others)
         owners = Owners(loader, secrets.keys)
         budget = Budget(repository, clock, _keeping(settings))

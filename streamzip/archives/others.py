@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 # Seconds. Where the store was away nobody was seen; and its clock may be another one after a failover.
 SUSPECTED: Final = 30.0
 
+ASKED_AGAIN: Final = 5.0  # seconds; a reader that is refused is told to wait as long
+
 FACTS: Final = "facts"  # the kind of document that they are sealed as
 
 
@@ -33,8 +35,8 @@ class OtherNodes(Protocol):
         """
 
     async def refusal(self, row: ArchiveRow) -> Problem:
-        """Return why this node gives out nothing of such an archive while it fills in: Elsewhere; Stale where the other
-        node is lost, and with it what could prove any byte.
+        """Return why this node gives out nothing of such an archive while it fills in: Elsewhere, and then the other
+        node is asked to finish it; Stale where that one is lost, and with it what could prove any byte.
         """
 
     async def learn(self, archive_hash: str, archive: Archive) -> None:
@@ -72,6 +74,7 @@ class KnownNodes:
         self._clock = clock
         self._node = node
         self._suspected: dict[str, float] = {}  # nodes that were not seen for long, and when that was first noticed
+        self._asked: dict[str, float] = {}  # archives that others were asked for, and when
 
     def has(self, row: ArchiveRow) -> bool:
         """See OtherNodes."""
@@ -87,7 +90,17 @@ class KnownNodes:
             return Stale(
                 "the gateway is lost that had begun this archive, and nothing proves its bytes; create it anew"
             )
+        await self._ask_for(row.hash, now)
         return Elsewhere()
+
+    async def _ask_for(self, archive_hash: str, now: float) -> None:
+        """Have the other node finish the archive: behind a balancer its reader may never get there, where that node had
+        it for a while only.
+        """
+        self._asked = {each: when for each, when in self._asked.items() if now - when < ASKED_AGAIN}
+        if archive_hash not in self._asked:
+            self._asked[archive_hash] = now
+            await self._nodes.ask_for(archive_hash)
 
     async def learn(self, archive_hash: str, archive: Archive) -> None:
         """See OtherNodes."""

@@ -22,7 +22,8 @@ _of_others = holdings.c.hash.in_(bindparam("hashes", expanding=True)) & (holding
 _held = select(holdings).join(nodes, nodes.c.id == holdings.c.node)
 _held = _held.where(_of_others, nodes.c.seen_at > bindparam("since"))
 _seen = select(nodes.c.seen_at).where(nodes.c.id == bindparam("id"))
-_standing = select(archives.c.hash, archives.c.code, archives.c.rounds, archives.c.created_at)
+_standing = select(*(archives.c[name] for name in ("hash", "code", "rounds", "created_at", "released_by")))
+_standing = _standing.add_columns(archives.c.completed_at)
 _standing = _standing.where(archives.c.hash.in_(bindparam("hashes", expanding=True)))
 
 
@@ -50,11 +51,13 @@ class Holding(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """What of an archive's row ends what was opened of it."""
+    """What of an archive's row ends what was opened of it, or has a node finish it."""
 
     code: str | None
     rounds: int
     created_at: float
+    released_by: str | None
+    completed_at: float | None
 
 
 class Nodes:
@@ -141,10 +144,14 @@ class Nodes:
         rows = await self._reads.rows(_held, hashes=list(hashes), but=but, since=now - ALIVE)
         return [Holding(**{name: getattr(row, name) for name in Holding._fields}) for row in rows]
 
+    async def ask_for(self, archive_hash: str) -> None:
+        """Tell the node that gave out the archive's first bytes that they are wanted at another one."""
+        await self._writer.apply(lambda connection: self.notices.tell(connection, archive_hash))
+
     async def standing(self, hashes: Collection[str]) -> dict[str, Standing]:
         """Return what stands in the rows of those of the archives that there are."""
         rows = await self._reads.rows(_standing, hashes=list(hashes))
-        return {row.hash: Standing(row.code, row.rounds, row.created_at) for row in rows}
+        return {row.hash: Standing(*(getattr(row, name) for name in Standing._fields)) for row in rows}
 
 
 def _divided(holding: Holding, now: float) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -96,6 +96,22 @@ def test_bytes_that_only_one_copy_proves_come_from_its_node_alone(cluster: Clust
     assert (same.headers["etag"], same.content) == (headers["etag"], whole.content)
 
 
+def test_what_only_one_node_proves_is_made_there_for_readers_of_another(cluster: Cluster, origin: Origin) -> None:
+    """Its download broke off, and a balancer leads to another node from then on: that one has the first one finish the
+    archive, and then gives out the same bytes.
+    """
+    a, b = cluster.nodes[:2]
+    origin.serve("/wanted/a", File(Pattern(3 * MIB), etag=None, modified=None, hold_at=2 * MIB))
+    hash = a.create(urls=[origin.url("/wanted/a")])["archive_hash"]
+    first, headers = begin(a, hash, MIB)
+    origin.release("/wanted/a")
+    assert (b.get(hash).status_code, b.get(hash).json()["code"]) == (503, "elsewhere")
+    a.until_logged(lambda line: line["event"] == "wanted_elsewhere" and line["archive"] == hash)
+    until(b, hash, lambda document: document["status"] == "completed")
+    same = b.get(hash)
+    assert (same.headers["etag"], same.content[: len(first)]) == (headers["etag"], first)
+
+
 def test_other_versions_of_a_file_are_not_taken_for_those_given_out(cluster: Cluster, origin: Origin) -> None:
     """A node that cannot make the archive any more, because its origin has another file, leaves that to the one which
     has the copy: the archive is not stale.

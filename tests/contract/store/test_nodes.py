@@ -122,7 +122,9 @@ async def test_standing_tells_what_ended_an_archive(repository: Repository) -> N
     """Deleted, stale, in another round, or created anew."""
     await repository.create(an_archive(), sealed())
     await repository.set_code(HASH, "origin_changed")
-    assert await repository.nodes.standing([HASH, "b" * 32]) == {HASH: Standing("origin_changed", 0, 1000.5)}
+    assert await repository.nodes.standing([HASH, "b" * 32]) == {
+        HASH: Standing("origin_changed", 0, 1000.5, released_by=None, completed_at=None)
+    }
 
 
 @pytest.mark.needs("postgresql")

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 from typing import Any, cast
 
-from streamzip.archives.others import SUSPECTED, KnownNodes
+from streamzip.archives.others import ASKED_AGAIN, SUSPECTED, KnownNodes
 from streamzip.errors import Elsewhere, Stale
 from streamzip.store.nodes import LOST
 from tests.unit.store.builders import an_archive
@@ -15,11 +15,15 @@ class World:
     def __init__(self) -> None:
         self.seen: float | None = 1000.0
         self.now = 1000.0
-        nodes: Any = SimpleNamespace(seen_at=self._seen_at)
+        self.asked: list[str] = []
+        nodes: Any = SimpleNamespace(seen_at=self._seen_at, ask_for=self._ask_for)
         self.others = KnownNodes(nodes, cast(Any, None), cast(Any, self), node="b")
 
     async def _seen_at(self, _: str) -> float | None:
         return self.seen
+
+    async def _ask_for(self, archive_hash: str) -> None:
+        self.asked.append(archive_hash)
 
     def wall(self) -> float:
         """The server's time."""
@@ -53,6 +57,17 @@ async def test_archive_is_stale_where_its_node_is_lost_for_good() -> None:
     assert await world.refusal() is Stale
     world.seen = None  # forgotten
     assert await world.refusal() is Stale
+
+
+async def test_other_node_is_asked_for_an_archive_once_in_a_while() -> None:
+    """However many readers ask for it here."""
+    world = World()
+    for _ in range(3):
+        assert await world.refusal() is Elsewhere
+    assert world.asked == [an_archive().hash]
+    world.now += ASKED_AGAIN
+    assert await world.refusal() is Elsewhere
+    assert world.asked == [an_archive().hash] * 2
 
 
 async def test_node_is_not_lost_because_the_store_was_away() -> None:
