@@ -1,6 +1,6 @@
 # Each target does its own set-up. The commands are in scripts/, which CI calls through `make test` (.ci/run).
 .DEFAULT_GOAL := help
-.PHONY: help run demo cluster install test test-postgresql test-tools lint coverage prove bench screenshots docker-check manual lock audit
+.PHONY: help run demo cluster install test test-postgresql test-cluster test-tools lint coverage prove bench screenshots docker-check manual lock audit
 .PHONY: clean docs sbom
 
 RUN := .venv/.run
@@ -12,6 +12,7 @@ ARGS ?=
 ON_POSTGRESQL_SHORT := tests/api/test_main_flow.py tests/api/test_webhooks.py tests/api/test_keys.py tests/api/test_nodes.py
 CONTRACTS := tests/contract/store tests/contract/jobs
 ON_POSTGRESQL := tests/api tests/security tests/resilience/test_kill.py tests/resilience/test_webhook_kills.py
+ON_CLUSTER := tests/api tests/security
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -35,6 +36,9 @@ test: $(if $(filter true,$(CI)),test-tools) $(DEV) ## everything that proves it:
 test-postgresql: $(DEV) ## the tests that run a gateway, on PostgreSQL (ARGS="tests/api -k name"; scripts/test-tools installs it)
 	scripts/test -n 2 --postgresql $(or $(ARGS),$(ON_POSTGRESQL))
 
+test-cluster: $(DEV) ## the same, each gateway two nodes on PostgreSQL and S3 (ARGS as above)
+	scripts/test -n 2 --cluster --timeout 300 $(or $(ARGS),$(ON_CLUSTER))
+
 test-tools: ## the programs tests call beyond PyPI, on Debian (needs root)
 	scripts/test-tools
 
@@ -52,6 +56,7 @@ prove: $(DEV) ## the slow proofs: gigabytes, minutes (they need scripts/test-too
 	$(if $(ARGS),,scripts/test -n 2 --postgresql $(ON_POSTGRESQL))
 	$(if $(ARGS),,scripts/test -n 2 --postgresql-version 18 $(CONTRACTS))
 	$(if $(ARGS),,scripts/test -n 2 --postgresql-version 18 --postgresql $(ON_POSTGRESQL_SHORT))
+	$(if $(ARGS),,scripts/test -n 2 --cluster --timeout 300 $(ON_CLUSTER))
 
 bench: $(DEV) $(if $(shell command -v npm),$(PEERS)) ## the speed claims beside nginx and others (QUICK=1; ARGS="small far")
 	STREAMZIP_BENCH_NODE=$${STREAMZIP_BENCH_NODE-$(if $(shell command -v npm),$(CURDIR)/$(PEERS))} \

@@ -18,7 +18,7 @@ from collections.abc import Generator, Iterable
 import pytest
 from hypothesis import settings
 
-from tests.support import lookahead, postgresql, seaweedfs, told
+from tests.support import lookahead, paired, postgresql, seaweedfs, told
 
 # A machine that is busy is no fault of the code: what must be fast is measured where that is the requirement.
 settings.register_profile("streamzip", deadline=None)
@@ -70,6 +70,7 @@ def needed(item: pytest.Item) -> list[str]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--postgresql", action="store_true", help="run the gateways on PostgreSQL instead of SQLite")
     parser.addoption("--postgresql-version", type=int, help="run this one of those installed (else Debian's newest)")
+    parser.addoption("--cluster", action="store_true", help="run two nodes on PostgreSQL and S3 in a gateway's place")
     parser.addoption(
         "--lookahead", help="parts that gateways fetch ahead: a number, or `random` for each gateway's own"
     )
@@ -92,6 +93,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(seaweedfs.end_shared)
     if config.getoption("--postgresql"):
         postgresql.choose()
+    if config.getoption("--cluster"):
+        paired.choose()
     if (parts := config.getoption("--lookahead")) is not None:
         lookahead.choose(parts)
 
@@ -105,7 +108,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for name in needed(item):
             if name not in PROGRAMS:
                 raise pytest.UsageError(f"{item.nodeid} needs {name!r}, which tests/conftest.py does not know")
-    if config.getoption("--postgresql"):
+    if postgresql.chosen():
         _leave_out("alone", config, items)
     else:
         _leave_out("cluster", config, items, but="slow")

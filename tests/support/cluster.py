@@ -5,6 +5,7 @@ with Cluster(tmp_path, origin, nodes=3) as cluster, cluster.balancer() as front:
 """
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -21,14 +22,26 @@ SECRETS: Final = {"secret_keys": f"k1:{'5e' * 32}", "webhook_secret": "whsec_C2F
 
 
 class Cluster:
-    """`nodes` are its gateways, `url` is that of its schema. `env`: settings of all of them."""
+    """`nodes` are its gateways, `url` is that of its schema. `allow`: what they may dial beside the origin, `under`: as
+    Gateway has it, `env`: settings of all of them.
+    """
 
-    def __init__(self, folder: Path, origin: Origin, *, nodes: int, **env: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        origin: Origin,
+        *,
+        nodes: int,
+        allow: Sequence[str] = (),
+        under: Sequence[str] = (),
+        **env: str,
+    ) -> None:
         self.folder = folder
-        self.url = postgresql.shared().fresh_url()
-        shared = {**SECRETS, "public_url": "https://zip.example", "store_url": self.url, "max_attempts": "2", **env}
+        self.url = env.get("store_url") or postgresql.shared().fresh_url()
+        shared = {**SECRETS, "public_url": "https://zip.example", "max_attempts": "2", **env, "store_url": self.url}
+        allowed = [origin.authority, *allow]
         self.nodes = [
-            Gateway(folder / f"node-{number}", allow=[origin.authority], node=f"node-{number}", **shared)
+            Gateway(folder / f"node-{number}", allow=allowed, under=under, node=f"node-{number}", **shared)
             for number in range(nodes)
         ]
 

@@ -22,11 +22,11 @@ from contextlib import closing, suppress
 from pathlib import Path
 from signal import Signals
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import httpx
 
-from tests.support import lookahead, postgresql, told
+from tests.support import lookahead, paired, postgresql, told
 
 COMMAND = Path(sys.executable).with_name("streamzip")  # of the environment that runs the tests
 # sd_listen_fds(3): the socket is descriptor 3, and the variables name the process that it is for.
@@ -54,12 +54,22 @@ class Gateway:
     `Worker` is a `streamzip worker` in its place, which answers nobody.
 
     `under`: a command that runs it as its own process, as `strace -D` does. Where the tests run on PostgreSQL (`pytest
-    --postgresql`) its store is a new schema there, the same for every gateway of one data folder.
+    --postgresql`) its store is a new schema there, the same for every gateway of one data folder. With `pytest
+    --cluster` it is a Pair: two nodes of one store.
     """
+
+    def __new__(cls, data: Path, *, allow: Iterable[str] = (), under: Sequence[str] = (), **env: str) -> Self:
+        """Return a Pair where the tests run on pairs, and this one can be one."""
+        if cls is Gateway and paired.fits(under, env):
+            from tests.support.pairs import Pair  # which is a Gateway itself
+
+            return cast(Self, super().__new__(Pair))
+        return super().__new__(cls)
 
     def __init__(self, data: Path, *, allow: Iterable[str] = (), under: Sequence[str] = (), **env: str) -> None:
         self.data = data
         self._handed: list[int] = []
+        self._shared: dict[str, str] = {}  # variables of all nodes of one store
         self._under = under
         self._env = {f"STREAMZIP_{name.upper()}": value for name, value in env.items()}
         self._env["STREAMZIP_ALLOW_HOSTS"] = ",".join(allow)
@@ -93,14 +103,25 @@ class Gateway:
 
     def start(self) -> None:
         """Start it, and return when it answers."""
+        self._await(self._begin())
+
+    def _begin(self) -> int:
+        """Start the process, and return how many lines there were before its first."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("STREAMZIP_")}
         if self.store_url is not None:
             self.port = self.port or _free_port()
             environment |= _ON_POSTGRESQL | {"STREAMZIP_STORE_URL": self.store_url, "STREAMZIP_PUBLIC_URL": self.base}
-        before = self._launch("serve", environment)
-        listening = self.logged("listening", after=before, seconds=STARTS_WITHIN)
+        return self._launch("serve", environment | self._shared)
+
+    def _await(self, before: int) -> None:
+        """Wait until it answers."""
+
+        def listens(line: Mapping[str, Any]) -> bool:
+            return line.get("event") == "listening" and self.port in (0, _port_of(line["url"]))
+
+        listening = self.until_logged(listens, after=before, seconds=STARTS_WITHIN)
         if self._unix is None:
-            self.port = int(listening["url"].rpartition(":")[2])
+            self.port = _port_of(listening["url"])
         else:
             assert listening["url"] == f"unix:{self._unix}"
         self.client.base_url = httpx.URL(self.base)
@@ -173,7 +194,7 @@ class Gateway:
         assert self._reading is not None
         assert self._process.stderr is not None
         status = self._process.wait(seconds)
-        self._reading.join(10)
+        self._reading.join(seconds)  # a worker beside it has the same stderr, and ends after it
         self._process.stderr.close()
         self._process = None
         return status
@@ -335,6 +356,10 @@ class Worker(Gateway):
         """Start it, and return when it works."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("STREAMZIP_")}
         self.logged("worker_begun", after=self._launch("worker", environment), seconds=STARTS_WITHIN)
+
+
+def _port_of(url: str) -> int:
+    return int(url.rpartition(":")[2]) if url.startswith("http") else 0
 
 
 def _free_port() -> int:
