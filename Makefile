@@ -12,7 +12,7 @@ ARGS ?=
 ON_POSTGRESQL_SHORT := tests/api/test_main_flow.py tests/api/test_webhooks.py tests/api/test_keys.py tests/api/test_nodes.py
 CONTRACTS := tests/contract/store tests/contract/jobs
 ON_POSTGRESQL := tests/api tests/security tests/resilience/test_kill.py tests/resilience/test_webhook_kills.py
-ON_CLUSTER := tests/api tests/security
+ON_CLUSTER := tests/api/test_keys.py tests/api/test_webhooks.py tests/api/test_uploads.py tests/api/test_sessions.py tests/api/test_one_time_links.py
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
