@@ -13,6 +13,7 @@ import errno
 import fcntl
 import os
 import struct
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,8 @@ _F_OFD_GETLK: Final = 36  # linux/fcntl.h; the fcntl module names them from Pyth
 _F_OFD_SETLK: Final = 37
 _FLOCK: Final = struct.Struct("hhqqi4x")
 _BUSY: Final = (errno.EACCES, errno.EAGAIN)
+
+_TRY_AGAIN: Final = 0.002  # seconds; in a thread that waits for a few unlinks of another
 
 # Part k is guarded by byte k; these lie past any part.
 FINISH: Final = 1 << 40  # making the finished copy of what is all there
@@ -95,16 +98,22 @@ class LockFile:
         os.close(self._fd)
 
 
-def use(path: Path) -> LockFile:
-    """Open a lock file that is current, and take USE together with others. InUse while one has it alone."""
+def use(path: Path, *, within: float = 0.0) -> LockFile:
+    """Open a lock file that is current, and take USE together with others; for a thread. InUse where one has it alone
+    for so many seconds: whoever removes files has it for moments.
+    """
+    deadline = time.monotonic() + within
     while True:
         locks = LockFile(path)
         try:
-            if not locks.try_shared(USE):
-                raise InUse(path.stem)
-            if locks.is_current():
+            taken = locks.try_shared(USE)
+            if taken and locks.is_current():
                 return locks
+            if not taken and time.monotonic() >= deadline:
+                raise InUse(path.stem)
         except BaseException:
             locks.close()
             raise
         locks.close()
+        if not taken:
+            time.sleep(_TRY_AGAIN)

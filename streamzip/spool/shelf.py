@@ -24,6 +24,7 @@ from streamzip.spool.file import FileSpool, Paths
 MANY = 1000
 SPARE = 50  # a fiftieth of the budget
 LOOK_AGAIN = 1.0  # seconds
+OPENS_WITHIN = 0.5  # seconds for which an archive that is just being evicted is waited for
 BARE_FOR = 60.0  # seconds without a use after which a lock file without a copy goes; who opens one has it soon
 BARE_AT_ONCE = 10_000  # of them that go in one look
 RESERVE = 64 << 20  # bytes of the disk that copies leave free, at most a twentieth of it
@@ -121,13 +122,13 @@ class Shelf:
         return self.root
 
     def open(self, name: str, *, size: int | None, layout: bytes) -> FileSpool:
-        """Return the archive's spool, with a shared lock against eviction. InUse while another process evicts it;
-        OSError from the disk.
+        """Return the archive's spool, with a shared lock against eviction; for a thread. InUse where another process
+        evicts it and does not end; OSError from the disk.
         """
         paths = self.paths(name)
         self._made()  # apart: folders that are made on the way to another one have no mode of ours
         paths.folder.mkdir(mode=self._folder_mode, exist_ok=True)
-        locks = use(paths.lock)
+        locks = use(paths.lock, within=OPENS_WITHIN)
         try:
             os.utime(paths.lock)
             most, scratch = self.room() if size is None else size, self._scratch

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -183,6 +184,24 @@ def test_use_refuses_what_another_has_alone(tmp_path: Path) -> None:
         with pytest.raises(InUse):
             use(path)
         assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_use_waits_for_who_removes_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That takes moments: nobody is told to come again because of it."""
+    path = tmp_path / "lock"
+    evictor = LockFile(path)
+    assert evictor.try_exclusive(USE)
+    waited: list[float] = []
+
+    def end(seconds: float) -> None:
+        waited.append(seconds)
+        path.unlink()
+        evictor.close()
+
+    monkeypatch.setattr(time, "sleep", end)
+    with closing(use(path, within=60)) as locks:
+        assert locks.is_current()
+    assert len(waited) == 1
 
 
 CONTENDER = """

@@ -185,8 +185,11 @@ def test_evicting_what_is_not_there_is_no_error(shelf: Shelf) -> None:
     shelf.remove(name(7))
 
 
-def test_archive_that_another_process_evicts_is_not_opened(shelf: Shelf) -> None:
-    """Its files are going: the reader is told to come again, and leaves no descriptor behind."""
+def test_archive_that_another_process_evicts_is_not_opened(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its files are going, and the other one does not end: the reader is told to come again, and leaves no descriptor
+    behind.
+    """
+    monkeypatch.setattr(shelf_module, "OPENS_WITHIN", 0.01)
     put(shelf, 1)
     evictor = LockFile(shelf.paths(name(1)).lock)
     assert evictor.try_exclusive(USE)
