@@ -81,6 +81,9 @@ def verify(
     remove: Annotated[
         bool, typer.Option("--remove", help="Take damaged copies away, so that they are pulled again.")
     ] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read all of the bucket's objects; else their sizes and ends are looked at.")
+    ] = False,
 ) -> None:
     """Look whether everything stored is whole.
 
@@ -95,7 +98,7 @@ def verify(
 
     settings = settings_with(data_dir=data)
     try:
-        verification = Verification(settings, remove=remove)
+        verification = Verification(settings, remove=remove, deep=deep)
     except (SetupError, ValueError) as error:
         stop(str(error), code=1)
     damages = 0
@@ -106,6 +109,8 @@ def verify(
             damages += 1
             typer.echo(damage)
     looked = f"{verification.archives} archives, {verification.copies} copies, {verification.files} uploaded files"
+    if settings.shared_url is not None:
+        looked += f", {verification.objects} copies in the bucket"
     typer.echo(f"streamzip: {looked}; damaged: {damages}", err=True)
     raise typer.Exit(1 if damages else 0)
 

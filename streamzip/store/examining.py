@@ -2,8 +2,10 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, Select, func, select
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from streamzip.config import SetupError
@@ -12,7 +14,8 @@ from streamzip.store.dialects import Dialect
 from streamzip.store.migrations import STEPS, SchemaTooNewError, versions
 from streamzip.store.repository import CRCS, LAYOUT, MANIFEST
 from streamzip.store.rows import ArchiveRow, Sealed
-from streamzip.store.tables import archives, documents
+from streamzip.store.tables import archives, documents, objects, uploads
+from streamzip.store.uploads import UploadRow
 
 __all__ = ["CRCS", "LAYOUT", "MANIFEST", "Examination"]
 
@@ -84,3 +87,38 @@ class Examination:
         if not all(isinstance(each.body, bytes) and isinstance(each.signature, str) for each in found):
             raise Damaged("its rows cannot be read")
         return ArchiveRow(**row._mapping), {each.kind: Sealed(each.body, each.key_id, each.signature) for each in found}
+
+    def shared_key(self, hash: str) -> str | None:
+        """Return the key of the archive's object, where one was noted as shared. Raises Damaged."""
+        query = select(objects.c.key).where(objects.c.hash == hash, objects.c.shared_at.is_not(None))
+        found = self._rows(query)
+        return found[0].key if found else None
+
+    def uploads(self) -> list[tuple[UploadRow, Sealed]]:
+        """Return the uploaded files in the bucket, each with the document of its object. Raises Damaged."""
+        facts = [uploads.c[field.name] for field in dataclasses.fields(UploadRow)]
+        sealed = [uploads.c.body, uploads.c.key_id, uploads.c.signature]
+        query = select(*facts, *sealed).where(uploads.c.place.is_not(None)).order_by(uploads.c.name)
+        found = []
+        for row in self._rows(query):
+            values = dict(row._mapping)
+            document = Sealed(values.pop("body"), values.pop("key_id"), values.pop("signature"))
+            found.append((UploadRow(**values), document))
+        return found
+
+    def has_upload(self, id: str) -> bool:
+        """Return whether the uploaded file is there still. Raises Damaged."""
+        return bool(self._rows(select(uploads.c.id).where(uploads.c.id == id)))
+
+    def bytes_in_bucket(self) -> int:
+        """Return how many bytes the objects have that were noted. Raises Damaged."""
+        copies = select(func.sum(archives.c.size)).join(objects).where(objects.c.shared_at.is_not(None))
+        files = select(func.sum(uploads.c.size)).where(uploads.c.place.is_not(None))
+        return sum(int(row[0] or 0) for query in (copies, files) for row in self._rows(query))
+
+    def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
+        try:
+            with self._engine.connect() as connection:
+                return connection.execute(query).all()
+        except (DBAPIError, TypeError, ValueError) as error:
+            raise Damaged("its rows cannot be read") from error
