@@ -110,7 +110,7 @@ class Download:
         if not await self._leases.released(self._row, archive.layout, kept=self._lease.kept):
             raise AskedAnew
         self._noted = True
-        if self._lease.kept and not (archive.spool.sealed or archive.layout.provable):
+        if self._lease.kept and not archive.spool.sealed:
             archive.ledger.gave_out()
 
     def _check_full(self, error: OSError) -> None:

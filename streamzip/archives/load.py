@@ -9,12 +9,13 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from streamzip import metrics
 from streamzip.archives.aside import aside
 from streamzip.archives.events import Events
-from streamzip.archives.opening import StoredArchive
+from streamzip.archives.opening import MeasuredLayout, StoredArchive, measure
 from streamzip.archives.planning import Planning
 from streamzip.assembly.kept import KeptBodies
 from streamzip.assembly.pulling import Pulling
@@ -53,6 +54,7 @@ class _Frozen:
 
     manifest: Manifest
     layout: Layout
+    measured: MeasuredLayout
     body: bytes
     bodies: KeptBodies
 
@@ -143,14 +145,17 @@ class Loader:
             if stored.layout is None:
                 raise NotReady("the archive's origins have not answered yet", retry_after=2)
         sealed = stored.layout
-        frozen = self._frozen.pop(hash, None)
+        frozen, measured = self._frozen.pop(hash, None), None
         if frozen is not None and frozen.body == sealed.body:
             manifest, layout, bodies = frozen.manifest, frozen.layout, frozen.bodies
+            measured = frozen.measured if stored.crcs is None else None
         else:
             manifest, bodies = await self._unsealed(hash, stored.manifest), KeptBodies(self._pulling.kept)
             layout = await _aside(len(sealed.body), lambda: Layout.decode(self._vault.unseal("layout", hash, sealed)))
         learned = None if stored.crcs is None else self._vault.unseal("learned", hash, stored.crcs)
-        return StoredArchive(hash, manifest, layout, learned, row.released, row.created_at, bodies, foreign=foreign)
+        return StoredArchive(
+            hash, manifest, layout, learned, row.released, row.created_at, bodies, foreign=foreign, measured=measured
+        )
 
     def begin(self, hash: str, manifest: Manifest) -> None:
         """Ask the origins of a new archive in the background. Where many are being asked already, its first reader
@@ -240,13 +245,13 @@ class Loader:
         body = layout.encode()
         sealed, warnings = self._vault.seal("layout", hash, body), planning.warnings()
         if new and not errors and not warnings:  # nothing was said of it yet
-            winner = await self._repository.set_layout(hash, sealed)
+            frozen = self._repository.set_layout(hash, sealed)
         else:
-            winner = await self._repository.set_layout(
-                hash, sealed, errors=errors, warnings=warnings, rounds=layout.rounds
-            )
+            frozen = self._repository.set_layout(hash, sealed, errors=errors, warnings=warnings, rounds=layout.rounds)
+        # Counted while the disk is waited for: the first reader need not.
+        winner, measured = await asyncio.gather(frozen, aside(planning.manifest, partial(measure, layout)))
         if winner.body == body:
-            self._keep(hash, _Frozen(planning.manifest, layout, body, planning.bodies_in(layout)))
+            self._keep(hash, _Frozen(planning.manifest, layout, measured, body, planning.bodies_in(layout)))
 
     def _keep(self, hash: str, frozen: _Frozen) -> None:
         """Keep what was learned for a reader who comes soon, where all that is kept is not too much; one may be."""

@@ -6,6 +6,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from streamzip.assembly.assembly import Assembly, assemble
 from streamzip.assembly.kept import KeptBodies
@@ -27,10 +28,21 @@ from streamzip.zip.offsets import Offsets
 logger = logging.getLogger(__name__)
 
 
+class MeasuredLayout(NamedTuple):
+    """What is counted of a layout before its archive is opened. `offsets`: where its members lie, as far as that is
+    known; `size`: its length, where all of it is; `digest`: see Layout.digest.
+    """
+
+    offsets: Offsets
+    size: int | None
+    digest: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class StoredArchive:
     """All that opening an archive takes: its verified manifest and layout, what earlier passes learned, what the probe
     kept. `foreign`: its bytes are another node's, so that a copy here may be of other versions of its files.
+    `measured`: where that was counted when the layout was frozen.
     """
 
     hash: str
@@ -41,12 +53,13 @@ class StoredArchive:
     created_at: float
     bodies: KeptBodies
     foreign: bool = False
+    measured: MeasuredLayout | None = None
 
 
-def measured(stored: StoredArchive) -> tuple[Offsets, int | None]:
-    """Return where its members lie, as far as that is known, and its length, where all of it is. For a thread."""
-    offsets = _offsets(stored)
-    return offsets, offsets.length if offsets.complete else None
+def measure(layout: Layout, learned: bytes | None = None) -> MeasuredLayout:
+    """Return what is counted of the layout, with what an earlier pass `learned`. For a thread: 1.7 us a member."""
+    offsets = _offsets(layout, learned)
+    return MeasuredLayout(offsets, offsets.length if offsets.complete else None, layout.digest())
 
 
 class Opener:
@@ -61,8 +74,7 @@ class Opener:
     def shared(
         self,
         stored: StoredArchive,
-        offsets: Offsets,
-        size: int | None,
+        measured: MeasuredLayout,
         *,
         kept: bool,
         on_all_there: Callable[[], None],
@@ -74,19 +86,21 @@ class Opener:
         if not kept:
             _refuse_other_compressor(stored.layout, sealed=False)
             window = MemorySpool(stored.hash, start=0, memory=self._memory)
-            ledger = Ledger(offsets)  # answers that nothing proves the same are not joined: they have no entity tag
+            ledger = Ledger(
+                measured.offsets
+            )  # answers that nothing proves the same are not joined: they have no entity tag
             return self._assembly(stored, ledger, window, _nothing), None
         try:
-            ledger, copy = self._copied(stored, offsets, size)
+            ledger, copy = self._copied(stored, measured)
         except _OtherVersionsError:
             event(logger, logging.WARNING, "copy_of_other_versions", archive=stored.hash)
             self._shelf.remove(stored.hash)
-            ledger, copy = self._copied(stored, offsets, size)
+            ledger, copy = self._copied(stored, measured)
         return self._assembly(stored, ledger, copy, on_all_there), copy
 
-    def _copied(self, stored: StoredArchive, offsets: Offsets, size: int | None) -> tuple[Ledger, FileSpool]:
+    def _copied(self, stored: StoredArchive, measured: MeasuredLayout) -> tuple[Ledger, FileSpool]:
         try:
-            copy = self._shelf.open(stored.hash, size=size, layout=stored.layout.digest())
+            copy = self._shelf.open(stored.hash, size=measured.size, layout=measured.digest)
         except InUse as error:
             raise NotReady("the archive's copy is being removed; ask again", retry_after=1) from error
         if copy.damaged or (copy.finished and not copy.sealed):
@@ -94,7 +108,7 @@ class Opener:
             event(logger, logging.WARNING, "copy_altered", archive=stored.hash, journal_damaged=copy.damaged)
         try:
             _refuse_other_compressor(stored.layout, sealed=copy.sealed)
-            ledger = Ledger(offsets, released=stored.released, rebuilt=stored.learned is not None)
+            ledger = Ledger(measured.offsets, released=stored.released, rebuilt=stored.learned is not None)
             for record in copy.replay():
                 ledger.apply(record, trusted=False)
             if stored.foreign and _is_of_others(ledger):
@@ -115,7 +129,7 @@ class Opener:
             if copy is None:
                 # Passes over an exact layout learn the same CRCs; over an open one each has its own frontier.
                 known = shared.ledger.offsets
-                ledger = Ledger(known if known.complete else _offsets(stored))
+                ledger = Ledger(known if known.complete else _offsets(stored.layout, stored.learned))
                 ledger.hear_of(shared.ledger)
                 ledger.skip(start)
             else:
@@ -156,10 +170,10 @@ def _nothing() -> None:
     """Finish nothing: no copy is kept."""
 
 
-def _offsets(stored: StoredArchive) -> Offsets:
-    offsets = Offsets(stored.layout)
-    if stored.learned is not None:
-        offsets.recall(stored.learned)
+def _offsets(layout: Layout, learned: bytes | None) -> Offsets:
+    offsets = Offsets(layout)
+    if learned is not None:
+        offsets.recall(learned)
     return offsets
 
 
@@ -175,7 +189,7 @@ def _refuse_unprovable(ledger: Ledger, copy: FileSpool) -> None:
     """Raise where bytes without a strong validator were given out, and what proved them is lost: nothing can tell
     whether new ones would match.
     """
-    if not (copy.blank or copy.damaged or copy.rebooted):
+    if not ledger.released or not (copy.blank or copy.damaged or copy.rebooted):
         return
     for member in range(ledger.layout.members):
         if not ledger.done(member) and not ledger.replaceable(member):

@@ -16,7 +16,7 @@ from streamzip.archives.aside import aside
 from streamzip.archives.events import Events
 from streamzip.archives.finishing import Finished, finish
 from streamzip.archives.open_here import OpenHere
-from streamzip.archives.opening import Opener, StoredArchive, measured
+from streamzip.archives.opening import MeasuredLayout, Opener, StoredArchive, measure
 from streamzip.assembly.assembly import Assembly
 from streamzip.assembly.pulling import Pulling
 from streamzip.assembly.reader import Reading
@@ -27,7 +27,6 @@ from streamzip.spool.file import FileSpool
 from streamzip.spool.memory import Memory
 from streamzip.spool.shelf import Shelf
 from streamzip.store.rows import ArchiveRow
-from streamzip.zip.offsets import Offsets
 
 logger = logging.getLogger(__name__)
 
@@ -248,7 +247,10 @@ class ArchiveTable:
             stored = await load()
             # Files are opened, a journal is read, 100,000 places are counted: not while every other reader waits. What
             # a thread would do sooner than it is begun needs none.
-            offsets, size = await aside(stored.manifest, partial(measured, stored))
+            measured = stored.measured
+            if measured is None:
+                measured = await aside(stored.manifest, partial(measure, stored.layout, stored.learned))
+            size = measured.size
             try:
                 kept = self._claim(hash, size)
                 if not kept and self._shelf.within_budget(size):
@@ -260,7 +262,7 @@ class ArchiveTable:
                     held = await asyncio.to_thread(self._shelf.held)
                     wanted = self.promised() + size  # asked after that: see Evictor
                     await asyncio.to_thread(self._shelf.make_room, time.time(), held, wanted=wanted)
-                begin = partial(self._begin, stored, offsets, size, kept=kept)
+                begin = partial(self._begin, stored, measured, kept=kept)
                 self._open[hash] = await asyncio.to_thread(begin) if kept else await aside(stored.manifest, begin)
             except OSError as error:
                 if error.errno in TOO_MANY_FILES:
@@ -269,13 +271,13 @@ class ArchiveTable:
                     raise
                 # Not even a journal can be begun: the archive is made without a copy.
                 event(logger, logging.WARNING, "disk_full", archive=hash, error=error.strerror)
-                self._open[hash] = await asyncio.to_thread(self._begin, stored, offsets, size, kept=False)
+                self._open[hash] = await asyncio.to_thread(self._begin, stored, measured, kept=False)
         finally:
             del self._opening[hash]
 
-    def _begin(self, stored: StoredArchive, offsets: Offsets, size: int | None, *, kept: bool) -> _Open:
+    def _begin(self, stored: StoredArchive, measured: MeasuredLayout, *, kept: bool) -> _Open:
         all_there = partial(self._all_there, stored.hash)
-        assembly, copy = self._opener.shared(stored, offsets, size, kept=kept, on_all_there=all_there)
+        assembly, copy = self._opener.shared(stored, measured, kept=kept, on_all_there=all_there)
         noted = copy is not None and copy.sealed and stored.learned is not None
         return _Open(stored, assembly, copy, noted=noted)
 

@@ -108,3 +108,17 @@ async def test_lists_that_wait_for_their_origins_are_bounded(monkeypatch: pytest
         await wanted.load(an_archive(HASH), foreign=False)
     for loader in (early, full, wanted):
         await loader.close()
+
+
+async def test_first_reader_of_a_layout_that_was_just_frozen_finds_it_measured() -> None:
+    """Where its members lie was counted while the store made it durable, and not once more before the first byte. What
+    is loaded later is counted anew: an archive writes into what it was opened with.
+    """
+    store = Store()
+    store.told.set()
+    loader = a_loader(store)
+    first, second = [await loader.load(an_archive(HASH), foreign=False) for _ in range(2)]
+    assert first.measured is not None
+    assert first.measured.size == first.measured.offsets.length
+    assert first.measured.digest == first.layout.digest()
+    assert second.measured is None
