@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _LOOKS = 4  # at what a reader takes, within the write timeout
+_TOGETHER_FROM = 5.0  # seconds between two looks; one of them more is little
+_EARLY = 0.1  # seconds; a look comes a little after its full second, and the next one must not slip by a whole one
 _LAST_LOOKS = 0.25  # seconds between those at the end of a response, which is over only then: SIGTERM waits for it
 
 
@@ -202,11 +204,11 @@ async def unless_left(receive: Receive, work: Awaitable[T]) -> T:
 
 
 def _until_others_look(seconds: float) -> float:
-    """Return how long to sleep, `seconds` or a second more, so that the looks of all responses fall together: hundreds
-    of silent ones wake the process once a second.
+    """Return how long to sleep, `seconds` or up to one more where that makes no difference, so that the looks of all
+    responses fall together at full seconds: hundreds of silent ones wake the process once a second.
     """
-    now, grain = time.monotonic(), min(1.0, seconds)
-    return math.ceil((now + seconds) / grain) * grain - now
+    now = time.monotonic()
+    return seconds if seconds < _TOGETHER_FROM else math.ceil(now + seconds - _EARLY) - now
 
 
 async def _left(receive: Receive) -> None:

@@ -8,7 +8,6 @@ from typing import Any, cast
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from streamzip.edge import sending
 from streamzip.edge.connection import SCOPE_KEY, Connection
 from streamzip.edge.sending import StreamedResponse
 from streamzip.errors import NotReady
@@ -134,11 +133,31 @@ async def test_others_have_their_turn_between_the_runs_of_a_client_that_takes_al
     assert turns >= 100
 
 
-@pytest.mark.parametrize(("every", "moments", "at"), [(15.0, (7.2, 7.9), 23.0), (0.25, (7.3, 7.49), 7.75)])
-def test_looks_at_what_readers_take_fall_together(
-    every: float, moments: tuple[float, ...], at: float, monkeypatch: pytest.MonkeyPatch
+async def test_looks_at_what_readers_take_fall_together_and_do_not_slip(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Never sooner than was asked for, and at most a second, or as much again, later."""
-    for now in moments:
-        monkeypatch.setattr(time, "monotonic", lambda now=now: now)
-        assert now + sending._until_others_look(every) == pytest.approx(at)
+    """The first one at a full second, the others after the same time each, so that those of all responses come in one
+    turn of the loop. Those of a short write timeout keep to it: a second would be a multiple.
+    """
+    slept: list[float] = []
+    now = 7.2
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds + 0.001  # a timer is never early
+        slept.append(now)
+
+    class Stuck(Wire):
+        def untaken(self) -> int:
+            return 4
+
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    response = StreamedResponse(broken(), 200, LONG, write_timeout=60.0)
+    assert await response._stalled(cast(Connection, Stuck(takes=False)), every=15.0)
+    assert slept == pytest.approx([23.0, 38.0, 53.0, 68.0, 83.0], abs=0.01)
+    slept.clear()
+    now = 7.2
+    response = StreamedResponse(broken(), 200, LONG, write_timeout=4.0)
+    assert await response._stalled(cast(Connection, Stuck(takes=False)), every=1.0)
+    assert slept == pytest.approx([8.2, 9.2, 10.2, 11.2, 12.2], abs=0.01)
