@@ -20,6 +20,7 @@ from streamzip.manifest.parse import Limits, parse_create
 from streamzip.manifest.requests import CreateBody, EntryBody
 from streamzip.origins.kinds import TOLD
 from streamzip.store.states import UNBUILDABLE
+from streamzip.store.tables import metadata
 from tests.support.operations_table import page, table
 from tests.support.routes import routes
 
@@ -197,6 +198,15 @@ def test_operations_page_has_every_event() -> None:
     """The operator finds what each line of the log means."""
     documented = first_column(text("docs/operations.md"), "Health and logs")
     assert sorted(documented) == sorted(events())
+
+
+def test_operations_page_says_what_deletes_the_rows_of_every_table() -> None:
+    """Whoever asks what grows finds each table, and none that is not there."""
+    section = text("docs/operations.md").partition("\n### The store's size\n")[2].partition("\n## ")[0]
+    named = {
+        name for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+    }
+    assert named == metadata.tables.keys() | {"schema"}
 
 
 def test_command_line_page_has_every_command() -> None:
