@@ -285,6 +285,7 @@ def test_a_terminal_sees_how_far_it_is(origin: Origin, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_any_moment_to_be_killed_is_one_to_go_on_from(origin: Origin, tmp_path: Path) -> None:
     """Killed again and again at random, it ends with the bytes of a run that was never ended, and never leaves more
     than its .part.
