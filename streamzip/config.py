@@ -530,7 +530,8 @@ def check_shared(settings: Settings) -> None:
     if settings.jobs != "embedded" and settings.store_url is None:
         raise SetupError(f"{variable('jobs')}={settings.jobs} needs a PostgreSQL server: set {variable('store_url')}")
     names = [name for name in ("secret_keys", "public_url") if getattr(settings, name) is None]
-    if settings.webhook_url is not None and settings.webhook_secret is None:
+    receives = settings.webhook_url is not None or settings.jobs != "embedded"  # another node's receiver, by our worker
+    if receives and settings.webhook_secret is None:
         names.append("webhook_secret")
     if settings.store_url is not None and names:
         missing = " and ".join(variable(name) for name in names)

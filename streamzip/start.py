@@ -12,6 +12,7 @@ from streamzip.access.api_keys import ApiKeys
 from streamzip.access.keyring import KeyRing
 from streamzip.access.standard_webhooks import WebhookSecrets
 from streamzip.buckets import store as buckets
+from streamzip.clock import SystemClock
 from streamzip.config import Settings, SetupError, variable
 from streamzip.data_folder import load_key_ring_text, load_node, load_webhook_secret_text
 from streamzip.errors import Problem
@@ -30,6 +31,8 @@ from streamzip.urls.urls import origin_of
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+_CLOCK_MAY_DIFFER: Final = 5.0  # seconds; what is beyond is no delay of an answer
 
 _LOOK_WITHIN: Final = 2.0  # seconds that a start looks for damage of the store: for all there is `streamzip verify`
 
@@ -152,17 +155,30 @@ async def try_store(settings: Settings, secrets: Secrets | None) -> None:
     repository = await open_store(settings, secrets)
     try:
         if settings.store_url is not None and secrets is not None:
-            node = load_node(settings)
-            if not await repository.nodes.see(node, repository.clock.wall()):
-                raise SetupError(
-                    f"{settings.data_dir} seems to be a copy of the data folder of another gateway, which runs: remove "
-                    f"{settings.data_dir / 'node'} and start again (or wait {ALIVE:.0f} s, where it is the folder "
-                    "itself that has moved)"
-                )
+            await _join(settings, repository)
         if secrets is not None and (bucket := open_bucket(settings)) is not None:
             await prove_bucket(settings, bucket, repository)
     finally:
         await repository.close()
+
+
+async def _join(settings: Settings, repository: Repository) -> None:
+    """Have the store's other gateways know of this one, and tell the log where it differs from them harmlessly. Raises
+    SetupError where another one has its place.
+    """
+    now = repository.clock.wall()
+    if not await repository.nodes.see(load_node(settings), now):
+        raise SetupError(
+            f"{settings.data_dir} seems to be a copy of the data folder of another gateway, which runs: remove "
+            f"{settings.data_dir / 'node'} and start again (or wait {ALIVE:.0f} s, where it is the folder "
+            "itself that has moved)"
+        )
+    url = settings.public_url or ""
+    if (before := await repository.nodes.tell_public_url(url, now)) is not None:
+        event(logger, logging.WARNING, "public_url_differs", url=url, before=before, set=variable("public_url"))
+    ahead = SystemClock().wall() - repository.clock.wall()
+    if abs(ahead) > _CLOCK_MAY_DIFFER:
+        event(logger, logging.WARNING, "clock_differs", seconds_ahead=round(ahead))
 
 
 def prove(settings: Settings) -> Secrets:

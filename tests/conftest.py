@@ -43,6 +43,7 @@ PROGRAMS = {
     "jq": "jq",
     "chromium": "chromium",
     "postgresql": "initdb",
+    "faketime": "faketime",
     "seaweedfs": "weed",
     "azurite": "azurite-blob",
     "systemd-analyze": "systemd-analyze",

@@ -54,11 +54,13 @@ async def _prove_writes(bucket: Bucket) -> None:
     key = f"probe-{secrets.token_hex(8)}"
     try:
         written = await asyncio.gather(*(bucket.create(key, b"%d" % number) for number in range(_WRITERS)))
-        if sum(written) != 1:
-            raise Refused(f"of {_WRITERS} that created it at once, {sum(written)} did: it knows no If-None-Match")
-        if bytes(await bucket.read(key, 0, 1)) != b"%d" % written.index(True):
-            raise Refused("it gives back other bytes than were put there")
-        await bucket.delete([key])
+        try:
+            if sum(written) != 1:
+                raise Refused(f"of {_WRITERS} that created it at once, {sum(written)} did: it knows no If-None-Match")
+            if bytes(await bucket.read(key, 0, 1)) != b"%d" % written.index(True):
+                raise Refused("it gives back other bytes than were put there")
+        finally:
+            await bucket.delete([key])
         if await bucket.size(key) is not None:
             raise Refused("what is deleted stays there")
     except Missing as error:

@@ -35,7 +35,9 @@ READS_WITHIN: Final = 5.0  # seconds, all attempts at it together at most twice 
 PUTS_WITHIN: Final = 120.0
 
 _STATUS = re.compile(r"status code: (\d{3})")
-_CODE = re.compile(r"<Code>(\w{1,64})</Code>")
+# As S3's document of an error has it; as obstore has it of an object that was not deleted, in an answer of status 200.
+_CODE = re.compile(r"(?:<Code>|\(code: )(\w{1,64})(?:</Code>|\))")
+_FINAL: Final = frozenset({"NoSuchBucket", "AccessDenied"})
 _LASTING: Final = frozenset({"301", "400", "401", "403", "404", "501"})
 _BEYOND: Final = "416"  # RFC 9110 §15.5.17: the object ends before the range begins
 
@@ -165,7 +167,7 @@ def _error(error: Exception) -> BucketError:
     text = str(error)
     status, code = (found and found[1] for found in (_STATUS.search(text), _CODE.search(text)))
     said = " ".join(filter(None, (status, code))) or text.partition("\n")[0].rpartition(": ")[2][:200]
-    if isinstance(error, NotSupportedError | PermissionDeniedError | UnauthenticatedError) or code == "NoSuchBucket":
+    if isinstance(error, NotSupportedError | PermissionDeniedError | UnauthenticatedError) or code in _FINAL:
         return Refused(said)
     if isinstance(error, FileNotFoundError | NotFoundError):
         return Missing(said)

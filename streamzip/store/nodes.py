@@ -10,7 +10,7 @@ from streamzip.store.facts import Facts
 from streamzip.store.notices import Notices
 from streamzip.store.reading import Reads
 from streamzip.store.statements import put
-from streamzip.store.tables import archives, holdings, nodes
+from streamzip.store.tables import archives, fingerprints, holdings, nodes
 from streamzip.store.writer import Writer
 
 ALIVE: Final = 15.0  # seconds since a node was last seen; from then on what it said that it does counts no more
@@ -22,6 +22,7 @@ _of_others = holdings.c.hash.in_(bindparam("hashes", expanding=True)) & (holding
 _held = select(holdings).join(nodes, nodes.c.id == holdings.c.node)
 _held = _held.where(_of_others, nodes.c.seen_at > bindparam("since"))
 _seen = select(nodes.c.seen_at).where(nodes.c.id == bindparam("id"))
+_public_url = select(fingerprints.c.fingerprint).where(fingerprints.c.purpose == "public_url")
 _standing = select(*(archives.c[name] for name in ("hash", "code", "rounds", "created_at", "released_by")))
 _standing = _standing.add_columns(archives.c.completed_at)
 _standing = _standing.where(archives.c.hash.in_(bindparam("hashes", expanding=True)))
@@ -80,6 +81,19 @@ class Nodes:
                 return False
             put(connection, nodes, {"id": node.id}, {"name": node.name, "place": node.place, "seen_at": now})
             return True
+
+        return await self._writer.apply(change)
+
+    async def tell_public_url(self, url: str, now: float) -> str | None:
+        """Note the URL that this node gives links out with, and return the one before it where that is another one."""
+
+        def change(connection: Connection) -> str | None:
+            key = {"purpose": "public_url", "key_id": "last"}
+            own = {"fingerprint": url, "noted_at": now}
+            before: str | None = connection.execute(_public_url).scalar_one_or_none()
+            if before != url:
+                put(connection, fingerprints, key, own)
+            return before if before != url else None
 
         return await self._writer.apply(change)
 

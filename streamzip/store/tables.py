@@ -201,7 +201,8 @@ upload_needs = Table(
     Index("upload_needs_hash", "hash"),  # what the cascade from `archives` looks up
 )
 
-# Of the secrets that gateways of this store sign with: never the secrets.
+# Of the secrets that gateways of this store sign with: never the secrets. Also the store's own name, and the public URL
+# of the gateway that started last.
 fingerprints = Table(
     "fingerprints",
     metadata,

@@ -10,6 +10,7 @@ from streamzip.objects.fake import FakeBucket
 from streamzip.objects.port import Away, Bucket, Missing, Refused, Told
 from streamzip.objects.s3 import S3Bucket
 from tests.support import seaweedfs
+from tests.support.s3_wire import Fault, S3Wire
 
 MIB = 1 << 20
 TOLD = Told("application/zip", 'attachment; filename="a.zip"')
@@ -117,3 +118,13 @@ async def test_s3_tells_a_refusal_from_an_outage() -> None:
             await listed(bucket)
         assert secret not in str(raised.value)
         assert seaweedfs.ACCESS_KEY not in str(raised.value)
+
+
+@pytest.mark.needs("seaweedfs")
+async def test_s3_refuses_where_an_object_may_not_be_deleted() -> None:
+    """S3 says so within an answer of status 200: it is no outage."""
+    server = seaweedfs.shared()
+    with S3Wire(server, lambda method, path: Fault(200, "AccessDenied") if path.endswith("?delete") else None) as wire:
+        bucket = S3Bucket(f"s3://{server.fresh_bucket().name}", wire.environment)
+        with pytest.raises(Refused, match=r"^AccessDenied$"):
+            await bucket.delete(["a"])

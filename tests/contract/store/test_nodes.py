@@ -155,3 +155,9 @@ async def test_decisions_are_heard_by_every_gateway() -> None:
             pass
     for repository in place.opened:
         await repository.close()
+
+
+async def test_node_is_told_of_another_public_url(repository: Repository) -> None:
+    """Of the one that was told last, where that is another one; nobody is told of their own."""
+    for own, before in (("https://a", None), ("https://a", None), ("https://b", "https://a"), ("https://b", None)):
+        assert await repository.nodes.tell_public_url(own, 1.0) == before
