@@ -118,6 +118,19 @@ class PostgreSQL:
         rules.write_text(guarded + rules.read_text())
         (self._folder / "port").write_text(settings["port"])
 
+    def standby(self) -> "PostgreSQL":
+        """Return a standby of this server, made of its files, that follows it once both run. To be called while it is
+        stopped.
+        """
+        other = PostgreSQL(self._folder.with_name("standby"))
+        subprocess.run(["cp", "-a", self._folder, other._folder], check=True)
+        settings = {"port": str(_free_port()), "primary_conninfo": f"host=127.0.0.1 port={self.port} user=streamzip"}
+        with (other._data / "postgresql.auto.conf").open("a") as file:
+            file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
+        (other._data / "standby.signal").touch()
+        (other._folder / "port").write_text(settings["port"])
+        return other
+
     def _run(self, program: str, *arguments: str, output: int) -> subprocess.Popen[bytes]:
         user = _user() if os.geteuid() == 0 else None
         return subprocess.Popen(
