@@ -128,7 +128,7 @@ class OnProcrastinate:
         manager = self._app.job_manager
         for job in await manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_AFTER):
             event(logger, logging.WARNING, "job_rescued", queue=job.queue, id=str(job.task_kwargs.get("id")))
-            await manager.retry_job(job, retry_at=datetime.now(UTC))
+            await manager.retry_job(job, retry_at=datetime.fromtimestamp(self._clock.wall(), UTC))
 
     async def reconcile(self, timestamp: int = 0) -> None:
         """Wake somebody for rows that nobody was woken for."""

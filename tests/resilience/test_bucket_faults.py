@@ -1,5 +1,5 @@
-"""A bucket that fails in each way, over a wire that spoils its answers (proof 6): downloads go on, nothing is noted that
-cannot be read.
+"""A bucket that fails in each way, over a wire that spoils its answers (proof 6): downloads go on, and no copy is noted
+that cannot be read.
 """
 
 import sqlite3

@@ -1,18 +1,19 @@
 """Queued work in processes of its own, woken by PostgreSQL: killed, stopped, and cut off from it."""
 
 import os
+import re
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support import postgresql
+from tests.support import clocks, postgresql
 from tests.support.gateway import Gateway, Worker
 from tests.support.origin import File, Origin
-from tests.support.receiver import Receiver
+from tests.support.receiver import Receiver, Reply
 from tests.support.scraped import Scraped, until
 
 pytestmark = pytest.mark.needs("postgresql")
@@ -26,9 +27,9 @@ SHARED = {
 }
 
 
-def a_gateway(data: Path, origin: Origin, url: str, **settings: str) -> Gateway:
+def a_gateway(data: Path, origin: Origin, url: str, under: Sequence[str] = (), **settings: str) -> Gateway:
     """A gateway with a worker beside it."""
-    return Gateway(data, allow=[origin.authority], store_url=url, **SHARED, **settings)
+    return Gateway(data, allow=[origin.authority], under=under, store_url=url, **SHARED, **settings)
 
 
 def workers(gateway: Gateway) -> list[int]:
@@ -122,7 +123,7 @@ def test_worker_alone_counts_and_reads_its_keys_again(tmp_path: Path, origin: Or
 
 
 @pytest.mark.slow
-def test_work_is_taken_over_when_its_worker_is_killed(running: Gateway, origin: Origin) -> None:
+def test_proof_5_work_is_taken_over_when_its_worker_is_killed(running: Gateway, origin: Origin) -> None:
     """kill -9: the watchdog begins another one, and what the first one had in hand is made within 20 seconds."""
     origin.serve("/worked/killed", File(BODY, hold_at=5000), File(BODY))
     entries = [{"url": origin.url("/worked/killed"), "name": "a", "size": len(BODY)}]
@@ -138,7 +139,7 @@ def test_work_is_taken_over_when_its_worker_is_killed(running: Gateway, origin: 
 
 
 @pytest.mark.slow
-def test_zombie_changes_nothing_when_it_wakes(tmp_path: Path, origin: Origin, url: str) -> None:
+def test_proof_5_zombie_changes_nothing_when_it_wakes(tmp_path: Path, origin: Origin, url: str) -> None:
     """A worker that was stopped, and whose work another one did meanwhile, ends its own without a trace."""
     origin.serve("/worked/file", File(BODY))
     with (
@@ -168,6 +169,71 @@ def test_zombie_changes_nothing_when_it_wakes(tmp_path: Path, origin: Origin, ur
         assert told.document["data"]["archive_hash"] == hash
         first.until(prefetch(first, origin, "after"))
         second.until(prefetch(second, origin, "after too"))
+
+
+@pytest.mark.slow
+@pytest.mark.needs("faketime")
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("by", ["+1h", "-1d"])
+def test_proof_5_clock_that_is_off_moves_nothing(tmp_path: Path, origin: Origin, url: str, by: str) -> None:
+    """One of two gateways, and its worker, an hour ahead or a day behind: when it was seen, what it creates and when
+    that expires, its signed links, its webhooks and their second attempts are those of the right time, within five
+    seconds; the other one's work is not taken for a dead one's, and is taken over within 20 seconds once it is.
+    """
+    origin.serve("/worked/file", File(BODY))
+    told = {"signed_links": "on", "link_ttl": "600"}
+    with (
+        Receiver() as receiver,
+        a_gateway(tmp_path / "a", origin, url, webhook_url=receiver.url(), **told) as right,
+        a_gateway(tmp_path / "b", origin, url, clocks.off(by), webhook_url=receiver.url(), **told) as wrong,
+    ):
+        for gateway in (right, wrong):
+            gateway.logged("worker_begun")
+        assert wrong.logged("clock_differs")
+        receiver.answer("/hook", Reply(503), Reply(204))
+        for at, other in ((wrong, right), (right, wrong)):
+            entries = [{"url": origin.url("/worked/file"), "name": f"of {at.data.name}"}]
+            created = at.create(entries=entries, prefetch=True, compression="store", expires_in=120)
+            hash, link = created["archive_hash"], created["url"].removeprefix(SHARED["public_url"])
+            [(made, ends)] = postgresql.query(url, f"SELECT created_at, expires_at FROM archives WHERE hash = '{hash}'")
+            assert abs(made - time.time()) < 5
+            assert abs(ends - time.time() - 120) < 5
+            assert abs(int(re.findall(r"expires=(\d+)", link)[0]) - time.time() - 600) < 5
+            for gateway in (at, other):
+                answer = gateway.client.get(link)
+                assert (answer.status_code, BODY in answer.content) == (200, True)
+            message = receiver.next()
+            assert abs(int(message.fields["webhook-timestamp"]) - time.time()) < 5
+            if at is wrong:  # the first message was refused: it comes again after two seconds
+                began = time.monotonic()
+                assert receiver.next().id == message.id
+                assert time.monotonic() - began < 10
+        assert all(abs(seen - time.time()) < 5 for [seen] in postgresql.query(url, "SELECT seen_at FROM nodes"))
+
+        origin.serve("/worked/stopped", File(BODY, hold_at=5000), File(BODY))
+        slow = {"url": origin.url("/worked/stopped"), "name": "a", "size": len(BODY)}
+        created = right.create(entries=[slow], prefetch=True, compression="store")
+        status = created["status_url"].removeprefix(SHARED["public_url"])
+        origin.until(lambda origin: origin.sent("/worked/stopped") > 0)
+        deadline = time.monotonic() + 10
+        while postgresql.query(url, "SELECT claims FROM jobs") != [(1,)]:
+            assert time.monotonic() < deadline, postgresql.query(url, "SELECT * FROM jobs")
+        _stays_so(url, "SELECT claims FROM jobs", [(1,)], seconds=12)
+        os.kill(_holder(origin, workers(right) + workers(wrong)), signal.SIGKILL)
+        began = time.monotonic()
+        while right.client.get(status).json()["status"] != "completed":
+            assert time.monotonic() - began < 60
+        took = time.monotonic() - began
+        print(f"{by}: taken over after {took:.1f} s")
+        assert took < 20
+
+
+def _stays_so(url: str, query: str, so: list[tuple[int]], *, seconds: float) -> None:
+    """Ask for so long; longer than it takes to find that a worker has died."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        assert postgresql.query(url, query) == so
+        time.sleep(0.2)
 
 
 def _holder(origin: Origin, pids: list[int]) -> int:

@@ -42,7 +42,7 @@ def client_of(front: NginxBalancer) -> httpx.Client:
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_killed_owner_costs_the_origin_little(
+def test_proof_2_killed_owner_costs_the_origin_little(
     cluster: Cluster, front: NginxBalancer, origin: Origin, share: float
 ) -> None:
     """Killed at a tenth, the half or nine tenths of a download, whose client resumes: the bytes are the same, the rest
@@ -82,7 +82,7 @@ def test_killed_owner_costs_the_origin_little(
         assert first <= 2.0
 
 
-def test_fifty_readers_cause_one_pass_behind_affinity_and_three_without(
+def test_proof_1_fifty_readers_cause_one_pass_behind_affinity_and_three_without(
     cluster: Cluster, front: NginxBalancer, origin: Origin
 ) -> None:
     """Through the balancer the origin sends each file once; spread over three gateways at most three times, and all
@@ -113,7 +113,7 @@ def test_fifty_readers_cause_one_pass_behind_affinity_and_three_without(
         assert sent <= (1.001 if through == "the balancer" else 3.001)
 
 
-def test_archive_that_only_a_lost_node_could_prove_is_stale(cluster: Cluster, origin: Origin) -> None:
+def test_proof_3_archive_that_only_a_lost_node_could_prove_is_stale(cluster: Cluster, origin: Origin) -> None:
     """Nothing is given out that could be other bytes: at first there is hope that the node comes back."""
     a, b = cluster.nodes[:2]
     origin.serve("/weak/lost", File(Pattern(4 * MIB), etag=None, modified=None, hold_at=2 * MIB))

@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from signal import Signals
 
@@ -75,10 +76,7 @@ class Creating:
 def nodes(folder: Path, origin: Origin, url: str, bucket: seaweedfs.Bucket, server: SeaweedFS) -> list[Gateway]:
     settings = {**SECRETS, "public_url": "https://zip.example", "store_url": url, "shared_url": bucket.url("copies")}
     under = ["env", *(f"{name}={value}" for name, value in server.environment.items())]
-    return [
-        Gateway(folder / name, allow=[origin.authority], under=under, node=name, **settings)
-        for name in ("a", "b")
-    ]
+    return [Gateway(folder / name, allow=[origin.authority], under=under, node=name, **settings) for name in ("a", "b")]
 
 
 @pytest.mark.parametrize("away", ["postgresql", "bucket", "node"])
@@ -97,10 +95,10 @@ def test_proof_4_nothing_is_lost_when_a_part_is_away_for_a_minute(tmp_path: Path
         reading = stack.enter_context(second.client.stream("GET", f"/archive/get/{archive_hash}.zip", timeout=120))
         runs = reading.iter_raw()
         got = bytearray(next(runs))
-        pauses = {
-            "postgresql": (lambda: server.send(Signals.SIGSTOP), lambda: server.send(Signals.SIGCONT)),
+        pauses: dict[str, tuple[Callable[[], None], Callable[[], None]]] = {
+            "postgresql": (partial(server.send, Signals.SIGSTOP), partial(server.send, Signals.SIGCONT)),
             "bucket": (s3.pause, s3.resume),
-            "node": (lambda: first.send(Signals.SIGSTOP), lambda: first.send(Signals.SIGCONT)),
+            "node": (partial(first.send, Signals.SIGSTOP), partial(first.send, Signals.SIGCONT)),
         }
         pause, resume = pauses[away]
         with Creating(second).running() as creating:
@@ -121,7 +119,9 @@ def test_proof_4_nothing_is_lost_when_a_part_is_away_for_a_minute(tmp_path: Path
                 assert node.client.get("/readyz").status_code == 200
             recovered = time.monotonic() - back
             got += b"".join(runs)
-        print(f"{away}: longest answer {creating.longest:.1f} s, back after {recovered:.1f} s, {len(creating.made)} made")
+        print(
+            f"{away}: longest answer {creating.longest:.1f} s, back after {recovered:.1f} s, {len(creating.made)} made"
+        )
         assert creating.longest <= ANSWERED_WITHIN + 1
         assert recovered <= BACK_WITHIN
         assert creating.refused <= {"store_unavailable"}
