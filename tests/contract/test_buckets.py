@@ -8,7 +8,7 @@ import pytest
 
 from streamzip.objects.fake import FakeBucket
 from streamzip.objects.port import Away, Bucket, Missing, Refused, Told
-from streamzip.objects.s3 import S3Bucket
+from streamzip.objects.s3 import S3Bucket, options_of
 from tests.support import seaweedfs
 from tests.support.s3_wire import Fault, S3Wire
 
@@ -101,6 +101,32 @@ async def test_s3_link_gives_the_object_under_its_name() -> None:
     assert body == b"PK"
     assert b"content-type: application/zip" in head.lower()
     assert b'content-disposition: attachment; filename="a.zip"' in head.lower()
+
+
+@pytest.mark.parametrize(
+    ("variables", "unsigned"),
+    [
+        ({}, "true"),
+        ({"AWS_ENDPOINT_URL": "https://s3.example"}, "true"),
+        ({"AWS_ENDPOINT_URL": "http://s3.example"}, "false"),
+        ({"AWS_UNSIGNED_PAYLOAD": "false"}, "false"),
+    ],
+)
+def test_s3_leaves_bodies_unsigned_where_tls_guards_them(variables: dict[str, str], unsigned: str) -> None:
+    """Over https alone, unless the operator says otherwise."""
+    assert options_of(variables)["aws_unsigned_payload"] == unsigned
+
+
+@pytest.mark.needs("seaweedfs")
+async def test_s3_takes_an_object_whose_body_is_not_signed() -> None:
+    """The rest of the request still is."""
+    server = seaweedfs.shared()
+    variables = server.environment | {"AWS_UNSIGNED_PAYLOAD": "true"}
+    bucket = S3Bucket(f"s3://{server.fresh_bucket().name}/copies", variables)
+    await bucket.put("one", runs(bytes(17 * MIB)), size=17 * MIB)
+    assert await bucket.size("one") == 17 * MIB
+    with pytest.raises(Refused):
+        await listed(S3Bucket("s3://test", variables | {"AWS_SECRET_ACCESS_KEY": "another"}))
 
 
 @pytest.mark.needs("seaweedfs")
