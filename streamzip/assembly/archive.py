@@ -64,7 +64,8 @@ class Archive:
         """Apply a record of this process, and journal it: at the end of this turn of the loop, all with one write."""
         self._apply(record)
         self.spool.add(record)
-        self._flush_soon()
+        if not self._flush_due:
+            self._flush_soon()
 
     def follow(self) -> None:
         """Apply what other processes journalled. OSError from the disk."""
@@ -79,7 +80,8 @@ class Archive:
     def give_back(self, part: int) -> None:
         """Let other processes pull the part, as soon as what this one listed of it is written."""
         self.spool.give_back(part)
-        self._flush_soon()
+        if not self._flush_due:
+            self._flush_soon()
 
     def flush(self) -> None:
         """Write what was appended now: before another process may act on its absence. A full disk is only logged."""
@@ -94,9 +96,8 @@ class Archive:
             event(logger, logging.WARNING, "journal_not_written", archive=self.spool.name, error=error.strerror)
 
     def _flush_soon(self) -> None:
-        if not self._flush_due:
-            self._flush_due = True
-            asyncio.get_running_loop().call_soon(self.flush)
+        self._flush_due = True
+        asyncio.get_running_loop().call_soon(self.flush)
 
     async def news(self) -> None:
         """Wait for the next look into the journal: one, however many parts are followed. OSError from the disk."""

@@ -124,14 +124,15 @@ class Lookahead:
             return
         window, extents = self._window, self._ledger.extents
         parts, size = self._reach.parts, min(self._reach.size, self._flow.ahead)
+        here = self._here(part)
         while len(window) < parts:
             wanted = extents.done.find(0, self._next)
             if wanted < 0 or (self.last is not None and wanted > max(self.last, part)):
                 return
             if wanted != part:
-                missing = self._beyond(part, wanted) - size
+                missing = self._beyond(here, wanted) - size
                 if missing >= 0:
-                    self._turn = min(self._turn, self._turn_at(part) + missing + 1)
+                    self._turn = min(self._turn, here + missing + 1)
                     return
             length = extents.lengths[wanted]
             length = 1 << 20 if length == UNKNOWN else max(length, 0)
@@ -140,22 +141,24 @@ class Lookahead:
             self._next = wanted + 1
             self._wants.want(wanted)
 
-    def _beyond(self, at: int, part: int) -> int:
-        """Return how many bytes ahead of the reader the part begins. What lies far ahead, behind parts that are there,
-        is left to those who get there first. A large member of unknown place would hold an idle connection while it
-        waits for its turn: of those only small ones run ahead.
+    def _beyond(self, here: int, part: int) -> int:
+        """Return how many bytes ahead of the reader, who is at `here`, the part begins. What lies far ahead, behind
+        parts that are there, is left to those who get there first. A large member of unknown place would hold an idle
+        connection while it waits for its turn: of those only small ones run ahead.
         """
         offsets = self._ledger.offsets
         member = offsets.member_of(part)
         if member > offsets.placed:
             return self._size if offsets.traits[member] & Trait.HELD else _FAR
-        ahead = offsets.part_start(member, part) - offsets.part_start(offsets.member_of(at), at)
-        return ahead - self._within
+        return offsets.part_start(member, part) - here
 
-    def _turn_at(self, part: int) -> int:
-        """Return the reader's archive offset, give or take a member's header."""
+    def _here(self, part: int) -> int:
+        """Return the archive offset of the reader, who is in this part, give or take a member's header; 0 where that is
+        not known yet.
+        """
         offsets = self._ledger.offsets
-        return offsets.part_start(offsets.member_of(part), part) + self._within
+        member = offsets.member_of(part)
+        return offsets.part_start(member, part) + self._within if member <= offsets.placed else 0
 
     def _drop(self) -> None:
         part, size = self._window.popleft()

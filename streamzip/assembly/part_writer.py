@@ -91,13 +91,13 @@ class PartWriter:
             bounds=pulling.bounds,
             prefix=prefix,
             crc=crc,
-            on_pin=self._pin,
+            on_pin=None if offsets.traits[member] & Trait.HELD else self._pin,
         )
 
     def _pin(self, validator: Validator | None) -> None:
         """Note the version that the member's bytes are of, before the first of them can be read."""
         ledger, member = self.intake.ledger, self.part.member
-        if member in ledger.pins or ledger.offsets.traits[member] & Trait.HELD:
+        if member in ledger.pins:
             return
         value, strong = ("", False) if validator is None else (validator.value, validator.strong)
         self.intake.append(Pin(member, strong, value))
@@ -114,12 +114,12 @@ class PartWriter:
         else:
             crc = isal_zlib.crc32(body)
         ledger.check_crc(member, crc)
-        await intake.placed(member)  # behind an open member, which may be longer in coming
-        offsets, extents = ledger.offsets, ledger.extents
+        offsets = ledger.offsets
+        if offsets.placed < member:  # behind an open member, which may be longer in coming
+            await intake.placed(member)
         record = b"".join((offsets.header(member, crc), body, offsets.descriptor(member, crc)))
         intake.spool.write(offsets.offset(member), record)
-        ledger.landed(part, len(body) - extents.filled[part])
-        intake.append(Extent(part, extents.committed[part], len(body), crc))
+        intake.append(Extent(part, ledger.extents.committed[part], len(body), crc))
         ledger.completed(member, crc)
 
     # -- long --------------------------------------------------------------------------------------------

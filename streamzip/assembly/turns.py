@@ -4,8 +4,10 @@ from streamzip.assembly.archive import Archive
 from streamzip.assembly.kept import KeptBodies
 from streamzip.assembly.part_writer import PartWriter
 from streamzip.assembly.pulling import Pulling
+from streamzip.manifest.model import Entry
 from streamzip.origins.lanes import Urgent
 from streamzip.origins.pull import Tries
+from streamzip.zip.offsets import Part
 
 
 class Turns:
@@ -18,15 +20,17 @@ class Turns:
 
     async def pull(self, part: int, *, urgent: Urgent, tries: Tries) -> None:
         """Have the part in the spool, pulled by this process or by another. See Puller."""
-        archive, lanes = self._archive, self._pulling.lanes
-        done = archive.ledger.extents.done
-        if archive.ledger.unproven(part):
+        archive, lanes, ledger = self._archive, self._pulling.lanes, self._archive.ledger
+        done = ledger.extents.done
+        if ledger.unproven(part):
             await archive.prove(part)
-        origin = self._origin(part)
+        found = ledger.offsets.part(part)
+        entry = archive.entry(found.member)
+        origin = self._pulling.registry.origin(entry.url)
         while not done[part]:
             await lanes.enter(origin, urgent)
             try:
-                pulled = await self._under_lock(part, tries)
+                pulled = await self._under_lock(found, entry, tries)
             finally:
                 lanes.leave(origin)
             if not pulled:
@@ -34,31 +38,24 @@ class Turns:
 
     def hurry(self, part: int) -> None:
         """Give the part's origin to those that a reader waits for. See Puller."""
-        self._pulling.lanes.nudge(self._origin(part))
-
-    def _origin(self, part: int) -> str:
         archive = self._archive
-        return self._pulling.registry.origin(archive.entry(archive.ledger.offsets.member_of(part)).url)
+        entry = archive.entry(archive.ledger.offsets.member_of(part))
+        self._pulling.lanes.nudge(self._pulling.registry.origin(entry.url))
 
-    async def _under_lock(self, part: int, tries: Tries) -> bool:
-        archive = self._archive
-        if not archive.spool.claim(part):
+    async def _under_lock(self, part: Part, entry: Entry, tries: Tries) -> bool:
+        archive, ledger, number = self._archive, self._archive.ledger, part.number
+        if not archive.spool.claim(number):
             return False
         try:
             archive.follow()
-            if not archive.ledger.extents.done[part]:
-                if archive.ledger.unproven(part):
-                    await archive.prove(part)
-                await self._writer(part, tries).write()
+            if not ledger.extents.done[number]:
+                if ledger.unproven(number):
+                    await archive.prove(number)
+                await PartWriter(archive, self._pulling, self._bodies, part, entry, tries).write()
                 archive.check_all_there()
             return True
         finally:
-            archive.give_back(part)
-
-    def _writer(self, part: int, tries: Tries) -> PartWriter:
-        found = self._archive.ledger.offsets.part(part)
-        entry = self._archive.entry(found.member)
-        return PartWriter(self._archive, self._pulling, self._bodies, found, entry, tries)
+            archive.give_back(number)
 
     async def _follow(self, part: int) -> None:
         """Read the journal of the process that pulls this part, until the part is there or the process is gone."""

@@ -135,7 +135,7 @@ class Wants:
         finally:
             del self._pulls[part]
             # A reader may have come while this pull was being cancelled because the last one had left.
-            if part not in self._failures:
+            if not self._extents.done[part] and part not in self._failures:
                 self._start_again(part)
             self._signals.wake(part)
 

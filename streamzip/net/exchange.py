@@ -87,8 +87,8 @@ class Body(AsyncIterator[Data]):
         self._wake()
 
     def _wake(self) -> None:
-        if self.waiting:
-            self._waiter.set_result(None)  # type: ignore[union-attr]
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -292,7 +292,8 @@ class Connection(asyncio.BufferedProtocol):
             self._deadline = None
 
     def _end_body(self, body: Body, *, reusable: bool) -> None:
-        self.go_on()
+        if self._paused:
+            self.go_on()
         self._body = self._deadline = None
         body.end()
         if reusable and self.usable:

@@ -39,9 +39,16 @@ class Head:
     def __init__(self, status: int, fields: Sequence[tuple[bytes, bytes]]) -> None:
         self.status = status
         self._lines = fields
-        self._fields: dict[bytes, bytes] = {}
-        for name, value in fields:
-            self._fields[name] = self._fields[name] + b", " + value if name in self._fields else value
+        self._fields = dict(fields)
+        if len(self._fields) < len(fields):
+            self._fields.clear()
+            for name, value in fields:
+                self._fields[name] = self._fields[name] + b", " + value if name in self._fields else value
+        # The tokens of its Content-Encoding, in lower case; many mean nothing for stored bytes: aws-chunked, utf-8.
+        coded = self.field(b"content-encoding") if b"content-encoding" in self._fields else None
+        self.codings: list[str] = [] if coded is None else [token.strip().lower() for token in coded.split(",")]
+        # Those that change the bytes, in the order in which they were applied.
+        self.compressions: list[str] = [coding for coding in self.codings if coding in _COMPRESSIONS]
 
     def field(self, name: bytes) -> str | None:
         """Return the value of the field of that lower-case name."""
@@ -67,28 +74,13 @@ class Head:
             raise bad_answer("its Content-Length is not a number")
         return int(text)
 
-    @property
-    def codings(self) -> list[str]:
-        """Return the tokens of its Content-Encoding, in lower case. Many mean nothing for stored bytes: aws-chunked,
-        utf-8.
-        """
-        if b"content-encoding" not in self._fields:
-            return []
-        return [token.strip().lower() for token in (self.field(b"content-encoding") or "").split(",")]
-
-    @property
-    def compressions(self) -> list[str]:
-        """Return the codings that change the bytes, in the order in which they were applied."""
-        return [coding for coding in self.codings if coding in _COMPRESSIONS]
-
     def check_file(self, decodable: frozenset[str] = frozenset()) -> None:
         """Raise OriginError unless this is the answer of a file's own bytes, whole or in part. `decodable`: codings
         that may be undone, where there is one alone.
         """
         if self.status not in (200, 203, 206):
             raise self._refusal()
-        compressions = self.compressions
-        if compressions and not (len(compressions) == 1 and compressions[0] in decodable):
+        if self.compressions and not (len(self.compressions) == 1 and self.compressions[0] in decodable):
             raise OriginError("content_encoded", "the origin compressed the file although it was asked not to")
         if b"transfer-encoding" in self._fields and self._transfer_coding != "chunked":
             raise bad_answer("its Transfer-Encoding is not one that was asked for")
@@ -112,7 +104,7 @@ class Head:
 
         Some origins say 206 to a plain request, and 200 of a part: OriginError where it brings less than all.
         """
-        if self.status != 206 and self.field(b"content-range") is None:
+        if self.status != 206 and b"content-range" not in self._fields:
             return self.length
         try:
             part = self.content_range()
@@ -124,14 +116,19 @@ class Head:
             raise bad_answer("it brings a part where the whole file was asked for")
         return part.size
 
-    def facts(self, *, size: int | None, ranges: bool) -> Facts:
-        """Return what it tells of the whole file. Raises OriginError where its size is none."""
+    def version(self, *, size: int | None, ranges: bool) -> Facts:
+        """Return the facts that a pull looks at, and no others. Raises OriginError where the size is none."""
         if size is not None and size > MOST_BYTES:
             raise bad_answer("no file is that large")
+        return Facts(size, self._validator(), ranges, None, None)
+
+    def facts(self, *, size: int | None, ranges: bool) -> Facts:
+        """Return what it tells of the whole file. Raises OriginError where its size is none."""
+        version = self.version(size=size, ranges=ranges)
         modified, disposition = self.field(b"last-modified"), self.field(b"content-disposition")
         return Facts(
             size,
-            self._validator(modified),
+            version.validator,
             ranges,
             None if modified is None else http_date(modified),
             self.field(b"content-type"),
@@ -143,11 +140,11 @@ class Head:
         """Return whether it says that it would answer a range with a part."""
         return (self.field(b"accept-ranges") or "").lower() == "bytes"
 
-    def _validator(self, modified: str | None) -> Validator | None:
+    def _validator(self) -> Validator | None:
         etag = self.field(b"etag")
         if etag is not None and _STRONG_ETAG.fullmatch(etag) and _KEEPABLE.fullmatch(etag):
             return Validator(etag, strong=True)
-        weak = modified or etag
+        weak = self.field(b"last-modified") or etag
         return Validator(weak, strong=False) if weak and _KEEPABLE.fullmatch(weak) else None
 
     def _refusal(self) -> OriginError:

@@ -55,7 +55,8 @@ class CountedChunks(AsyncIterator[Data]):
         try:
             chunk = await anext(self._chunks)
         except StopAsyncIteration:
-            self._tell()
+            if self._told != self._received:
+                self._tell()
             if self._expected is not None and self._received < self._expected:
                 raise OriginError("truncated", "the origin ended the file early", transient=True) from None
             raise
@@ -73,23 +74,21 @@ class CountedChunks(AsyncIterator[Data]):
             self._tell()
         if self._expected is not None and self._received > self._expected:
             raise OriginError("too_long", "the origin sent more bytes than it had promised")
-        self._keep_pace(len(chunk), self._clock() - asked)
+        self._waited += self._clock() - asked
+        self._since += len(chunk)
+        if self._waited >= self._pace.window:
+            self._check_pace()
         return chunk
 
     def _tell(self) -> None:
-        if self._told != self._received:
-            metrics.ORIGIN_BYTES.add(amount=self._received - self._told)
-            self._told = self._received
+        metrics.ORIGIN_BYTES.add(amount=self._received - self._told)
+        self._told = self._received
 
-    def _keep_pace(self, size: int, waited: float) -> None:
-        self._waited += waited
-        self._since += size
-        if self._waited >= self._pace.window:
-            if self._since < self._pace.rate * self._waited and self._received != self._expected:
-                raise OriginError(
-                    "too_slow", f"the origin sent {self._since} bytes in {self._waited:.0f} s", transient=True
-                )
-            self._waited, self._since = 0.0, 0
+    def _check_pace(self) -> None:
+        if self._since < self._pace.rate * self._waited and self._received != self._expected:
+            told = f"the origin sent {self._since} bytes in {self._waited:.0f} s"
+            raise OriginError("too_slow", told, transient=True)
+        self._waited, self._since = 0.0, 0
 
 
 class LimitedChunks(AsyncIterator[Data]):

@@ -104,7 +104,7 @@ class Gate:
         `patient`: somebody waits for it; else a second refusal is the answer. `leave` must be called when the exchange
         has ended. Raises OriginError, `waited` in it.
         """
-        host, order = self._host(origin), next(self._order)
+        host, order = self._hosts.get(origin) or self._host(origin), next(self._order)
         begun = began = self._clock()
         refusals, asking = 0, 0.0
         most = MOST_REFUSALS if patient else UNAWAITED_REFUSALS
@@ -216,10 +216,8 @@ class Gate:
     # -- turns -------------------------------------------------------------------------------------------
 
     def _host(self, origin: str) -> _Host:
-        host = self._hosts.get(origin)
-        if host is None:
-            self._forget_idle()
-            host = self._hosts[origin] = _Host(origin, Throttle(self._ceiling), Sightings.place(origin))
+        self._forget_idle()
+        host = self._hosts[origin] = _Host(origin, Throttle(self._ceiling), Sightings.place(origin))
         return host
 
     def _forget_idle(self) -> None:

@@ -162,7 +162,7 @@ class HttpSource:
             if within is not None and is_over_time(error):
                 raise  # the time is over
         else:
-            if fetched.head.facts(size=None, ranges=False).validator == target.validator:
+            if fetched.head.version(size=None, ranges=False).validator == target.validator:
                 return fetched
             await fetched.discard()
         return await self._fetcher.fetch(url, *fields, within=within)
@@ -334,9 +334,9 @@ class _Opening(AbstractAsyncContextManager[Opened]):
             raise unusable("it brings another part than was asked for")
         # A total where the part itself ends proves nothing: some origins take the slice for the file.
         proven = part.size if part.size is None or part.size > part.stop else None
-        facts = head.facts(size=proven, ranges=True)
+        facts = head.version(size=proven, ranges=True)
         if self._pin is not None and self._pin.strong and facts.validator != self._pin:
-            self._source.note_other(self._url, self._pin, head.facts(size=part.size, ranges=True))
+            self._source.note_other(self._url, self._pin, head.version(size=part.size, ranges=True))
             # If-Range should have made it the whole file. Without proof of the version there is no joining the two.
             raise OriginError("changed", "the origin answered with a part of another version", transient=True)
         wanted = min((end for end in (self._stop, part.size) if end is not None), default=part.stop)
@@ -354,8 +354,8 @@ class _Opening(AbstractAsyncContextManager[Opened]):
         head, length = fetched.head, fetched.head.whole_length()
         chunks = self._source.counted(fetched.stream, length)
         for coding in head.compressions:
-            return Opened(head.facts(size=None, ranges=False), 0, DecodedChunks(chunks, coding), fetched.waited)
-        return Opened(head.facts(size=length, ranges=head.takes_ranges), 0, chunks, fetched.waited)
+            return Opened(head.version(size=None, ranges=False), 0, DecodedChunks(chunks, coding), fetched.waited)
+        return Opened(head.version(size=length, ranges=head.takes_ranges), 0, chunks, fetched.waited)
 
 
 async def _ranged(fetching: Awaitable[Fetched]) -> Fetched:

@@ -12,6 +12,7 @@ Urgent = Callable[[], bool]
 @dataclass(slots=True)
 class _Origin:
     limit: int
+    ahead: int  # of them that may be fetched ahead with
     active: int = 0
     waiting: list[tuple[Urgent, asyncio.Future[None]]] = field(default_factory=list)
 
@@ -31,7 +32,8 @@ class Lanes:
         """Wait for a connection's turn. `urgent` is asked again whenever one is given out."""
         lane = self._origins.get(origin)
         if lane is None:
-            lane = self._origins[origin] = _Origin(self._narrowed.get(origin, self._limit))
+            limit = self._narrowed.get(origin, self._limit)
+            lane = self._origins[origin] = _Origin(limit, _ahead(limit))
         if self._admits(lane, urgent):
             self._take(lane)
             return
@@ -57,9 +59,10 @@ class Lanes:
             self._origins[origin] = self._origins.pop(origin)
             for other in list(self._origins.values()):
                 self._give_out(other)
-        else:
+        elif lane.waiting:
             self._give_out(lane)
-        self._forget(origin, lane)
+        if not lane.active:
+            self._forget(origin, lane)
 
     def narrow(self, origin: str, limit: int | None) -> None:
         """Give no more than `limit` connections to the origin from now on; None: as many as to any other."""
@@ -70,6 +73,7 @@ class Lanes:
         lane = self._origins.get(origin)
         if lane is not None:
             lane.limit = self._narrowed.get(origin, self._limit)
+            lane.ahead = _ahead(lane.limit)
             self._give_out(lane)
 
     def is_awaited(self, origin: str) -> bool:
@@ -95,7 +99,7 @@ class Lanes:
         return self._room(lane, ahead=True) or (self._room(lane, ahead=False) and urgent())
 
     def _room(self, lane: _Origin, *, ahead: bool) -> bool:
-        limit, total = (_ahead(lane.limit), self._ahead_total) if ahead else (lane.limit, self._total)
+        limit, total = (lane.ahead, self._ahead_total) if ahead else (lane.limit, self._total)
         return lane.active < limit and (total is None or self._active < total)
 
     def _give_out(self, lane: _Origin) -> None:

@@ -46,6 +46,7 @@ class Facts(NamedTuple):
 
 class Opened(NamedTuple):
     """A live exchange. `start` is the offset in the file of the first chunk: 0 where the origin gave the whole file.
+    `facts` tells its size, its validator and of ranges; the rest need not be there.
 
     `chunks` can be walked once and raises OriginError. It ends without one only where every byte that the answer had
     promised came; a body that promised no length ends where the connection does, and proves nothing. `waited`: seconds

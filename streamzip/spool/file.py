@@ -165,8 +165,11 @@ class FileSpool:
 
     def follow(self) -> Sequence[ArchiveRecord]:
         """Return what was journalled of the archive since the last call; records of one's own may be among it."""
+        records = self._journal.follow()
+        if not records and not self._left:  # before most parts: nobody else writes
+            return ()
         left, self._left = self._left, []
-        return [*left, *self._state.apply(self._journal.follow())]
+        return [*left, *self._state.apply(records)]
 
     @property
     def damaged(self) -> bool:

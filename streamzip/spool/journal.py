@@ -11,7 +11,7 @@ import errno
 import os
 import re
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -245,18 +245,17 @@ class Journal:
         if os.lseek(self._fd, 0, os.SEEK_CUR) - written == self._read:
             self._read += written
 
-    def follow(self) -> Iterable[Record]:
+    def follow(self) -> Sequence[Record]:
         """Return the records that were appended since the last call, by any process, this one too."""
-        return list(self._follow())
-
-    def _follow(self) -> Iterator[Record]:
+        found: list[Record] = []
         while block := os.pread(self._fd, 1 << 20, self._read):
             records, used, damaged = decode(block)
             self.damaged = self.damaged or damaged
             self._read += used
-            yield from records
+            found += records
             if used == 0 or len(block) < 1 << 20:
-                return
+                break
+        return found
 
     def sync(self) -> None:
         """Make what was flushed durable."""

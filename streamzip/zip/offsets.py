@@ -210,19 +210,16 @@ class Offsets:
         return self._part(member, index + within // PART_SIZE if self.traits[member] & Trait.SPLIT else index)
 
     def _part(self, member: int, index: int) -> Part:
-        size, start = self.sizes[member], self._within(member, index)
+        size, start = self.sizes[member], (index - self.layout.first_parts[member]) * PART_SIZE
         if self.traits[member] & Trait.SPLIT:
             return Part(index, member, start, min(start + PART_SIZE, size))
         return Part(index, member, start, None if size == UNKNOWN else size)
-
-    def _within(self, member: int, part: int) -> int:
-        return (part - self.layout.first_parts[member]) * PART_SIZE
 
     def part_start(self, member: int, part: int) -> int:
         """Return how far into the archive the member's part begins, give or take the member's header. The member must
         be placed, or stand at the frontier.
         """
-        return self._offsets[member] + self._within(member, part)
+        return self._offsets[member] + (part - self.layout.first_parts[member]) * PART_SIZE
 
     def parts_of(self, member: int) -> range:
         """Return the numbers of the member's parts; empty for one without bytes."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
@@ -12,6 +12,7 @@ from streamzip.assembly.ledger import Ledger
 from streamzip.assembly.part_writer import PartWriter
 from streamzip.assembly.pulling import Pulling
 from streamzip.assembly.turns import Turns
+from streamzip.manifest.model import Entry
 from streamzip.origins.pull import Tries
 from streamzip.spool.journal import Extent
 from streamzip.zip.layout import Planned, freeze
@@ -26,9 +27,6 @@ class Told:
         self.ledger = Ledger(Offsets(freeze([Planned(0, "file", None, 100, None)], frozen_at=0, compressor="")))
         self.ledger.apply(Extent(0, 0, 10, 0), trusted=False)  # by a process that is gone
         self.spool = SimpleNamespace(claim=lambda _: True)
-
-    def entry(self, member: int) -> Any:
-        return SimpleNamespace(url="")
 
     async def prove(self, part: int) -> None:
         self.happened.append("proved")
@@ -57,9 +55,10 @@ async def test_part_is_looked_for_after_its_lock_is_had_and_given_back_whatever_
 
     monkeypatch.setattr(PartWriter, "write", write)
     turns = Turns(cast(Archive, told), cast(Pulling, None), KeptBodies(KeptLimit()))
+    taking = turns._under_lock(told.ledger.offsets.part(0), cast(Entry, None), Tries(1))
     if failure is None:
-        assert await turns._under_lock(0, Tries(1))
+        assert await taking
     else:
         with pytest.raises(type(failure)):
-            await turns._under_lock(0, Tries(1))
+            await taking
     assert told.happened == ["followed", "proved", "pulled", "gave 0 back"]
