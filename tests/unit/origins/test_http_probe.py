@@ -19,7 +19,8 @@ async def test_probe_learns_everything_from_one_byte(origin: Origin, source: Htt
     assert (facts.size, facts.validator, facts.ranges, facts.mtime) == (10, V1, True, MTIME)
     assert (facts.content_type, facts.body) == ("text/x", None)
     assert origin.requests("/a")[0].fields["range"] == "bytes=0-0"
-    assert (origin.sent("/a"), origin.connections) == (2, 1)
+    await origin.reached(lambda origin: origin.sent("/a") == 2)  # which it counts when its kernel has them
+    assert origin.connections == 1
 
 
 async def test_probe_tells_the_origin_nothing_but_the_wish(origin: Origin, source: HttpSource) -> None:
