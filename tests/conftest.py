@@ -1,8 +1,9 @@
 """Which tests run: those whose programs are here, and the slow ones only where they are asked for.
 
     @pytest.mark.needs("unzip", "7z")   calls these programs; where one is missing: skipped, and named at the end
-    @pytest.mark.alone                  is about a gateway by itself: deselected with `--postgresql`
-    @pytest.mark.cluster                is about several gateways of one store: deselected without `--postgresql`,
+    @pytest.mark.alone                  is about a gateway by itself: deselected with `--postgresql` and `--cluster`
+    @pytest.mark.one_node("reason")     speaks of one node by its nature: deselected with `--cluster`
+    @pytest.mark.cluster                is about several gateways of one store: deselected without these two,
                                         unless it is slow
     @pytest.mark.slow                   deselected, unless `--slow` or an `-m` that names slow is given
 
@@ -113,6 +114,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         _leave_out("alone", config, items)
     else:
         _leave_out("cluster", config, items, but="slow")
+    if paired.chosen():
+        _leave_out("one_node", config, items)
     if config.getoption("--slow") or "slow" in config.getoption("-m"):
         return
     _leave_out("slow", config, items)

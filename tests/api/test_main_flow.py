@@ -175,6 +175,7 @@ def test_a_client_that_leaves_before_the_first_byte_frees_the_origins_socket(gat
     gateway.until(hash, lambda status: not status["active"], seconds=5)
 
 
+@pytest.mark.one_node("the origin's answers are in the order of one node's questions")
 def test_a_later_get_takes_up_what_the_one_that_left_had_pulled(gateway: Gateway, origin: Origin) -> None:
     """What a broken download pulled stays: the next reader has it from the spool, and pulls only the rest."""
     body = Pattern(6 << 20)
