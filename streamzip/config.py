@@ -1,17 +1,13 @@
 """Every setting, declared once: type, default, help. Each is `STREAMZIP_<NAME>` and a flag of `serve` (flag >
-environment > file > default; settings_sources.py); cli/ makes the flags from this model, and a test holds
-docs/configuration.md to it."""
+environment > file > default; settings_sources.py), and its text is read by settings_values.py; cli/ makes the flags
+from this model, and a test holds docs/configuration.md to it."""
 
-import difflib
-import re
-from collections.abc import Iterable, Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     ByteSize,
     DirectoryPath,
     Field,
@@ -20,9 +16,8 @@ from pydantic import (
     SecretStr,
     model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from streamzip.listed_buckets import Bucket, parse_bucket
 from streamzip.settings_sources import (
     FILE_SUFFIX,
     SecretFiles,
@@ -30,142 +25,34 @@ from streamzip.settings_sources import (
     ZipstreamerVariables,
     secret_names,
 )
+from streamzip.settings_values import (
+    Address,
+    Buckets,
+    Compat,
+    Extensions,
+    ListPrefix,
+    LogFormat,
+    LogLevel,
+    Names,
+    Network,
+    Networks,
+    Origins,
+    OwnSite,
+    ProxyUrl,
+    PublicUrl,
+    Seconds,
+    SharedUrl,
+    Sites,
+    StoreUrl,
+    WebhookUrl,
+)
 from streamzip.setup_error import SetupError as SetupError
 
 ENV_PREFIX = "STREAMZIP_"
 CLIENT_VARIABLES = frozenset({"STREAMZIP_SERVER", "STREAMZIP_KEY"})  # of the commands that ask a running gateway
 
-Network = IPv4Network | IPv6Network
-
 _GIB = 1024**3
 _MIB = 1024**2
-_DEFAULT_PORT = re.compile(r"^http:.*:80$|^https:.*:443$")
-_HOST_PORT = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:/@\[\]*?#]+):([0-9]{1,5})", re.ASCII)
-
-
-def _split(value: Any) -> Any:
-    """Split a list, which an environment variable or a flag holds as `a, b`; code may hand in a collection."""
-    return [part for raw in value.split(",") if (part := raw.strip())] if isinstance(value, str) else value
-
-
-def _origins(value: Any) -> frozenset[str]:
-    origins = frozenset(str(origin).lower() for origin in _split(value))
-    for origin in origins:
-        match = _HOST_PORT.fullmatch(origin)
-        if match is None or not 1 <= int(match[2]) <= 65535:
-            raise ValueError(f"{origin!r} is not an exact host:port, as files.internal:8080 or [fd00::1]:443")
-    return origins
-
-
-def _sites(value: Any) -> tuple[str, ...]:
-    sites = tuple(str(site) for site in _split(value))
-    for site in sites:
-        # As browsers write it (RFC 6454 §6.2): in lower case, without a default port, a path or a slash at its end.
-        if site != "*" and (re.fullmatch(r"https?://[^\s/?#@\\A-Z*]+", site) is None or _DEFAULT_PORT.search(site)):
-            raise ValueError(f"{site!r} is not an origin, as https://app.example or http://localhost:3000, nor *")
-    return sites
-
-
-def _extensions(value: Any) -> tuple[str, ...]:
-    extensions = tuple(str(extension).lower().removeprefix(".") for extension in _split(value))
-    for extension in extensions:
-        if re.fullmatch(r"\w+", extension) is None:
-            raise ValueError(f"{extension!r} is not an extension, as pdf or .pdf")
-    return extensions
-
-
-def _networks(value: Any) -> tuple[Network, ...]:
-    return tuple(_unmapped(ip_network(network)) for network in _split(value))
-
-
-def _unmapped(network: Network) -> Network:
-    """Return an IPv4-mapped network (RFC 4291 §2.5.5.2) as the IPv4 network inside: so its addresses are seen."""
-    inner = getattr(network.network_address, "ipv4_mapped", None)
-    return network if inner is None or network.prefixlen < 96 else IPv4Network((inner, network.prefixlen - 96))
-
-
-def _names(value: Any) -> frozenset[str]:
-    names = frozenset(str(name).lower().removesuffix(".") for name in _split(value))
-    for name in names:
-        if name != "*" and re.fullmatch(r"[a-z0-9](?:[a-z0-9._-]{0,251}[a-z0-9])?", name) is None:
-            raise ValueError(f"{name!r} is not a host's name without a port, as zip.example, nor *")
-    return names
-
-
-def _public_url(value: str) -> str:
-    if re.fullmatch(r"https?://[^\s/?#@\\]+(/[^\s?#\\]*)?", value) is None:
-        raise ValueError("must be an absolute http or https URL without credentials, query or fragment")
-    return value.rstrip("/")
-
-
-def _address(value: str) -> str:
-    match = _HOST_PORT.fullmatch(value)
-    if match is None or int(match[2]) > 65535:
-        raise ValueError(f"{value!r} is no host:port, as 127.0.0.1:9400 or [::1]:9400")
-    return value
-
-
-def _own_site(value: str) -> str:
-    if re.fullmatch(r"https?://[^\s/?#@\\]+/?", value) is None:
-        raise ValueError("must be scheme and host, as http://app:8000")
-    return value.rstrip("/")
-
-
-def _list_prefix(value: str) -> str:
-    if re.fullmatch(r"https?://[^\s/?#@\\]+/[^\s#]*", value) is None:
-        raise ValueError("must be an absolute http or https URL with a path, as https://lists.example/")
-    return value
-
-
-def _compat(value: Any) -> frozenset[str]:
-    return frozenset(str(name).lower() for name in _split(value))
-
-
-def _buckets(value: Any) -> tuple[Bucket, ...]:
-    buckets = tuple(each if isinstance(each, Bucket) else parse_bucket(str(each)) for each in _split(value))
-    if len({str(bucket) for bucket in buckets}) < len(buckets):
-        raise ValueError("a bucket is listed twice")
-    return buckets
-
-
-def _webhook_url(value: SecretStr) -> SecretStr:
-    if re.fullmatch(r"https?://[^\s/?#@\\]+(/[^\s#]*)?", value.get_secret_value()) is None:
-        raise ValueError("must be an absolute http or https URL without credentials or fragment")
-    return value
-
-
-def _proxy_url(value: SecretStr) -> SecretStr:
-    if re.fullmatch(r"(https?|socks5h?)://[^\s/?#\\]+/?", value.get_secret_value()) is None:
-        raise ValueError("must be a proxy's URL, as http://user:password@host:3128 or socks5://host:1080")
-    return value
-
-
-def _store_url(value: SecretStr) -> SecretStr:
-    if re.match(r"postgres(ql)?://.", value.get_secret_value()) is None:
-        raise ValueError("must be a PostgreSQL URL, as postgresql://user:password@host:5432/database")
-    return value
-
-
-def _shared_url(value: str) -> str:
-    if re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w!.*'()-]+)*/?", value, re.ASCII) is None:
-        raise ValueError("must be a bucket and a prefix, as s3://bucket/streamzip")
-    return value.rstrip("/")
-
-
-def _lower(value: Any) -> Any:
-    return value.lower() if isinstance(value, str) else value
-
-
-Origins = Annotated[frozenset[str], NoDecode, BeforeValidator(_origins)]
-Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
-Names = Annotated[frozenset[str], NoDecode, BeforeValidator(_names)]
-Sites = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_sites)]
-Extensions = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_extensions)]
-Compat = Annotated[frozenset[Literal["zipstreamer", "mod_zip", "esri"]], NoDecode, BeforeValidator(_compat)]
-Buckets = Annotated[tuple[Bucket, ...], NoDecode, BeforeValidator(_buckets)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-LogLevel = Literal["off", "error", "warning", "info", "debug"]
-LogFormat = Literal["json", "text"]
 
 
 class Settings(BaseSettings):
@@ -196,7 +83,7 @@ class Settings(BaseSettings):
         description="Folder for the store, the copies and the generated secret.",
         json_schema_extra={"flag": "--data"},
     )
-    store_url: Annotated[SecretStr, AfterValidator(_store_url)] | None = Field(
+    store_url: StoreUrl | None = Field(
         default=None,
         description="The store as postgresql://user:password@host/database; without it, SQLite in the data folder. "
         "A flag can be read by every user of the machine.",
@@ -207,7 +94,7 @@ class Settings(BaseSettings):
         description="This gateway's name among those that share its store, for people: in logs and in the store. "
         "Without it, the id in the data folder.",
     )
-    shared_url: Annotated[str, AfterValidator(_shared_url)] | None = Field(
+    shared_url: SharedUrl | None = Field(
         default=None,
         description="Bucket for finished copies and uploaded files, as s3://bucket/prefix, that all gateways of the "
         "store read. Keys and endpoint by AWS's own variables.",
@@ -218,7 +105,7 @@ class Settings(BaseSettings):
         "presigned link to the bucket.",
     )
     workers: int = Field(default=1, ge=1, le=64, description="Server processes; they share the store and the copies.")
-    public_url: Annotated[str, AfterValidator(_public_url)] | None = Field(
+    public_url: PublicUrl | None = Field(
         default=None,
         description="Base of the URLs that are given out; without it, the scheme and Host of each request.",
     )
@@ -236,7 +123,7 @@ class Settings(BaseSettings):
     ca_file: FilePath | None = Field(
         default=None, description="PEM file of the authorities trusted for origins' certificates."
     )
-    egress_proxy: Annotated[SecretStr, AfterValidator(_proxy_url)] | None = Field(
+    egress_proxy: ProxyUrl | None = Field(
         default=None,
         description="Proxy that carries all requests to origins and to receivers that clients name; which addresses it "
         "dials is its own word. A flag can be read by every user of the machine.",
@@ -333,7 +220,7 @@ class Settings(BaseSettings):
         description="on: archives and their status are given to signed links alone; create gives such links.",
     )
     link_ttl: Seconds = Field(default=604_800.0, description="Seconds that a signed link is good for.")
-    webhook_url: Annotated[SecretStr, AfterValidator(_webhook_url)] | None = Field(
+    webhook_url: WebhookUrl | None = Field(
         default=None, description="Receiver that is told of every archive; its exact host:port may be private."
     )
     webhook_secret: SecretStr | None = Field(
@@ -356,13 +243,13 @@ class Settings(BaseSettings):
         description="Addresses or networks of the proxies in front, whose X-Forwarded-For names the client, "
         "comma-separated.",
     )
-    log_level: Annotated[LogLevel, BeforeValidator(_lower)] = Field(default="info", description="How much is logged.")
-    log_format: Annotated[LogFormat | None, BeforeValidator(_lower)] = Field(
+    log_level: LogLevel = Field(default="info", description="How much is logged.")
+    log_format: LogFormat | None = Field(
         default=None,
         description="How a line of the log looks: `json` or `text`. Default: text on a terminal, else JSON.",
     )
     access_log: bool = Field(default=True, description="Whether each request has a line in the log, at `info`.")
-    metrics: Annotated[str, AfterValidator(_address)] | None = Field(
+    metrics: Address | None = Field(
         default=None, description="host:port on which Prometheus is answered, as 127.0.0.1:9400; without it, nowhere."
     )
     connections_per_origin: int = Field(
@@ -431,7 +318,7 @@ class Settings(BaseSettings):
         default="",
         description="What each file's URL in a zipstreamer descriptor begins with; other files are left out.",
     )
-    compat_list_prefix: Annotated[str, AfterValidator(_list_prefix)] | None = Field(
+    compat_list_prefix: ListPrefix | None = Field(
         default=None, description="URL that the zsid of zipstreamer's GET /download is put behind; it may be private."
     )
     compat_compression: Literal["store", "deflate", "auto"] = Field(
@@ -440,11 +327,11 @@ class Settings(BaseSettings):
     compat_link_ttl: Seconds = Field(
         default=60.0, description="Seconds that a link of zipstreamer's POST /create_download_link is good for."
     )
-    upstream: Annotated[str, AfterValidator(_own_site)] | None = Field(
+    upstream: OwnSite | None = Field(
         default=None,
         description="Where the lists of mod_zip and esri come from, as http://app:8000; may be private.",
     )
-    upstream_files: Annotated[str, AfterValidator(_public_url)] | None = Field(
+    upstream_files: PublicUrl | None = Field(
         default=None, description="File server that those lists' locations are on; it may be private."
     )
     upstream_via: SecretStr = Field(
@@ -506,36 +393,3 @@ def variables() -> set[str]:
     """Return every environment variable that means something, to the gateway or to a command that asks one."""
     named = {variable(name) for name in Settings.model_fields} | CLIENT_VARIABLES
     return named | {variable(name) + FILE_SUFFIX for name in secret_names(Settings)}
-
-
-def unknown_variables(environment: Iterable[str]) -> dict[str, str | None]:
-    """Variables that look like settings and are none, each with the setting that was probably meant.
-
-    Only for a warning: Kubernetes sets STREAMZIP_SERVICE_HOST and its like beside a service of that name.
-    """
-    known = variables()
-    unknown = {}
-    for name in sorted(environment):
-        if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:
-            meaning = name.upper().removeprefix(ENV_PREFIX).removesuffix(FILE_SUFFIX).lower()
-            meant = difflib.get_close_matches(meaning, Settings.model_fields, n=1)
-            unknown[name] = variable(meant[0]) if meant else None
-    return unknown
-
-
-def check_shared(settings: Settings) -> None:
-    """Raise SetupError where the store may be shared by several gateways, and a setting that they must have in common
-    is left to each of them.
-    """
-    if settings.jobs != "embedded" and settings.store_url is None:
-        raise SetupError(f"{variable('jobs')}={settings.jobs} needs a PostgreSQL server: set {variable('store_url')}")
-    names = [name for name in ("secret_keys", "public_url") if getattr(settings, name) is None]
-    receives = settings.webhook_url is not None or settings.jobs != "embedded"  # another node's receiver, by our worker
-    if receives and settings.webhook_secret is None:
-        names.append("webhook_secret")
-    if settings.store_url is not None and names:
-        missing = " and ".join(variable(name) for name in names)
-        raise SetupError(
-            f"{variable('store_url')} needs {missing} too: every gateway of one store must sign with the same secrets "
-            "and give out the same links"
-        )

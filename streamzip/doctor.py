@@ -26,12 +26,13 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from streamzip.config import Settings, SetupError, unknown_variables, variable
+from streamzip.config import Settings, SetupError, variable
 from streamzip.data_folder import closed_to_group
 from streamzip.files.locks import LockFile
 from streamzip.objects.port import BucketError
 from streamzip.objects.proof import prove_rights
 from streamzip.process.descriptors import share_out, this_limit
+from streamzip.settings_checks import unknown_variables
 from streamzip.settings_sources import secret_names
 from streamzip.start import Secrets, dialect_for, open_bucket, prove_secret
 from streamzip.store.examining import Examination

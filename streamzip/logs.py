@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from streamzip import metrics
 
 if TYPE_CHECKING:  # the library logs too, and needs no settings
-    from streamzip.config import LogFormat, LogLevel
+    from streamzip.settings_values import LogFormat, LogLevel
 
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)  # in each line of that request
 

@@ -20,7 +20,6 @@ from streamzip.app import made
 from streamzip.config import (
     Settings,
     SetupError,
-    check_shared,
     variable,
 )
 from streamzip.data_folder import closed_to_group
@@ -34,6 +33,7 @@ from streamzip.process.sampling import Clients, UnderWay, sample
 from streamzip.process.server import Server
 from streamzip.process.traced import traced
 from streamzip.process.workers import CANNOT_START, Workers
+from streamzip.settings_checks import check_shared
 from streamzip.start import Secrets, prove, read_keys_again, try_store
 from streamzip.store.migrations import STEPS
 from streamzip.urls.addresses import is_loopback

@@ -19,7 +19,7 @@ import uvloop
 
 from streamzip import logs, metrics
 from streamzip.app import made
-from streamzip.config import Settings, SetupError, check_shared, variable
+from streamzip.config import Settings, SetupError, variable
 from streamzip.jobs.on_procrastinate import OnProcrastinate
 from streamzip.logs import event
 from streamzip.process import exposing, hangup, memory, sharing
@@ -28,6 +28,7 @@ from streamzip.process.sampling import UnderWay, sample
 from streamzip.process.traced import traced
 from streamzip.process.watchdog import Watchdog
 from streamzip.process.workers import CANNOT_START
+from streamzip.settings_checks import check_shared
 from streamzip.start import prove, read_keys_again
 from streamzip.store.dialects.postgresql import Postgresql
 

@@ -65,8 +65,8 @@ def worker(ctx: Context) -> None:
 def _read(flags: Mapping[str, str | None]) -> "Settings":
     """Return the settings, and have the data folder made."""
     from streamzip.cli.flags import settings_with
-    from streamzip.config import unknown_variables
     from streamzip.data_folder import prepare_data_dir
+    from streamzip.settings_checks import unknown_variables
 
     settings = settings_with(**flags)
     try:

@@ -11,12 +11,13 @@ from pydantic import ValidationError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from streamzip.app import made
-from streamzip.config import Settings, check_shared, variable
+from streamzip.config import Settings, variable
 from streamzip.data_folder import prepare_data_dir
 from streamzip.edge.problem_document import respond
 from streamzip.errors import NotReady
 from streamzip.guards.links import PREFIX
 from streamzip.process.descriptors import given_limit, share_out
+from streamzip.settings_checks import check_shared
 from streamzip.start import prove
 
 

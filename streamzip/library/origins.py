@@ -175,13 +175,13 @@ def _exempt(hosts: Sequence[str], networks: Sequence[str]) -> tuple[frozenset[st
     """Return what may have private addresses, read as the gateway's settings are. Raises ValueError."""
     if not hosts and not networks:
         return frozenset(), ()
-    # Imported here: the settings' model takes as long to load as all else of the library.
+    # Imported here: the settings' types take as long to load as all else of the library.
     from pydantic import TypeAdapter, ValidationError
 
-    from streamzip import config
+    from streamzip import settings_values
 
     try:
-        allowed: frozenset[str] = TypeAdapter(config.Origins).validate_python(",".join(hosts))
-        return allowed, TypeAdapter(config.Networks).validate_python(",".join(networks))
+        allowed: frozenset[str] = TypeAdapter(settings_values.Origins).validate_python(",".join(hosts))
+        return allowed, TypeAdapter(settings_values.Networks).validate_python(",".join(networks))
     except ValidationError as error:
         raise ValueError(error.errors()[0]["msg"]) from error

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from streamzip.config import Settings, SetupError, unknown_variables, variable
+from streamzip.config import Settings, SetupError, variable
 from streamzip.data_folder import load_key_ring_text, prepare_data_dir
+from streamzip.settings_checks import unknown_variables
 
 
 @pytest.fixture(autouse=True)

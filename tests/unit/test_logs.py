@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from streamzip.config import LogLevel
 from streamzip.logs import LIMIT, JsonFormatter, TextFormatter, configure, event, redact
+from streamzip.settings_values import LogLevel
 
 
 @pytest.fixture(autouse=True)

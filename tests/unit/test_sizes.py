@@ -17,7 +17,6 @@ EXCEPTIONS = {
     "app.py:Parts.__init__": "every part is made here, once, in the order of what needs what",
     "assembly/ledger.py:Ledger": "all that is known of one archive has one owner; its questions are one line each",
     "cli/zipping.py:zip_": "a parameter for each of the command's options, with its help",
-    "config.py": "each setting is declared once, with its type, range and help",
     "library/origins.py:Origins.__init__": "what a program may say of the way to origins, an option each",
     "spool/file.py:FileSpool": "the ports of bytes, journal and claims, over one open file",
     "store/repository.py:Repository": "the facts of archives, and a part for each other thing that the store keeps",
