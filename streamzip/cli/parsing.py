@@ -15,9 +15,8 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 class _Given(RuntimeParam):
     def _coerce_value(self, value: Any, param: Any, ctx: Any) -> Any:
         wanted = self.annotation
-        if isinstance(wanted, type) and isinstance(
-            value, wanted
-        ):  # of a number: a default, for what is typed is a text
+        # A number or a path is a default then: what is typed comes as a text.
+        if isinstance(wanted, type) and isinstance(value, wanted):
             return value
         if wanted == list[str] and isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
             return list(value)

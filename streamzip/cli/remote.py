@@ -167,7 +167,7 @@ def get(
         try:
             current = gateway.status(link)
             left_out = _say_left_out(current, quiet=quiet)
-            entries = current.progress.total_entries - left_out
+            entries = max(0, current.progress.total_entries - left_out)  # as another server has it
         except GatewayError:  # the archive is here; its status may be gone by now
             pass
     document: Downloaded = {
