@@ -48,7 +48,7 @@ class Reader:
         try:
             with self._reading.size.shared():
                 while stop is None or position < stop:
-                    if stop is None and self._ledger.offsets.complete:
+                    if stop is None and self._is_end_known():
                         stop = self._ledger.offsets.length
                         continue
                     archive.check_cut()
@@ -66,6 +66,12 @@ class Reader:
     def close(self) -> None:
         """Want nothing more."""
         self._lookahead.close()
+
+    def _is_end_known(self) -> bool:
+        offsets, spool = self._ledger.offsets, self._archive.spool
+        if spool.sealed and not offsets.complete:
+            self._archive.follow()  # another process finished the copy, and said before where it ends
+        return offsets.complete
 
     def _bound(self, stop: int | None) -> None:
         """Want no part beyond archive offset `stop`, where the reader ends there."""

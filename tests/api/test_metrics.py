@@ -70,7 +70,8 @@ def script(gateway: Gateway, origin: Origin, name: str, processes: list[int]) ->
         assert client.recv(1000)
     gone = Status(404)
     origin.serve(f"/metrics/{name}/gone", gone)
-    gateway.create(urls=[origin.url(f"/metrics/{name}/gone"), origin.url(whole)], on_error="skip", prefetch=True)
+    urls = [origin.url(f"/metrics/{name}/gone"), origin.url(whole)]
+    prefetched = gateway.create(urls=urls, on_error="skip", prefetch=True)["archive_hash"]
     breaking = f"/metrics/{name}/cut"
     origin.serve(breaking, File(Pattern(SIZE)), *[File(Pattern(SIZE), hold_at=900_000, cut_at=1_000_000)] * 50)
     cut = gateway.create(urls=[origin.url(breaking)])["archive_hash"]
@@ -89,6 +90,7 @@ def script(gateway: Gateway, origin: Origin, name: str, processes: list[int]) ->
         ),
     )
     origin.release(held)
+    gateway.until(prefetched)  # or its bytes would be counted with what comes next
     outcomes = {
         outcome: count - before.labelled("streamzip_downloads_total", "outcome").get(outcome, 0)
         for outcome, count in ended.labelled("streamzip_downloads_total", "outcome").items()

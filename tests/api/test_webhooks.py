@@ -163,8 +163,9 @@ def test_receiver_can_forge_nothing_to_another(launch: Launch, origin: Origin, r
     turned = launch(allow=[receiver.authority], secret_keys="k2:the second secret,k1:the first secret", **settings)
     fresh = create(turned, ann[0], "/a")
     assert fresh != secrets[0]
-    message = receiver.next("/a")
-    assert message.verified(fresh) == message.verified(secrets[0])
+    # Before it may come again what the first life sent, and was ended before it had noted that.
+    message = next(each for each in iter(lambda: receiver.next("/a"), None) if accepts(each, fresh))
+    assert message.verified(secrets[0])
 
 
 def accepts(message: Message, secret: str) -> bool:

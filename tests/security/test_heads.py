@@ -214,7 +214,9 @@ def keyed(origin: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def test_no_header_is_a_failure_of_the_gateway(keyed: tuple[Gateway, str]) -> None:
-    """Every header that is parsed, with every value that a parser may stumble over: never a 5xx, never a trace."""
+    """Every header that is parsed, with every value that a parser may stumble over: never a 5xx, never a trace. But a
+    body in a coding that is not understood is 501 (RFC 9112 §6.1).
+    """
     gateway, hash = keyed
     requests = itertools.cycle(REQUESTS)
     for name, value in itertools.product(HEADERS, VALUES):
@@ -222,7 +224,10 @@ def test_no_header_is_a_failure_of_the_gateway(keyed: tuple[Gateway, str]) -> No
         host = b"" if name == "Host" else b"Host: a\r\n"
         fields = b"%bConnection: close\r\n%b: %b\r\n" % (host, name.encode(), value)
         status = raw(gateway, b"%b %b HTTP/1.1\r\n%b\r\n" % (method.encode(), path.encode(), fields))
-        assert status < 500, (name, value, method, path)
+        if (name, value) == ("Transfer-Encoding", b"gzip, chunked"):
+            assert status == 501, (method, path)
+        else:
+            assert status < 500, (name, value, method, path)
     for first, second in itertools.product(VALUES[:20], VALUES[:20]):
         head = b"POST /login HTTP/1.1\r\nHost: %b\r\nOrigin: %b\r\nConnection: close\r\n\r\n" % (first, second)
         assert raw(gateway, head) < 500, (first, second)

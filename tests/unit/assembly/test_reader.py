@@ -15,7 +15,8 @@ from streamzip.assembly.wants import Wants
 from streamzip.manifest.model import Manifest
 from streamzip.origins.lanes import Urgent
 from streamzip.origins.pull import Tries
-from streamzip.spool.journal import Extent
+from streamzip.spool.fake import FakeSpool
+from streamzip.spool.journal import ArchiveRecord, Begun, Ended, Extent
 from streamzip.spool.memory import Memory, MemorySpool
 from streamzip.zip.layout import PART_SIZE
 from streamzip.zip.offsets import Offsets
@@ -50,8 +51,8 @@ class Site:
     def hurry(self, part: int) -> None:
         """It comes when the test says so."""
 
-    def reader(self) -> Reader:
-        return Reader(self.archive, self.wants, self._reading)
+    def reader(self, archive: Archive | None = None) -> Reader:
+        return Reader(archive or self.archive, self.wants, self._reading)
 
     def come(self, part: int) -> None:
         """All of the part is there."""
@@ -84,6 +85,25 @@ async def test_reader_wants_the_next_part_before_it_is_through_with_what_has_com
             taken += len(await anext(runs))
         assert await site.pulled() == [0, 1]
     reader.close()
+
+
+async def test_reader_learns_where_a_copy_ends_that_another_process_has_finished() -> None:
+    """That the file is sealed may be seen before what was listed of it is applied: the reader went past its end."""
+    site, here = Site(1), FakeSpool()
+    layout = a_layout({"size": None})
+    there, traits = Ledger(Offsets(layout)), int(layout.traits[0])
+    listed: list[ArchiveRecord] = [Begun(0, traits), Extent(0, 0, 5, 9), Ended(0, traits, 5, 5, 9)]
+    for record in listed:
+        there.apply(record, trusted=True)
+    here.journal.extend(listed)
+    here.write(0, bytes(there.offsets.length))
+    here.sealed = True
+    ledger = Ledger(Offsets(layout))
+    reader = site.reader(
+        Archive(manifest=cast(Manifest, None), ledger=ledger, spool=here, pool=NO_POOL, on_all_there=lambda: None)
+    )
+    async with aclosing(reader.read(0)) as runs:
+        assert sum([len(run) async for run in runs]) == there.offsets.length
 
 
 async def test_reader_of_a_range_wants_nothing_beyond_its_end() -> None:
