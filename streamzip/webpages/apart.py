@@ -105,7 +105,7 @@ def _told(answer: bytes, most: int, allow: Exempt) -> Images | None:
         found = json.loads(answer)
         urls, inline = found["urls"][:most], int(found["inline"])
         return Images(tuple(url for url in urls if type(url) is str and is_fetchable(url, allow)), inline)
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
 
 
