@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, Literal
@@ -29,6 +28,7 @@ from pydantic import SecretStr
 from streamzip.config import Settings, SetupError, variable
 from streamzip.data_folder import closed_to_group
 from streamzip.files.locks import LockFile
+from streamzip.net.retry import http_date
 from streamzip.objects.port import BucketError
 from streamzip.objects.proof import prove_rights
 from streamzip.process.descriptors import share_out, this_limit
@@ -337,14 +337,12 @@ def _health(connect: Callable[[], http.client.HTTPConnection], path: str) -> flo
         return str(error) or type(error).__name__
     try:
         healthy = answer.status == http.HTTPStatus.OK and json.loads(body).get("status") == "ok"
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         healthy = False
     if not healthy:
         return f"another answer, {answer.status}"
-    try:
-        return 0.0 if date is None else time.time() - parsedate_to_datetime(date).timestamp()
-    except ValueError:
-        return 0.0
+    theirs = http_date(date or "")
+    return 0.0 if theirs is None else time.time() - theirs
 
 
 def _proxy(settings: Settings) -> Iterator[Finding]:

@@ -1,13 +1,12 @@
 """Lists of Azure's Blob Storage ("List Blobs"). PURE."""
 
-import contextlib
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import quote, unquote
 
 from streamzip.buckets.documents import read_document
 from streamzip.buckets.pages import Listed, Lists, Page, size_in
+from streamzip.net.retry import http_date
 
 PAGE_SIZE: Final = 2000  # objects: of 5,000 that may be asked for; each takes 1 KiB, and its name up to 9 more
 _BLOBS: Final = (("Blobs", "Blob"),)
@@ -50,17 +49,11 @@ def _listed(row: Mapping[str, str]) -> Listed:
         name,
         size_in(row.get("Properties/Content-Length", "0") if is_folder else row["Properties/Content-Length"]),
         row.get("Properties/Etag", ""),
-        _time(row.get("Properties/Last-Modified", "")),
+        http_date(row.get("Properties/Last-Modified", "")),
         row.get("VersionId") or None,
         row.get("Properties/AccessTier") == "Archive",
         is_folder,
     )
-
-
-def _time(text: str) -> int | None:
-    with contextlib.suppress(ValueError):
-        return int(parsedate_to_datetime(text).timestamp())
-    return None
 
 
 def _quoted(text: str) -> str:

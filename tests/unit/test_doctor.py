@@ -113,9 +113,9 @@ class Health(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         body = json.dumps({"status": "ok"}).encode() if self.path.endswith("/healthz") else b"{}"
         self.send_response_only(200)
-        self.send_header("Date", "Sat, 28 Nov 2015 08:00:00 GMT")
+        self.send_header("Date", f"Sat, 28 Nov {'9' * 11 if '/future/' in self.path else 2015} 08:00:00 GMT")
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(b"[" * 50_000 if "/deep/" in self.path else body)
 
     def log_message(self, format: str, *arguments: object) -> None:
         pass
@@ -145,6 +145,11 @@ def test_public_address_is_asked_and_its_clock_compared(data: Path, healthy: int
     warnings = found("warning", data_dir=data, public_url=f"http://127.0.0.1:{healthy}/zips")
     assert "differs" in warnings["clock"]
     assert "public address" not in warnings
+    future = found("warning", data_dir=data, public_url=f"http://127.0.0.1:{healthy}/future")
+    assert "public address" not in future
+    assert "differs from the proxy" not in future.get("clock", "")  # a date that is none tells nothing
+    deep = found("warning", data_dir=data, public_url=f"http://127.0.0.1:{healthy}/deep")
+    assert "another answer" in deep["public address"]
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     assert (

@@ -42,6 +42,13 @@ def test_azure_list_is_read() -> None:
     assert last.following is None
 
 
+@pytest.mark.parametrize("date", ["", "now", "Mon, 32 Jun 2026 10:00:00 GMT", f"Mon, 01 Jun {'9' * 11} 10:00:00 GMT"])
+def test_azure_list_is_read_although_a_date_is_none(date: str) -> None:
+    """What cannot be read as a time is not known; the object is as good."""
+    page = AZURE.read(BLOBS.replace("Mon, 01 Jun 2026 10:00:00 GMT", date).encode(), AZURE.first("a/", True))
+    assert [each.modified for each in page.objects] == [None, None]
+
+
 def test_google_list_tells_the_generations() -> None:
     """They come with every list, so that pinning costs no question more."""
     page = GOOGLE.read(OBJECTS.encode(), GOOGLE.first("a/", True))
