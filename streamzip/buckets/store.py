@@ -175,8 +175,8 @@ class Objects:
     async def _page(self, bucket: Bucket, url: str) -> bytes:
         patience, failures = Patience(), 0
         while True:
-            address = await self._signed(bucket, url)
             try:
+                address = await self._signed(bucket, url)
                 body = await self._http.with_fields(address.fields).whole(address.url, most=MOST_BYTES)
             except OriginError as error:
                 failures += 1

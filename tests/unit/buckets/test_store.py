@@ -8,7 +8,7 @@ import pytest
 import respx
 
 from streamzip.buckets.refusals import explain
-from streamzip.buckets.store import Objects
+from streamzip.buckets.store import ATTEMPTS, Objects
 from streamzip.errors import BuildFailed, InvalidRequest, OriginError, TooLarge
 from streamzip.listed_buckets import parse_bucket
 from streamzip.manifest.parse import CreateRequest, Limits, parse_create
@@ -17,6 +17,7 @@ from streamzip.origins.answers import Head
 from streamzip.origins.fetch import Fetcher
 from streamzip.origins.gate import Gate
 from streamzip.origins.http import HttpSource
+from streamzip.origins.pull import Patience
 from streamzip.origins.rewritten import Address
 
 LIMITS = Limits(max_entries=4)
@@ -25,10 +26,15 @@ SOURCE = "s3://photos?endpoint=https://store.example&region=r&key=web"
 
 
 class Signed:
-    """A signer of no bucket."""
+    """A signer of no bucket, which lacks its credentials for the next `lacking` attempts."""
+
+    lacking = 0
 
     async def signed(self, url: str) -> Address:
-        """Return what a test can see."""
+        """Return what a test can see. Raises OriginError while it lacks credentials."""
+        if self.lacking:
+            self.lacking -= 1
+            raise OriginError("no_credentials", "none at present", transient=True)
         return Address(url, (("Authorization", "signed"),))
 
     def prove(self) -> None:
@@ -42,7 +48,13 @@ def router() -> respx.Router:
 
 
 @pytest.fixture
-async def objects(router: respx.Router) -> AsyncIterator[Objects]:
+def signer() -> Signed:
+    """The signer of `photos`."""
+    return Signed()
+
+
+@pytest.fixture
+async def objects(router: respx.Router, signer: Signed) -> AsyncIterator[Objects]:
     """A bucket that the API key `web` may use, and what it lists is what the router answers."""
     async with httpx.AsyncClient(transport=httpx.MockTransport(router.async_handler)) as client:
         gate = Gate(32, patience=0.1)
@@ -51,7 +63,7 @@ async def objects(router: respx.Router) -> AsyncIterator[Objects]:
             parse_bucket(SOURCE),
             parse_bucket("s3://kept?endpoint=https://store.example&region=r&versions=pinned"),
         ]
-        yield Objects(buckets, {"s3://photos": Signed(), "s3://kept": Signed()}, HttpSource(fetcher), LIMITS)
+        yield Objects(buckets, {"s3://photos": signer, "s3://kept": Signed()}, HttpSource(fetcher), LIMITS)
 
 
 def test_objects_are_counted_by_the_endpoint_that_is_dialled(objects: Objects) -> None:
@@ -121,6 +133,22 @@ async def test_list_that_cannot_be_had_keeps_nothing(
     router.get(BASE).mock(side_effect=answers)
     with pytest.raises((TooLarge, BuildFailed, InvalidRequest), match=told):
         await objects.expanded(asked("s3://photos/a/"))
+
+
+@pytest.mark.parametrize("lacking", [1, ATTEMPTS])
+async def test_list_without_credentials_is_tried_again_and_then_refused(
+    objects: Objects, signer: Signed, router: respx.Router, lacking: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Credentials that are renewed come back; those that do not are the answer's reason, and no fault of ours."""
+    monkeypatch.setattr(Patience, "delay", lambda *_: 0.0)
+    router.get(BASE).mock(return_value=page("a/1"))
+    signer.lacking = lacking
+    if lacking < ATTEMPTS:
+        assert await names(objects, "s3://photos/a/") == ["1"]
+        return
+    with pytest.raises(BuildFailed, match="no_credentials") as refused:
+        await objects.expanded(asked("s3://photos/a/"))
+    assert refused.value.code == "listing_failed"
 
 
 async def test_names_are_made_unique_after_prefixes_are_listed(objects: Objects, router: respx.Router) -> None:
