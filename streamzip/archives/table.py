@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from streamzip.archives.aside import aside
+from streamzip.archives.closing import CopyCloser
 from streamzip.archives.events import Events
 from streamzip.archives.finishing import Finished, finish
 from streamzip.archives.open_here import OpenHere
@@ -91,6 +92,7 @@ class ArchiveTable:
         self._limits = limits
         self._pulling: Counter[str] = Counter()
         self._telling: set[asyncio.Task[None]] = set()
+        self._closing = CopyCloser()
 
     def counts(self) -> tuple[int, int]:
         """Return how many archives are open here, and how many parts are being pulled for all their readers."""
@@ -366,11 +368,8 @@ class ArchiveTable:
             opened.closing.cancel()
         if self._open.get(hash) is opened:
             del self._open[hash]
-        try:
-            if opened.copy is not None:
-                opened.copy.close()
-        except OSError as error:
-            event(logger, logging.WARNING, "journal_not_closed", archive=hash, error=error.strerror)
+        if opened.copy is not None:
+            self._closing.close(opened.assembly, opened.copy)
 
     def cut(self, hash: str, problem: Problem) -> None:
         """End the archive's readers: it was deleted, or can never be continued."""
@@ -387,10 +386,9 @@ class ArchiveTable:
         finishing.extend(self._telling)
         if finishing:
             await asyncio.wait(finishing)
-        # A pull that was ended lists what it has, and that must come before its journal is closed.
-        await asyncio.gather(*(opened.assembly.wants.stop() for opened in self._open.values()))
         for hash, opened in list(self._open.items()):
             self._close(hash, opened)
+        await self._closing.ended()
 
 
 def _too_many() -> NotReady:

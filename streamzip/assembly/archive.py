@@ -182,6 +182,15 @@ class Archive:
         if self.ledger.unproven(part):
             await self._proofs.part(part)
 
+    @property
+    def proving(self) -> bool:
+        """Return whether bytes of an earlier process are being compared."""
+        return self._proofs.running
+
+    async def proved(self) -> None:
+        """Wait for the comparisons under way."""
+        await self._proofs.ended()
+
     def check_all_there(self) -> None:
         """Say so, where every part is done."""
         if self.ledger.all_there:

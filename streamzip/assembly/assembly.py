@@ -29,6 +29,16 @@ class Assembly:
         """Return what is known of the archive."""
         return self.archive.ledger
 
+    @property
+    def still(self) -> bool:
+        """Return whether nothing is under way that uses the spool: it may be closed."""
+        return not self.wants.pulling and not self.archive.proving
+
+    async def stop(self) -> None:
+        """End every pull, and wait until what they have is listed and nothing uses the spool any more."""
+        await self.wants.stop()
+        await self.archive.proved()
+
     @contextmanager
     def reader(self) -> Iterator[Reader]:
         """Give a reader that wants nothing any more when the context ends."""

@@ -19,6 +19,15 @@ class Proofs:
         self._drop = drop
         self._running: dict[int, asyncio.Task[None]] = {}
 
+    @property
+    def running(self) -> bool:
+        """Return whether bytes are being compared."""
+        return bool(self._running)
+
+    async def ended(self) -> None:
+        """Wait for the comparisons under way: they go on when nobody waits for them any more."""
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+
     async def part(self, part: int) -> None:
         """Compare what is listed of the part and not proven. Nothing happens while it is not known where that lies.
 
