@@ -20,7 +20,7 @@ from streamzip.archives.generations import Generations
 from streamzip.archives.load import Loader
 from streamzip.archives.owners import Owners
 from streamzip.archives.status import Asked, Statuses
-from streamzip.errors import Conflict
+from streamzip.errors import Conflict, NotFound
 from streamzip.manifest.model import Manifest
 from streamzip.manifest.parse import CreateRequest, Rename
 from streamzip.manifest.uploads import unpinned
@@ -118,7 +118,10 @@ class Creates:
         """
         async with self._kept.pins.pinned(request) as fixed:
             expanded = await self._kept.buckets.expanded(fixed)
-            return await self._create(expanded, prefetch=prefetch, lifetime=lifetime)
+            try:
+                return await self._create(expanded, prefetch=prefetch, lifetime=lifetime)
+            except NotFound:  # it stood already, and was deleted before all was done: then it is a new one
+                return await self._create(expanded, prefetch=prefetch, lifetime=lifetime)
 
     async def again(self, archive_hash: str) -> CreateRequest:
         """Return what asks for the next generation of an archive's list: its files as they are now.
