@@ -93,6 +93,7 @@ class SeaweedFS:
             "dir": f"{self._folder}/data",
             "ip": "127.0.0.1",
             "ip.bind": "127.0.0.1",
+            "master.electionTimeout": "1s",  # it is the only one; after a kill it would wait twice the default of 10 s
             "master.telemetry": "false",
             "master.volumeSizeLimitMB": "64",
             "volume.max": "200",  # a bucket takes a volume or more; an empty one is a few bytes
