@@ -20,7 +20,7 @@ from tests.support import paired
 from tests.support.gateway import Gateway
 
 _ARCHIVE: Final = re.compile("/[0-9a-f]{32}(?![0-9a-f])")  # as deploy/nginx-cluster.conf has it
-WORKS_WITHIN: Final = 90.0  # the worker beside a node begins after the node answers
+WORKS_WITHIN: Final = 150.0  # the worker beside a node begins after the node answers
 
 
 class Pair(Gateway):
