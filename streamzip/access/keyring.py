@@ -48,8 +48,6 @@ class KeyRing:
     """The secrets, the current one first. What older ones signed stays valid as long as they are in the ring."""
 
     def __init__(self, keys: tuple[Key, ...]) -> None:
-        if not keys:
-            raise ValueError("at least one secret key is needed")
         if len({key.id for key in keys}) != len(keys):
             raise ValueError("two secret keys have the same id")
         self._keys = keys

@@ -78,3 +78,10 @@ def test_document_is_read_to_a_bounded_depth() -> None:
     """What lies deeper than in any list is refused before its names grow with the square of it."""
     with pytest.raises(ValueError, match="deeper"):
         read_document(b"<a><b>" + b"<c>" * DEEPEST, [("b",)])
+
+
+def test_google_list_that_goes_on_nowhere_is_refused() -> None:
+    """What follows it would be missing from the archive, and nobody would know."""
+    body = OBJECTS.replace("<IsTruncated>false", "<IsTruncated>true")
+    with pytest.raises(ValueError, match="without saying where"):
+        GOOGLE.read(body.encode(), GOOGLE.first("a/", True))

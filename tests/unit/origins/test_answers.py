@@ -3,7 +3,7 @@
 import pytest
 
 from streamzip.errors import OriginError
-from streamzip.origins.answers import ContentRange, Head
+from streamzip.origins.answers import MOST_BYTES, ContentRange, Head
 from streamzip.origins.port import Validator
 
 
@@ -137,3 +137,18 @@ def test_length_is_refused_when_it_is_no_number(value: str) -> None:
     """What int() would take is not what RFC 9110 allows."""
     with pytest.raises(OriginError):
         _ = head(content_length=value).length
+
+
+def test_whole_length_is_the_bodys_when_a_200_has_a_range_that_cannot_be_read() -> None:
+    """Such a field says nothing in a 200; in a 206, and where it says that a part comes, the answer is refused."""
+    assert head(200, content_range="of course", content_length="7").whole_length() == 7
+    for status, content_range in ((206, "of course"), (206, "bytes 0-6/10"), (200, "bytes 0-6/10")):
+        with pytest.raises(OriginError, match="a part where the whole file"):
+            head(status, content_range=content_range, content_length="7").whole_length()
+
+
+def test_version_is_refused_when_no_file_is_that_large() -> None:
+    """A size that no disk has is a lie, and would be reserved."""
+    assert head().version(size=MOST_BYTES, ranges=True).size == MOST_BYTES
+    with pytest.raises(OriginError, match="no file is that large"):
+        head().version(size=MOST_BYTES + 1, ranges=True)
