@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streamzip.cli.ending import printable
+from streamzip.cli.ending import FAILED, printable, stop
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -75,8 +75,7 @@ def meter(label: str, *, quiet: bool) -> Iterator[Meter]:
 
 def print_json(document: Any) -> None:
     """Print one line of JSON to stdout."""
-    sys.stdout.write(printable(json.dumps(document, ensure_ascii=False)) + "\n")
-    sys.stdout.flush()
+    tell(json.dumps(document, ensure_ascii=False))
 
 
 def say(sentence: str, *, quiet: bool = False) -> None:
@@ -87,7 +86,20 @@ def say(sentence: str, *, quiet: bool = False) -> None:
 
 def tell(line: str) -> None:
     """Print a line of a result, on stdout."""
-    typer.echo(printable(line))
+    with writing_stdout():
+        typer.echo(printable(line))
+
+
+@contextmanager
+def writing_stdout() -> Iterator[None]:
+    """End the command with one sentence where stdout cannot be written. Raises BrokenPipeError, which is no fault."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        sys.stdout = None  # or the interpreter would flush it at its end, and fail again
+        stop(f"stdout cannot be written: {error.strerror}", code=FAILED)
 
 
 def tell_file(made: "Made", left_out: int, *, quiet: bool) -> None:

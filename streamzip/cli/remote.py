@@ -260,6 +260,8 @@ def _gateway(server: str, key: str | None) -> Iterator[Any]:
         stop(f"{error}{_how_to_prove(error.status, key)}", code=FAILED)
     except GatewayError as error:
         stop(str(error), code=FAILED)
+    except UnicodeEncodeError:
+        stop("an argument, or the list, is no text in UTF-8", code=WRONG_USAGE)
     except ValueError as error:
         stop(str(error), code=WRONG_USAGE)
 
@@ -308,11 +310,11 @@ def _key_for(at: str, server: str, key: str | None) -> str | None:
 
 
 def _origin(server: str) -> tuple[str, str | None, int | None]:
-    """Return scheme, host and port; a port that is none is left to the client, which refuses it."""
-    address = urlsplit(server)
+    """Return scheme, host and port; an address that is none is left to the client, which refuses it."""
     with suppress(ValueError):
+        address = urlsplit(server)
         return address.scheme, address.hostname, address.port or {"http": 80, "https": 443}.get(address.scheme)
-    return address.scheme, address.netloc, None
+    return "", server, None
 
 
 def _say_left_out(current: Any, *, quiet: bool) -> int:

@@ -14,7 +14,7 @@ import typer
 from streamzip.cli.ending import FAILED, SOME_LEFT_OUT, STOPPED, WRONG_USAGE, stop
 from streamzip.cli.lists import entries_in
 from streamzip.cli.loading import loading
-from streamzip.cli.output import Json, Meter, Quiet, meter, print_json, say, size, tell, tell_file
+from streamzip.cli.output import Json, Meter, Quiet, meter, print_json, say, size, tell, tell_file, writing_stdout
 from streamzip.urls.addresses import NOT_PUBLIC
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from streamzip.cli.documents import DryRun, LeftOutEntry, NamedSize, Zipped
 
 MOST_FAULTS = 5  # that one sentence names
-_BEFORE_THE_FIRST_BYTE = frozenset({"no_entries", "entry_failed"})
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 _FIELDS = ("{index}", "{name}", "{stem}", "{ext}", "{host}")
 
@@ -78,6 +77,8 @@ def zip_(
         stop("the zip would go to the terminal: name a file with -o, or a pipe behind it", code=WRONG_USAGE)
     if output == "-" and as_json and not dry_run:
         stop("the zip goes to stdout, where JSON cannot stand beside it", code=WRONG_USAGE)
+    if not Path(output).name:
+        stop(f"--output is a file, or - for stdout, and not {output!r}", code=WRONG_USAGE)
     rate = None if limit_rate is None else _rate(limit_rate)
     items = _items(sources or (), input_file, _fields(header or ()), name_template)
     # Imported here: a wrong list need not load the engine.
@@ -161,16 +162,18 @@ async def _to_stdout(archive: "Zip", shown: Meter) -> None:
     await archive.open()
     out, done = sys.stdout.buffer, 0
     async for chunk in archive.stream():
-        await asyncio.to_thread(out.write, chunk)
+        with writing_stdout():
+            await asyncio.to_thread(out.write, chunk)
         done += len(chunk)
         shown.show(done, archive.length, "writing")
-    await asyncio.to_thread(out.flush)
+    with writing_stdout():
+        await asyncio.to_thread(out.flush)
 
 
 @contextmanager
 def _ending(items: "Sequence[Item]", *, resumes: bool, piped: bool) -> Iterator[None]:
     """End the command with one sentence where the work cannot be done."""
-    from streamzip import CannotSave, InvalidEntries, SourceChanged, ZipError
+    from streamzip import CannotSave, InvalidEntries, NothingToZip, SourceChanged, ZipError
 
     again = "; run it again to go on" if resumes else "; what was written is no whole zip" if piped else ""
     try:
@@ -187,9 +190,12 @@ def _ending(items: "Sequence[Item]", *, resumes: bool, piped: bool) -> Iterator[
         stop(f"{error}{again if error.code == 'disk_full' else hint}", code=FAILED)
     except SourceChanged as error:
         stop(f"{error}{'; run it again to begin anew' if resumes else again}", code=FAILED)
+    except NothingToZip as error:
+        why = "" if error.code != "no_entries" or not error.left_out else f"; {error.left_out[0]}"
+        stop(f"{error}{why}", code=FAILED)
     except ZipError as error:
         anew = ", or delete its .part to begin anew" if resumes else ""
-        stop(f"{error}{'' if error.code in _BEFORE_THE_FIRST_BYTE else again + anew}", code=FAILED)
+        stop(f"{error}{again}{anew}", code=FAILED)
 
 
 def _told(errors: Sequence[tuple[str, str]], items: "Sequence[Item]") -> str:
@@ -216,8 +222,8 @@ def _items(
             items.append(_entry({"url": source}, headers, template, index, total))
             continue
         path = Path(source)
-        if not path.exists():
-            stop(f"{source} is neither a URL nor a file here", code=WRONG_USAGE)
+        if not source or not path.exists():  # nothing would be this folder, and is rather a variable that is not set
+            stop(f"{source or 'an empty text'} is neither a URL nor a file here", code=WRONG_USAGE)
         items.append(path)
     for row in listed:
         index += 1
@@ -236,9 +242,13 @@ def _entry(row: dict[str, Any], headers: dict[str, str], template: str | None, i
 
         name = entry.get("name") or name_from_url(entry["url"])
         stem, dot, ext = name.rpartition(".")
+        try:
+            host = urlsplit(entry["url"]).hostname or ""
+        except ValueError:  # its turn to be refused comes
+            host = ""
         parts = (str(index).zfill(len(str(total))), name, stem if dot else name, ext if dot else "")
         named = template
-        for field, value in zip(_FIELDS, (*parts, urlsplit(entry["url"]).hostname or ""), strict=True):
+        for field, value in zip(_FIELDS, (*parts, host), strict=True):
             named = named.replace(field, value)
         entry["name"] = named
     return entry

@@ -18,11 +18,14 @@ class Sender:
     """One gateway's address and key; makes requests for it, and reads its answers' heads."""
 
     def __init__(self, server: str, key: str | None) -> None:
-        address = urlsplit(server)
+        try:
+            address = urlsplit(server)
+        except ValueError as error:
+            raise ValueError(f"{server!r} is no gateway's address: {error}") from error
         if address.scheme not in ("http", "https") or not address.hostname:
             raise ValueError(f"{server!r} is no gateway's address; it begins with http:// or https://")
-        if key is not None and not (key.isascii() and key.isprintable()):
-            raise ValueError("the API key has letters that no key has; was it copied whole?")
+        if key is not None and not (key and key.isascii() and key.isprintable()):
+            raise ValueError("the API key is empty, or has letters that no key has; was it copied whole?")
         self.server: str = server.rstrip("/")
         self._origin = (address.scheme, address.netloc)
         self._authorization = {} if key is None else {"Authorization": f"Bearer {key}"}

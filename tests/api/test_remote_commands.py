@@ -183,6 +183,10 @@ def test_ctrl_c_while_waiting_prints_the_link(launch: Launch, origin: Origin) ->
         (["watch", "0" * 32], 1, "404: "),
         (["list"], 1, "403: "),
         (["rm", "0" * 32], 1, "404: "),
+        (["status", "0" * 32, "--server", "http://[x", "--key", "k"], 2, "'http://[x' is no gateway's address"),
+        (["status", f"http://[x/archive/get/{'0' * 32}.zip"], 2, "'http://[x' is no gateway's address"),
+        (["list", "--key", ""], 2, "the API key is empty"),
+        (["create", "https://example.com/\udcff"], 2, "no text in UTF-8"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_one_sentence(

@@ -101,7 +101,8 @@ def test_what_is_left_out_is_said(origin: Origin, tmp_path: Path) -> None:
     assert "left out: gone" in done.stderr
     failed = run(here, gone, "-o", out, "-f", "--on-error", "fail")
     assert (failed.exit_code, failed.stderr) == (1, "streamzip: gone: the origin answered 404\n")
-    assert run(gone, "-o", str(tmp_path / "none.zip")).exit_code == 1
+    none = run(gone, "-o", str(tmp_path / "none.zip"))
+    assert (none.exit_code, none.stderr) == (1, "streamzip: no entry can be had; gone: the origin answered 404\n")
     assert left(tmp_path) == ["out.zip"]
     dry = run(here, gone, str(Path(__file__)), "-o", out, "--dry-run", "--json")
     document = DRY_RUN.validate_json(dry.stdout, extra="forbid")
@@ -122,6 +123,11 @@ def test_what_is_left_out_is_said(origin: Origin, tmp_path: Path) -> None:
         (["README.md", "--header", "nonsense"], "--header is a field"),
         (["README.md", "--limit-rate", "fast"], "--limit-rate is bytes a second"),
         (["README.md", "-o", "-", "--json"], "stdout"),
+        ([""], "an empty text is neither a URL nor a file here"),
+        (["README.md", "-o", ""], "--output is a file"),
+        (["README.md", "-o", "/"], "--output is a file"),
+        (["README.md", "-o", "."], "--output is a file"),
+        (["http://[::1", "--name-template", "{host}"], "the host or port cannot be read"),
     ],
 )
 def test_wrong_usage_is_one_sentence(arguments: list[str], sentence: str) -> None:
@@ -151,6 +157,30 @@ def test_a_file_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "a.zip.part").write_text("mine")
     assert "move it away" in run("README.md", "-o", str(tmp_path / "a.zip")).stderr
     assert (tmp_path / "a.zip.part").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "closed", "status", "told"),
+    [
+        ("-i -", "<&-", 2, "name at least one URL"),
+        ("README.md -o $OUT", ">&-", 1, "stdout cannot be written: Bad file descriptor"),
+        ("README.md -o $OUT", "2>&-", 0, ""),
+        ("README.md -o -", ">&-", 1, "stdout cannot be written: Bad file descriptor"),
+        ("README.md -o -", ">/dev/full", 1, "stdout cannot be written: No space left on device"),
+        ("README.md -o $OUT --json", ">/dev/full", 1, "stdout cannot be written: No space left on device"),
+    ],
+)
+def test_a_stream_that_is_closed_or_full_is_one_sentence(
+    tmp_path: Path, arguments: str, closed: str, status: int, told: str
+) -> None:
+    """No file or socket takes the place of a closed stream, and a result that went nowhere is not called done."""
+    line = f"{COMMAND} zip {arguments} {closed}"
+    done = subprocess.run(
+        ["/bin/sh", "-c", line], env=os.environ | {"OUT": str(tmp_path / "o.zip")}, capture_output=True, check=False
+    )
+    assert done.returncode == status, done.stderr
+    assert told in done.stderr.decode()
+    assert done.stderr.count(b"\n") == bool(told)
 
 
 def killed_midway(origin: Origin, path: str, out: Path, *, number: signal.Signals = signal.SIGKILL) -> bytes:

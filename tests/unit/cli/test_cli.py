@@ -12,6 +12,7 @@ from types import ModuleType
 import pytest
 from typer.testing import CliRunner, Result
 
+from streamzip import cli
 from streamzip.access.api_keys import ApiKeys
 from streamzip.access.keyring import KeyRing
 from streamzip.access.signed_links import SignedLinks
@@ -184,3 +185,15 @@ def test_sign_makes_no_secret_of_its_own(gateway: Gateway, tmp_path: Path) -> No
     assert result.exit_code == 1
     assert "name the gateway's data folder" in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_while_the_command_loads_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit status 130, as everywhere else; on a busy machine the loading takes as long as a person's second thought."""
+
+    def stopped(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("streamzip.cli.commands.command_line", stopped)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 130
