@@ -105,6 +105,7 @@ def test_receiver_is_told_when_nothing_can_be_had(origin: Origin, operator: Told
     assert (len(document["data"]["errors"]), document["data"]["errors_total"]) == (100, 120)
 
 
+@pytest.mark.one_node("the origin's answers are in the order of one node's questions")
 def test_receiver_is_told_when_an_origin_changed(origin: Origin, operator: Told) -> None:
     """A stale archive has failed for ever."""
     gateway = operator.gateway
