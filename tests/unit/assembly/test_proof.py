@@ -10,6 +10,7 @@ import pytest
 
 from streamzip.assembly.ledger import Ledger
 from streamzip.assembly.proof import Proofs
+from streamzip.errors import Stale
 from streamzip.spool.fake import FakeSpool
 from streamzip.spool.journal import Drop, Extent
 from streamzip.zip.layout import Planned, freeze
@@ -98,3 +99,12 @@ async def test_a_proof_that_another_process_has_overtaken_drops_nothing(site: Si
     site.spool.let.set()
     await proof
     assert (site.ledger.extents.done[0], site.ledger.readable(0)) == (1, 100)
+
+
+async def test_damage_to_what_was_given_out_is_not_mended_with_what_may_differ(site: Site) -> None:
+    """Without a strong validator nobody knows whether what is pulled again is the same: readers would get a splice."""
+    site.ledger.gave_out()
+    site.spool.let.set()
+    with pytest.raises(Stale, match="file is damaged here"):
+        await site.proofs.part(0)
+    assert (site.ledger.readable(0), site.ledger.extents.committed[0]) == (0, 100)

@@ -1,5 +1,6 @@
 """How an answer fails when nobody foresaw it."""
 
+import errno
 import json
 import logging
 from typing import Any, cast
@@ -11,7 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from streamzip.edge.connection import SCOPE_KEY
-from streamzip.edge.problems import on_http_error, on_problem, on_unexpected
+from streamzip.edge.problems import on_disk_error, on_http_error, on_problem, on_unexpected
 from streamzip.edge.proxies import Proxies
 from streamzip.edge.request_log import RequestLog
 
@@ -79,3 +80,14 @@ async def test_a_handler_passes_an_error_of_another_kind_on(handler: object) -> 
     assert callable(handler)
     with pytest.raises(ZeroDivisionError):
         await handler(REQUEST, ZeroDivisionError())
+
+
+async def test_a_disk_that_is_full_is_told_without_the_files_name() -> None:
+    """The client may try again, and learns nothing of the machine; what no disk said is left to the next handler."""
+    response = await on_disk_error(REQUEST, OSError(errno.ENOSPC, "No space left on device", "/data/secret"))
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "10")
+    assert json.loads(bytes(response.body))["code"] == "disk_unavailable"
+    assert b"secret" not in bytes(response.body)
+    for error in (ValueError("no disk"), OSError("no number"), ConnectionResetError(errno.ECONNRESET, "left")):
+        with pytest.raises(type(error)):
+            await on_disk_error(REQUEST, error)
