@@ -66,8 +66,11 @@ def test_receiver_is_told_once_the_copy_is_durable(origin: Origin, operator: Tol
     document = message.verified(operator.secret)
     assert document["type"] == "archive.completed"
     told, status = document["data"], gateway.status(hash)
-    beside = ("webhooks", "prefetch", "active", "url", "status_url")
+    # That a reader has come, for whom it stays, is noted beside its completion.
+    assert told["expires_at"] is None or told["expires_at"] > told["completed_at"]
+    beside = ("webhooks", "prefetch", "active", "url", "status_url", "expires_at")
     assert told | dict.fromkeys(beside) == status | dict.fromkeys(beside)
+    assert status["expires_at"] is None
     assert (told["status"], told["size"], told["cached"]) == ("completed", len(body), True)
     assert told["url"] == f"/archive/get/{hash}.zip"
     assert [error["code"] for error in told["errors"]] == ["http_404"]

@@ -55,11 +55,12 @@ class SeaweedFS:
 
     def start(self) -> None:
         """Start it, on the ports that it had before, and return when it takes requests and has room for objects."""
-        if not self._folder.exists():
+        again = self._folder.exists()
+        if not again:
             self._make()
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                self._command(),
+                self._command(again=again),
                 cwd=self._folder,
                 env=os.environ | {"GOMEMLIMIT": "256MiB", "GOMAXPROCS": "2"},
                 stdin=subprocess.DEVNULL,
@@ -88,12 +89,11 @@ class SeaweedFS:
         identity = {"name": "tests", "credentials": credentials, "actions": _ACTIONS}
         (self._folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
 
-    def _command(self) -> list[str]:
+    def _command(self, *, again: bool) -> list[str]:
         options = {
             "dir": f"{self._folder}/data",
             "ip": "127.0.0.1",
             "ip.bind": "127.0.0.1",
-            "master.electionTimeout": "1s",  # it is the only one; after a kill it would wait twice the default of 10 s
             "master.telemetry": "false",
             "master.volumeSizeLimitMB": "64",
             "volume.max": "200",  # a bucket takes a volume or more; an empty one is a few bytes
@@ -104,6 +104,9 @@ class SeaweedFS:
             "s3.port.iceberg": "0",
             "s3.port.lance": "0",
         }
+        if again:
+            # After a kill the only master waits twice this for others; a busy machine needs more of it all the while.
+            options["master.electionTimeout"] = "1s"
         for part, (port, grpc) in self._ports().items():
             options |= {f"{part}.port": str(port), f"{part}.port.grpc": str(grpc)}
         named = [f"-{name}={value}" for name, value in options.items()]
