@@ -96,7 +96,7 @@ class SeaweedFS:
             "ip.bind": "127.0.0.1",
             "master.telemetry": "false",
             "master.volumeSizeLimitMB": "64",
-            "volume.max": "200",  # a bucket takes a volume or more; an empty one is a few bytes
+            "volume.max": "2000",  # a bucket takes seven, and a whole run makes many; an empty one is a few bytes
             "filer.localSocket": f"{self._folder}/filer.sock",
             "s3.localSocket": f"{self._folder}/s3.sock",
             "s3.config": f"{self._folder}/s3.json",
