@@ -18,7 +18,6 @@ import json
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
     from streamzip.library.archive import Zip
 
 TELL_EVERY: Final = 0.2  # seconds
-WRITE_BACK_EVERY: Final = 0.1
 SHOWN: Final = 4  # files under way that are told of, of the next
 LOOKED_AT: Final = 64
 VERSION: Final = 1
@@ -135,9 +133,6 @@ async def _fill(archive: "Zip", part: "Part", told: Told | None) -> int:
         resumed_from = ledger.extents.present
         async with _telling(assembly, told):
             try:
-                async with _writing_back(spool, reading.pool):
-                    with assembly.reader() as reader:
-                        await reader.everything()
                 await finish(assembly, spool)
             except Problem as problem:
                 raise translated(problem) from problem
@@ -146,26 +141,6 @@ async def _fill(archive: "Zip", part: "Part", told: Told | None) -> int:
         return resumed_from
     finally:
         spool.close()
-
-
-@contextlib.asynccontextmanager
-async def _writing_back(spool: FileSpool, pool: Executor) -> AsyncIterator[None]:
-    """Have the disk take the bytes as they come: all at once, at the end, they would be waited for. Raises OSError."""
-    ended = asyncio.Event()
-    task = asyncio.create_task(_write_back(spool, pool, ended))
-    try:
-        yield
-    finally:
-        ended.set()
-        await task
-
-
-async def _write_back(spool: FileSpool, pool: Executor, ended: asyncio.Event) -> None:
-    while not ended.is_set():
-        try:
-            await asyncio.wait_for(ended.wait(), WRITE_BACK_EVERY)
-        except TimeoutError:
-            await asyncio.get_running_loop().run_in_executor(pool, spool.write_back)
 
 
 @contextlib.asynccontextmanager
@@ -287,11 +262,10 @@ class Part:
         return document, Layout.decode(body)
 
     def begin(self, digest: str, planned: Planned) -> None:
-        """Keep what was settled."""
+        """Keep what was settled, durably."""
         left_out = [asdict(each) for each in planned.left_out]
         head = json.dumps({"version": VERSION, "list": digest, "left_out": left_out})
-        # Not waited for: a power loss that takes it takes what was pulled since as well, and all begins anew.
-        self._write(self._plan, head.encode() + b"\n" + planned.layout.encode(), durably=False)
+        self._write(self._plan, head.encode() + b"\n" + planned.layout.encode())
 
     def spool(self, layout: Layout, size: int | None) -> FileSpool:
         """Open the archive's file."""
@@ -324,16 +298,14 @@ class Part:
             if path.name != "lock":
                 path.unlink()
 
-    def _write(self, path: Path, content: bytes, *, durably: bool = True) -> None:
+    def _write(self, path: Path, content: bytes) -> None:
         aside = path.with_name(f"{path.name}.new")
         with aside.open("wb") as file:
             file.write(content)
             file.flush()
-            if durably:
-                os.fsync(file.fileno())
+            os.fsync(file.fileno())
         aside.replace(path)
-        if durably:
-            sync_folder(self.folder)
+        sync_folder(self.folder)
 
 
 def _identity(found: os.stat_result) -> str:

@@ -310,10 +310,6 @@ class FileSpool:
             self.finished = self.sealed = True
         return self.sealed
 
-    def write_back(self) -> None:
-        """Have the disk take what was written so far; for a thread. OSError is told once: no `finish` may follow it."""
-        os.fdatasync(self._fd)
-
     def truncate(self, size: int) -> None:
         """Give the file its final length, once that is known."""
         os.ftruncate(self._fd, size)

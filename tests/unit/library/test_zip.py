@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import errno
 import os
 import re
 import subprocess
@@ -19,19 +18,7 @@ import httpx
 import pytest
 import respx
 
-from streamzip import (
-    CannotSave,
-    InvalidEntries,
-    Item,
-    NothingToZip,
-    Origins,
-    SourceChanged,
-    SourceFailed,
-    Zip,
-    ZipError,
-)
-from streamzip.library import saving
-from streamzip.spool.file import FileSpool
+from streamzip import InvalidEntries, Item, NothingToZip, Origins, SourceChanged, SourceFailed, Zip, ZipError
 from tests.support.origin import File, HangUp, Origin, Pattern, Status
 
 
@@ -155,27 +142,6 @@ async def test_a_file_that_changes_is_never_spliced(tmp_path: Path) -> None:
         path.write_bytes(b"after" * 1000)
         with pytest.raises(SourceChanged):
             await whole(archive)
-
-
-async def test_disk_that_fails_while_files_come_ends_the_file_and_the_next_run_makes_it(
-    origin: Origin, origins: Origins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A disk tells of bytes that it lost only once, to whoever asks first: that is never passed over."""
-    content = bytes(range(256)) * 1000
-    origin.serve("/lost/a", File(content, hold_at=1000))
-    monkeypatch.setattr(saving, "WRITE_BACK_EVERY", 0.01)
-
-    def lose(spool: FileSpool) -> None:
-        origin.release("/lost/a")
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-    with monkeypatch.context() as failing:
-        failing.setattr(FileSpool, "write_back", lose)
-        with pytest.raises(CannotSave, match="cannot be written: Input/output error"):
-            await Zip([origin.url("/lost/a")], origins=origins).save(tmp_path / "out.zip")
-    assert not (tmp_path / "out.zip").exists()
-    await Zip([origin.url("/lost/a")], origins=origins).save(tmp_path / "out.zip")
-    assert unpacked((tmp_path / "out.zip").read_bytes()) == {"a": content}
 
 
 async def test_an_iterator_that_raises_ends_the_archive() -> None:
