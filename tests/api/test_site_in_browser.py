@@ -21,7 +21,6 @@ STREAMS = """
 window.streams = [];
 window.EventSource = class extends EventSource { constructor(url) { super(url); window.streams.push(this); } };
 """
-OPEN = 1  # EventSource.OPEN
 
 
 @pytest.fixture
@@ -87,7 +86,7 @@ def test_hidden_page_listens_to_nothing_and_catches_up(browser: Chromium, gatewa
     screen.before_each_page(STREAMS)
     screen.open(f"{gateway.base}/a/{made['archive_hash']}")
     screen.until("document.querySelector('progress').value > 1000000")
-    assert screen.evaluate("streams.map(each => each.readyState)") == [OPEN]
+    screen.until("streams.length === 1 && streams[0].readyState === EventSource.OPEN")
     other = Screen(browser)
     other.to_front()
     screen.until("document.hidden && streams[0].readyState === EventSource.CLOSED")
