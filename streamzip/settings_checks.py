@@ -1,4 +1,4 @@
-"""What is wrong with settings of which each one alone is right, and what only looks like a setting."""
+"""Refuses settings that do not go together, and finds names that only look like a setting."""
 
 import difflib
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""How a setting is written: the text of a variable, a flag or the file, and the value that it stands for. PURE."""
+"""Reads settings as they are written: the text of a variable, a flag or the file, and its value. PURE."""
 
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_network

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 class MeasuredLayout(NamedTuple):
-    """What is counted of a layout before its archive is opened. `offsets`: where its members lie, as far as that is
+    """Figures of a layout, counted before its archive is opened. `offsets`: where its members lie, as far as that is
     known; `size`: its length, where all of it is; `digest`: see Layout.digest.
     """
 

@@ -1,4 +1,4 @@
-"""How what is typed becomes a command's values.
+"""Turns what is typed into a command's values.
 
 typer has pydantic do it, which takes longer to load than most commands take: here a text that is asked for stays the
 text that it is, and a default is one already. All else is done by typer as ever.

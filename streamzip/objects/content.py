@@ -1,4 +1,4 @@
-"""What an object holds, block by block: so that any range of it can be compared before a byte of it is given out."""
+"""Describes what an object holds, block by block: any range can be compared before a byte of it is given out."""
 
 import json
 import struct
@@ -56,7 +56,7 @@ class Checksums:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocks:
-    """What the object under `key` holds: `size` bytes, in blocks of `block` bytes with the CRCs `crcs`."""
+    """The content of the object under `key`: `size` bytes, in blocks of `block` bytes with the CRCs `crcs`."""
 
     key: str
     size: int
@@ -95,7 +95,7 @@ class Blocks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content(Blocks):
-    """What an archive's object holds: its layout was frozen at that time (epoch s). `provable`: its origins can prove
+    """The content of an archive's object. `frozen_at`: when its layout was (epoch s). `provable`: its origins can prove
     that they give the same bytes again.
     """
 

@@ -1,4 +1,4 @@
-"""What objects hold, remembered for as long as there is room: so that a reader need not ask the store for it again."""
+"""Remembers what objects hold, as long as there is room: a reader need not ask the store for it again."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable

@@ -52,7 +52,7 @@ class Holding(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """What of an archive's row ends what was opened of it, or has a node finish it."""
+    """The part of an archive's row that ends what was opened of it, or has a node finish it."""
 
     code: str | None
     rounds: int

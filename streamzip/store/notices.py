@@ -1,5 +1,5 @@
-"""What all gateways of a store are told as it is decided: that an archive was deleted, is stale, or is asked for anew;
-and that bytes are wanted which one of them alone can prove.
+"""Tells all gateways of a store at once that an archive was deleted, is stale, or is asked for anew; and that bytes are
+wanted which one of them alone can prove.
 
 A notice names the archive and no more: whoever hears of it looks into the store. So a lost one costs time, and one too
 many nothing.

@@ -115,7 +115,7 @@ class Incoming:
 
 
 class Place(Protocol):
-    """Where a file goes that is whole."""
+    """The place that a file is put in once it is whole."""
 
     async def put(self, folder: Path, content: FileIO, upload: Upload) -> None:
         """Put what arrived in `folder` in its place, durably. Raises Conflict, NoRoom, NotReady."""

@@ -45,7 +45,7 @@ _RUN: Final = 4 << 20  # bytes that are read at once
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadContent(Blocks):
-    """What an uploaded file's object holds."""
+    """The content of an uploaded file's object."""
 
     name: str
     sha256: str

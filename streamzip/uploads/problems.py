@@ -1,4 +1,4 @@
-"""What is wrong with a request about an uploaded file, said in the same words wherever the files lie."""
+"""The problems of requests about uploaded files, in the same words wherever the files lie."""
 
 from streamzip.errors import Conflict, NotFound
 
